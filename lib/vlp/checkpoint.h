@@ -1,0 +1,128 @@
+/*
+ * checkpoint.h -- weights on disk, whoever wrote them, in one canonical form.
+ *
+ * vlp_checkpoint_open reads the OpenAI TorchScript .pt, PyTorch zip and legacy files through an
+ * allow-list pickle machine that can run nothing, safetensors (single or sharded), Hugging Face
+ * folders and vlp's own model file, and answers with canonically named tensors plus one JSON
+ * document ("about") that says everything else: family, configuration, preprocessing, tokenizer,
+ * source. Foreign layouts are rows of name-map tables. The room knows files and names, no
+ * arithmetic and no model.
+ *
+ * The document (see vlp-model-file(5)):
+ *   { "family": "clip",
+ *     "config": { "embed_dim": 512, "activation": "quick_gelu" | "gelu",
+ *       "vision": { "kind": "vit", "image_size": 224, "patch_size": 32, "width": 768, "layers": 12,
+ *                   "heads": 12, "mlp": 3072, "ln_eps": 1e-5, "interpolate":
+ * "none"|"open_clip"|"hf" } or { "kind": "resnet", "image_size": 224, "width": 64, "layers":
+ * [3,4,6,3], "heads": 32 }, "text": { "context": 77, "vocab": 49408, "width": 512, "layers": 12,
+ * "heads": 8, "mlp": 2048, "ln_eps": 1e-5 } }, "preprocess": { "flavour": "openai"|"hf", "resize":
+ * "shortest"|"squash"|"longest", "size": [224, 224], "filter": "bicubic"|"bilinear", "rgb_first":
+ * false, "crop_floor": false, "fill": 0, "mean": [..3], "std": [..3] }, "tokenizer": { "kind":
+ * "clip_bpe", "cleaning": "openai"|"hf"|"bert", "tensor": "tokenizer.vocab" } or absent when the
+ * source has none (the caller supplies share/vlp's), "source": { "layout": "openai", "file":
+ * "ViT-B-32.pt", "activation_from": "config"|"tag"|"option"|... }, "fingerprint": "<32 hex digits>"
+ * }
+ *
+ * Canonical CLIP tensor names are OpenAI's (visual.conv1.weight,
+ * transformer.resblocks.0.attn.in_proj_weight, text_projection as a bare [d, E] matrix ...): spec
+ * section 2.2.
+ */
+#ifndef VLP_CHECKPOINT_H
+#define VLP_CHECKPOINT_H
+
+#include <jansson.h>
+#include <vlp/base.h>
+
+#define VLP_MAX_DIM 5
+
+/* One tensor: contiguous little-endian rows in `data`, owned by the checkpoint (often the mapped
+ * file). */
+struct vlp_stored {
+    const char    *name;
+    enum vlp_dtype dtype;
+    int            ndim; /* 0: a scalar */
+    int64_t        dim[VLP_MAX_DIM];
+    const void    *data;
+    size_t         size; /* bytes */
+};
+
+struct vlp_checkpoint {
+    json_t            *about;
+    struct vlp_stored *tensors; /* sorted by name */
+    size_t             n_tensors;
+    struct vlp_arena   mem;
+    void              *internal; /* maps to close */
+};
+
+struct vlp_checkpoint_options {
+    const char
+        *activation;    /* "gelu", "quick_gelu" or NULL: by config, then by the file name's tag */
+    const char *family; /* NULL: by the tensors' names */
+    bool        raw;    /* foreign names and no `about`: what inspect -v of an unknown file shows */
+    /* Called with a sentence whenever something was chosen rather than read. May be NULL. */
+    void (*say)(void *ctx, const char *sentence);
+    void *ctx;
+};
+
+/*
+ * `path` is a file or a folder. `opt` may be NULL.
+ *
+ * VLP_ERR_IO        cannot be opened or read
+ * VLP_ERR_FORMAT    damaged or truncated; a pickle that asks for something not on the allow list
+ * VLP_ERR_LIMIT     a count or size in the file is larger than the file can hold
+ * VLP_ERR_SUPPORT   a well-formed file of a layout or family that we do not know
+ * VLP_ERR_MISMATCH  tensors missing, or of shapes that contradict the configuration (all named)
+ * On failure `out` is untouched.
+ */
+enum vlp_status vlp_checkpoint_open(struct vlp_checkpoint *out, const char *path,
+                                    const struct vlp_checkpoint_options *opt,
+                                    struct vlp_error                    *err);
+void            vlp_checkpoint_close(struct vlp_checkpoint *c); /* fine on a zeroed one */
+
+const struct vlp_stored *vlp_checkpoint_find(const struct vlp_checkpoint *c, const char *name);
+
+/* XXH3-128 over names, shapes, f32 values, configuration, preprocessing and tokenizer: 32 hex
+ * digits. */
+void vlp_checkpoint_fingerprint(const struct vlp_checkpoint *c, char text[33]);
+
+/* ---- safetensors, the container (ours and everybody's) ------------------------------------- */
+
+struct vlp_safetensors {
+    json_t            *metadata; /* object of strings; never NULL */
+    struct vlp_stored *tensors;  /* file order */
+    size_t             n_tensors;
+    struct vlp_arena   mem;
+    struct vlp_map     map;
+};
+/* Every offset is checked against the file and against overlap before a tensor is believed. */
+enum vlp_status          vlp_safetensors_open(struct vlp_safetensors *out, const char *path,
+                                              struct vlp_error *err);
+void                     vlp_safetensors_close(struct vlp_safetensors *s);
+const struct vlp_stored *vlp_safetensors_find(const struct vlp_safetensors *s, const char *name);
+
+/* Write tensors in the order given, each aligned to 64 bytes within the file; metadata may be NULL.
+ */
+enum vlp_status vlp_safetensors_write(struct vlp_output *o, const struct vlp_stored *tensors,
+                                      size_t n, const json_t *metadata, struct vlp_error *err);
+
+/* ---- writing checkpoints ------------------------------------------------------------------- */
+
+enum vlp_layout { VLP_LAYOUT_VLP, VLP_LAYOUT_OPEN_CLIP, VLP_LAYOUT_HF };
+
+struct vlp_convert {
+    enum vlp_layout layout;
+    enum vlp_dtype  dtype; /* of matrices: F32, F16, BF16, Q8_0 (vlp only); vectors stay f32 but for
+                              F16/BF16 foreign */
+    bool keep_dtype;       /* leave every tensor as it is */
+    bool force;
+};
+/*
+ * vlp: one self-contained safetensors file at `path`, its tensors with checksums in the metadata.
+ * open_clip: a folder with open_clip_model.safetensors + open_clip_config.json. hf: a folder with
+ * model.safetensors, config.json, preprocessor_config.json, vocab.json, merges.txt. VLP_ERR_SUPPORT
+ * when the layout cannot express the model (a ResNet in hf).
+ */
+enum vlp_status vlp_checkpoint_write(const struct vlp_checkpoint *c, const char *path,
+                                     const struct vlp_convert *how, struct vlp_error *err);
+
+#endif

@@ -1,0 +1,66 @@
+/*
+ * data.h -- where records come from: files, folders, lists, tables, JSON lines, tar shards.
+ *
+ * A source yields records in input order. A record has an id that travels with it to the last
+ * output, and a picture (a path, or bytes), a text, or both (a pair). Sources are rows of a table;
+ * a source that cannot deliver one record says so in the record, and goes on. Not thread-safe: one
+ * reader at a time.
+ */
+#ifndef VLP_DATA_H
+#define VLP_DATA_H
+
+#include <vlp/base.h>
+
+struct vlp_item {
+    const char      *id; /* bytes */
+    size_t           id_len;
+    const char      *path;  /* of the picture, to be read by whoever decodes it; or NULL */
+    const uint8_t   *bytes; /* the picture itself (tar member, stdin); or NULL */
+    size_t           bytes_len;
+    const char      *text; /* caption, query or text; NULL when there is none */
+    size_t           text_len;
+    const char      *label;       /* class, where the table has such a column; or NULL */
+    int64_t          mtime, size; /* of the file, for --update; -1 unknown */
+    enum vlp_status  status;      /* not VLP_OK: this record could not be read; `reason` says why */
+    const char      *reason;
+    struct vlp_arena mem; /* owns all of the above */
+};
+void vlp_item_free(struct vlp_item *it);
+
+struct vlp_source_options {
+    char *const *paths; /* files, folders, tables, tars, "-" ; what each is is seen from its ending
+                           and its first bytes */
+    int                n_paths;
+    bool               recursive; /* -r */
+    const char *const *include,
+        *const *exclude;    /* glob lists, NULL-terminated, matched on the base name or the path */
+    const char *files_from; /* a list of paths: newline or (nul) NUL separated; "-" stdin */
+    bool        nul;        /* -0 */
+    const char *lines; /* one text per line from this file; ids are line numbers, or (id_is_text)
+                          the text */
+    bool        id_is_text;
+    const char *format; /* force: "tsv", "csv", "jsonl", "json", "tar", "image"; NULL: see */
+    const char *image_column, *text_column, *id_column,
+        *label_column; /* names, or 1-based numbers; NULL: usual names */
+    bool captions;     /* pair each picture with the .txt/.caption/.json of its stem */
+    const char
+           *base_dir; /* relative paths in tables count from here; NULL: the table's own folder */
+    int     shard, n_shards; /* --shard i/n, i in 1..n; n = 0: all. By hash of the id */
+    int64_t limit;           /* 0: none */
+};
+
+struct vlp_source;
+enum vlp_status vlp_source_open(struct vlp_source **out, const struct vlp_source_options *opt,
+                                struct vlp_error *err);
+/* The next record; *more false at the end. An error here ends the whole input (the list itself is
+ * damaged). */
+enum vlp_status vlp_source_next(struct vlp_source *s, struct vlp_item *out, bool *more,
+                                struct vlp_error *err);
+int64_t         vlp_source_expected(
+            const struct vlp_source *s); /* how many records are known to come; -1 unknown */
+void vlp_source_close(struct vlp_source *s);
+
+/* 1 .. n of an id under --shard: XXH3-64 of its bytes modulo n, plus one. */
+int vlp_shard_of(const char *id, size_t len, int n);
+
+#endif

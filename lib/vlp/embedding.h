@@ -1,0 +1,137 @@
+/*
+ * embedding.h -- the embedding stream (.vle): how the programs talk, and what they leave behind.
+ *
+ * The format is specified in vlp-embedding(5), byte for byte; embedding.c repeats the layout at its
+ * top. In short: a header (magic, version, feature bits, dimension, dtype, modality, normalised,
+ * metric, model fingerprint, JSON provenance, checksum), then independent blocks of up to 4096
+ * records (ids, flags, meta, vectors, each block with its own checksum, vectors 64-byte aligned in
+ * the file), then an end record with the count. Streams with equal headers may be concatenated; a
+ * torn tail is cut off; a deleted record is a record with VLP_RECORD_DELETED and no meaning but
+ * "forget that id".
+ */
+#ifndef VLP_EMBEDDING_H
+#define VLP_EMBEDDING_H
+
+#include <jansson.h>
+#include <vlp/base.h>
+
+enum vlp_modality {
+    VLP_ANY,
+    VLP_IMAGE,
+    VLP_TEXT,
+    VLP_CLASS
+}; /* CLASS: rows of a saved classifier */
+
+struct vlp_embedding_header {
+    int               dim;
+    enum vlp_dtype    dtype;    /* F32, F16, BF16 or I8 (I8: an f32 scale before each row) */
+    enum vlp_modality modality; /* ANY: each record says its own */
+    bool              normalized;
+    char              fingerprint[33]; /* of the model; "" unknown (imported vectors) */
+    json_t *about; /* provenance: {"command":..., "version":..., "orient":true, "logit_scale":100.0,
+                      ...} */
+};
+
+enum {
+    VLP_RECORD_DELETED = 1,
+    VLP_RECORD_TEXT = 2,
+    VLP_RECORD_TRUNCATED = 4,
+    VLP_RECORD_LABEL = 8
+};
+
+struct vlp_record {
+    const char  *id; /* bytes, NUL-terminated, at most 64 KiB */
+    size_t       id_len;
+    uint32_t     flags;
+    const char  *meta; /* a caption, a label or a source stamp ("mtime:size"); may be NULL */
+    size_t       meta_len;
+    const float *vector; /* dim values; NULL for a deleted record */
+};
+
+/* ---- writing ------------------------------------------------------------------------------- */
+
+struct vlp_embedding_writer;
+
+struct vlp_embedding_write_options {
+    const char
+        *format; /* a row of the table: "vle", "npy", "fvecs", "tsv", "jsonl", "safetensors" */
+    bool force;  /* overwrite */
+    bool
+        append; /* continue `path`: headers must agree (VLP_ERR_MISMATCH), a torn tail is cut off */
+    bool header; /* tsv: column names first */
+};
+extern const char *const vlp_embedding_formats[]; /* NULL-terminated */
+
+/* "-" is stdout. vle goes block by block into `path` itself, so that a killed job can continue
+ * (rename would lose it); the others go through a temporary file. VLP_ERR_EXISTS, VLP_ERR_IO,
+ * VLP_ERR_MISMATCH. */
+enum vlp_status vlp_embedding_writer_open(struct vlp_embedding_writer **out, const char *path,
+                                          const struct vlp_embedding_header        *h,
+                                          const struct vlp_embedding_write_options *opt,
+                                          struct vlp_error                         *err);
+enum vlp_status vlp_embedding_write(struct vlp_embedding_writer *w, const struct vlp_record *r,
+                                    struct vlp_error *err);
+/* Write the block that is being filled (after it, what was written survives kill -9). */
+enum vlp_status vlp_embedding_flush(struct vlp_embedding_writer *w, struct vlp_error *err);
+/* End record, flush, close; the writer is gone whatever the answer. */
+enum vlp_status vlp_embedding_writer_close(struct vlp_embedding_writer *w, struct vlp_error *err);
+/* Leave without an end record: the stream can be continued. */
+void vlp_embedding_writer_abandon(struct vlp_embedding_writer *w);
+
+/* ---- reading ------------------------------------------------------------------------------- */
+
+struct vlp_embedding_reader;
+
+/* `path` "-" is stdin; the format is recognised (vle, npy, fvecs, tsv, jsonl, safetensors).
+ * A torn vle tail ends the stream with vlp_embedding_torn() true; damage in the middle is
+ * VLP_ERR_FORMAT. */
+enum vlp_status vlp_embedding_open(struct vlp_embedding_reader **out, const char *path,
+                                   struct vlp_error *err);
+void            vlp_embedding_close(struct vlp_embedding_reader *r);
+const struct vlp_embedding_header *vlp_embedding_header(const struct vlp_embedding_reader *r);
+bool                               vlp_embedding_torn(const struct vlp_embedding_reader *r);
+bool                               vlp_embedding_ended(
+                                  const struct vlp_embedding_reader *r); /* saw a valid end record with the right count */
+
+/*
+ * The next block of records: ids, flags, metas and vectors in parallel arrays that live until the
+ * next call. Rows come as stored (`raw`, `row_size` bytes apart, in place when the file is mapped);
+ * vlp_embedding_row_f32 widens one. n = 0 at the end.
+ */
+struct vlp_embedding_block {
+    int                n;
+    const char *const *ids;
+    const size_t      *id_lens;
+    const uint32_t    *flags;
+    const char *const *metas; /* entries may be NULL */
+    const size_t      *meta_lens;
+    const void        *raw;
+    size_t             row_size;
+};
+enum vlp_status vlp_embedding_next(struct vlp_embedding_reader *r, struct vlp_embedding_block *b,
+                                   struct vlp_error *err);
+void            vlp_embedding_row_f32(const struct vlp_embedding_header *h,
+                                      const struct vlp_embedding_block *b, int i, float *out);
+
+/* May vectors under `a` be compared with vectors under `b`? Dimension and fingerprint; both named
+ * if not. */
+enum vlp_status vlp_embedding_compatible(const struct vlp_embedding_header *a, const char *a_name,
+                                         const struct vlp_embedding_header *b, const char *b_name,
+                                         bool ignore_model, struct vlp_error *err);
+
+/* ---- npy ------------------------------------------------------------------------------------ */
+
+/* An .npy array of any of our dtypes, C order (Fortran order is VLP_ERR_SUPPORT), mapped. */
+struct vlp_npy {
+    enum vlp_dtype dtype;
+    int            ndim;
+    int64_t        dim[8];
+    const void    *data;
+    struct vlp_map map;
+};
+enum vlp_status vlp_npy_open(struct vlp_npy *out, const char *path, struct vlp_error *err);
+void            vlp_npy_close(struct vlp_npy *n);
+enum vlp_status vlp_npy_write(struct vlp_output *o, enum vlp_dtype dtype, int ndim,
+                              const int64_t *dim, const void *data, struct vlp_error *err);
+
+#endif

@@ -1,0 +1,107 @@
+/*
+ * image.h -- pictures on disk to what a model sees, bit for bit as Pillow and torchvision would.
+ *
+ * A decoder keeps the file's own colour mode, because the reference resizes before it converts to
+ * RGB (palette and 1-bit pictures by nearest neighbour, alpha premultiplied). Formats are rows of a
+ * table.
+ */
+#ifndef VLP_IMAGE_H
+#define VLP_IMAGE_H
+
+#include <vlp/base.h>
+
+#define VLP_IMAGE_MAX_SIDE   65500
+#define VLP_IMAGE_MAX_PIXELS 178956970 /* Pillow's decompression bomb error: 2 * 89478485 */
+
+/* Pillow's modes: what lies in `data`, interleaved, rows top to bottom, no padding. */
+enum vlp_image_mode {
+    VLP_IMAGE_1,  /* one byte a pixel, 0 or 255 */
+    VLP_IMAGE_L,  /* grey */
+    VLP_IMAGE_LA, /* grey, alpha */
+    VLP_IMAGE_P,  /* index into palette */
+    VLP_IMAGE_RGB,
+    VLP_IMAGE_RGBA,
+    VLP_IMAGE_CMYK,
+    VLP_IMAGE_I16 /* 16-bit grey, host order, two bytes a pixel */
+};
+
+struct vlp_image {
+    int                 width, height; /* each 1 .. VLP_IMAGE_MAX_SIDE */
+    enum vlp_image_mode mode;
+    int                 orientation;     /* EXIF 1..8; 1 when the file says nothing or nonsense */
+    const char         *format;          /* "jpeg", "png", "webp" */
+    uint8_t            *data;            /* owned by the arena given */
+    uint8_t             palette[256][4]; /* VLP_IMAGE_P: RGBA */
+};
+
+int         vlp_image_mode_bytes(enum vlp_image_mode m); /* bytes a pixel: 1, 1, 2, 1, 3, 4, 4, 2 */
+const char *vlp_image_mode_name(enum vlp_image_mode m);  /* Pillow's: "1", "L", ..., "I;16" */
+
+/* How a picture becomes a model's input. */
+enum vlp_resize {
+    VLP_RESIZE_SHORTEST, /* shorter side = size (longer truncated), centre crop */
+    VLP_RESIZE_SQUASH,   /* both sides = size */
+    VLP_RESIZE_LONGEST,  /* longer side = size, padded with `fill` */
+    VLP_RESIZE_VILT /* shorter side = size, longer at most size/384*640, both to multiples of 32 */
+};
+enum vlp_filter { VLP_BILINEAR = 2, VLP_BICUBIC = 3 }; /* Pillow's numbers */
+
+struct vlp_preprocess {
+    enum vlp_resize resize;
+    enum vlp_filter filter;
+    int  width, height; /* of the result (equal but for VILT, where `width` is the shorter side) */
+    bool rgb_first;     /* convert before the resize (Hugging Face) or after it (OpenAI) */
+    bool crop_floor;    /* crop offset floor(D/2) (Hugging Face) or half to even (torchvision) */
+    bool orient;        /* apply EXIF orientation first: vlp's default, not the reference's */
+    bool grey16_sane;   /* 16-bit grey: high byte, instead of the reference's clamp to white */
+    uint8_t fill;       /* VLP_RESIZE_LONGEST */
+    float   mean[3], std[3];
+};
+
+/* The flavours by name ("openai", "hf", "squash", "longest", "square", "vilt") with CLIP's
+ * constants. */
+bool vlp_preprocess_flavour(struct vlp_preprocess *out, const char *name, int size);
+extern const char *const vlp_preprocess_flavours[]; /* NULL-terminated, for --help */
+
+/*
+ * Decode the file in memory; its first bytes decide the format, not its name. `name` is for
+ * messages. `shrink` is a hint: pixels are never changed for speed, so a decoder may use it only to
+ * free memory.
+ *
+ * VLP_ERR_FORMAT   damaged or truncated
+ * VLP_ERR_SUPPORT  no decoder knows it (the sentence names what it looks like, e.g. GIF)
+ * VLP_ERR_LIMIT    a side or the pixel count is over the limit
+ * On failure `out` is untouched.
+ */
+enum vlp_status vlp_image_decode(struct vlp_image *out, struct vlp_arena *mem, const void *data,
+                                 size_t len, const char *name, struct vlp_error *err);
+/* The same from a path. */
+enum vlp_status vlp_image_read(struct vlp_image *out, struct vlp_arena *mem, const char *path,
+                               struct vlp_error *err);
+
+/* 8-bit RGB by the reference's rules; returns `in` when it is RGB already. From the arena. */
+struct vlp_image *vlp_image_to_rgb(struct vlp_arena *mem, const struct vlp_image *in,
+                                   bool grey16_sane);
+/* Turned and mirrored as its orientation asks; orientation becomes 1. */
+struct vlp_image *vlp_image_orient(struct vlp_arena *mem, const struct vlp_image *in);
+/* Pillow's resize in the picture's own mode (nearest for 1 and P, premultiplied for alpha, 16-bit
+ * for I16). */
+struct vlp_image *vlp_image_resize(struct vlp_arena *mem, const struct vlp_image *in, int width,
+                                   int height, enum vlp_filter filter);
+
+/* Orient, convert, resize, crop or pad: the u8 RGB pixels the model sees. From the arena. */
+struct vlp_image *vlp_preprocess_u8(struct vlp_arena *mem, const struct vlp_image *in,
+                                    const struct vlp_preprocess *how);
+/* (v/255 - mean)/std per channel in fp32, HWC u8 -> CHW f32; out holds 3*height*width. */
+void vlp_preprocess_normalize(float *out, const struct vlp_image *rgb,
+                              const struct vlp_preprocess *how);
+
+/* Write 8-bit RGB or L as PNG bytes appended to `out` (level 0..9); for preprocess, thumbnails,
+ * plots. */
+enum vlp_status vlp_png_encode(struct vlp_buf *out, const struct vlp_image *in, int level,
+                               struct vlp_error *err);
+/* The same as JPEG, quality 1..100. */
+enum vlp_status vlp_jpeg_encode(struct vlp_buf *out, const struct vlp_image *in, int quality,
+                                struct vlp_error *err);
+
+#endif

@@ -1,0 +1,77 @@
+/*
+ * model.h -- the families, a table row each: from a checkpoint's document to features.
+ *
+ * A model is its parameters and its configuration; immutable in use, so threads share it, each with
+ * a tape.
+ */
+#ifndef VLP_MODEL_H
+#define VLP_MODEL_H
+
+#include <vlp/checkpoint.h>
+#include <vlp/op.h>
+
+struct vlp_model;
+
+struct vlp_text_batch {
+    int            n;   /* texts */
+    const int32_t *ids; /* all texts one after the other, start and end ids included, no padding */
+    const int     *start; /* n + 1 offsets */
+};
+
+struct vlp_family {
+    const char *name; /* "clip", "vilt", "albef", "vlmo" */
+    /* Read about.config, declare every parameter. */
+    enum vlp_status (*build)(struct vlp_model *m, const json_t *config, struct vlp_error *err);
+    /* Features (B, E), not normalised. */
+    struct vlp_tensor *(*encode_image)(struct vlp_model *m, struct vlp_tape *t,
+                                       struct vlp_tensor *images);
+    struct vlp_tensor *(*encode_text)(struct vlp_model *m, struct vlp_tape *t,
+                                      const struct vlp_text_batch *b);
+    void (*free)(struct vlp_model *m);
+};
+extern const struct vlp_family *const vlp_families[]; /* NULL-terminated */
+
+struct vlp_model {
+    const struct vlp_family *family;
+    struct vlp_params        params;
+    struct vlp_arena         mem;
+    json_t                  *about; /* the checkpoint's document (owned) */
+    void                    *net;   /* the family's own structure, in mem */
+    int                      embed_dim, image_size, context, vocab;
+    struct vlp_param        *logit_scale; /* log; NULL where the family has none */
+    struct vlp_checkpoint    checkpoint;  /* where bound values live; zeroed for a new model */
+};
+
+/*
+ * Build from a checkpoint, which the model then owns (also on failure).
+ * VLP_ERR_SUPPORT  no family has that name
+ * VLP_ERR_FORMAT   the configuration lacks a key or has an impossible value (named)
+ * VLP_ERR_MISMATCH parameters missing or of another shape (all named); extra tensors are reported
+ * by `verify`
+ */
+enum vlp_status vlp_model_open(struct vlp_model *m, struct vlp_checkpoint *c,
+                               struct vlp_error *err);
+/* A new model of this document with start values (for training). `about` is copied. */
+enum vlp_status vlp_model_new(struct vlp_model *m, const json_t *about, uint64_t seed,
+                              struct vlp_error *err);
+void            vlp_model_close(struct vlp_model *m);
+
+struct vlp_tensor *vlp_encode_image(struct vlp_model *m, struct vlp_tape *t,
+                                    struct vlp_tensor *images);
+struct vlp_tensor *vlp_encode_text(struct vlp_model *m, struct vlp_tape *t,
+                                   const struct vlp_text_batch *b);
+
+/*
+ * Look inside: while set, the model reports named intermediate values ("image.block0",
+ * "text.block1", "image_penultimate") as (rows, C) of the batch. For compare, probes and tests. Per
+ * tape, via the tape's address.
+ */
+typedef void       vlp_watch(void *ctx, const char *name, const struct vlp_tensor *value,
+                             struct vlp_seqs seqs);
+struct vlp_tensor *vlp_encode_image_watched(struct vlp_model *m, struct vlp_tape *t,
+                                            struct vlp_tensor *images, vlp_watch *watch, void *ctx);
+struct vlp_tensor *vlp_encode_text_watched(struct vlp_model *m, struct vlp_tape *t,
+                                           const struct vlp_text_batch *b, vlp_watch *watch,
+                                           void *ctx);
+
+#endif

@@ -1,0 +1,100 @@
+/*
+ * op.h -- the fused operations the four families are made of, forward and backward in one file
+ * each.
+ *
+ * Shapes are the programmer's duty (asserted). y->data is valid on return. A NULL gradient is the
+ * only way to say "not wanted". Sequences of unequal length lie behind each other as flat rows:
+ * padding does not exist.
+ */
+#ifndef VLP_OP_H
+#define VLP_OP_H
+
+#include <vlp/tensor.h>
+
+/* Rows start[s] .. start[s+1]-1 of a flat tensor are sequence s; start has n + 1 entries. */
+struct vlp_seqs {
+    int        n;
+    const int *start;
+};
+struct vlp_seqs vlp_seqs_even(struct vlp_tape *t, int n, int length);
+
+struct vlp_linear_options {
+    enum vlp_activation act;
+    struct vlp_tensor  *residual; /* (N, out), added after the activation; or NULL */
+    int first, count; /* only these rows of W and b; count 0: all. Multiples of VLP_PANEL */
+};
+/* y (N, out) = act(x (N, in) W^T + b) + residual; W (out, in), or any shape with that many rows and
+ * columns (a patch embedding's (C, 3, P, P)); b may be NULL, o may be NULL. */
+struct vlp_tensor *vlp_linear(struct vlp_tape *t, struct vlp_tensor *x, struct vlp_tensor *W,
+                              struct vlp_tensor *b, const struct vlp_linear_options *o);
+/* y (N, out) = x (N, in) P (in, out): the bare projections of CLIP. */
+struct vlp_tensor *vlp_project(struct vlp_tape *t, struct vlp_tensor *x, struct vlp_tensor *P);
+/* y (M, N) = a (M, K) b (N, K)^T */
+struct vlp_tensor *vlp_matmul_nt(struct vlp_tape *t, struct vlp_tensor *a, struct vlp_tensor *b);
+
+struct vlp_attention_options {
+    int                heads;
+    struct vlp_seqs    q_seqs, k_seqs;
+    bool               causal;
+    struct vlp_tensor *bias;  /* (H, Tq, Tk) added to every sequence's scores (VLMo), or NULL */
+    float              scale; /* 0: 1/sqrt(D) */
+};
+/* y (Nq, C): q is columns q_col .. q_col+C-1 of tensor q, and so on; the three may be one (N, 3C)
+ * tensor. */
+struct vlp_tensor *vlp_attention(struct vlp_tape *t, struct vlp_tensor *q, int q_col,
+                                 struct vlp_tensor *k, int k_col, struct vlp_tensor *v, int v_col,
+                                 int C, const struct vlp_attention_options *o);
+
+struct vlp_tensor *vlp_layernorm(struct vlp_tape *t, struct vlp_tensor *x, struct vlp_tensor *w,
+                                 struct vlp_tensor *b, float eps);
+struct vlp_tensor *vlp_act(struct vlp_tape *t, struct vlp_tensor *x, enum vlp_activation act);
+struct vlp_tensor *vlp_add(struct vlp_tape *t, struct vlp_tensor *a,
+                           struct vlp_tensor *b); /* same shape, or b one row */
+struct vlp_tensor *vlp_scale(struct vlp_tape *t, struct vlp_tensor *x, float s);
+struct vlp_tensor *vlp_scale_rows(struct vlp_tape *t, struct vlp_tensor *x,
+                                  struct vlp_tensor *gamma); /* layer scale (C) */
+struct vlp_tensor *vlp_scale_exp(struct vlp_tape *t, struct vlp_tensor *x,
+                                 struct vlp_tensor *s); /* x * exp(s), s (1) */
+/* y (n, C) = table[ids] ; ids are copied */
+struct vlp_tensor *vlp_lookup(struct vlp_tape *t, struct vlp_tensor *table, const int32_t *ids,
+                              int n);
+/* y (n, C) = x[rows] ; any order, repeats allowed */
+struct vlp_tensor *vlp_gather_rows(struct vlp_tape *t, struct vlp_tensor *x, const int *rows,
+                                   int n);
+/* Rows of several tensors (same C) one after the other, per sequence: for each s, a's rows of s,
+ * then b's. */
+struct vlp_tensor *vlp_concat_tokens(struct vlp_tape *t, struct vlp_tensor *a, struct vlp_seqs as,
+                                     struct vlp_tensor *b, struct vlp_seqs bs,
+                                     struct vlp_seqs *out);
+struct vlp_tensor *vlp_mean_rows(struct vlp_tape *t, struct vlp_tensor *x,
+                                 struct vlp_seqs s); /* (n, C) */
+struct vlp_tensor *vlp_normalize(struct vlp_tape   *t,
+                                 struct vlp_tensor *x); /* rows / max(|row|, 1e-12) */
+struct vlp_tensor *vlp_transpose(struct vlp_tape *t, struct vlp_tensor *x); /* (M,N) -> (N,M) */
+struct vlp_tensor *vlp_dropout(struct vlp_tape *t, struct vlp_tensor *x, float p);
+struct vlp_tensor *vlp_drop_path(struct vlp_tape *t, struct vlp_tensor *x, struct vlp_seqs s,
+                                 float p);
+/* Mean over rows of -log softmax(x)[target]; targets < 0 are left out; a scalar (1). */
+struct vlp_tensor *vlp_cross_entropy(struct vlp_tape *t, struct vlp_tensor *x,
+                                     const int32_t *target);
+/* The same against rows of probabilities (not differentiated). */
+struct vlp_tensor *vlp_cross_entropy_soft(struct vlp_tape *t, struct vlp_tensor *x,
+                                          const struct vlp_tensor *target);
+/* -mean over rows of sum_j log sigmoid(sign_ij x_ij), sign +1 on the diagonal, -1 elsewhere
+ * (SigLIP). */
+struct vlp_tensor *vlp_sigmoid_pairs(struct vlp_tape *t, struct vlp_tensor *x);
+
+/* Pictures: (B,3,H,W) f32 -> flat patches (B*g*g, 3*P*P) in (c,y,x) order, row-major positions. */
+struct vlp_tensor *vlp_patchify(struct vlp_tape *t, struct vlp_tensor *x, int patch);
+/* ResNet, channels last inside: x (B,H,W,C). W (Cout, Cin, k, k), pad k/2, stride s, folded or
+ * plain bias. */
+struct vlp_tensor *vlp_conv2d(struct vlp_tape *t, struct vlp_tensor *x, struct vlp_tensor *W,
+                              struct vlp_tensor *b, int stride, enum vlp_activation act,
+                              struct vlp_tensor *residual_before_act);
+struct vlp_tensor *vlp_avg_pool(struct vlp_tape *t, struct vlp_tensor *x, int k);
+struct vlp_tensor *vlp_nchw_to_nhwc(struct vlp_tape *t, struct vlp_tensor *x);
+
+/* Every op, for the gradient test. */
+extern const struct vlp_op *const vlp_ops[]; /* NULL-terminated */
+
+#endif

@@ -1,0 +1,263 @@
+/*
+ * tensor.h -- where arithmetic runs, the matrix product, tensors, parameters, and the eager tape.
+ *
+ * Two promises hold for everything here: results are bit-identical for any number of threads, and a
+ * row's result does not depend on the batch it travels in. So every sum has one fixed order (along
+ * K), and parallel loops own what they write.
+ */
+#ifndef VLP_TENSOR_H
+#define VLP_TENSOR_H
+
+#include <vlp/base.h>
+
+/* ---- where arithmetic runs ----------------------------------------------------------------- */
+
+/* Instruction-set levels, each containing the one before. */
+enum vlp_cpu { VLP_CPU_PORTABLE, VLP_CPU_AVX2, VLP_CPU_AVX512, VLP_CPU_AMX, VLP_CPU_COUNT };
+
+enum vlp_precision {
+    VLP_PRECISION_F32,
+    VLP_PRECISION_BF16,
+    VLP_PRECISION_INT8,
+    VLP_PRECISION_COUNT
+};
+
+struct vlp_kernels; /* one table of function pointers a level: tensor_internal.h */
+
+struct vlp_compute {
+    struct vlp_pool          *pool; /* NULL: this thread alone */
+    enum vlp_cpu              cpu;
+    const struct vlp_kernels *kernels;
+    enum vlp_precision        precision; /* of linear layers; everything else is f32 */
+};
+
+enum vlp_cpu vlp_cpu_best(void); /* the highest level this machine can run */
+const char  *vlp_cpu_name(enum vlp_cpu c);
+const char  *vlp_precision_name(enum vlp_precision p);
+/*
+ * Choose the level: `name` ("portable", "avx2", "avx512", "amx"), or the best when NULL (the
+ * programs pass getenv("VLP_CPU")). VLP_ERR_USAGE for an unknown name or one that this machine
+ * cannot run.
+ */
+enum vlp_status vlp_compute_init(struct vlp_compute *c, struct vlp_pool *pool, const char *name,
+                                 enum vlp_precision precision, struct vlp_error *err);
+
+/* ---- the matrix product -------------------------------------------------------------------- */
+
+enum vlp_activation { VLP_ACT_NONE, VLP_ACT_GELU, VLP_ACT_QUICK_GELU, VLP_ACT_RELU, VLP_ACT_TANH };
+
+/* A weight (N out, K in), row-major in its file, packed into panels for one precision and level. */
+struct vlp_packed;
+
+/* Pack rows [0,N) of W; `w` holds `dtype` elements (F32, F16, BF16, Q8_0), rows K apart. Runs on
+ * c->pool. */
+struct vlp_packed *vlp_pack(const struct vlp_compute *c, const void *w, enum vlp_dtype dtype, int N,
+                            int K, enum vlp_precision precision);
+void               vlp_packed_free(struct vlp_packed *p);
+size_t             vlp_packed_size(const struct vlp_packed *p); /* bytes */
+
+/* What happens to y = x W^T on its way to memory, in this order. Zeroed means nothing. */
+struct vlp_epilogue {
+    const float *bias; /* (N) or NULL */
+    float *pre; /* keep the value before the activation here (for backward), ld = ldy; or NULL */
+    enum vlp_activation act;
+    const float
+        *residual; /* (M, N) with rows ld_residual apart, added last; may be y itself; or NULL */
+    int  ld_residual;
+};
+
+/*
+ * y (M, n1-n0) = epilogue(x (M,K) W[n0:n1]^T). n0 is a multiple of VLP_PANEL, n1 too or the end;
+ * bias, pre, residual and y start at output n0. Every y element is one chain over k in a fixed
+ * order.
+ */
+#define VLP_PANEL 32
+void vlp_gemm_packed(const struct vlp_compute *c, float *y, int ldy, const float *x, int ldx, int M,
+                     const struct vlp_packed *w, int n0, int n1, const struct vlp_epilogue *e);
+
+/*
+ * C (M,N) = alpha op(A) op(B) + (accumulate ? C : 0), f32, operands packed on the fly; op is
+ * transpose when ta / tb. A is (M,K), or (K,M) under ta; B is (K,N), or (N,K) under tb. For
+ * gradients, attention over long rows, similarity matrices.
+ */
+void vlp_gemm(const struct vlp_compute *c, bool ta, bool tb, int M, int N, int K, float alpha,
+              const float *A, int lda, const float *B, int ldb, bool accumulate, float *C, int ldc);
+
+/*
+ * Softmax attention of flat rows, per sequence and head, no score matrix kept:
+ *   y[i] = sum_j softmax_j(scale q_i . k_j + bias[h][i][j]) v_j      j <= i when causal
+ * q rows q_start[s] .. q_start[s+1]-1 attend to k, v rows k_start[s] .. k_start[s+1]-1. q, k, v are
+ * rows of ldq / ldk / ldv floats whose head h begins at column h*D.
+ */
+struct vlp_attention_args {
+    float       *y;
+    const float *q, *k, *v;
+    int          ldy, ldq, ldk, ldv;
+    int          heads, head_dim, n_seq;
+    const int   *q_start, *k_start; /* n_seq + 1 entries each */
+    float        scale;
+    bool         causal; /* query i of a sequence sees keys 0 .. i + (keys - queries) */
+    const float *bias;   /* (heads, T, ld_bias rows) or NULL; row i, column j */
+    int          ld_bias, bias_rows;
+    float       *lse; /* (q rows, heads) log-sum-exp for backward, or NULL */
+};
+void vlp_attention_forward(const struct vlp_compute *c, const struct vlp_attention_args *a);
+
+/* Row kernels, vectorised per level. N rows of C. */
+void vlp_layernorm_rows(const struct vlp_compute *c, float *y, int ldy, const float *x, int ldx,
+                        const float *w, const float *b, float eps, int N, int C, float *mean,
+                        float *rstd /* may be NULL */);
+void vlp_activate(const struct vlp_compute *c, enum vlp_activation act, float *y, const float *x,
+                  size_t n);
+/* dx += dy * act'(x) */
+void vlp_activate_backward(const struct vlp_compute *c, enum vlp_activation act, float *dx,
+                           const float *dy, const float *x, size_t n);
+/* In place: rows become softmax; returns nothing; lse (N) may be NULL. */
+void  vlp_softmax_rows(const struct vlp_compute *c, float *x, int ld, int N, int C, float *lse);
+float vlp_dot(const struct vlp_compute *c, const float *a, const float *b, int n);
+
+/*
+ * Exact search scores: out[r] = q . row r for n rows of dim elements in F32, F16, BF16 or I8 (I8
+ * rows: an f32 scale, then dim int8; q is then used in f32), `stride` bytes apart. Fixed order per
+ * row.
+ */
+void vlp_scan_rows(const struct vlp_compute *c, float *out, const float *q, const void *rows,
+                   size_t stride, enum vlp_dtype dtype, int dim, int n);
+
+/* This machine's measured peaks, for bench: GFLOP/s (or GOP/s) of the level with `threads`, GB/s of
+ * reads and triad. */
+double vlp_peak_flops(const struct vlp_compute *c, enum vlp_precision p);
+double vlp_peak_read(const struct vlp_compute *c);
+double vlp_peak_triad(const struct vlp_compute *c);
+
+/* ---- tensors ------------------------------------------------------------------------------- */
+
+struct vlp_param;
+#ifndef VLP_MAX_DIM
+#define VLP_MAX_DIM 5
+#endif
+
+struct vlp_tensor {
+    int               ndim;
+    int               dim[VLP_MAX_DIM];
+    float            *data;
+    float            *grad;  /* NULL: no gradient wanted */
+    struct vlp_param *param; /* the parameter it is the value of, or NULL */
+};
+size_t vlp_numel(const struct vlp_tensor *x);
+int    vlp_cols(const struct vlp_tensor *x); /* last dimension */
+int    vlp_rows(const struct vlp_tensor *x); /* product of the others */
+
+/* ---- parameters ---------------------------------------------------------------------------- */
+
+enum vlp_init { VLP_INIT_ZERO, VLP_INIT_ONE, VLP_INIT_NORMAL, VLP_INIT_UNIFORM, VLP_INIT_CONST };
+struct vlp_start {
+    enum vlp_init kind;
+    float         value; /* deviation, half width, or constant */
+};
+
+/*
+ * Declared once, where its layer is built. Value: either trained (`tensor.data` owned by the set)
+ * or stored (bytes of a checkpoint, widened or packed when first used). Names are canonical and
+ * unique in the set.
+ */
+struct vlp_param {
+    const char       *name;
+    struct vlp_tensor tensor; /* data may be NULL until vlp_param_f32 is called */
+    struct vlp_start  start;
+    bool              decay; /* gets weight decay */
+    int layer; /* depth for layer-wise rates: 0 embeddings, 1.. blocks, last heads; -1 none */
+    const char    *tower; /* "image", "text", "fusion", "" : for freezing */
+    enum vlp_dtype stored_dtype;
+    const void    *stored; /* NULL when trained */
+    bool           bound;  /* a checkpoint had it */
+    void          *cache;  /* packed forms: tensor room's own */
+};
+
+struct vlp_params {
+    struct vlp_arena   mem;
+    struct vlp_param **item; /* in order of declaration */
+    int                n;
+    /* where vlp_param puts what it declares next */
+    const char *prefix, *tower;
+    int         layer;
+    void       *index; /* by name */
+};
+
+#define VLP_SHAPE(...) ((const int[]){__VA_ARGS__, 0})
+
+void vlp_params_init(struct vlp_params *ps);
+void vlp_params_free(struct vlp_params *ps);
+/* Declare `prefix` + name. `shape` is zero-terminated: VLP_SHAPE(3*C, C). A scalar has
+ * VLP_SHAPE(1). decay is preset to "two dimensions or more". */
+struct vlp_param *vlp_param(struct vlp_params *ps, const char *name, const int *shape,
+                            struct vlp_start start);
+struct vlp_param *vlp_params_find(const struct vlp_params *ps, const char *name);
+size_t            vlp_params_count(const struct vlp_params *ps); /* elements of all */
+/* Give every parameter memory of its own and its start value; the numbers depend on (seed, name)
+ * only. */
+void vlp_params_start(struct vlp_params *ps, uint64_t seed);
+/* Bind stored bytes: kept, not copied; the owner outlives the set. */
+void vlp_param_bind(struct vlp_param *p, enum vlp_dtype dtype, const void *data);
+/* The f32 values, widened now if need be (thread-safe, once). */
+const float *vlp_param_f32(struct vlp_param *p);
+/* The packed form for c's precision and level, made when first asked for (thread-safe, once),
+ * cached while the value is stored; the stored pages are given back after packing. */
+const struct vlp_packed *vlp_param_packed(const struct vlp_compute *c, struct vlp_param *p);
+
+/* ---- the tape ------------------------------------------------------------------------------ */
+
+#define VLP_MAX_IN 6
+struct vlp_node;
+struct vlp_tape;
+struct vlp_op {
+    const char *name;
+    void (*backward)(struct vlp_tape *t, const struct vlp_node *n);
+};
+struct vlp_node {
+    const struct vlp_op *op;
+    struct vlp_tensor   *out, *in[VLP_MAX_IN];
+    void                *saved;
+    struct vlp_node     *prev;
+};
+/*
+ * Ops compute at once and leave a note; vlp_backward replays the notes. Everything made under a
+ * tape lives in `mem` until the caller rewinds it. With `recording` false no note, no `saved`, no
+ * gradient.
+ */
+struct vlp_tape {
+    struct vlp_compute compute;
+    struct vlp_arena  *mem;
+    bool               recording;
+    struct vlp_node   *last;
+    struct vlp_rng     rng; /* dropout, drop path */
+};
+void vlp_tape_init(struct vlp_tape *t, const struct vlp_compute *c, struct vlp_arena *mem,
+                   bool recording);
+/* A fresh tensor, data undefined. `want_grad` gives it a zeroed gradient. */
+struct vlp_tensor *vlp_tensor_new(struct vlp_tape *t, int ndim, const int *dim, bool want_grad);
+struct vlp_tensor *vlp_tensor_of(struct vlp_tape *t, float *data, int ndim,
+                                 const int *dim); /* wrap, no gradient */
+#define VLP_DIMS(...)                                                                              \
+    (int)(sizeof((const int[]){__VA_ARGS__}) / sizeof(int)), (const int[])                         \
+    {                                                                                              \
+        __VA_ARGS__                                                                                \
+    }
+/*
+ * For ops: note op and its n_in inputs (NULL allowed) for `out`, with saved_size bytes of memory
+ * for backward. Gives `out` a zeroed gradient if any input has one. Returns the saved memory, or,
+ * where nothing is recorded, scratch memory of that size all the same.
+ */
+void *vlp_record(struct vlp_tape *t, const struct vlp_op *op, struct vlp_tensor *out,
+                 size_t saved_size, int n_in, struct vlp_tensor *const *in);
+#define VLP_INPUTS(...)                                                                            \
+    (int)(sizeof((struct vlp_tensor *const[]){__VA_ARGS__}) / sizeof(struct vlp_tensor *)),        \
+        (struct vlp_tensor *const[])                                                               \
+    {                                                                                              \
+        __VA_ARGS__                                                                                \
+    }
+/* root->grad must be filled (a scalar loss: 1.0). Walks back to the start of the tape and forgets
+ * the notes. */
+void vlp_backward(struct vlp_tape *t, struct vlp_tensor *root);
+
+#endif
