@@ -1,0 +1,65 @@
+/*
+ * buf.c -- a growing run of bytes on the heap.
+ */
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <vlp/base.h>
+
+void vlp_buf_free(struct vlp_buf *b)
+{
+    free(b->data);
+    *b = (struct vlp_buf){0};
+}
+
+void vlp_buf_clear(struct vlp_buf *b)
+{
+    b->len = 0;
+    if (b->data) b->data[0] = '\0';
+}
+
+void vlp_buf_reserve(struct vlp_buf *b, size_t more)
+{
+    size_t want;
+    if (__builtin_add_overflow(b->len, more, &want) || want > SIZE_MAX / 2) {
+        vlp_no_memory(SIZE_MAX);
+        abort();
+    }
+    if (want + 1 <= b->cap) return;
+    size_t cap = b->cap ? b->cap : 64;
+    while (cap < want + 1) cap *= 2;
+    b->data = vlp_realloc(b->data, cap);
+    b->cap = cap;
+}
+
+void vlp_buf_add(struct vlp_buf *b, const void *data, size_t len)
+{
+    vlp_buf_reserve(b, len);
+    if (len) memcpy(b->data + b->len, data, len);
+    b->len += len;
+    b->data[b->len] = '\0';
+}
+
+void vlp_buf_add_str(struct vlp_buf *b, const char *s)
+{
+    vlp_buf_add(b, s, strlen(s));
+}
+
+void vlp_buf_add_char(struct vlp_buf *b, char c)
+{
+    vlp_buf_add(b, &c, 1);
+}
+
+void vlp_buf_printf(struct vlp_buf *b, const char *fmt, ...)
+{
+    va_list ap, again;
+    va_start(ap, fmt);
+    va_copy(again, ap);
+    int n = vsnprintf(NULL, 0, fmt, ap);
+    va_end(ap);
+    vlp_buf_reserve(b, (size_t)n);
+    vsnprintf(b->data + b->len, (size_t)n + 1, fmt, again);
+    va_end(again);
+    b->len += (size_t)n;
+}

@@ -1,0 +1,219 @@
+/*
+ * file.c -- files read by mapping, and files written so that they are there whole or not at all.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <vlp/base.h>
+
+/* Not a regular file: its bytes come as they come. */
+static enum vlp_status read_stream(struct vlp_map *m, int fd, const char *path,
+                                   struct vlp_error *err)
+{
+    FILE *f = fdopen(fd, "rb");
+    if (!f) {
+        close(fd);
+        return vlp_fail(err, VLP_ERR_IO, "%s: %s", path, strerror(errno));
+    }
+    struct vlp_buf  b = {0};
+    enum vlp_status s = vlp_read_all(&b, f, 0, path, err);
+    fclose(f);
+    if (s != VLP_OK) {
+        vlp_buf_free(&b);
+        return s;
+    }
+    *m = (struct vlp_map){.data = (uint8_t *)b.data, .size = b.len, .mapped = false};
+    return VLP_OK;
+}
+
+enum vlp_status vlp_map_open(struct vlp_map *m, const char *path, struct vlp_error *err)
+{
+    const int   fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat st;
+    if (fd < 0) return vlp_fail(err, VLP_ERR_IO, "%s: %s", path, strerror(errno));
+    if (fstat(fd, &st) != 0 || S_ISDIR(st.st_mode)) {
+        const int why = S_ISDIR(st.st_mode) ? EISDIR : errno;
+        close(fd);
+        return vlp_fail(err, VLP_ERR_IO, "%s: %s", path, strerror(why));
+    }
+    if (!S_ISREG(st.st_mode)) return read_stream(m, fd, path, err);
+    if (st.st_size == 0) {
+        close(fd);
+        *m = (struct vlp_map){.data = (const uint8_t *)"", .size = 0, .mapped = false};
+        return VLP_OK;
+    }
+    void     *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    const int why = errno;
+    close(fd);
+    if (p == MAP_FAILED) return vlp_fail(err, VLP_ERR_IO, "%s: %s", path, strerror(why));
+    *m = (struct vlp_map){.data = p, .size = (size_t)st.st_size, .mapped = true};
+    return VLP_OK;
+}
+
+void vlp_map_close(struct vlp_map *m)
+{
+    if (m->mapped)
+        munmap((void *)m->data, m->size);
+    else if (m->size)
+        free((void *)m->data);
+    *m = (struct vlp_map){0};
+}
+
+void vlp_map_forget(const void *p, size_t len)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    const uintptr_t from = ((uintptr_t)p + page - 1) / page * page;
+    const uintptr_t to = ((uintptr_t)p + len) / page * page;
+    if (to > from) madvise((void *)from, to - from, MADV_DONTNEED);
+}
+
+enum vlp_status vlp_read_all(struct vlp_buf *out, FILE *f, size_t limit, const char *name,
+                             struct vlp_error *err)
+{
+    const size_t before = out->len;
+    for (;;) {
+        const size_t step = 64 * 1024;
+        vlp_buf_reserve(out, step);
+        const size_t got = fread(out->data + out->len, 1, step, f);
+        out->len += got;
+        out->data[out->len] = '\0';
+        if (limit && out->len - before > limit)
+            return vlp_fail(err, VLP_ERR_LIMIT, "%s: longer than %zu bytes", name, limit);
+        if (got < step) break;
+    }
+    if (ferror(f)) return vlp_fail(err, VLP_ERR_IO, "%s: %s", name, strerror(errno));
+    return VLP_OK;
+}
+
+bool vlp_is_dir(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+bool vlp_file_exists(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0;
+}
+
+char *vlp_path_join(struct vlp_arena *a, const char *dir, const char *name)
+{
+    const size_t n = strlen(dir);
+    if (name[0] == '/' || n == 0) return vlp_arena_strdup(a, name);
+    return vlp_arena_printf(a, dir[n - 1] == '/' ? "%s%s" : "%s/%s", dir, name);
+}
+
+const char *vlp_path_base(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+const char *vlp_path_ext(const char *path)
+{
+    const char *base = vlp_path_base(path), *dot = strrchr(base, '.');
+    return dot && dot != base ? dot + 1 : "";
+}
+
+/* ---- writing ------------------------------------------------------------------------------ */
+
+enum vlp_status vlp_output_open(struct vlp_output *o, const char *path, bool force,
+                                struct vlp_error *err)
+{
+    *o = (struct vlp_output){0};
+    if (strcmp(path, "-") == 0) {
+        o->path = vlp_strdup("standard output");
+        o->file = stdout;
+        return VLP_OK;
+    }
+    struct stat st;
+    const bool  there = stat(path, &st) == 0;
+    if (there && S_ISDIR(st.st_mode)) return vlp_fail(err, VLP_ERR_IO, "%s: is a folder", path);
+    if (there && S_ISREG(st.st_mode) && !force)
+        return vlp_fail(err, VLP_ERR_EXISTS, "%s: exists (-f overwrites it)", path);
+    if (there && !S_ISREG(st.st_mode)) { /* a pipe or a device: nothing to rename */
+        o->file = fopen(path, "wb");
+        if (!o->file) return vlp_fail(err, VLP_ERR_IO, "%s: %s", path, strerror(errno));
+        o->path = vlp_strdup(path);
+        return VLP_OK;
+    }
+    struct vlp_buf temp = {0};
+    vlp_buf_printf(&temp, "%s.tmp-XXXXXX", path);
+    const int fd = mkstemp(temp.data);
+    o->file = fd < 0 ? NULL : fdopen(fd, "wb");
+    if (!o->file) {
+        const int why = errno;
+        if (fd >= 0) {
+            close(fd);
+            unlink(temp.data);
+        }
+        vlp_buf_free(&temp);
+        return vlp_fail(err, VLP_ERR_IO, "%s: %s", path, strerror(why));
+    }
+    const mode_t mask = umask(0);
+    umask(mask);
+    fchmod(fd,
+           there ? st.st_mode & 07777 : 0666 & ~mask); /* mkstemp's 0600 is not what users expect */
+    o->path = vlp_strdup(path);
+    o->temp = temp.data;
+    return VLP_OK;
+}
+
+enum vlp_status vlp_output_write(struct vlp_output *o, const void *data, size_t len,
+                                 struct vlp_error *err)
+{
+    if (len && fwrite(data, 1, len, o->file) != len)
+        return vlp_fail(err, VLP_ERR_IO, "%s: %s", o->path, strerror(errno));
+    return VLP_OK;
+}
+
+/* The rename itself must survive a power cut: sync the folder; a refusal there is no failure. */
+static void sync_folder_of(const char *path)
+{
+    const char *base = vlp_path_base(path);
+    char       *dir = base == path ? vlp_strdup(".") : vlp_strndup(path, (size_t)(base - path));
+    const int   fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) {
+        fsync(fd);
+        close(fd);
+    }
+    free(dir);
+}
+
+enum vlp_status vlp_output_commit(struct vlp_output *o, struct vlp_error *err)
+{
+    enum vlp_status s = VLP_OK;
+    if (fflush(o->file) != 0) s = vlp_fail(err, VLP_ERR_IO, "%s: %s", o->path, strerror(errno));
+    if (o->temp) {
+        if (s == VLP_OK && fsync(fileno(o->file)) != 0)
+            s = vlp_fail(err, VLP_ERR_IO, "%s: %s", o->path, strerror(errno));
+        if (fclose(o->file) != 0 && s == VLP_OK)
+            s = vlp_fail(err, VLP_ERR_IO, "%s: %s", o->path, strerror(errno));
+        o->file = NULL;
+        if (s == VLP_OK && rename(o->temp, o->path) != 0)
+            s = vlp_fail(err, VLP_ERR_IO, "%s: %s", o->path, strerror(errno));
+        if (s == VLP_OK) {
+            sync_folder_of(o->path);
+            free(o->temp);
+            o->temp = NULL;
+        }
+    }
+    vlp_output_abort(o);
+    return s;
+}
+
+void vlp_output_abort(struct vlp_output *o)
+{
+    if (o->file && o->file != stdout) fclose(o->file);
+    if (o->temp) unlink(o->temp);
+    free(o->temp);
+    free(o->path);
+    *o = (struct vlp_output){0};
+}

@@ -1,0 +1,58 @@
+/*
+ * status.c -- failures as sentences: filling and prefixing a struct vlp_error.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include <vlp/base.h>
+
+const char *vlp_status_name(enum vlp_status s)
+{
+    static const char *const name[VLP_STATUS_COUNT] = {
+        [VLP_OK] = "ok",
+        [VLP_ERR_IO] = "io",
+        [VLP_ERR_FORMAT] = "format",
+        [VLP_ERR_LIMIT] = "limit",
+        [VLP_ERR_SUPPORT] = "unsupported",
+        [VLP_ERR_MISMATCH] = "mismatch",
+        [VLP_ERR_USAGE] = "usage",
+        [VLP_ERR_EXISTS] = "exists",
+        [VLP_ERR_STOPPED] = "stopped",
+    };
+    return (unsigned)s < VLP_STATUS_COUNT ? name[s] : "unknown";
+}
+
+/* A file name may hold any byte: messages stay one line. */
+static void one_line(char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text < 0x20 || *text == 0x7f) *text = '?';
+}
+
+enum vlp_status vlp_fail(struct vlp_error *err, enum vlp_status s, const char *fmt, ...)
+{
+    if (err) {
+        va_list ap;
+        va_start(ap, fmt);
+        err->status = s;
+        vsnprintf(err->text, sizeof err->text, fmt, ap);
+        va_end(ap);
+        one_line(err->text);
+    }
+    return s;
+}
+
+enum vlp_status vlp_fail_in(struct vlp_error *err, const char *fmt, ...)
+{
+    if (!err) return VLP_ERR_FORMAT;
+    char    old[sizeof err->text];
+    va_list ap;
+    memcpy(old, err->text, sizeof old);
+    va_start(ap, fmt);
+    int n = vsnprintf(err->text, sizeof err->text, fmt, ap);
+    va_end(ap);
+    if (n >= 0 && (size_t)n < sizeof err->text)
+        snprintf(err->text + n, sizeof err->text - (size_t)n, ": %s", old);
+    one_line(err->text);
+    return err->status;
+}
