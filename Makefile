@@ -13,6 +13,8 @@ WARN     := -Wall -Wextra $(WERROR)
 NUMERIC  := -ffp-contract=off -fno-math-errno
 PKGS     := libjpeg libpng libwebp zlib libzstd jansson libutf8proc libarchive
 PREFIX   ?= /usr/local
+JOBS     ?= $(shell nproc 2>/dev/null || echo 2)
+Q        := $(if $(V),,@)
 DESTDIR  ?=
 
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) libxxhash 2>/dev/null)
@@ -55,25 +57,107 @@ $(BUILD)/lib/tensor/%.o: OPT := -O3
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LEVEL) -MMD -MP -c -o $@ $<
+	$(if $(V),,@echo "  CC    $<")
+	$(Q)$(CC) $(ALL_CFLAGS) $(LEVEL) -MMD -MP -c -o $@ $<
 
 $(LIBVLP): $(LIB_OBJ)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(if $(V),,@echo "  AR    $@")
+	$(Q)$(AR) rcs $@ $^
 
 $(BUILD)/vlp-%: $(BUILD)/cmd/vlp-%.o $(CMD_OBJ) $(LIBVLP)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(if $(V),,@echo "  LINK  $@")
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 $(BUILD)/check_%: $(BUILD)/tests/check_%.o $(TEST_AUX_OBJ) $(LIBVLP)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs check) $(LIBS)
+	$(if $(V),,@echo "  LINK  $@")
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs check) $(LIBS)
 
 $(BUILD)/bench_%: $(BUILD)/tests/bench_%.o $(LIBVLP)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(if $(V),,@echo "  LINK  $@")
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 .PRECIOUS: $(BUILD)/%.o
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
-.PHONY: clean help
+# ---- jobs ------------------------------------------------------------------------------------
+# On a fresh machine the packages may be missing when this file is read, so jobs that install start a
+# second make, which then finds them.
+
+.PHONY: deps demo check check-run tests lint sanitize fuzz bench benches install uninstall clean help
+
+deps:
+	@scripts/dependencies.sh build
+
+## make            build the library and the programs into build/
+## make demo       install what is missing, build, run the main job on the model and pictures in share/
+demo: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@scripts/demo.sh $(BUILD)
+
+## make check      install what is missing, build and run the whole test suite
+check: deps
+	@scripts/dependencies.sh test
+	@$(MAKE) --no-print-directory -j$(JOBS) check-run
+
+tests: $(PROGS) $(TESTS)
+
+check-run: tests
+	@scripts/run_tests.sh $(BUILD)
+
+## make sanitize   the suite under the address and undefined-behaviour sanitizers
+sanitize: deps
+	@scripts/dependencies.sh test
+	@$(MAKE) --no-print-directory -j$(JOBS) check-run BUILD=build/san OPT=-O1 \
+	    SAN="-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer"
+
+## make lint       formatting, include rule, man pages against --help and completion, unwanted words
+lint: deps
+	@scripts/dependencies.sh lint
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@scripts/lint.sh $(BUILD)
+
+## make bench      every row of the speed table as a ratio to this machine's measured peaks
+bench: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) benches all
+	@scripts/bench.sh $(BUILD)
+
+benches: $(BENCHES)
+
+## make fuzz       libFuzzer over every reader, FUZZ_SECONDS each (600)
+FUZZ_SECONDS ?= 600
+FUZZ_SRC   := $(wildcard tests/fuzz_*.c)
+FUZZERS    := $(FUZZ_SRC:tests/%.c=build/fuzz/%)
+FUZZ_FLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+
+fuzz: deps
+	@scripts/dependencies.sh fuzz
+	@$(MAKE) --no-print-directory -j$(JOBS) CC=clang BUILD=build/fuzz OPT=-O1 SAN="$(FUZZ_FLAGS)" fuzzers
+	@scripts/fuzz.sh build/fuzz $(FUZZ_SECONDS)
+
+.PHONY: fuzzers
+fuzzers: $(FUZZERS)
+
+build/fuzz/fuzz_%: build/fuzz/tests/fuzz_%.o $(LIBVLP)
+	$(if $(V),,@echo "  LINK  $@")
+	$(Q)$(CC) -pthread -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS)
+
+## make install    PREFIX=/usr/local DESTDIR=
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/include/vlp
+	install -d $(DESTDIR)$(PREFIX)/share/vlp
+	install -m 755 $(PROGS) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 $(LIBVLP) $(DESTDIR)$(PREFIX)/lib
+	install -m 644 lib/vlp/*.h $(DESTDIR)$(PREFIX)/include/vlp
+	cp -R share/vlp/. $(DESTDIR)$(PREFIX)/share/vlp
+	for s in 1 5 7; do \
+	    install -d $(DESTDIR)$(PREFIX)/share/man/man$$s; \
+	    for f in man/*.$$s; do \
+	        [ ! -f $$f ] || install -m 644 $$f $(DESTDIR)$(PREFIX)/share/man/man$$s; \
+	    done; \
+	done
+	scripts/completion.sh $(BUILD) $(DESTDIR)$(PREFIX)/share
+
 clean:
 	rm -rf build
 

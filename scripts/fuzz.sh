@@ -1,0 +1,26 @@
+#!/bin/bash
+# fuzz.sh -- run every fuzzer for a while; stop at the first finding and keep the input.
+#
+# usage: fuzz.sh BUILD SECONDS
+# Seeds are the project's own pictures, checkpoints, streams and damaged files; what a run learns stays in
+# BUILD/corpus/<name>.
+set -u
+build=$1 seconds=$2
+found=0
+for fuzzer in "$build"/fuzz_*; do
+    [ -f "$fuzzer" ] && [ -x "$fuzzer" ] || continue
+    name=${fuzzer##*/fuzz_}
+    corpus=$build/corpus/$name
+    mkdir -p "$corpus"
+    seeds=()
+    for dir in "tests/data/$name" tests/fuzz_seeds/"$name"; do
+        [ -d "$dir" ] && seeds+=("$dir")
+    done
+    echo "== $name, $seconds s"
+    if ! "$fuzzer" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=3000 -max_len=200000 -print_final_stats=0 \
+        -verbosity=0 -artifact_prefix="$build/$name-" "$corpus" "${seeds[@]}"; then
+        echo "$name: found something, see $build/$name-*"
+        found=1
+    fi
+done
+exit $found

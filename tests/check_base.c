@@ -1,0 +1,368 @@
+/*
+ * check_base.c -- the base room: memory, numbers, hashes, files, threads.
+ */
+#include <check.h>
+#include <math.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <vlp/base.h>
+
+START_TEST(arena_pieces_are_aligned_and_survive_growth)
+{
+    struct vlp_arena a = {0};
+    unsigned char   *piece[200];
+    for (int i = 0; i < 200; i++) {
+        piece[i] = vlp_arena_alloc(&a, (size_t)i * 997 + 1);
+        ck_assert_uint_eq((uintptr_t)piece[i] % 64, 0);
+        memset(piece[i], i, (size_t)i * 997 + 1);
+    }
+    for (int i = 0; i < 200; i++)
+        for (int j = 0; j <= i * 997; j += 331) ck_assert_int_eq(piece[i][j], i);
+    vlp_arena_free(&a);
+}
+END_TEST
+
+START_TEST(arena_rewind_reuses_memory_and_keeps_what_came_before)
+{
+    struct vlp_arena      a = {0};
+    char                 *kept = vlp_arena_strdup(&a, "kept");
+    struct vlp_arena_mark m = vlp_arena_mark(&a);
+    size_t                peak = 0;
+    for (int round = 0; round < 50; round++) {
+        for (int i = 0; i < 20; i++) memset(vlp_arena_alloc(&a, 100000), round, 100000);
+        if (round == 0) peak = a.peak;
+        vlp_arena_rewind(&a, m);
+    }
+    ck_assert_uint_eq(a.peak, peak);
+    ck_assert_str_eq(kept, "kept");
+    vlp_arena_free(&a);
+}
+END_TEST
+
+START_TEST(arena_rewinds_to_its_empty_start)
+{
+    struct vlp_arena      a = {0};
+    struct vlp_arena_mark m = vlp_arena_mark(&a);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 5; i++) memset(vlp_arena_alloc(&a, 3 << 20), 1, 3 << 20);
+        vlp_arena_rewind(&a, m);
+        ck_assert_uint_eq(a.used, 0);
+    }
+    vlp_arena_free(&a);
+}
+END_TEST
+
+START_TEST(f16_round_trips_every_value)
+{
+    for (uint32_t h = 0; h < 65536; h++) {
+        const float f = vlp_f16_to_f32((uint16_t)h);
+        if (isnan(f)) {
+            ck_assert(isnan(vlp_f16_to_f32(vlp_f32_to_f16(f))));
+            continue;
+        }
+        ck_assert_uint_eq(vlp_f32_to_f16(f), h);
+    }
+}
+END_TEST
+
+START_TEST(f16_rounds_to_nearest_even)
+{
+    /* The neighbours of every finite value: just below, at, and just above the midpoint. */
+    for (uint32_t h = 0; h < 0x7bff; h++) {
+        const float a = vlp_f16_to_f32((uint16_t)h), b = vlp_f16_to_f32((uint16_t)(h + 1));
+        const float middle = (float)(((double)a + b) / 2);
+        ck_assert_uint_eq(vlp_f32_to_f16(nextafterf(middle, 0.0f)), h);
+        ck_assert_uint_eq(vlp_f32_to_f16(middle), h & 1 ? h + 1 : h);
+        ck_assert_uint_eq(vlp_f32_to_f16(nextafterf(middle, INFINITY)), h + 1);
+    }
+    ck_assert_uint_eq(vlp_f32_to_f16(65519.996f), 0x7bff);
+    ck_assert_uint_eq(vlp_f32_to_f16(65520.0f), 0x7c00);
+}
+END_TEST
+
+START_TEST(bf16_rounds_to_nearest_even)
+{
+    ck_assert_uint_eq(vlp_f32_to_bf16(1.0f), 0x3f80);
+    ck_assert_uint_eq(vlp_f32_to_bf16(1.00390625f), 0x3f80);  /* midpoint, even below */
+    ck_assert_uint_eq(vlp_f32_to_bf16(1.01171875f), 0x3f82);  /* midpoint, even above */
+    ck_assert_uint_eq(vlp_f32_to_bf16(1.003906369f), 0x3f81); /* just above the midpoint */
+    ck_assert(isnan(vlp_bf16_to_f32(vlp_f32_to_bf16(NAN))));
+}
+END_TEST
+
+START_TEST(q8_0_is_within_half_a_step)
+{
+    float          x[64], y[64];
+    uint8_t        q[2 * VLP_Q8_0_BYTES];
+    struct vlp_rng r;
+    vlp_rng_seed(&r, 1, 2);
+    for (int i = 0; i < 64; i++) x[i] = i < 32 ? (float)vlp_rng_normal(&r) : 0.0f;
+    ck_assert_uint_eq(vlp_dtype_size(VLP_Q8_0, 64), sizeof q);
+    vlp_from_f32(q, VLP_Q8_0, x, 64);
+    vlp_to_f32(y, q, VLP_Q8_0, 64);
+    float largest = 0;
+    for (int i = 0; i < 32; i++) largest = fmaxf(largest, fabsf(x[i]));
+    for (int i = 0; i < 64; i++)
+        ck_assert_float_le(fabsf(x[i] - y[i]), i < 32 ? largest / 127 * 0.51f : 0.0f);
+}
+END_TEST
+
+START_TEST(sizes_that_overflow_are_refused)
+{
+    ck_assert_uint_eq(vlp_dtype_size(VLP_F32, SIZE_MAX / 2), SIZE_MAX);
+    ck_assert_uint_eq(vlp_dtype_size(VLP_Q8_0, SIZE_MAX), SIZE_MAX);
+    ck_assert_uint_eq(vlp_dtype_size(VLP_F16, 10), 20);
+}
+END_TEST
+
+START_TEST(fnv_and_xxh3_match_published_values)
+{
+    ck_assert_uint_eq(vlp_fnv1a(VLP_FNV_START, "foobar", 6), 0xbf9cf968u);
+    ck_assert(vlp_hash64("", 0) == 0x2d06800538d394c2u);
+    char               text[33];
+    struct vlp_hasher *h = vlp_hasher_open();
+    vlp_hasher_close(h, text);
+    ck_assert_str_eq(text, "99aa06d3014798d86001c324468d497f");
+}
+END_TEST
+
+START_TEST(random_numbers_depend_on_seed_and_stream_only)
+{
+    struct vlp_rng a, b, c;
+    vlp_rng_seed(&a, 7, 1);
+    vlp_rng_seed(&b, 7, 1);
+    vlp_rng_seed(&c, 7, 2);
+    bool differs = false;
+    for (int i = 0; i < 100; i++) {
+        const uint64_t v = vlp_rng_next(&a);
+        ck_assert(v == vlp_rng_next(&b));
+        differs |= v != vlp_rng_next(&c);
+    }
+    ck_assert(differs);
+}
+END_TEST
+
+START_TEST(random_numbers_have_the_moments_they_should)
+{
+    struct vlp_rng r;
+    vlp_rng_seed(&r, 3, 0);
+    const int n = 200000;
+    double    sum = 0, square = 0, uniform = 0;
+    int       bin[7] = {0};
+    for (int i = 0; i < n; i++) {
+        const double v = vlp_rng_normal(&r);
+        sum += v;
+        square += v * v;
+        uniform += vlp_rng_uniform(&r);
+        bin[vlp_rng_below(&r, 7)]++;
+    }
+    /* Five standard errors each. */
+    ck_assert_double_le(fabs(sum / n), 5 / sqrt(n));
+    ck_assert_double_le(fabs(square / n - 1), 5 * sqrt(2.0 / n));
+    ck_assert_double_le(fabs(uniform / n - 0.5), 5 * sqrt(1.0 / 12 / n));
+    for (int i = 0; i < 7; i++) ck_assert_double_le(fabs(bin[i] - n / 7.0), 5 * sqrt(n / 7.0));
+}
+END_TEST
+
+struct count {
+    _Atomic int hit[1000];
+    _Atomic int strange;
+};
+
+static void count_one(void *ctx, int i, int worker)
+{
+    struct count *c = ctx;
+    atomic_fetch_add(&c->hit[i], 1);
+    if (worker < 0 || worker >= 4) atomic_fetch_add(&c->strange, 1);
+}
+
+START_TEST(parallel_runs_every_index_once)
+{
+    struct vlp_pool *p = vlp_pool_open(4);
+    struct count     c = {0};
+    for (int round = 1; round <= 2000; round++) {
+        const int n = round % 7 == 0 ? 1000 : round % 11;
+        vlp_parallel(p, n, count_one, &c);
+        if (round % 500 == 0) usleep(20000); /* let the workers fall asleep */
+    }
+    int want = 0;
+    for (int round = 1; round <= 2000; round++) want += round % 7 == 0 || 9 < round % 11;
+    ck_assert_int_eq(c.hit[9], want);
+    ck_assert_int_eq(c.strange, 0);
+    vlp_pool_close(p);
+}
+END_TEST
+
+struct nested {
+    struct vlp_pool *pool;
+    struct count     count;
+};
+
+static void nest(void *ctx, int i, int worker)
+{
+    struct nested *n = ctx;
+    (void)i, (void)worker;
+    vlp_parallel(n->pool, 10, count_one, &n->count);
+}
+
+START_TEST(parallel_inside_parallel_is_a_plain_loop)
+{
+    struct nested n = {.pool = vlp_pool_open(3)};
+    vlp_parallel(n.pool, 20, nest, &n);
+    for (int i = 0; i < 10; i++) ck_assert_int_eq(n.count.hit[i], 20);
+    vlp_pool_close(n.pool);
+}
+END_TEST
+
+START_TEST(output_appears_whole_or_not_at_all)
+{
+    struct vlp_output o;
+    struct vlp_error  err;
+    char              path[] = "/tmp/vlp-check-XXXXXX";
+    const int         fd = mkstemp(path);
+    ck_assert_int_ge(fd, 0);
+    close(fd);
+    ck_assert_int_eq(vlp_output_open(&o, path, false, &err), VLP_ERR_EXISTS);
+    ck_assert_ptr_nonnull(strstr(err.text, path));
+    unlink(path);
+
+    ck_assert_int_eq(vlp_output_open(&o, path, false, &err), VLP_OK);
+    ck_assert_int_eq(vlp_output_write(&o, "one", 3, &err), VLP_OK);
+    ck_assert(!vlp_file_exists(path));
+    vlp_output_abort(&o);
+    ck_assert(!vlp_file_exists(path));
+
+    ck_assert_int_eq(vlp_output_open(&o, path, false, &err), VLP_OK);
+    ck_assert_int_eq(vlp_output_write(&o, "two", 3, &err), VLP_OK);
+    ck_assert_int_eq(vlp_output_commit(&o, &err), VLP_OK);
+    struct vlp_map m;
+    ck_assert_int_eq(vlp_map_open(&m, path, &err), VLP_OK);
+    ck_assert_uint_eq(m.size, 3);
+    ck_assert_mem_eq(m.data, "two", 3);
+    vlp_map_close(&m);
+    unlink(path);
+}
+END_TEST
+
+START_TEST(output_to_a_full_device_is_an_error)
+{
+    struct vlp_output o;
+    struct vlp_error  err;
+    char              block[4096] = {0};
+    ck_assert_int_eq(vlp_output_open(&o, "/dev/full", true, &err), VLP_OK);
+    enum vlp_status s = VLP_OK;
+    for (int i = 0; i < 10 && s == VLP_OK; i++) s = vlp_output_write(&o, block, sizeof block, &err);
+    if (s == VLP_OK) s = vlp_output_commit(&o, &err);
+    vlp_output_abort(&o);
+    ck_assert_int_eq(s, VLP_ERR_IO);
+}
+END_TEST
+
+START_TEST(map_of_folder_and_of_nothing_are_errors)
+{
+    struct vlp_map   m;
+    struct vlp_error err;
+    ck_assert_int_eq(vlp_map_open(&m, "tests", &err), VLP_ERR_IO);
+    ck_assert_int_eq(vlp_map_open(&m, "tests/no-such-file", &err), VLP_ERR_IO);
+    ck_assert_ptr_nonnull(strstr(err.text, "no-such-file"));
+}
+END_TEST
+
+START_TEST(numbers_read_back_as_they_were)
+{
+    static const float value[] = {0.1f, 1.0f / 3, 1e-45f, 3.4028235e38f, -0.0f, 123456789.0f};
+    for (size_t i = 0; i < VLP_COUNT(value); i++) {
+        char   text[32];
+        double back;
+        vlp_format_f32(text, value[i]);
+        ck_assert(vlp_parse_f64(text, &back));
+        ck_assert_mem_eq(&(float){(float)back}, &value[i], sizeof(float));
+    }
+    char text[32];
+    vlp_format_f32(text, 0.1f);
+    ck_assert_str_eq(text, "0.1");
+    int64_t n;
+    ck_assert(vlp_parse_i64("-42", &n) && n == -42);
+    static const char *const not_a_number[] = {"",   " 1",   "1 ",
+                                               "1x", "0x10", "99999999999999999999"};
+    for (size_t i = 0; i < VLP_COUNT(not_a_number); i++)
+        ck_assert_msg(!vlp_parse_i64(not_a_number[i], &n), "'%s'", not_a_number[i]);
+}
+END_TEST
+
+START_TEST(utf8_refuses_what_is_not_utf8)
+{
+    static const struct {
+        const char *text;
+        size_t      bad; /* SIZE_MAX: valid */
+    } row[] = {
+        {"caf\xc3\xa9", SIZE_MAX},
+        {"\xf0\x9f\x98\x80", SIZE_MAX},
+        {"ab\xc3", 2},
+        {"a\xc0\x80", 1},
+        {"\xed\xa0\x80", 0},
+        {"\xf4\x90\x80\x80", 0},
+        {"ok\xff", 2},
+        {"\xe2\x82", 0},
+        {"\x80", 0},
+    };
+    for (size_t i = 0; i < VLP_COUNT(row); i++) {
+        size_t     bad = SIZE_MAX;
+        const bool ok = vlp_utf8_valid(row[i].text, strlen(row[i].text), &bad);
+        ck_assert_int_eq(ok, row[i].bad == SIZE_MAX);
+        ck_assert_uint_eq(bad, row[i].bad);
+    }
+    for (uint32_t c = 1; c < 0x110000; c += 61) {
+        if (c >= 0xd800 && c < 0xe000) continue;
+        char        text[4];
+        const int   n = vlp_utf8_put(text, c);
+        const char *p = text;
+        ck_assert_int_eq(vlp_utf8_next(&p, text + n), (int32_t)c);
+        ck_assert_ptr_eq(p, text + n);
+    }
+}
+END_TEST
+
+START_TEST(messages_stay_on_one_line)
+{
+    struct vlp_error err;
+    ck_assert_int_eq(vlp_fail(&err, VLP_ERR_FORMAT, "a\nb"), VLP_ERR_FORMAT);
+    ck_assert_str_eq(err.text, "a?b");
+    ck_assert_int_eq(vlp_fail_in(&err, "file %d", 7), VLP_ERR_FORMAT);
+    ck_assert_str_eq(err.text, "file 7: a?b");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("base");
+    TCase *t = tcase_create("base");
+    suite_add_tcase(s, t);
+    tcase_add_test(t, arena_pieces_are_aligned_and_survive_growth);
+    tcase_add_test(t, arena_rewind_reuses_memory_and_keeps_what_came_before);
+    tcase_add_test(t, arena_rewinds_to_its_empty_start);
+    tcase_add_test(t, f16_round_trips_every_value);
+    tcase_add_test(t, f16_rounds_to_nearest_even);
+    tcase_add_test(t, bf16_rounds_to_nearest_even);
+    tcase_add_test(t, q8_0_is_within_half_a_step);
+    tcase_add_test(t, sizes_that_overflow_are_refused);
+    tcase_add_test(t, fnv_and_xxh3_match_published_values);
+    tcase_add_test(t, random_numbers_depend_on_seed_and_stream_only);
+    tcase_add_test(t, random_numbers_have_the_moments_they_should);
+    tcase_add_test(t, parallel_runs_every_index_once);
+    tcase_add_test(t, parallel_inside_parallel_is_a_plain_loop);
+    tcase_add_test(t, output_appears_whole_or_not_at_all);
+    tcase_add_test(t, output_to_a_full_device_is_an_error);
+    tcase_add_test(t, map_of_folder_and_of_nothing_are_errors);
+    tcase_add_test(t, numbers_read_back_as_they_were);
+    tcase_add_test(t, utf8_refuses_what_is_not_utf8);
+    tcase_add_test(t, messages_stay_on_one_line);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    const int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
