@@ -44,6 +44,7 @@ struct vlp_stored {
     int64_t        dim[VLP_MAX_DIM];
     const void    *data;
     size_t         size; /* bytes */
+    bool mapped; /* data lies in a mapped file, whose pages may be given back and refetched */
 };
 
 struct vlp_checkpoint {

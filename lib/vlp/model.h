@@ -8,7 +8,7 @@
 #define VLP_MODEL_H
 
 #include <vlp/checkpoint.h>
-#include <vlp/op.h>
+#include <vlp/nn.h>
 
 struct vlp_model;
 
@@ -22,11 +22,17 @@ struct vlp_family {
     const char *name; /* "clip", "vilt", "albef", "vlmo" */
     /* Read about.config, declare every parameter. */
     enum vlp_status (*build)(struct vlp_model *m, const json_t *config, struct vlp_error *err);
-    /* Features (B, E), not normalised. */
+    /*
+     * A stored tensor has another shape than the parameter: bind values of the right shape, made by
+     * the family's rule (position embeddings of another grid), or return false.
+     */
+    bool (*fit)(struct vlp_model *m, struct vlp_param *p, const struct vlp_stored *s);
+    /* Features (B, E), not normalised. watch->call may be NULL. */
     struct vlp_tensor *(*encode_image)(struct vlp_model *m, struct vlp_tape *t,
-                                       struct vlp_tensor *images);
+                                       struct vlp_tensor *images, const struct vlp_watcher *watch);
     struct vlp_tensor *(*encode_text)(struct vlp_model *m, struct vlp_tape *t,
-                                      const struct vlp_text_batch *b);
+                                      const struct vlp_text_batch *b,
+                                      const struct vlp_watcher    *watch);
     void (*free)(struct vlp_model *m);
 };
 extern const struct vlp_family *const vlp_families[]; /* NULL-terminated */
@@ -62,12 +68,10 @@ struct vlp_tensor *vlp_encode_text(struct vlp_model *m, struct vlp_tape *t,
                                    const struct vlp_text_batch *b);
 
 /*
- * Look inside: while set, the model reports named intermediate values ("image.block0",
- * "text.block1", "image_penultimate") as (rows, C) of the batch. For compare, probes and tests. Per
- * tape, via the tape's address.
+ * Look inside: the model reports named intermediate values ("image.block0", "text.block1",
+ * "image_penultimate") as (rows, C) of the batch. For compare, probes and tests. A watched text is
+ * computed to the end of its ids; unwatched it stops at the first position of its largest id.
  */
-typedef void       vlp_watch(void *ctx, const char *name, const struct vlp_tensor *value,
-                             struct vlp_seqs seqs);
 struct vlp_tensor *vlp_encode_image_watched(struct vlp_model *m, struct vlp_tape *t,
                                             struct vlp_tensor *images, vlp_watch *watch, void *ctx);
 struct vlp_tensor *vlp_encode_text_watched(struct vlp_model *m, struct vlp_tape *t,

@@ -21,7 +21,8 @@ struct vlp_seqs vlp_seqs_even(struct vlp_tape *t, int n, int length);
 struct vlp_linear_options {
     enum vlp_activation act;
     struct vlp_tensor  *residual; /* (N, out), added after the activation; or NULL */
-    int first, count; /* only these rows of W and b; count 0: all. Multiples of VLP_PANEL */
+    int first, count;        /* only these rows of W and b; count 0: all. Multiples of VLP_PANEL */
+    struct vlp_tensor *into; /* while not recording: y is written here (may be the residual) */
 };
 /* y (N, out) = act(x (N, in) W^T + b) + residual; W (out, in), or any shape with that many rows and
  * columns (a patch embedding's (C, 3, P, P)); b may be NULL, o may be NULL. */
@@ -49,7 +50,7 @@ struct vlp_tensor *vlp_layernorm(struct vlp_tape *t, struct vlp_tensor *x, struc
                                  struct vlp_tensor *b, float eps);
 struct vlp_tensor *vlp_act(struct vlp_tape *t, struct vlp_tensor *x, enum vlp_activation act);
 struct vlp_tensor *vlp_add(struct vlp_tape *t, struct vlp_tensor *a,
-                           struct vlp_tensor *b); /* same shape, or b one row */
+                           struct vlp_tensor *b); /* b's rows repeat where it has fewer than a */
 struct vlp_tensor *vlp_scale(struct vlp_tape *t, struct vlp_tensor *x, float s);
 struct vlp_tensor *vlp_scale_rows(struct vlp_tape *t, struct vlp_tensor *x,
                                   struct vlp_tensor *gamma); /* layer scale (C) */

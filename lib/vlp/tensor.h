@@ -170,6 +170,7 @@ struct vlp_param {
     const char    *tower; /* "image", "text", "fusion", "" : for freezing */
     enum vlp_dtype stored_dtype;
     const void    *stored; /* NULL when trained */
+    bool           mapped; /* stored bytes are a file's: forgotten once packed */
     bool           bound;  /* a checkpoint had it */
     void          *cache;  /* packed forms: tensor room's own */
 };
@@ -197,13 +198,30 @@ size_t            vlp_params_count(const struct vlp_params *ps); /* elements of 
 /* Give every parameter memory of its own and its start value; the numbers depend on (seed, name)
  * only. */
 void vlp_params_start(struct vlp_params *ps, uint64_t seed);
-/* Bind stored bytes: kept, not copied; the owner outlives the set. */
+/* Bind stored bytes: kept, not copied; the owner outlives the set. Where they lie in a mapped file,
+ * set p->mapped too. */
 void vlp_param_bind(struct vlp_param *p, enum vlp_dtype dtype, const void *data);
+/* Turn every stored value into memory of the set's own, for training. Not while others use the set.
+ */
+void vlp_params_train(struct vlp_params *ps);
 /* The f32 values, widened now if need be (thread-safe, once). */
 const float *vlp_param_f32(struct vlp_param *p);
 /* The packed form for c's precision and level, made when first asked for (thread-safe, once),
  * cached while the value is stored; the stored pages are given back after packing. */
 const struct vlp_packed *vlp_param_packed(const struct vlp_compute *c, struct vlp_param *p);
+
+/* How a matrix enters a product with rows of x: as it stands, (N out, K in); transposed, (K in, N
+ * out); or a convolution's (N, Cin, k, k) for rows in (ky, kx, Cin) order. */
+enum vlp_form { VLP_FORM_PLAIN, VLP_FORM_TRANSPOSED, VLP_FORM_CONV };
+/*
+ * The same for any tensor and form. Of a stored parameter the cached form; of anything else packed
+ * now, and *own is what the caller frees after use (NULL otherwise).
+ */
+const struct vlp_packed *vlp_tensor_packed(const struct vlp_compute *c, const struct vlp_tensor *w,
+                                           enum vlp_form form, enum vlp_precision precision,
+                                           struct vlp_packed **own);
+/* The values: the data of a plain tensor, vlp_param_f32 of a parameter's. */
+const float *vlp_values(const struct vlp_tensor *x);
 
 /* ---- the tape ------------------------------------------------------------------------------ */
 
@@ -256,6 +274,8 @@ void *vlp_record(struct vlp_tape *t, const struct vlp_op *op, struct vlp_tensor 
     {                                                                                              \
         __VA_ARGS__                                                                                \
     }
+/* Would vlp_record note this? */
+bool vlp_wants_grad(const struct vlp_tape *t, int n_in, struct vlp_tensor *const *in);
 /* root->grad must be filled (a scalar loss: 1.0). Walks back to the start of the tape and forgets
  * the notes. */
 void vlp_backward(struct vlp_tape *t, struct vlp_tensor *root);

@@ -1,0 +1,121 @@
+/*
+ * nn.h -- the one transformer block of all families, as data, and what stands before and after it.
+ *
+ * A block is a struct of parameters and choices: where the norms stand, the activation, the mask,
+ * whether it looks at a second sequence, how many experts its MLP has, layer scale, drop path. The
+ * forward functions read like the figure in the paper and know no family.
+ */
+#ifndef VLP_NN_H
+#define VLP_NN_H
+
+#include <vlp/op.h>
+
+/* ---- parts --------------------------------------------------------------------------------- */
+
+struct vlp_norm {
+    struct vlp_param *w, *b; /* NULL w: there is no norm here */
+    float             eps;
+};
+struct vlp_dense {
+    struct vlp_param *w, *b; /* (out, in); b may be NULL */
+};
+/*
+ * q, k and v: one fused weight (3C, C) in `qkv` (rows q, k, v), or three in q, k, v. A fused weight
+ * may have biases of its own on q, k or v only (VLMo): then qkv.b is NULL and q.b, k.b, v.b say
+ * which.
+ */
+struct vlp_attend {
+    struct vlp_dense qkv, q, k, v, proj;
+};
+struct vlp_expert {
+    struct vlp_norm  norm;
+    struct vlp_dense fc1, fc2;
+};
+
+struct vlp_tensor *vlp_norm_forward(struct vlp_tape *t, const struct vlp_norm *n,
+                                    struct vlp_tensor *x);
+struct vlp_tensor *vlp_dense_forward(struct vlp_tape *t, const struct vlp_dense *d,
+                                     struct vlp_tensor *x, enum vlp_activation act);
+
+/* Declare "<name>.weight" and "<name>.bias". */
+struct vlp_norm  vlp_norm_declare(struct vlp_params *ps, const char *name, int width, float eps);
+struct vlp_dense vlp_dense_declare(struct vlp_params *ps, const char *name, int out, int in,
+                                   struct vlp_start w, const struct vlp_start *b /* or NULL */);
+
+/* ---- the block ----------------------------------------------------------------------------- */
+
+enum vlp_norm_place { VLP_NORM_BEFORE, VLP_NORM_AFTER };
+enum { VLP_EXPERTS = 3 };
+
+struct vlp_block {
+    int                 width, heads;
+    enum vlp_norm_place place;
+    enum vlp_activation act;
+    bool                causal;
+    struct vlp_norm     norm, cross_norm;
+    struct vlp_attend   self, cross; /* cross.proj.w NULL: no cross-attention */
+    int                 n_experts;
+    struct vlp_expert   expert[VLP_EXPERTS];
+    struct vlp_param   *gamma1, *gamma2;    /* layer scale of attention and MLP, or NULL */
+    float               dropout, drop_path; /* while recording */
+};
+
+/* What a block works on besides its rows. Zeroed means nothing. */
+struct vlp_block_input {
+    struct vlp_seqs    seqs;
+    struct vlp_tensor *bias;   /* (H, T, T) added to the scores of every sequence, or NULL */
+    struct vlp_tensor *memory; /* rows that cross-attention looks at */
+    struct vlp_seqs    memory_seqs;
+    int                expert; /* the expert of every row, or of the rows before the split */
+    const int         *split;  /* per sequence: so many rows take `expert`, the rest the next one */
+    const int *pooled; /* one row a sequence; only those are computed and returned, or NULL */
+};
+/* x (N, C) -> (N, C), or (n, C) under `pooled`. While nothing is recorded x itself is overwritten,
+ * unless pooled. */
+struct vlp_tensor *vlp_block_forward(struct vlp_tape *t, const struct vlp_block *b,
+                                     struct vlp_tensor *x, const struct vlp_block_input *in);
+
+/* ---- a stack of blocks --------------------------------------------------------------------- */
+
+/*
+ * Named intermediate values, (rows, C) of the whole batch: "image.block0", "text.block1",
+ * "image_penultimate". A value is valid during the call.
+ */
+typedef void vlp_watch(void *ctx, const char *name, const struct vlp_tensor *value,
+                       struct vlp_seqs seqs);
+struct vlp_watcher {
+    vlp_watch *call; /* NULL: nobody looks */
+    void      *ctx;
+};
+
+struct vlp_encoder {
+    const char       *name; /* "image": what watchers hear */
+    int               n_blocks;
+    struct vlp_block *block;
+};
+/*
+ * All blocks in turn. With `pooled` (one row of each sequence) the last block computes those rows
+ * alone and (n, C) comes back, watched or not; a watched last block is computed in full first.
+ */
+struct vlp_tensor *vlp_encoder_forward(struct vlp_tape *t, const struct vlp_encoder *e,
+                                       struct vlp_tensor *x, struct vlp_seqs seqs,
+                                       const int *pooled, const struct vlp_watcher *watch);
+
+/* ---- position embeddings of another size ------------------------------------------------------
+ */
+
+enum vlp_resample {
+    VLP_RESAMPLE_ANTIALIAS, /* open_clip: bicubic a = -0.5, support grows when shrinking */
+    VLP_RESAMPLE_BICUBIC,   /* Hugging Face: bicubic a = -0.75, four taps clamped to the edge */
+    VLP_RESAMPLE_LINEAR     /* open_clip's text tower: two taps */
+};
+/* m (n_out, n_in): the weights with which outputs are made of inputs along one axis. */
+void vlp_resample_matrix(float *m, int n_out, int n_in, enum vlp_resample kind);
+/*
+ * Rows `keep`.. of x are a grid (h_in, w_in) in raster order; out gets the first `keep` rows as
+ * they are and the grid at (h_out, w_out). C columns each.
+ */
+void vlp_resample_grid(float *out, int h_out, int w_out, const float *x, int h_in, int w_in,
+                       int keep, int C, enum vlp_resample kind);
+
+#endif
