@@ -88,7 +88,7 @@ struct vlp_watcher {
     void      *ctx;
 };
 
-struct vlp_encoder {
+struct vlp_stack {
     const char       *name; /* "image": what watchers hear */
     int               n_blocks;
     struct vlp_block *block;
@@ -97,9 +97,9 @@ struct vlp_encoder {
  * All blocks in turn. With `pooled` (one row of each sequence) the last block computes those rows
  * alone and (n, C) comes back, watched or not; a watched last block is computed in full first.
  */
-struct vlp_tensor *vlp_encoder_forward(struct vlp_tape *t, const struct vlp_encoder *e,
-                                       struct vlp_tensor *x, struct vlp_seqs seqs,
-                                       const int *pooled, const struct vlp_watcher *watch);
+struct vlp_tensor *vlp_stack_forward(struct vlp_tape *t, const struct vlp_stack *e,
+                                     struct vlp_tensor *x, struct vlp_seqs seqs, const int *pooled,
+                                     const struct vlp_watcher *watch);
 
 /* ---- position embeddings of another size ------------------------------------------------------
  */
