@@ -1,0 +1,528 @@
+/*
+ * cmd.h -- what the programs share: options as a table, messages, progress, signals, exit statuses.
+ *
+ * A program is a table of options and a main:
+ *
+ *     int main(int argc, char **argv)
+ *     {
+ *         int first = cmd_start(&program, argc, argv);   parses, or prints help or an error and
+ * exits
+ *         ...
+ *         return cmd_finish(status);                     checks stdout, gives the exit status
+ *     }
+ *
+ * One table feeds the parser, --help, shell completion and the test that compares it with the
+ * manual. Messages go to stderr as "vlp-embed: sentence"; stdout carries data only.
+ */
+#ifndef VLP_CMD_H
+#define VLP_CMD_H
+
+#include <vlp/base.h>
+#include <vlp/data.h>
+#include <vlp/task.h>
+
+/* ---- exit statuses (design of the programs; the same for all) ------------------------------- */
+
+enum cmd_exit {
+    CMD_OK = 0,
+    CMD_FAILED = 1,     /* I/O, memory */
+    CMD_USAGE = 2,      /* nothing was started */
+    CMD_SKIPPED = 3,    /* finished; some inputs were skipped and named */
+    CMD_MISMATCH = 4,   /* model, dimension or version do not fit together */
+    CMD_CORRUPT = 5,    /* corrupt or truncated file */
+    CMD_LIMIT = 6,      /* stopped at --max-time and the like; rerun continues */
+    CMD_NO_MATCH = 7,   /* -e: ran well, nothing above the threshold */
+    CMD_SIGNALLED = 128 /* plus the signal */
+};
+int cmd_exit_of(enum vlp_status s);
+
+/* ---- options -------------------------------------------------------------------------------- */
+
+enum cmd_kind {
+    CMD_END,    /* closes a table */
+    CMD_FLAG,   /* bool: true when given */
+    CMD_UNFLAG, /* bool: false when given (--no-...) */
+    CMD_COUNT,  /* int: one more each time (-vv) */
+    CMD_STRING, /* const char * */
+    CMD_INT,    /* int64_t in [min, max]; min == max == 0: any */
+    CMD_FLOAT,  /* double in [min, max]; min == max == 0: any */
+    CMD_CHOICE, /* int (or enum): index in `choices`, a NULL-terminated list */
+    CMD_LIST,   /* struct cmd_list: may be given often */
+    CMD_CALL,   /* call(target, value, why) decides; false: `why` (256 bytes) says what is wrong */
+    CMD_HELP,
+    CMD_VERSION,
+    CMD_COMPLETION
+};
+
+struct cmd_list {
+    const char **item; /* NULL-terminated once something was added; NULL before */
+    int          n;
+};
+
+struct cmd_option {
+    char          letter; /* 0: none */
+    const char   *name;   /* long name; NULL: none */
+    const char   *arg;    /* name of the argument in --help; NULL: takes none */
+    enum cmd_kind kind;
+    void         *target;
+    const char
+        *preset; /* the default, as text for --help and the manual; NULL: none worth telling */
+    const char        *help;  /* no capital, no full stop */
+    const char        *group; /* heading; NULL: the one before */
+    const char *const *choices;
+    double             min, max;
+    bool (*call)(void *target, const char *value, char why[256]);
+};
+
+struct cmd_program {
+    const char        *name;    /* "vlp-embed", or "vlp-model inspect" for a verb */
+    const char        *summary; /* one line, for --help and the manual's NAME */
+    const char *const *usage; /* NULL-terminated: what follows the name, "[OPTION]... [INPUT]..." */
+    const struct cmd_option  *options; /* ends with CMD_END; NULL for a program of verbs */
+    const char               *notes;   /* last paragraph of --help; may be NULL */
+    const struct cmd_program *verbs;   /* ends with a NULL name; or NULL */
+    int (*run)(int argc, char **argv); /* a verb's main: argv[1..] are operands */
+};
+
+/*
+ * Set up signals and messages, parse; the index in argv of the first operand (argv is permuted:
+ * operands come last). --help, --version, --completion-data and wrong usage end the process.
+ */
+int cmd_start(const struct cmd_program *p, int argc, char **argv);
+/* The same for a program of verbs: parses the verb's options, runs it, returns its answer. */
+int cmd_start_verb(const struct cmd_program *p, int argc, char **argv);
+/* Wrong usage found after parsing: one line, "Try 'vlp-x --help'.", exit 2. */
+_Noreturn void cmd_usage_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Was this long option given on the command line? */
+bool cmd_given(const char *name);
+
+/* Tables that several programs contain: put the macro among the rows. */
+
+/* -q -v --progress -h -V, and the hidden --completion-data */
+struct cmd_common {
+    int  quiet, verbose;
+    bool progress;
+};
+extern struct cmd_common cmd_common;
+#define CMD_COMMON_OPTIONS                                                                         \
+    {'q',                                                                                          \
+     "quiet",                                                                                      \
+     NULL,                                                                                         \
+     CMD_COUNT,                                                                                    \
+     &cmd_common.quiet,                                                                            \
+     NULL,                                                                                         \
+     "no progress, no summary; twice: no warnings either",                                         \
+     "Messages",                                                                                   \
+     NULL,                                                                                         \
+     0,                                                                                            \
+     0,                                                                                            \
+     NULL},                                                                                        \
+        {'v',                                                                                      \
+         "verbose",                                                                                \
+         NULL,                                                                                     \
+         CMD_COUNT,                                                                                \
+         &cmd_common.verbose,                                                                      \
+         NULL,                                                                                     \
+         "say more; may be repeated",                                                              \
+         NULL,                                                                                     \
+         NULL,                                                                                     \
+         0,                                                                                        \
+         0,                                                                                        \
+         NULL},                                                                                    \
+        {0,                                                                                        \
+         "progress",                                                                               \
+         NULL,                                                                                     \
+         CMD_FLAG,                                                                                 \
+         &cmd_common.progress,                                                                     \
+         NULL,                                                                                     \
+         "show progress even when stderr is not a terminal",                                       \
+         NULL,                                                                                     \
+         NULL,                                                                                     \
+         0,                                                                                        \
+         0,                                                                                        \
+         NULL},                                                                                    \
+        {'h', "help", NULL, CMD_HELP, NULL, NULL, "print this help", NULL, NULL, 0, 0, NULL},      \
+        {'V',                                                                                      \
+         "version",                                                                                \
+         NULL,                                                                                     \
+         CMD_VERSION,                                                                              \
+         NULL,                                                                                     \
+         NULL,                                                                                     \
+         "print the version, the CPU level and the libraries",                                     \
+         NULL,                                                                                     \
+         NULL,                                                                                     \
+         0,                                                                                        \
+         0,                                                                                        \
+         NULL},                                                                                    \
+    {                                                                                              \
+        0, "completion-data", NULL, CMD_COMPLETION, NULL, NULL, NULL, NULL, NULL, 0, 0, NULL       \
+    }
+
+/* -m and what goes with it; opened by cmd_model_open */
+struct cmd_model {
+    const char *path;       /* -m */
+    const char *activation; /* --activation */
+    const char *flavour;    /* --flavour */
+    int         precision;  /* enum vlp_precision */
+    int64_t     threads;    /* -j */
+    bool        orient;     /* --no-orient clears it */
+};
+extern struct cmd_model  cmd_model;
+extern const char *const cmd_precisions[];  /* "f32", "bf16", "int8" */
+extern const char *const cmd_activations[]; /* "gelu", "quick_gelu" */
+bool                     cmd_take_activation(void *target, const char *value, char why[256]);
+bool                     cmd_take_flavour(void *target, const char *value, char why[256]);
+#define CMD_MODEL_OPTION                                                                           \
+    {'m',                                                                                          \
+     "model",                                                                                      \
+     "MODEL",                                                                                      \
+     CMD_STRING,                                                                                   \
+     &cmd_model.path,                                                                              \
+     "$VLP_MODEL, else the installed model",                                                       \
+     "the model: vlp's own file, or a foreign checkpoint's file or folder",                        \
+     "Model",                                                                                      \
+     NULL,                                                                                         \
+     0,                                                                                            \
+     0,                                                                                            \
+     NULL},                                                                                        \
+    {                                                                                              \
+        0, "activation", "NAME", CMD_CALL, &cmd_model.activation, "what the checkpoint says",      \
+            "gelu or quick_gelu, where the weights cannot tell", NULL, cmd_activations, 0, 0,      \
+            cmd_take_activation                                                                    \
+    }
+#define CMD_MODEL_OPTIONS                                                                          \
+    CMD_MODEL_OPTION,                                                                              \
+        {0,                                                                                        \
+         "flavour",                                                                                \
+         "NAME",                                                                                   \
+         CMD_CALL,                                                                                 \
+         &cmd_model.flavour,                                                                       \
+         "the model's",                                                                            \
+         "preprocessing of pictures: openai, hf, squash, longest, square or vilt",                 \
+         NULL,                                                                                     \
+         vlp_preprocess_flavours,                                                                  \
+         0,                                                                                        \
+         0,                                                                                        \
+         cmd_take_flavour},                                                                        \
+        {0,                                                                                        \
+         "no-orient",                                                                              \
+         NULL,                                                                                     \
+         CMD_UNFLAG,                                                                               \
+         &cmd_model.orient,                                                                        \
+         NULL,                                                                                     \
+         "do not turn pictures by their EXIF orientation (the reference does not)",                \
+         NULL,                                                                                     \
+         NULL,                                                                                     \
+         0,                                                                                        \
+         0,                                                                                        \
+         NULL},                                                                                    \
+        {0,                                                                                        \
+         "precision",                                                                              \
+         "NAME",                                                                                   \
+         CMD_CHOICE,                                                                               \
+         &cmd_model.precision,                                                                     \
+         "f32",                                                                                    \
+         "arithmetic of linear layers: f32, bf16 or int8",                                         \
+         NULL,                                                                                     \
+         cmd_precisions,                                                                           \
+         0,                                                                                        \
+         0,                                                                                        \
+         NULL},                                                                                    \
+        CMD_THREADS_OPTION
+#define CMD_THREADS_OPTION                                                                         \
+    {                                                                                              \
+        'j', "threads", "N", CMD_INT, &cmd_model.threads, "0", "threads; 0: all cores", NULL,      \
+            NULL, 0, 4096, NULL                                                                    \
+    }
+
+/* Where records come from; cmd_source_options turns it into vlp_source_options */
+struct cmd_source {
+    bool            recursive, nul, captions, id_is_text;
+    struct cmd_list include, exclude;
+    const char     *files_from, *lines, *format;
+    const char     *image_column, *text_column, *id_column, *label_column, *base_dir;
+    int             shard[2]; /* i, n */
+    int64_t         limit;
+};
+extern struct cmd_source cmd_source;
+bool                     cmd_take_shard(void *target, const char *value, char why[256]);
+bool                     cmd_take_format(void *target, const char *value, char why[256]);
+extern const char *const cmd_input_formats[];
+#define CMD_SHARD_OPTION                                                                           \
+    {                                                                                              \
+        0, "shard", "I/N", CMD_CALL, &cmd_source.shard, "all",                                     \
+            "only records of shard I of N, by a hash of the id", NULL, NULL, 0, 0, cmd_take_shard  \
+    }
+#define CMD_SOURCE_OPTIONS                                                                         \
+    {'r',                                                                                          \
+     "recursive",                                                                                  \
+     NULL,                                                                                         \
+     CMD_FLAG,                                                                                     \
+     &cmd_source.recursive,                                                                        \
+     NULL,                                                                                         \
+     "descend into folders",                                                                       \
+     "Input",                                                                                      \
+     NULL,                                                                                         \
+     0,                                                                                            \
+     0,                                                                                            \
+     NULL},                                                                                        \
+        {0,                                                                                        \
+         "include",                                                                                \
+         "GLOB",                                                                                   \
+         CMD_LIST,                                                                                 \
+         &cmd_source.include,                                                                      \
+         "every known picture",                                                                    \
+         "of folders, only names that match; may be repeated",                                     \
+         NULL,                                                                                     \
+         NULL,                                                                                     \
+         0,                                                                                        \
+         0,                                                                                        \
+         NULL},                                                                                    \
+        {0,                                                                                        \
+         "exclude",                                                                                \
+         "GLOB",                                                                                   \
+         CMD_LIST,                                                                                 \
+         &cmd_source.exclude,                                                                      \
+         NULL,                                                                                     \
+         "of folders, no names that match; may be repeated",                                       \
+         NULL,                                                                                     \
+         NULL,                                                                                     \
+         0,                                                                                        \
+         0,                                                                                        \
+         NULL},                                                                                    \
+        {0,                                                                                        \
+         "files-from",                                                                             \
+         "LIST",                                                                                   \
+         CMD_STRING,                                                                               \
+         &cmd_source.files_from,                                                                   \
+         NULL,                                                                                     \
+         "read names of pictures from LIST, one a line; - is stdin",                               \
+         NULL,                                                                                     \
+         NULL,                                                                                     \
+         0,                                                                                        \
+         0,                                                                                        \
+         NULL},                                                                                    \
+        {'0',                                                                                      \
+         "null",                                                                                   \
+         NULL,                                                                                     \
+         CMD_FLAG,                                                                                 \
+         &cmd_source.nul,                                                                          \
+         NULL,                                                                                     \
+         "names in LIST end with NUL instead of a newline",                                        \
+         NULL,                                                                                     \
+         NULL,                                                                                     \
+         0,                                                                                        \
+         0,                                                                                        \
+         NULL},                                                                                    \
+        {0,                                                                                        \
+         "lines",                                                                                  \
+         "FILE",                                                                                   \
+         CMD_STRING,                                                                               \
+         &cmd_source.lines,                                                                        \
+         NULL,                                                                                     \
+         "read one text per line from FILE; - is stdin",                                           \
+         NULL,                                                                                     \
+         NULL,                                                                                     \
+         0,                                                                                        \
+         0,                                                                                        \
+         NULL},                                                                                    \
+        {0,                                                                                        \
+         "id-is-text",                                                                             \
+         NULL,                                                                                     \
+         CMD_FLAG,                                                                                 \
+         &cmd_source.id_is_text,                                                                   \
+         NULL,                                                                                     \
+         "the id of a line is the text itself instead of its number",                              \
+         NULL,                                                                                     \
+         NULL,                                                                                     \
+         0,                                                                                        \
+         0,                                                                                        \
+         NULL},                                                                                    \
+        {0,                                                                                        \
+         "input-format",                                                                           \
+         "NAME",                                                                                   \
+         CMD_CALL,                                                                                 \
+         &cmd_source.format,                                                                       \
+         "seen from name and first bytes",                                                         \
+         "what the inputs are: tsv, csv, jsonl, json, tar or image",                               \
+         NULL,                                                                                     \
+         cmd_input_formats,                                                                        \
+         0,                                                                                        \
+         0,                                                                                        \
+         cmd_take_format},                                                                         \
+        {0,                                                                                        \
+         "image-column",                                                                           \
+         "COLUMN",                                                                                 \
+         CMD_STRING,                                                                               \
+         &cmd_source.image_column,                                                                 \
+         "the usual names",                                                                        \
+         "column of pictures in tables: a name, or a number from 1",                               \
+         NULL,                                                                                     \
+         NULL,                                                                                     \
+         0,                                                                                        \
+         0,                                                                                        \
+         NULL},                                                                                    \
+        {0,                                                                                        \
+         "text-column",                                                                            \
+         "COLUMN",                                                                                 \
+         CMD_STRING,                                                                               \
+         &cmd_source.text_column,                                                                  \
+         "the usual names",                                                                        \
+         "column of texts in tables",                                                              \
+         NULL,                                                                                     \
+         NULL,                                                                                     \
+         0,                                                                                        \
+         0,                                                                                        \
+         NULL},                                                                                    \
+        {0,                                                                                        \
+         "id-column",                                                                              \
+         "COLUMN",                                                                                 \
+         CMD_STRING,                                                                               \
+         &cmd_source.id_column,                                                                    \
+         "the usual names",                                                                        \
+         "column of ids in tables",                                                                \
+         NULL,                                                                                     \
+         NULL,                                                                                     \
+         0,                                                                                        \
+         0,                                                                                        \
+         NULL},                                                                                    \
+        {0,                                                                                        \
+         "label-column",                                                                           \
+         "COLUMN",                                                                                 \
+         CMD_STRING,                                                                               \
+         &cmd_source.label_column,                                                                 \
+         "the usual names",                                                                        \
+         "column of labels in tables",                                                             \
+         NULL,                                                                                     \
+         NULL,                                                                                     \
+         0,                                                                                        \
+         0,                                                                                        \
+         NULL},                                                                                    \
+        {0,                                                                                        \
+         "base-dir",                                                                               \
+         "DIR",                                                                                    \
+         CMD_STRING,                                                                               \
+         &cmd_source.base_dir,                                                                     \
+         "the table's folder",                                                                     \
+         "where relative names in tables start",                                                   \
+         NULL,                                                                                     \
+         NULL,                                                                                     \
+         0,                                                                                        \
+         0,                                                                                        \
+         NULL},                                                                                    \
+        {0,                                                                                        \
+         "captions",                                                                               \
+         NULL,                                                                                     \
+         CMD_FLAG,                                                                                 \
+         &cmd_source.captions,                                                                     \
+         NULL,                                                                                     \
+         "pair each picture with the text file of its stem",                                       \
+         NULL,                                                                                     \
+         NULL,                                                                                     \
+         0,                                                                                        \
+         0,                                                                                        \
+         NULL},                                                                                    \
+        CMD_SHARD_OPTION,                                                                          \
+    {                                                                                              \
+        0, "limit", "N", CMD_INT, &cmd_source.limit, "0", "at most N records; 0: all", NULL, NULL, \
+            0, 9e15, NULL                                                                          \
+    }
+void cmd_source_options(struct vlp_source_options *out, char *const *paths, int n_paths);
+
+/* ---- the model behind -m -------------------------------------------------------------------- */
+
+/*
+ * The folder of vocabularies and the default model: $VLP_SHARE, else share/vlp beside the program's
+ * own folder, else the installed one. NULL when there is none. Valid for the life of the process.
+ */
+const char *cmd_share_dir(void);
+/* The path that -m stands for: -m, $VLP_MODEL, the default model; ends the process when there is
+ * none. */
+const char *cmd_model_path(void);
+/* Open it with everything; says what was chosen rather than read. */
+enum vlp_status cmd_model_open(struct vlp_encoder *e, struct vlp_error *err);
+/* Threads that -j asks for (0 resolved). */
+int cmd_threads(void);
+
+/* ---- messages (thread-safe; a progress line is erased first) --------------------------------- */
+
+void cmd_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));  /* always */
+void cmd_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));   /* unless -qq */
+void cmd_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));   /* unless -q */
+void cmd_detail(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* with -v */
+/* Print the sentence in `err` and give the exit status that it maps to. */
+int cmd_fail(const struct vlp_error *err);
+
+/*
+ * Progress: `unit` is what is counted ("pictures"); total -1 when unknown. A line on a terminal (or
+ * with --progress) at most six times a second; without a terminal, one plain line now and then with
+ * -v. SIGUSR1 prints the state at any time. set and add may be called from any thread.
+ */
+void cmd_progress_start(const char *unit, int64_t total);
+void cmd_progress_total(int64_t total);
+void cmd_progress_add(int64_t done, int64_t failed);
+void cmd_progress_end(void);
+
+/* ---- signals -------------------------------------------------------------------------------- */
+
+/*
+ * Has SIGINT or SIGTERM asked us to stop? (the signal's number, or 0.) Finish what is being written
+ * and return cmd_finish(128 + it). A second signal ends the process at once.
+ */
+int cmd_stopped(void);
+/* Called (from the signal thread) when the first signal comes: to wake those who wait. May be NULL.
+ */
+void cmd_on_stop(void (*wake)(void *ctx), void *ctx);
+
+/* ---- output --------------------------------------------------------------------------------- */
+
+/* Binary data to stdout: ends the process with wrong usage when it is a terminal and not `force`.
+ */
+void cmd_refuse_terminal(bool force);
+/* Flush and close stdout: a full disk or a closed pipe is an error too. Returns `status`, or 1. */
+int cmd_finish(int status);
+
+/* A field of TSV: tab, newline, carriage return and backslash as \t \n \r \\. */
+void cmd_put_tsv(FILE *f, const char *s, size_t len);
+/* A JSON string with its quotes; bytes that are not UTF-8 become U+FFFD. */
+void cmd_put_json(FILE *f, const char *s, size_t len);
+
+/*
+ * --failed FILE and the count behind exit status 3: records that could not be used. The file is TSV
+ * (id, reason code, detail) and can be fed back with --files-from.
+ */
+struct cmd_failures {
+    FILE       *file;
+    const char *path;
+    int64_t     n;
+    bool        stop_at_first; /* --on-error stop */
+};
+enum vlp_status cmd_failures_open(struct cmd_failures *f, const char *path /* may be NULL */,
+                                  struct vlp_error *err);
+/* Name it on stderr ("id: reason (skipped)"), write it down, count it. */
+void cmd_failures_add(struct cmd_failures *f, const char *id, size_t id_len, enum vlp_status why,
+                      const char *detail);
+enum vlp_status cmd_failures_close(struct cmd_failures *f, struct vlp_error *err);
+/* Rows for it: one table per program holds them. */
+extern const char       *cmd_failed_path;
+extern int               cmd_on_error; /* 0 skip, 1 stop */
+extern const char *const cmd_on_errors[];
+#define CMD_FAILURE_OPTIONS                                                                        \
+    {0,                                                                                            \
+     "failed",                                                                                     \
+     "FILE",                                                                                       \
+     CMD_STRING,                                                                                   \
+     &cmd_failed_path,                                                                             \
+     NULL,                                                                                         \
+     "write records that could not be used to FILE: id, reason, detail",                           \
+     "Bad input",                                                                                  \
+     NULL,                                                                                         \
+     0,                                                                                            \
+     0,                                                                                            \
+     NULL},                                                                                        \
+    {                                                                                              \
+        0, "on-error", "WHAT", CMD_CHOICE, &cmd_on_error, "skip",                                  \
+            "skip a record that cannot be used, or stop at it", NULL, cmd_on_errors, 0, 0, NULL    \
+    }
+
+#endif

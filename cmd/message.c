@@ -1,0 +1,108 @@
+/*
+ * message.c -- sentences on stderr, one line each, never mixed with a progress line or each other.
+ */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cmd_internal.h"
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static const char     *program = "vlp";
+static bool            colour;
+
+void cmd_messages_lock(void)
+{
+    pthread_mutex_lock(&lock);
+}
+
+void cmd_messages_unlock(void)
+{
+    pthread_mutex_unlock(&lock);
+}
+
+static void no_memory(size_t wanted)
+{
+    fprintf(stderr, "%s: out of memory (%zu bytes wanted)\n", program, wanted);
+    _exit(CMD_FAILED);
+}
+
+void cmd_messages_start(const char *program_name)
+{
+    program = program_name;
+    vlp_no_memory = no_memory;
+    const char *term = getenv("TERM"), *no = getenv("NO_COLOR");
+    colour = isatty(STDERR_FILENO) && !(no && *no) && term && strcmp(term, "dumb") != 0;
+}
+
+/* Control characters would let a file's name play with the terminal. */
+static void one_line(char *s)
+{
+    for (; *s; s++)
+        if ((unsigned char)*s < 0x20 || *s == 0x7f) *s = '?';
+}
+
+static void say(const char *paint, const char *fmt, va_list ap)
+{
+    char text[2048];
+    vsnprintf(text, sizeof text, fmt, ap);
+    one_line(text);
+    cmd_messages_lock();
+    cmd_progress_erase();
+    if (colour && paint)
+        fprintf(stderr, "%s%s:\033[0m %s\n", paint, program, text);
+    else
+        fprintf(stderr, "%s: %s\n", program, text);
+    fflush(stderr);
+    cmd_messages_unlock();
+}
+
+#define SAY(paint)                                                                                 \
+    do {                                                                                           \
+        va_list ap;                                                                                \
+        va_start(ap, fmt);                                                                         \
+        say(paint, fmt, ap);                                                                       \
+        va_end(ap);                                                                                \
+    } while (0)
+
+void cmd_error(const char *fmt, ...)
+{
+    SAY("\033[1;31m");
+}
+
+void cmd_warn(const char *fmt, ...)
+{
+    if (cmd_common.quiet < 2) SAY("\033[1;33m");
+}
+
+void cmd_note(const char *fmt, ...)
+{
+    if (cmd_common.quiet < 1) SAY(NULL);
+}
+
+void cmd_detail(const char *fmt, ...)
+{
+    if (cmd_common.verbose > 0 && cmd_common.quiet < 1) SAY(NULL);
+}
+
+int cmd_exit_of(enum vlp_status s)
+{
+    switch (s) {
+    case VLP_OK: return CMD_OK;
+    case VLP_ERR_USAGE:
+    case VLP_ERR_EXISTS: return CMD_USAGE;
+    case VLP_ERR_MISMATCH: return CMD_MISMATCH;
+    case VLP_ERR_FORMAT:
+    case VLP_ERR_LIMIT:
+    case VLP_ERR_SUPPORT: return CMD_CORRUPT;
+    case VLP_ERR_STOPPED: return CMD_LIMIT;
+    default: return CMD_FAILED;
+    }
+}
+
+int cmd_fail(const struct vlp_error *err)
+{
+    cmd_error("%s", err->text);
+    return cmd_exit_of(err->status);
+}

@@ -1,0 +1,229 @@
+/*
+ * options.c -- the table of options at work: parsing, usage errors, what was given.
+ */
+#include <getopt.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd_internal.h"
+
+struct cmd_common cmd_common;
+
+static const struct cmd_program *current; /* the program, or the verb, being run */
+static const struct cmd_program *whole;   /* the program itself */
+static bool                     *given;   /* per row of current->options */
+
+const char *cmd_program_name(void)
+{
+    return whole ? whole->name : "vlp";
+}
+
+void cmd_usage_error(const char *fmt, ...)
+{
+    char    text[512];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    cmd_error("%s", text);
+    fprintf(stderr, "Try '%s --help'.\n", current ? current->name : cmd_program_name());
+    exit(CMD_USAGE);
+}
+
+bool cmd_takes_argument(enum cmd_kind kind)
+{
+    switch (kind) {
+    case CMD_STRING:
+    case CMD_INT:
+    case CMD_FLOAT:
+    case CMD_CHOICE:
+    case CMD_LIST:
+    case CMD_CALL: return true;
+    default: return false;
+    }
+}
+
+/* "-m" or "--model", as the user is likely to have written it. */
+static const char *spelled(const struct cmd_option *o)
+{
+    static char name[64];
+    if (o->name)
+        snprintf(name, sizeof name, "--%s", o->name);
+    else
+        snprintf(name, sizeof name, "-%c", o->letter);
+    return name;
+}
+
+/* A whole number with an optional K, M or G (powers of 1000 are nobody's batch size: 1024). */
+static bool parse_count(const char *s, int64_t *out)
+{
+    static const char suffix[] = "KMG";
+    const size_t      len = strlen(s);
+    const char       *at = len > 1 ? strchr(suffix, s[len - 1]) : NULL;
+    if (!at) return vlp_parse_i64(s, out);
+    char *digits = vlp_strndup(s, len - 1);
+    bool  ok = vlp_parse_i64(digits, out);
+    free(digits);
+    const int shift = 10 * (int)(at - suffix + 1);
+    return ok && !__builtin_mul_overflow(*out, (int64_t)1 << shift, out);
+}
+
+static void take_int(const struct cmd_option *o, const char *value)
+{
+    int64_t v;
+    if (!parse_count(value, &v))
+        cmd_usage_error("%s wants a whole number, not '%s'", spelled(o), value);
+    if ((o->min != 0 || o->max != 0) && ((double)v < o->min || (double)v > o->max))
+        cmd_usage_error("%s wants a number from %.0f to %.0f, not %s", spelled(o), o->min, o->max,
+                        value);
+    *(int64_t *)o->target = v;
+}
+
+static void take_float(const struct cmd_option *o, const char *value)
+{
+    double v;
+    if (!vlp_parse_f64(value, &v) || isnan(v))
+        cmd_usage_error("%s wants a number, not '%s'", spelled(o), value);
+    if ((o->min != 0 || o->max != 0) && (v < o->min || v > o->max))
+        cmd_usage_error("%s wants a number from %g to %g, not %s", spelled(o), o->min, o->max,
+                        value);
+    *(double *)o->target = v;
+}
+
+static void take_choice(const struct cmd_option *o, const char *value)
+{
+    for (int i = 0; o->choices[i]; i++)
+        if (strcmp(o->choices[i], value) == 0) {
+            *(int *)o->target = i;
+            return;
+        }
+    struct vlp_buf all = {0};
+    for (int i = 0; o->choices[i]; i++)
+        vlp_buf_printf(&all, "%s%s",
+                       i == 0              ? ""
+                       : o->choices[i + 1] ? ", "
+                                           : " or ",
+                       o->choices[i]);
+    cmd_usage_error("%s wants %s, not '%s'", spelled(o), all.data, value);
+}
+
+static void take_list(const struct cmd_option *o, const char *value)
+{
+    struct cmd_list *l = o->target;
+    l->item = vlp_realloc(l->item, (size_t)(l->n + 2) * sizeof *l->item);
+    l->item[l->n++] = value;
+    l->item[l->n] = NULL;
+}
+
+static void take_call(const struct cmd_option *o, const char *value)
+{
+    char why[256] = "";
+    if (!o->call(o->target, value, why)) cmd_usage_error("%s: %s", spelled(o), why);
+}
+
+static void take(const struct cmd_option *o, const char *value)
+{
+    switch (o->kind) {
+    case CMD_FLAG: *(bool *)o->target = true; break;
+    case CMD_UNFLAG: *(bool *)o->target = false; break;
+    case CMD_COUNT: ++*(int *)o->target; break;
+    case CMD_STRING: *(const char **)o->target = value; break;
+    case CMD_INT: take_int(o, value); break;
+    case CMD_FLOAT: take_float(o, value); break;
+    case CMD_CHOICE: take_choice(o, value); break;
+    case CMD_LIST: take_list(o, value); break;
+    case CMD_CALL: take_call(o, value); break;
+    case CMD_HELP: cmd_print_help(stdout, current); exit(cmd_finish(CMD_OK));
+    case CMD_VERSION: cmd_version();
+    case CMD_COMPLETION: cmd_print_completion(stdout, whole); exit(cmd_finish(CMD_OK));
+    case CMD_END: break;
+    }
+}
+
+/* Why getopt_long said '?': the argument it stopped at, in words. */
+static _Noreturn void bad_option(int argc, char **argv, const struct cmd_option *table)
+{
+    const char *at = optind > 0 && optind <= argc ? argv[optind - 1] : "";
+    if (optopt && strncmp(at, "--", 2) != 0) cmd_usage_error("unknown option '-%c'", optopt);
+    const size_t len = strcspn(at, "=");
+    int          alike = 0;
+    for (const struct cmd_option *o = table; o->kind != CMD_END; o++)
+        if (o->name && len > 2 && strncmp(o->name, at + 2, len - 2) == 0) alike++;
+    if (alike > 1) cmd_usage_error("'%.*s' could be several options", (int)len, at);
+    if (alike == 1) cmd_usage_error("'%.*s' takes no value", (int)len, at);
+    cmd_usage_error("unknown option '%.*s'", (int)len, at);
+}
+
+enum { LONG_BASE = 1000 }; /* getopt's value of row i: above every letter */
+
+static int parse(const struct cmd_option *table, int argc, char **argv)
+{
+    int n = 0;
+    while (table[n].kind != CMD_END) n++;
+    struct option *longs = vlp_calloc((size_t)n + 1, sizeof *longs);
+    char          *shorts = vlp_malloc(2 * (size_t)n + 2), *s = shorts;
+    given = vlp_calloc((size_t)n + 1, sizeof *given);
+    *s++ = ':'; /* tell a missing argument from an unknown option */
+    for (int i = 0, k = 0; i < n; i++) {
+        const int has = cmd_takes_argument(table[i].kind);
+        if (table[i].letter) {
+            *s++ = table[i].letter;
+            if (has) *s++ = ':';
+        }
+        if (table[i].name)
+            longs[k++] = (struct option){table[i].name, has ? required_argument : no_argument, NULL,
+                                         LONG_BASE + i};
+    }
+    *s = '\0';
+    opterr = 0;
+    optind = 0; /* start afresh */
+    for (int c; (c = getopt_long(argc, argv, shorts, longs, NULL)) != -1;) {
+        if (c == '?') bad_option(argc, argv, table);
+        if (c == ':') cmd_usage_error("option '%s' wants a value", argv[optind - 1]);
+        int row = c - LONG_BASE;
+        if (c < LONG_BASE)
+            for (row = 0; table[row].letter != c;) row++;
+        given[row] = true;
+        take(&table[row], optarg);
+    }
+    free(longs);
+    free(shorts);
+    return optind;
+}
+
+bool cmd_given(const char *name)
+{
+    for (int i = 0; current->options[i].kind != CMD_END; i++)
+        if (current->options[i].name && strcmp(current->options[i].name, name) == 0)
+            return given[i];
+    return false;
+}
+
+int cmd_start(const struct cmd_program *p, int argc, char **argv)
+{
+    whole = current = p;
+    cmd_messages_start(p->name);
+    cmd_signals_start();
+    return parse(p->options, argc, argv);
+}
+
+int cmd_start_verb(const struct cmd_program *p, int argc, char **argv)
+{
+    whole = current = p;
+    cmd_messages_start(p->name);
+    cmd_signals_start();
+    if (argc < 2 || argv[1][0] == '-') {
+        parse(p->options, argc < 2 ? argc : 2, argv);
+        cmd_usage_error("name a verb: what to do");
+    }
+    const struct cmd_program *v = p->verbs;
+    while (v->name && strcmp(strrchr(v->name, ' ') + 1, argv[1]) != 0) v++;
+    if (!v->name) cmd_usage_error("unknown verb '%s'", argv[1]);
+    current = v;
+    argv++;
+    argc--;
+    const int first = parse(v->options, argc, argv);
+    /* The verb sees its operands from index 1. */
+    return v->run(argc - first + 1, argv + first - 1);
+}
