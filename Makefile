@@ -55,6 +55,9 @@ $(BUILD)/%_amx.o: LEVEL := -mamx-tile -mamx-bf16 -mamx-int8 -mavx512f -mavx512bw
 # Kernels are unrolled by the compiler where that pays.
 $(BUILD)/lib/tensor/%.o: OPT := -O3
 
+# Where an installed program finds its vocabularies and the default model.
+$(BUILD)/cmd/model_option.o: CSTD += -DVLP_SHARE_DIR='"$(PREFIX)/share/vlp"'
+
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  CC    $<")
