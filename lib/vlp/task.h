@@ -10,13 +10,16 @@
 #include <vlp/model.h>
 #include <vlp/text.h>
 
-/* A model with its tokenizer and its preprocessing: everything `-m` stands for. */
+/* ---- the encoder: a model with its tokenizer and its preprocessing, what `-m` stands for -------
+ */
+
 struct vlp_encoder {
     struct vlp_model      model;
     struct vlp_preprocess preprocess;
-    struct vlp_tokenizer *tokenizer;
+    struct vlp_tokenizer *tokenizer; /* NULL: `no_text` says why texts cannot be encoded */
+    char                  no_text[512];
     char                  fingerprint[33];
-    struct vlp_compute    compute;
+    struct vlp_compute    compute; /* with a pool of its own */
 };
 
 struct vlp_encoder_options {
@@ -30,9 +33,29 @@ struct vlp_encoder_options {
     void (*say)(void *ctx, const char *sentence);
     void *ctx;
 };
+/*
+ * What vlp_checkpoint_open, vlp_model_open and vlp_tokenizer_open answer; VLP_ERR_USAGE when the
+ * flavour makes pictures of a size that the model cannot take. A model without a usable vocabulary
+ * opens all the same: see `no_text`. On failure `e` is zeroed or untouched.
+ */
 enum vlp_status vlp_encoder_open(struct vlp_encoder *e, const char *path,
                                  const struct vlp_encoder_options *opt, struct vlp_error *err);
 void            vlp_encoder_close(struct vlp_encoder *e);
+
+/*
+ * Give a checkpoint that carries no vocabulary the one of its family from `share_dir`, when its
+ * embedding has the rows for it: tensor "tokenizer.vocab" and about.tokenizer. Says so. Nothing
+ * happens when there is one already, or none that fits.
+ */
+enum vlp_status vlp_checkpoint_add_vocabulary(struct vlp_checkpoint *c, const char *share_dir,
+                                              void (*say)(void *ctx, const char *sentence),
+                                              void *ctx, struct vlp_error *err);
+/* The tokenizer that a checkpoint describes; VLP_ERR_SUPPORT when it has none. */
+enum vlp_status vlp_tokenizer_of(struct vlp_tokenizer **out, const struct vlp_checkpoint *c,
+                                 struct vlp_error *err);
+/* about.preprocess as the image room wants it; VLP_ERR_FORMAT names what is impossible. */
+enum vlp_status vlp_preprocess_of(struct vlp_preprocess *out, const json_t *about,
+                                  struct vlp_error *err);
 
 /* One picture file or text to its normalised vector (embed_dim floats): queries given on the spot.
  */
@@ -44,7 +67,72 @@ enum vlp_status vlp_encode_string(struct vlp_encoder *e, const char *text, float
 enum vlp_status vlp_encode_strings(struct vlp_encoder *e, const char *const *text, int n,
                                    float *out, bool *cut, struct vlp_error *err);
 
-/* Each task below has its own file and its own part here; see embed.c, search.c, join.c,
- * retrieval.c, classify.c. */
+/* What comes out of a tower. Zeroed: the features as they are. */
+struct vlp_features {
+    bool normalize;
+    bool
+        penultimate; /* pictures: what the last projection sees (linear probes), not the features */
+};
+/* Width of a row under `f`. VLP_ERR_SUPPORT when the family has no such value. */
+enum vlp_status vlp_features_dim(const struct vlp_encoder *e, const struct vlp_features *f,
+                                 int *dim, struct vlp_error *err);
+/* n pictures (n,3,h,w), normalised pixels, to rows of `out`. `c` may be another than e->compute
+ * (same level and precision): a worker has its own. Scratch comes from `mem` and goes back to it.
+ */
+void vlp_encode_pixels(struct vlp_encoder *e, const struct vlp_compute *c, struct vlp_arena *mem,
+                       const float *pixels, int n, int h, int w, const struct vlp_features *f,
+                       float *out);
+/* n token lists to rows of `out`. */
+void vlp_encode_tokens(struct vlp_encoder *e, const struct vlp_compute *c, struct vlp_arena *mem,
+                       const struct vlp_tokens *const *tokens, int n, const struct vlp_features *f,
+                       float *out);
+
+/* ---- embed.c: records to vectors, many at a time, in order ------------------------------------
+ */
+
+/* What became of a record. Vectors live during the call. */
+struct vlp_embedded {
+    struct vlp_item *item;
+    enum vlp_status  status; /* not VLP_OK: neither vector; `reason` says why */
+    const char      *reason;
+    const float     *image, *text; /* NULL: the record has none, or it was not wanted */
+    bool             cut;          /* the text was longer than the context */
+};
+
+enum { VLP_WANT_IMAGE = 1, VLP_WANT_TEXT = 2 };
+
+struct vlp_embed_options {
+    int                 batch; /* records a unit at most; 0: chosen by the model */
+    struct vlp_features features;
+    const char *const  *templates; /* NULL-terminated, each with one {}; NULL: the text as it is.
+                                      Several: the average of their normalised vectors */
+    bool refuse_long;              /* text over the context is VLP_ERR_LIMIT instead of being cut */
+    bool images, texts;            /* which parts of a record are wanted at all */
+    /* Asked once a record in input order: what of it is wanted (0: leave it out). May be NULL. */
+    int (*want)(void *ctx, const struct vlp_item *item);
+    /* In input order, one call at a time, from any thread. Not VLP_OK ends the run with that. */
+    enum vlp_status (*take)(void *ctx, const struct vlp_embedded *r, struct vlp_error *err);
+    /* Asked between records; true ends the run after what is under way. May be NULL. */
+    bool (*stop)(void *ctx);
+    /* Told by a thread that it is about to read from the source, and that it has: who wants to
+     * stop may interrupt a read that waits. What was read while `stop` is true is dropped. May be
+     * NULL. */
+    void (*reading)(void *ctx, bool begins);
+    void *ctx;
+};
+
+/*
+ * Read records until the source ends, encode them on all threads of e->compute, hand the results
+ * over. A record's bits do not depend on the batch or the threads. Memory is bounded by threads and
+ * batch, not by the input. VLP_ERR_STOPPED when `stop` ended it; what was taken until then is
+ * whole.
+ */
+enum vlp_status vlp_embed_run(struct vlp_encoder *e, struct vlp_source *s,
+                              const struct vlp_embed_options *o, struct vlp_error *err);
+
+/* "a photo of a {}." with `text` in place of {}; the text follows after a space when there is none.
+ */
+char *vlp_template_fill(struct vlp_arena *mem, const char *template_text, const char *text,
+                        size_t len, size_t *out_len);
 
 #endif

@@ -1,0 +1,288 @@
+/*
+ * encoder.c -- everything `-m` stands for: weights, tokenizer, preprocessing, fingerprint, threads.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "task_internal.h"
+
+static const char *text_at(const json_t *o, const char *key)
+{
+    const char *s = json_string_value(json_object_get(o, key));
+    return s ? s : "";
+}
+
+/* ---- preprocessing -----------------------------------------------------------------------------
+ */
+
+static bool three_numbers(const json_t *list, float out[3])
+{
+    if (json_array_size(list) != 3) return false;
+    for (size_t i = 0; i < 3; i++) {
+        const json_t *v = json_array_get(list, i);
+        if (!json_is_number(v)) return false;
+        out[i] = (float)json_number_value(v);
+    }
+    return true;
+}
+
+enum vlp_status vlp_preprocess_of(struct vlp_preprocess *out, const json_t *about,
+                                  struct vlp_error *err)
+{
+    static const struct {
+        const char     *name;
+        enum vlp_resize resize;
+    } resizes[] = {{"shortest", VLP_RESIZE_SHORTEST},
+                   {"squash", VLP_RESIZE_SQUASH},
+                   {"longest", VLP_RESIZE_LONGEST},
+                   {"vilt", VLP_RESIZE_VILT}};
+    const json_t *how = json_object_get(about, "preprocess");
+    const json_t *size = json_object_get(how, "size");
+    const int     width = (int)json_integer_value(json_array_get(size, 0));
+    const int     height = (int)json_integer_value(json_array_get(size, 1));
+    const char   *flavour = text_at(how, "flavour"), *resize = text_at(how, "resize");
+    if (width < 1 || height < 1 || width > VLP_IMAGE_MAX_SIDE || height > VLP_IMAGE_MAX_SIDE)
+        return vlp_fail(err, VLP_ERR_FORMAT, "preprocess.size is not a picture's size");
+    if (!vlp_preprocess_flavour(out, *flavour ? flavour : "openai", width))
+        return vlp_fail(err, VLP_ERR_FORMAT, "unknown preprocess.flavour '%s'", flavour);
+    if (*resize) {
+        size_t i = 0;
+        while (i < VLP_COUNT(resizes) && strcmp(resizes[i].name, resize) != 0) i++;
+        if (i == VLP_COUNT(resizes))
+            return vlp_fail(err, VLP_ERR_FORMAT, "unknown preprocess.resize '%s'", resize);
+        out->resize = resizes[i].resize;
+    }
+    const char *filter = text_at(how, "filter");
+    if (strcmp(filter, "bilinear") == 0)
+        out->filter = VLP_BILINEAR;
+    else if (*filter && strcmp(filter, "bicubic") != 0)
+        return vlp_fail(err, VLP_ERR_FORMAT, "unknown preprocess.filter '%s'", filter);
+    out->width = width;
+    out->height = height;
+    const json_t *v;
+    if ((v = json_object_get(how, "rgb_first"))) out->rgb_first = json_is_true(v);
+    if ((v = json_object_get(how, "crop_floor"))) out->crop_floor = json_is_true(v);
+    if ((v = json_object_get(how, "fill"))) out->fill = (uint8_t)json_integer_value(v);
+    if ((v = json_object_get(how, "mean")) && !three_numbers(v, out->mean))
+        return vlp_fail(err, VLP_ERR_FORMAT, "preprocess.mean is not three numbers");
+    if ((v = json_object_get(how, "std")) && !three_numbers(v, out->std))
+        return vlp_fail(err, VLP_ERR_FORMAT, "preprocess.std is not three numbers");
+    for (int i = 0; i < 3; i++)
+        if (!(out->std[i] > 0))
+            return vlp_fail(err, VLP_ERR_FORMAT, "preprocess.std is not positive");
+    return VLP_OK;
+}
+
+/* Another flavour on this model: its constants stay, the way of resizing and cropping changes. */
+static enum vlp_status override_flavour(struct vlp_preprocess *p, const char *flavour, int size,
+                                        const json_t *about, struct vlp_error *err)
+{
+    struct vlp_preprocess other;
+    if (!vlp_preprocess_flavour(&other, flavour, size))
+        return vlp_fail(err, VLP_ERR_USAGE, "unknown flavour '%s'", flavour);
+    const json_t *vision = json_object_get(json_object_get(about, "config"), "vision");
+    if (other.resize == VLP_RESIZE_VILT && strcmp(text_at(about, "family"), "clip") == 0 &&
+        strcmp(text_at(vision, "interpolate"), "hf") != 0)
+        return vlp_fail(err, VLP_ERR_USAGE,
+                        "flavour vilt makes pictures of many sizes, and this model takes one");
+    memcpy(other.mean, p->mean, sizeof other.mean);
+    memcpy(other.std, p->std, sizeof other.std);
+    *p = other;
+    return VLP_OK;
+}
+
+/* ---- vocabulary --------------------------------------------------------------------------------
+ */
+
+static const struct {
+    const char *family, *kind, *file;
+} vocabularies[] = {
+    {"clip", "clip_bpe", "bpe_simple_vocab_16e6.txt.gz"},
+    {"vilt", "bert_uncased", "bert_vocab.txt"},
+    {"albef", "bert_uncased", "bert_vocab.txt"},
+    {"vlmo", "bert_uncased", "bert_vocab.txt"},
+};
+
+static const char *const cleanings[] = {
+    [VLP_CLEAN_OPENAI] = "openai", [VLP_CLEAN_HF] = "hf", [VLP_CLEAN_BERT] = "bert"};
+
+static enum vlp_status open_tokenizer(struct vlp_tokenizer **out, const json_t *about,
+                                      const json_t *tokenizer, const void *vocab, size_t len,
+                                      struct vlp_error *err)
+{
+    const json_t *text = json_object_get(json_object_get(about, "config"), "text");
+    const char   *cleaning = text_at(tokenizer, "cleaning");
+    size_t        i = 0;
+    while (i < VLP_COUNT(cleanings) && strcmp(cleanings[i], cleaning) != 0) i++;
+    if (i == VLP_COUNT(cleanings))
+        return vlp_fail(err, VLP_ERR_FORMAT, "unknown tokenizer.cleaning '%s'", cleaning);
+    const struct vlp_tokenizer_spec spec = {
+        .kind = text_at(tokenizer, "kind"),
+        .cleaning = (enum vlp_cleaning)i,
+        .context = (int)json_integer_value(json_object_get(text, "context")),
+        .vocab_size = (int)json_integer_value(json_object_get(text, "vocab")),
+        .vocab = vocab,
+        .vocab_len = len,
+    };
+    return vlp_tokenizer_open(out, &spec, err);
+}
+
+enum vlp_status vlp_tokenizer_of(struct vlp_tokenizer **out, const struct vlp_checkpoint *c,
+                                 struct vlp_error *err)
+{
+    const json_t *tokenizer = json_object_get(c->about, "tokenizer");
+    if (!json_is_object(tokenizer))
+        return vlp_fail(err, VLP_ERR_SUPPORT,
+                        "the model carries no vocabulary, and none that was "
+                        "found fits it: texts cannot be encoded");
+    const char              *name = text_at(tokenizer, "tensor");
+    const struct vlp_stored *vocab = vlp_checkpoint_find(c, name);
+    if (!vocab)
+        return vlp_fail(err, VLP_ERR_FORMAT, "tokenizer.tensor '%s' is not in the file", name);
+    return open_tokenizer(out, c->about, tokenizer, vocab->data, vocab->size, err);
+}
+
+/* Put one more tensor among the sorted ones. */
+static void add_tensor(struct vlp_checkpoint *c, struct vlp_stored add)
+{
+    struct vlp_stored *all = VLP_NEW_N(&c->mem, struct vlp_stored, c->n_tensors + 1);
+    size_t             k = 0;
+    while (k < c->n_tensors && strcmp(c->tensors[k].name, add.name) < 0) k++;
+    memcpy(all, c->tensors, k * sizeof *all);
+    all[k] = add;
+    memcpy(all + k + 1, c->tensors + k, (c->n_tensors - k) * sizeof *all);
+    c->tensors = all;
+    c->n_tensors++;
+}
+
+static bool map_vocabulary(struct vlp_map *m, struct vlp_arena *mem, const char *share,
+                           const char *file)
+{
+    static const char *const folders[] = {"vocab", "."};
+    for (size_t i = 0; i < VLP_COUNT(folders); i++) {
+        const char *path = vlp_arena_printf(mem, "%s/%s/%s", share, folders[i], file);
+        if (vlp_file_exists(path) && vlp_map_open(m, path, NULL) == VLP_OK) return true;
+    }
+    return false;
+}
+
+enum vlp_status vlp_checkpoint_add_vocabulary(struct vlp_checkpoint *c, const char *share_dir,
+                                              void (*say)(void *ctx, const char *sentence),
+                                              void *ctx, struct vlp_error *err)
+{
+    (void)err;
+    const char *family = text_at(c->about, "family");
+    if (!share_dir || json_is_object(json_object_get(c->about, "tokenizer"))) return VLP_OK;
+    size_t i = 0;
+    while (i < VLP_COUNT(vocabularies) && strcmp(vocabularies[i].family, family) != 0) i++;
+    struct vlp_map map;
+    if (i == VLP_COUNT(vocabularies) ||
+        !map_vocabulary(&map, &c->mem, share_dir, vocabularies[i].file))
+        return VLP_OK;
+    const char *flavour = text_at(json_object_get(c->about, "preprocess"), "flavour");
+    const char *cleaning = strcmp(vocabularies[i].kind, "bert_uncased") == 0 ? "bert"
+                           : strcmp(flavour, "hf") == 0                      ? "hf"
+                                                                             : "openai";
+    json_t     *tokenizer = json_pack("{s:s, s:s, s:s}", "kind", vocabularies[i].kind, "cleaning",
+                                      cleaning, "tensor", "tokenizer.vocab");
+    struct vlp_tokenizer *fits;
+    if (open_tokenizer(&fits, c->about, tokenizer, map.data, map.size, NULL) == VLP_OK) {
+        vlp_tokenizer_close(fits);
+        void *copy = vlp_arena_alloc(&c->mem, map.size);
+        memcpy(copy, map.data, map.size);
+        add_tensor(c, (struct vlp_stored){.name = "tokenizer.vocab",
+                                          .dtype = VLP_U8,
+                                          .ndim = 1,
+                                          .dim = {(int64_t)map.size},
+                                          .data = copy,
+                                          .size = map.size});
+        json_object_set(c->about, "tokenizer", tokenizer);
+        json_object_del(c->about, "fingerprint"); /* the vocabulary is part of it */
+        if (say) {
+            char text[256];
+            snprintf(text, sizeof text,
+                     "the checkpoint carries no vocabulary: taking %s, cleaning %s",
+                     vocabularies[i].file, cleaning);
+            say(ctx, text);
+        }
+    }
+    json_decref(tokenizer);
+    vlp_map_close(&map);
+    return VLP_OK;
+}
+
+/* ---- all together ------------------------------------------------------------------------------
+ */
+
+/* Vectors of pictures seen in another way are vectors of another model. */
+static void fingerprint_of(struct vlp_encoder *e, const struct vlp_checkpoint *c,
+                           const struct vlp_preprocess *own)
+{
+    const char *known = text_at(c->about, "fingerprint");
+    if (strlen(known) == 32)
+        memcpy(e->fingerprint, known, sizeof e->fingerprint);
+    else
+        vlp_checkpoint_fingerprint(c, e->fingerprint);
+    const struct vlp_preprocess *p = &e->preprocess;
+    if (p->resize == own->resize && p->filter == own->filter && p->width == own->width &&
+        p->height == own->height && p->rgb_first == own->rgb_first &&
+        p->crop_floor == own->crop_floor && p->fill == own->fill)
+        return;
+    char      text[160];
+    const int len =
+        snprintf(text, sizeof text, "%s %d %d %d %d %d %d %d", e->fingerprint, (int)p->resize,
+                 (int)p->filter, p->width, p->height, p->rgb_first, p->crop_floor, p->fill);
+    struct vlp_hasher *h = vlp_hasher_open();
+    vlp_hasher_add(h, text, (size_t)len);
+    vlp_hasher_close(h, e->fingerprint);
+}
+
+enum vlp_status vlp_encoder_open(struct vlp_encoder *e, const char *path,
+                                 const struct vlp_encoder_options *opt, struct vlp_error *err)
+{
+    struct vlp_encoder                  out = {0};
+    struct vlp_checkpoint               c;
+    struct vlp_preprocess               own;
+    struct vlp_error                    why = {0};
+    const struct vlp_checkpoint_options how = {
+        .activation = opt->activation, .say = opt->say, .ctx = opt->ctx};
+    struct vlp_pool *pool = vlp_pool_open(opt->threads);
+    enum vlp_status  s = vlp_compute_init(&out.compute, pool, opt->cpu, opt->precision, err);
+    if (s == VLP_OK) s = vlp_checkpoint_open(&c, path, &how, err);
+    if (s != VLP_OK) {
+        vlp_pool_close(pool);
+        return s;
+    }
+    s = vlp_checkpoint_add_vocabulary(&c, opt->share_dir, opt->say, opt->ctx, err);
+    if (s == VLP_OK && (s = vlp_preprocess_of(&own, c.about, err)) != VLP_OK)
+        vlp_fail_in(err, "%s", path);
+    out.preprocess = own;
+    if (s == VLP_OK && opt->flavour)
+        s = override_flavour(&out.preprocess, opt->flavour, own.width, c.about, err);
+    if (s != VLP_OK) {
+        vlp_checkpoint_close(&c);
+        vlp_pool_close(pool);
+        return s;
+    }
+    fingerprint_of(&out, &c, &own);
+    out.preprocess.orient = !opt->no_orient;
+    out.preprocess.grey16_sane = opt->grey16_sane;
+    if (vlp_tokenizer_of(&out.tokenizer, &c, &why) != VLP_OK)
+        snprintf(out.no_text, sizeof out.no_text, "%s: %s", path, why.text);
+    *e = out;
+    s = vlp_model_open(&e->model, &c, err); /* owns the checkpoint from here on */
+    if (s != VLP_OK) {
+        vlp_tokenizer_close(out.tokenizer);
+        vlp_pool_close(pool);
+        memset(e, 0, sizeof *e);
+    }
+    return s;
+}
+
+void vlp_encoder_close(struct vlp_encoder *e)
+{
+    vlp_tokenizer_close(e->tokenizer);
+    vlp_model_close(&e->model);
+    vlp_pool_close(e->compute.pool);
+    memset(e, 0, sizeof *e);
+}

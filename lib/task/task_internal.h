@@ -1,0 +1,18 @@
+/*
+ * task_internal.h -- between the files of this room.
+ */
+#ifndef VLP_TASK_INTERNAL_H
+#define VLP_TASK_INTERNAL_H
+
+#include <vlp/task.h>
+
+/* Ids of one text, or why not. */
+enum vlp_status vlp_encoder_tokenize(struct vlp_encoder *e, struct vlp_tokens *out,
+                                     struct vlp_arena *mem, const char *text, size_t len,
+                                     struct vlp_error *err);
+/* The file (`bytes` NULL) or the bytes of a picture to the u8 pixels that the model sees. */
+enum vlp_status vlp_encoder_picture(const struct vlp_encoder *e, struct vlp_arena *mem,
+                                    const char *path, const void *bytes, size_t len,
+                                    struct vlp_image **out, struct vlp_error *err);
+
+#endif
