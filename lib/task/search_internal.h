@@ -1,0 +1,76 @@
+/*
+ * search_internal.h -- the shortlist of one query, shared by the files that search.
+ */
+#ifndef VLP_SEARCH_INTERNAL_H
+#define VLP_SEARCH_INTERNAL_H
+
+#include <math.h>
+
+#include <vlp/search.h>
+
+/* The best k hits so far as a heap, worst at the root; with k = 0 a list of all in order of
+ * arrival. */
+struct shortlist {
+    struct vlp_hit *hit;
+    int             n, cap, k;
+    int             visited; /* k = 0: how many vlp_search_recent has shown */
+    float           min_score;
+};
+
+/* a stands before b in the result */
+static inline bool hit_before(const struct vlp_hit *a, const struct vlp_hit *b)
+{
+    return a->score > b->score || (a->score == b->score && a->row < b->row);
+}
+
+/* Scores below this need not be offered. */
+static inline float shortlist_threshold(const struct shortlist *s)
+{
+    return s->k && s->n == s->k ? s->hit[0].score : s->min_score;
+}
+
+void shortlist_init(struct shortlist *s, int k, float min_score);
+void shortlist_free(struct shortlist *s);
+void shortlist_offer(struct shortlist *s, int64_t row, float score);
+/* qsort's order of hits: best first */
+int hit_order(const void *a, const void *b);
+
+/* k = 0: no hit is ever pushed out */
+bool search_keeps_all(const struct vlp_search *s);
+
+/*
+ * How far two f32 sums of the same n products can be apart, per |q| |r|: each is within n u/(1-n u)
+ * of the exact value whatever its order; some operations more for scales and conversions.
+ */
+static inline float score_margin(int n)
+{
+    const double nu = (n + 8) * 0x1p-24;
+    return (float)(2.02 * nu / (1.0 - nu));
+}
+
+/*
+ * Approximate products of many queries with tiles of rows: the matrix product finds who could be a
+ * hit, vlp_scan_rows then gives the score. `keep` is called for every (query, row, score) with
+ * score >= thresholds[query], on the worker given; it may raise its worker's thresholds
+ * (worker * n + query).
+ */
+struct tiles {
+    struct vlp_compute compute; /* without pool: used inside tasks */
+    struct vlp_pool   *pool;
+    const float       *queries; /* (n, dim) */
+    const float       *norms;   /* (n) */
+    struct vlp_packed *packed;
+    int                n, dim, threads;
+    float             *scratch; /* per worker */
+    size_t             scratch_len;
+};
+typedef void tile_keep(void *ctx, int worker, int query, int64_t row, float score);
+
+void tiles_open(struct tiles *t, const struct vlp_compute *c, const float *queries,
+                const float *norms, int n, int dim);
+void tiles_close(struct tiles *t);
+/* Rows with a number below first_row[query] are passed over; NULL: none are. */
+void tiles_run(struct tiles *t, const struct vlp_rows *rows, const float *thresholds,
+               size_t worker_stride, const int64_t *first_row, tile_keep *keep, void *ctx);
+
+#endif

@@ -1,0 +1,235 @@
+/*
+ * search.h -- vectors against vectors: exact top-k, sets, joins, groups, retrieval scores.
+ *
+ * One definition of a score holds everywhere: the dot product as vlp_scan_rows adds it up, in f32
+ * and in one order, times 1/|row| where rows are not of unit length and the metric is the cosine.
+ * So a score does not depend on threads, on the other queries, or on how the file was cut into
+ * blocks. Hits come by falling score; equal scores by rising row. A score that is not a number
+ * never matches.
+ */
+#ifndef VLP_SEARCH_H
+#define VLP_SEARCH_H
+
+#include <vlp/embedding.h>
+#include <vlp/tensor.h>
+
+/* ---- the engine: rows go by, the best stay --------------------------------------------------- */
+
+struct vlp_hit {
+    int64_t row;
+    float   score;
+};
+
+/* Rows of an index somewhere in memory, as stored. */
+struct vlp_rows {
+    const void    *data; /* n rows `stride` bytes apart, laid out as in the embedding stream */
+    size_t         stride;
+    enum vlp_dtype dtype; /* F32, F16, BF16, I8 */
+    int            dim, n;
+    const float   *scale; /* (n) factor of each row's score, or NULL: 1 */
+    int64_t        first; /* number of row 0 */
+};
+
+struct vlp_search;
+/*
+ * Look for the k best rows (k = 0: every row) with score >= min_score for each of n queries
+ * (n, dim), copied. Memory: threads * n * k hits.
+ */
+struct vlp_search *vlp_search_open(const struct vlp_compute *c, const float *queries, int n,
+                                   int dim, int k, float min_score);
+void               vlp_search_close(struct vlp_search *s);
+/* Rows may come in pieces of any size, in order or not; their numbers should differ. */
+void vlp_search_rows(struct vlp_search *s, const struct vlp_rows *rows);
+/* The hits of query q so far, best first; lives until the next call on `s`. Returns how many. */
+int vlp_search_hits(struct vlp_search *s, int q, const struct vlp_hit **hits);
+/*
+ * Visit the rows >= `first` that are hits at the moment, in no order, possibly twice: what a
+ * caller must remember of rows that are about to leave memory. With k = 0 only those not visited
+ * before.
+ */
+void vlp_search_recent(struct vlp_search *s, int64_t first, void (*visit)(void *ctx, int64_t row),
+                       void *ctx);
+
+/* scale[i] = 1/|row i|, in double, 0 for a zero row: makes dot products with unit queries cosines.
+ */
+void vlp_rows_inverse_norm(const struct vlp_compute *c, const struct vlp_rows *rows, float *scale);
+/* Row i as f32; I8 rows times their scale. */
+void vlp_rows_f32(const struct vlp_rows *rows, int i, float *out);
+
+enum vlp_metric { VLP_COSINE, VLP_DOT };
+
+/* x / |x|, in double; a zero vector stays zero. */
+void vlp_unit_length(float *x, int dim);
+
+/* ---- a set: one embedding file in memory ----------------------------------------------------- */
+
+struct vlp_set {
+    struct vlp_embedding_header header; /* about: a reference of its own */
+    int                         n;
+    const char                **ids;
+    size_t                     *id_lens;
+    uint32_t                   *flags;
+    const char                **metas; /* NULL where there is none */
+    size_t                     *meta_lens;
+    uint8_t                    *raw; /* rows as stored */
+    size_t                      row_size;
+    float                      *f32; /* vlp_set_vectors's */
+    struct vlp_arena            mem;
+    bool                        torn;
+};
+
+/* Read the live records of `path` ("-": stdin): those that no later record of the file deletes. */
+enum vlp_status vlp_set_read(struct vlp_set *out, const char *path, struct vlp_error *err);
+void            vlp_set_free(struct vlp_set *s);
+/* All vectors widened to f32 (n, dim), made when first asked for; unit length under VLP_COSINE
+ * unless the header says that they are. */
+const float *vlp_set_vectors(struct vlp_set *s, enum vlp_metric metric);
+
+/* Ids to row numbers; of equal ids the first. */
+struct vlp_id_table;
+struct vlp_id_table *vlp_id_table_new(const char *const *ids, const size_t *lens, int n);
+void                 vlp_id_table_free(struct vlp_id_table *t);
+int vlp_id_find(const struct vlp_id_table *t, const char *id, size_t len); /* -1: not there */
+
+/* ---- an index: embedding files read as one, block by block ----------------------------------- */
+
+struct vlp_index;
+/*
+ * Files are numbered and searched in the order given; "-" is read into memory. VLP_ERR_MISMATCH
+ * when two of them cannot be compared (dimension; model, unless ignored).
+ */
+enum vlp_status vlp_index_open(struct vlp_index **out, const char *const *paths, int n,
+                               bool ignore_model, struct vlp_error *err);
+void            vlp_index_close(struct vlp_index *ix);
+const struct vlp_embedding_header *vlp_index_header(const struct vlp_index *ix); /* the first's */
+const char                        *vlp_index_path(const struct vlp_index *ix, int file);
+/* The first file that was seen to have a torn tail, or NULL; complete after a search. */
+const char *vlp_index_torn(const struct vlp_index *ix);
+/* Find records by id: vectors (n_ids, dim) unit length under VLP_COSINE, found[i] says which. One
+ * pass. */
+enum vlp_status vlp_index_lookup(struct vlp_index *ix, enum vlp_metric metric,
+                                 const char *const *ids, const size_t *id_lens, int n_ids,
+                                 float *out, bool *found, struct vlp_error *err);
+
+struct vlp_match {
+    const char *id, *meta; /* meta NULL where there is none */
+    size_t      id_len, meta_len;
+    uint32_t    flags;
+    int         file;
+    int64_t     row; /* of the whole index: all files' records, deleted ones too, from 0 */
+    float       score;
+};
+struct vlp_matches {
+    int                n; /* queries */
+    int               *count;
+    struct vlp_match **match; /* match[q][0 .. count[q]-1], best first */
+    struct vlp_arena   mem;
+};
+
+struct vlp_search_options {
+    int             k; /* 0: every match */
+    float           min_score;
+    enum vlp_metric metric;
+    /* Per query, an id that is left out (a query that is itself in the index), or NULL. */
+    const char *const *skip_ids;
+    const size_t      *skip_lens;
+    /* Asked between blocks; true ends the search with VLP_ERR_STOPPED. May be NULL. */
+    bool (*stop)(void *ctx, int64_t rows_done);
+    void *ctx;
+};
+
+/* n queries (n, dim), of unit length under VLP_COSINE, against the whole index in one pass (two
+ * where records were deleted). On failure `out` is untouched. */
+enum vlp_status vlp_search_index(struct vlp_matches *out, struct vlp_index *ix,
+                                 const struct vlp_compute *c, const float *queries, int n,
+                                 const struct vlp_search_options *opt, struct vlp_error *err);
+void            vlp_matches_free(struct vlp_matches *m);
+
+/* ---- queries written as text ----------------------------------------------------------------- */
+
+enum vlp_term_kind { VLP_TERM_TEXT, VLP_TERM_IMAGE, VLP_TERM_ID };
+struct vlp_term {
+    enum vlp_term_kind kind;
+    float              weight;
+    const char        *value; /* text, path or id */
+    size_t             len;
+};
+struct vlp_query {
+    const char      *name; /* the expression itself */
+    size_t           name_len;
+    int              n;
+    struct vlp_term *term;
+};
+/*
+ * "text:a red car", "image:a.jpg +text:at night -0.5*id:foo": terms begin at the start or after
+ * space with an optional sign, an optional number and '*', then text:, image: or id:, and reach to
+ * the next term. VLP_ERR_USAGE when it begins with anything else or a term is empty.
+ */
+enum vlp_status vlp_query_parse(struct vlp_query *out, struct vlp_arena *mem, const char *s,
+                                size_t len, struct vlp_error *err);
+/* out = unit(sum weight_i v_i) where v are the terms' unit vectors; VLP_ERR_USAGE when it is zero.
+ */
+enum vlp_status vlp_query_compose(float *out, const struct vlp_query *q,
+                                  const float *const *vectors, int dim, struct vlp_error *err);
+
+/* ---- joins of two sets, groups in one -------------------------------------------------------- */
+
+struct vlp_pair {
+    int   a, b;
+    float score;
+};
+/*
+ * Pairs of rows of A (na, dim) and B (nb, dim) that choose each other: b is a's best and a is b's
+ * best (equal scores: lower row), score >= min_score. By rising a. Returns how many; `out` has room
+ * for min(na, nb).
+ */
+int vlp_join_mutual(const struct vlp_compute *c, struct vlp_pair *out, const float *A, int na,
+                    const float *B, int nb, int dim, float min_score);
+/*
+ * One-to-one, greedy: of all pairs with score >= min_score the best (equal scores: lower a, then
+ * lower b) is taken, its two rows leave, and so on. In that order. `out` has room for min(na, nb).
+ */
+int vlp_join_one_to_one(const struct vlp_compute *c, struct vlp_pair *out, const float *A, int na,
+                        const float *B, int nb, int dim, float min_score);
+
+/*
+ * Groups of rows connected by pairs with score >= threshold (single linkage). Why a group holds
+ * together is told by its weakest link: the weakest pair of the strongest tree that connects it
+ * (without pairs as weak as that one it would fall apart); how far it has spread, by the weakest
+ * pair: the two members least alike.
+ */
+struct vlp_group {
+    int             n;
+    const int      *member; /* rising */
+    struct vlp_pair weakest_link, weakest_pair;
+};
+struct vlp_groups {
+    int               n; /* groups of two and more, by lowest member */
+    struct vlp_group *group;
+    struct vlp_arena  mem;
+};
+void vlp_find_groups(struct vlp_groups *out, const struct vlp_compute *c, const float *vectors,
+                     int n, int dim, float threshold);
+void vlp_groups_free(struct vlp_groups *g);
+
+/* ---- retrieval ------------------------------------------------------------------------------- */
+
+#define VLP_RETRIEVAL_MAX_K 8
+struct vlp_retrieval {
+    int    n_k, k[VLP_RETRIEVAL_MAX_K]; /* in: the cutoffs, e.g. 1 5 10 */
+    double recall[VLP_RETRIEVAL_MAX_K]; /* share of queries with a right answer in the first k */
+    double median_rank, mean_rank;      /* of the best right answer, from 1 */
+    double map10;                       /* mAP@10: see below */
+    int    n;                           /* queries that have a right answer; others are left out */
+};
+/*
+ * rank of candidate j = candidates with a strictly higher score, plus those with an equal score and
+ * a lower number. AP@10 = sum over right answers among the first ten of the precision there,
+ * divided by min(right answers, 10). truth of query q: candidates truth[start[q]] ..
+ * truth[start[q+1]-1], rising.
+ */
+void vlp_retrieval_score(struct vlp_retrieval *r, const struct vlp_compute *c, const float *queries,
+                         int nq, const float *candidates, int nc, int dim, const int *start,
+                         const int *truth);
+
+#endif
