@@ -268,7 +268,7 @@ enum vlp_status vlp_encoder_open(struct vlp_encoder *e, const char *path,
     out.preprocess.orient = !opt->no_orient;
     out.preprocess.grey16_sane = opt->grey16_sane;
     if (vlp_tokenizer_of(&out.tokenizer, &c, &why) != VLP_OK)
-        snprintf(out.no_text, sizeof out.no_text, "%s: %s", path, why.text);
+        snprintf(out.no_text, sizeof out.no_text, "%.256s: %.250s", path, why.text);
     *e = out;
     s = vlp_model_open(&e->model, &c, err); /* owns the checkpoint from here on */
     if (s != VLP_OK) {
