@@ -11,7 +11,7 @@ CSTD     := -std=c11 -D_GNU_SOURCE -Ilib
 WARN     := -Wall -Wextra $(WERROR)
 # No contraction: a*b+c rounds twice unless a kernel asks for FMA by name, so levels and compilers agree.
 NUMERIC  := -ffp-contract=off -fno-math-errno
-PKGS     := libjpeg libpng libwebp zlib libzstd jansson libutf8proc libarchive
+PKGS     := libjpeg libpng libwebp libwebpdemux zlib libzstd jansson libutf8proc libarchive
 PREFIX   ?= /usr/local
 JOBS     ?= $(shell nproc 2>/dev/null || echo 2)
 Q        := $(if $(V),,@)
@@ -54,6 +54,7 @@ $(BUILD)/%_amx.o: LEVEL := -mamx-tile -mamx-bf16 -mamx-int8 -mavx512f -mavx512bw
                            -mavx512vnni -mavx512bf16 -mavx2 -mfma -mf16c
 # Kernels are unrolled by the compiler where that pays.
 $(BUILD)/lib/tensor/%.o: OPT := -O3
+$(BUILD)/lib/image/resample_%.o: OPT := -O3
 
 # Where an installed program finds its vocabularies and the default model.
 $(BUILD)/cmd/model_option.o: CSTD += -DVLP_SHARE_DIR='"$(PREFIX)/share/vlp"'

@@ -30,6 +30,7 @@ struct vlp_image {
     enum vlp_image_mode mode;
     int                 orientation;     /* EXIF 1..8; 1 when the file says nothing or nonsense */
     const char         *format;          /* "jpeg", "png", "webp" */
+    const char         *warning;         /* first complaint about damage read over, or NULL */
     uint8_t            *data;            /* owned by the arena given */
     uint8_t             palette[256][4]; /* VLP_IMAGE_P: RGBA */
 };
@@ -42,7 +43,7 @@ enum vlp_resize {
     VLP_RESIZE_SHORTEST, /* shorter side = size (longer truncated), centre crop */
     VLP_RESIZE_SQUASH,   /* both sides = size */
     VLP_RESIZE_LONGEST,  /* longer side = size, padded with `fill` */
-    VLP_RESIZE_VILT /* shorter side = size, longer at most size/384*640, both to multiples of 32 */
+    VLP_RESIZE_VILT /* shorter side = size, longer at most size*640/384, both to multiples of 32 */
 };
 enum vlp_filter { VLP_BILINEAR = 2, VLP_BICUBIC = 3 }; /* Pillow's numbers */
 
@@ -58,17 +59,19 @@ struct vlp_preprocess {
     float   mean[3], std[3];
 };
 
-/* The flavours by name ("openai", "hf", "squash", "longest", "square", "vilt") with CLIP's
- * constants. */
+/*
+ * The flavours by name ("openai", "hf", "squash", "longest", "square", "vilt"): bicubic, CLIP's
+ * constants (0.5 for vilt), and `orient` on, which the references do not do. False: no such name.
+ */
 bool vlp_preprocess_flavour(struct vlp_preprocess *out, const char *name, int size);
 extern const char *const vlp_preprocess_flavours[]; /* NULL-terminated, for --help */
 
 /*
  * Decode the file in memory; its first bytes decide the format, not its name. `name` is for
- * messages. `shrink` is a hint: pixels are never changed for speed, so a decoder may use it only to
- * free memory.
+ * messages. Of an animation the first frame is read. JPEG data that is damaged in the middle, but
+ * complete, decodes as libjpeg repairs it, with a `warning`.
  *
- * VLP_ERR_FORMAT   damaged or truncated
+ * VLP_ERR_FORMAT   damaged or truncated, or no picture at all
  * VLP_ERR_SUPPORT  no decoder knows it (the sentence names what it looks like, e.g. GIF)
  * VLP_ERR_LIMIT    a side or the pixel count is over the limit
  * On failure `out` is untouched.

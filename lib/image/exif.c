@@ -1,0 +1,67 @@
+/*
+ * exif.c -- the orientation that a camera wrote into a picture: EXIF tag 0x0112, or XMP where there
+ * is no EXIF.
+ *
+ * EXIF is a little TIFF file: byte order, offset of the first directory, entries of 12 bytes. What
+ * is damaged says nothing; it is not a reason to refuse the pixels.
+ */
+#include <string.h>
+
+#include "image_internal.h"
+
+enum { TAG_ORIENTATION = 0x0112, TYPE_BYTE = 1, TYPE_SHORT = 3, TYPE_LONG = 4 };
+
+static uint32_t get(const uint8_t *p, int bytes, bool big)
+{
+    uint32_t v = 0;
+    for (int i = 0; i < bytes; i++) v = v << 8 | p[big ? i : bytes - 1 - i];
+    return v;
+}
+
+int exif_orientation(const uint8_t *tiff, size_t len)
+{
+    if (len < 8) return 0;
+    bool big;
+    if (memcmp(tiff, "II*\0", 4) == 0)
+        big = false;
+    else if (memcmp(tiff, "MM\0*", 4) == 0)
+        big = true;
+    else
+        return 0;
+
+    const size_t dir = get(tiff + 4, 4, big);
+    if (dir > len - 2) return 0;
+    const size_t n = get(tiff + dir, 2, big);
+    for (size_t i = 0; i < n && dir + 2 + (i + 1) * 12 <= len; i++) {
+        const uint8_t *entry = tiff + dir + 2 + i * 12;
+        if (get(entry, 2, big) != TAG_ORIENTATION) continue;
+        const uint32_t type = get(entry + 2, 2, big);
+        const int      bytes = type == TYPE_BYTE    ? 1
+                               : type == TYPE_SHORT ? 2
+                               : type == TYPE_LONG  ? 4
+                                                    : 0;
+        if (bytes == 0 || get(entry + 4, 4, big) != 1) return 0;
+        const uint32_t v = get(entry + 8, bytes, big);
+        return v >= 1 && v <= 8 ? (int)v : 0;
+    }
+    return 0;
+}
+
+/* tiff:Orientation="6" or <tiff:Orientation>6< */
+int xmp_orientation(const uint8_t *xmp, size_t len)
+{
+    static const char key[] = "tiff:Orientation";
+    const size_t      n = sizeof key - 1;
+    for (size_t i = 0; i + n + 2 < len; i++) {
+        if (xmp[i] != 't' || memcmp(xmp + i, key, n) != 0) continue;
+        size_t at = i + n;
+        if (xmp[at] == '=')
+            at += 2;
+        else if (xmp[at] == '>')
+            at += 1;
+        else
+            continue;
+        if (at < len && xmp[at] >= '1' && xmp[at] <= '8') return xmp[at] - '0';
+    }
+    return 0;
+}

@@ -1,0 +1,224 @@
+/*
+ * jpeg.c -- JPEG files, decoded with the accurate integer transform and smooth chroma.
+ *
+ * Modes as Pillow has them: one component L, three RGB, four CMYK, which is always taken to be
+ * stored inverted as Adobe does. Data that ends early is an error; data that is merely damaged in
+ * the middle decodes with a warning.
+ */
+#include <setjmp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <jerror.h>
+#include <jpeglib.h>
+
+#include "image_internal.h"
+
+/* A progressive file may ask for the whole picture to be walked again with every few bytes. */
+#define MAX_SCANS 500
+
+struct state {
+    struct jpeg_decompress_struct c;
+    struct jpeg_error_mgr         errors;
+    struct jpeg_source_mgr        source;
+    struct jpeg_progress_mgr      progress;
+    jmp_buf                       out;
+    bool                          too_many_scans;
+    char                          message[JMSG_LENGTH_MAX], warning[JMSG_LENGTH_MAX];
+};
+
+static bool sniff(const uint8_t *data, size_t len)
+{
+    return len >= 3 && data[0] == 0xff && data[1] == 0xd8 && data[2] == 0xff;
+}
+
+/* ---- libjpeg's hooks ----------------------------------------------------------------------- */
+
+static void on_error(j_common_ptr c)
+{
+    struct state *s = c->client_data;
+    c->err->format_message(c, s->message);
+    longjmp(s->out, 1);
+}
+
+static void on_message(j_common_ptr c, int level)
+{
+    struct state *s = c->client_data;
+    if (level >= 0) return; /* tracing */
+    if (c->err->num_warnings++ == 0) c->err->format_message(c, s->warning);
+}
+
+static void on_output(j_common_ptr c)
+{
+    (void)c;
+}
+
+static void on_progress(j_common_ptr c)
+{
+    struct state *s = c->client_data;
+    if (s->c.input_scan_number <= MAX_SCANS) return;
+    s->too_many_scans = true;
+    longjmp(s->out, 1);
+}
+
+static void source_nothing(j_decompress_ptr c)
+{
+    (void)c;
+}
+
+/* All bytes were given at the start, so wanting more means the file ends early: suspend. */
+static boolean source_fill(j_decompress_ptr c)
+{
+    (void)c;
+    return FALSE;
+}
+
+static void source_skip(j_decompress_ptr c, long n)
+{
+    if (n <= 0) return;
+    const size_t k = (size_t)n < c->src->bytes_in_buffer ? (size_t)n : c->src->bytes_in_buffer;
+    c->src->next_input_byte += k;
+    c->src->bytes_in_buffer -= k;
+}
+
+static void hook(struct state *s, const uint8_t *data, size_t len)
+{
+    s->c.err = jpeg_std_error(&s->errors);
+    s->c.client_data = s;
+    s->errors.error_exit = on_error;
+    s->errors.emit_message = on_message;
+    s->errors.output_message = on_output;
+    s->progress.progress_monitor = on_progress;
+    s->source.init_source = source_nothing;
+    s->source.fill_input_buffer = source_fill;
+    s->source.skip_input_data = source_skip;
+    s->source.resync_to_restart = jpeg_resync_to_restart;
+    s->source.term_source = source_nothing;
+    s->source.next_input_byte = data;
+    s->source.bytes_in_buffer = len;
+}
+
+/* ---- reading ------------------------------------------------------------------------------- */
+
+static enum vlp_status truncated(const struct state *s, size_t len, const char *name,
+                                 struct vlp_error *err)
+{
+    if (s->c.output_height)
+        return vlp_fail(err, VLP_ERR_FORMAT,
+                        "%s: truncated JPEG: the %zu bytes end in row %u of %u", name, len,
+                        s->c.output_scanline, s->c.output_height);
+    return vlp_fail(err, VLP_ERR_FORMAT,
+                    "%s: truncated JPEG: the %zu bytes end before the picture does", name, len);
+}
+
+static int orientation(const struct state *s)
+{
+    static const char xmp[] = "http://ns.adobe.com/xap/1.0/"; /* with its NUL */
+    int               found = 0;
+    for (jpeg_saved_marker_ptr m = s->c.marker_list; m; m = m->next) {
+        if (m->marker != JPEG_APP0 + 1) continue;
+        if (m->data_length > 6 && memcmp(m->data, "Exif\0\0", 6) == 0) {
+            const int v = exif_orientation(m->data + 6, m->data_length - 6);
+            if (v) return v;
+        } else if (!found && m->data_length > sizeof xmp && memcmp(m->data, xmp, sizeof xmp) == 0) {
+            found = xmp_orientation(m->data + sizeof xmp, m->data_length - sizeof xmp);
+        }
+    }
+    return found ? found : 1;
+}
+
+/* Mode, and the colour space that libjpeg is to deliver. */
+static enum vlp_status choose_mode(struct state *s, struct vlp_image *out, const char *name,
+                                   struct vlp_error *err)
+{
+    switch (s->c.num_components) {
+    case 1:
+        out->mode = VLP_IMAGE_L;
+        s->c.out_color_space = JCS_GRAYSCALE;
+        return VLP_OK;
+    case 3:
+        out->mode = VLP_IMAGE_RGB;
+        s->c.out_color_space = JCS_RGB;
+        return VLP_OK;
+    case 4:
+        out->mode = VLP_IMAGE_CMYK;
+        s->c.out_color_space = JCS_CMYK;
+        return VLP_OK;
+    default:
+        return vlp_fail(err, VLP_ERR_SUPPORT, "%s: a JPEG of %d components", name,
+                        s->c.num_components);
+    }
+}
+
+enum { ROWS_AT_ONCE = 16 };
+
+/* False when the data ends early. */
+static bool read_rows(struct state *s, struct vlp_image *out)
+{
+    const size_t stride = (size_t)out->width * vlp_image_mode_bytes(out->mode);
+    while (s->c.output_scanline < s->c.output_height) {
+        JSAMPROW row[ROWS_AT_ONCE];
+        for (int i = 0; i < ROWS_AT_ONCE; i++)
+            row[i] = out->data + stride * (s->c.output_scanline + i);
+        JDIMENSION n = s->c.output_height - s->c.output_scanline;
+        if (jpeg_read_scanlines(&s->c, row, n < ROWS_AT_ONCE ? n : ROWS_AT_ONCE) == 0) return false;
+    }
+    return true;
+}
+
+static void invert(uint8_t *data, size_t n)
+{
+    for (size_t i = 0; i < n; i++) data[i] = 255 - data[i];
+}
+
+/* Everything that may jump out. What changes here is reached through pointers, so it survives. */
+static enum vlp_status read_guarded(struct state *s, struct vlp_image *out, struct vlp_arena *mem,
+                                    const uint8_t *data, size_t len, const char *name,
+                                    struct vlp_error *err)
+{
+    if (setjmp(s->out)) {
+        if (s->too_many_scans)
+            return vlp_fail(err, VLP_ERR_LIMIT, "%s: a progressive JPEG of more than %d scans",
+                            name, MAX_SCANS);
+        return vlp_fail(err, VLP_ERR_FORMAT, "%s: damaged JPEG: %s", name, s->message);
+    }
+    jpeg_create_decompress(&s->c);
+    s->c.client_data = s;
+    s->c.src = &s->source;
+    s->c.progress = &s->progress;
+    s->source.next_input_byte = data;
+    s->source.bytes_in_buffer = len;
+    jpeg_save_markers(&s->c, JPEG_APP0 + 1, 0xffff);
+
+    if (jpeg_read_header(&s->c, TRUE) == JPEG_SUSPENDED) return truncated(s, len, name, err);
+    VLP_TRY(image_check_size(s->c.image_width, s->c.image_height, name, err));
+    if (s->c.data_precision != 8)
+        return vlp_fail(err, VLP_ERR_SUPPORT, "%s: a JPEG of %d bits per sample", name,
+                        s->c.data_precision);
+    VLP_TRY(choose_mode(s, out, name, err));
+    s->c.dct_method = JDCT_ISLOW;
+    s->c.do_fancy_upsampling = TRUE;
+    out->orientation = orientation(s);
+
+    if (!jpeg_start_decompress(&s->c)) return truncated(s, len, name, err);
+    out->width = s->c.output_width;
+    out->height = s->c.output_height;
+    const size_t size = (size_t)out->width * out->height * vlp_image_mode_bytes(out->mode);
+    out->data = vlp_arena_alloc(mem, size);
+    if (!read_rows(s, out)) return truncated(s, len, name, err);
+    if (out->mode == VLP_IMAGE_CMYK) invert(out->data, size);
+    if (s->warning[0]) out->warning = vlp_arena_strdup(mem, s->warning);
+    return VLP_OK;
+}
+
+static enum vlp_status read_file(struct vlp_image *out, struct vlp_arena *mem, const uint8_t *data,
+                                 size_t len, const char *name, struct vlp_error *err)
+{
+    struct state s = {0};
+    hook(&s, data, len);
+    enum vlp_status status = read_guarded(&s, out, mem, data, len, name, err);
+    jpeg_destroy_decompress(&s.c);
+    return status;
+}
+
+const struct image_format image_format_jpeg = {"jpeg", sniff, read_file};
