@@ -74,14 +74,25 @@ struct cmd_option {
     bool (*call)(void *target, const char *value, char why[256]);
 };
 
+/* A row of a table; what is seldom said follows by name: .group, .choices, .min, .max, .call. */
+#define CMD_ROW(letter_, name_, arg_, kind_, target_, preset_, ...)                                \
+    {                                                                                              \
+        .letter = letter_, .name = name_, .arg = arg_, .kind = kind_, .target = target_,           \
+        .preset = preset_, .help = __VA_ARGS__                                                     \
+    }
+#define CMD_LAST                                                                                   \
+    {                                                                                              \
+        .kind = CMD_END                                                                            \
+    }
+
 struct cmd_program {
     const char        *name;    /* "vlp-embed", or "vlp-model inspect" for a verb */
     const char        *summary; /* one line, for --help and the manual's NAME */
     const char *const *usage; /* NULL-terminated: what follows the name, "[OPTION]... [INPUT]..." */
-    const struct cmd_option  *options; /* ends with CMD_END; NULL for a program of verbs */
-    const char               *notes;   /* last paragraph of --help; may be NULL */
-    const struct cmd_program *verbs;   /* ends with a NULL name; or NULL */
-    int (*run)(int argc, char **argv); /* a verb's main: argv[1..] are operands */
+    const struct cmd_option         *options; /* ends with CMD_END; NULL for a program of verbs */
+    const char                      *notes;   /* last paragraph of --help; may be NULL */
+    const struct cmd_program *const *verbs;   /* NULL-terminated; or NULL */
+    int (*run)(int argc, char **argv);        /* a verb's main: argv[1..] are operands */
 };
 
 /*
@@ -104,59 +115,19 @@ struct cmd_common {
     bool progress;
 };
 extern struct cmd_common cmd_common;
+/* clang-format off */
 #define CMD_COMMON_OPTIONS                                                                         \
-    {'q',                                                                                          \
-     "quiet",                                                                                      \
-     NULL,                                                                                         \
-     CMD_COUNT,                                                                                    \
-     &cmd_common.quiet,                                                                            \
-     NULL,                                                                                         \
-     "no progress, no summary; twice: no warnings either",                                         \
-     "Messages",                                                                                   \
-     NULL,                                                                                         \
-     0,                                                                                            \
-     0,                                                                                            \
-     NULL},                                                                                        \
-        {'v',                                                                                      \
-         "verbose",                                                                                \
-         NULL,                                                                                     \
-         CMD_COUNT,                                                                                \
-         &cmd_common.verbose,                                                                      \
-         NULL,                                                                                     \
-         "say more; may be repeated",                                                              \
-         NULL,                                                                                     \
-         NULL,                                                                                     \
-         0,                                                                                        \
-         0,                                                                                        \
-         NULL},                                                                                    \
-        {0,                                                                                        \
-         "progress",                                                                               \
-         NULL,                                                                                     \
-         CMD_FLAG,                                                                                 \
-         &cmd_common.progress,                                                                     \
-         NULL,                                                                                     \
-         "show progress even when stderr is not a terminal",                                       \
-         NULL,                                                                                     \
-         NULL,                                                                                     \
-         0,                                                                                        \
-         0,                                                                                        \
-         NULL},                                                                                    \
-        {'h', "help", NULL, CMD_HELP, NULL, NULL, "print this help", NULL, NULL, 0, 0, NULL},      \
-        {'V',                                                                                      \
-         "version",                                                                                \
-         NULL,                                                                                     \
-         CMD_VERSION,                                                                              \
-         NULL,                                                                                     \
-         NULL,                                                                                     \
-         "print the version, the CPU level and the libraries",                                     \
-         NULL,                                                                                     \
-         NULL,                                                                                     \
-         0,                                                                                        \
-         0,                                                                                        \
-         NULL},                                                                                    \
-    {                                                                                              \
-        0, "completion-data", NULL, CMD_COMPLETION, NULL, NULL, NULL, NULL, NULL, 0, 0, NULL       \
-    }
+    CMD_ROW('q', "quiet", NULL, CMD_COUNT, &cmd_common.quiet, NULL,                                \
+            "no progress, no summary; twice: no warnings either", .group = "Messages"),            \
+    CMD_ROW('v', "verbose", NULL, CMD_COUNT, &cmd_common.verbose, NULL,                            \
+            "say more; may be repeated"),                                                          \
+    CMD_ROW(0, "progress", NULL, CMD_FLAG, &cmd_common.progress, NULL,                             \
+            "show progress even when stderr is not a terminal"),                                   \
+    CMD_ROW('h', "help", NULL, CMD_HELP, NULL, NULL, "print this help"),                           \
+    CMD_ROW('V', "version", NULL, CMD_VERSION, NULL, NULL,                                         \
+            "print the version, the CPU level and the libraries"),                                 \
+    CMD_ROW(0, "completion-data", NULL, CMD_COMPLETION, NULL, NULL, NULL)
+/* clang-format on */
 
 /* -m and what goes with it; opened by cmd_model_open */
 struct cmd_model {
@@ -166,74 +137,39 @@ struct cmd_model {
     int         precision;  /* enum vlp_precision */
     int64_t     threads;    /* -j */
     bool        orient;     /* --no-orient clears it */
+    bool        grey16;     /* --scale-grey16 */
 };
 extern struct cmd_model  cmd_model;
 extern const char *const cmd_precisions[];  /* "f32", "bf16", "int8" */
 extern const char *const cmd_activations[]; /* "gelu", "quick_gelu" */
 bool                     cmd_take_activation(void *target, const char *value, char why[256]);
 bool                     cmd_take_flavour(void *target, const char *value, char why[256]);
+/* clang-format off */
 #define CMD_MODEL_OPTION                                                                           \
-    {'m',                                                                                          \
-     "model",                                                                                      \
-     "MODEL",                                                                                      \
-     CMD_STRING,                                                                                   \
-     &cmd_model.path,                                                                              \
-     "$VLP_MODEL, else the installed model",                                                       \
-     "the model: vlp's own file, or a foreign checkpoint's file or folder",                        \
-     "Model",                                                                                      \
-     NULL,                                                                                         \
-     0,                                                                                            \
-     0,                                                                                            \
-     NULL},                                                                                        \
-    {                                                                                              \
-        0, "activation", "NAME", CMD_CALL, &cmd_model.activation, "what the checkpoint says",      \
-            "gelu or quick_gelu, where the weights cannot tell", NULL, cmd_activations, 0, 0,      \
-            cmd_take_activation                                                                    \
-    }
-#define CMD_MODEL_OPTIONS                                                                          \
-    CMD_MODEL_OPTION,                                                                              \
-        {0,                                                                                        \
-         "flavour",                                                                                \
-         "NAME",                                                                                   \
-         CMD_CALL,                                                                                 \
-         &cmd_model.flavour,                                                                       \
-         "the model's",                                                                            \
-         "preprocessing of pictures: openai, hf, squash, longest, square or vilt",                 \
-         NULL,                                                                                     \
-         vlp_preprocess_flavours,                                                                  \
-         0,                                                                                        \
-         0,                                                                                        \
-         cmd_take_flavour},                                                                        \
-        {0,                                                                                        \
-         "no-orient",                                                                              \
-         NULL,                                                                                     \
-         CMD_UNFLAG,                                                                               \
-         &cmd_model.orient,                                                                        \
-         NULL,                                                                                     \
-         "do not turn pictures by their EXIF orientation (the reference does not)",                \
-         NULL,                                                                                     \
-         NULL,                                                                                     \
-         0,                                                                                        \
-         0,                                                                                        \
-         NULL},                                                                                    \
-        {0,                                                                                        \
-         "precision",                                                                              \
-         "NAME",                                                                                   \
-         CMD_CHOICE,                                                                               \
-         &cmd_model.precision,                                                                     \
-         "f32",                                                                                    \
-         "arithmetic of linear layers: f32, bf16 or int8",                                         \
-         NULL,                                                                                     \
-         cmd_precisions,                                                                           \
-         0,                                                                                        \
-         0,                                                                                        \
-         NULL},                                                                                    \
-        CMD_THREADS_OPTION
+    CMD_ROW('m', "model", "MODEL", CMD_STRING, &cmd_model.path,                                    \
+            "$VLP_MODEL, else the installed model",                                                \
+            "the model: vlp's own file, or a foreign checkpoint's file or folder",                 \
+            .group = "Model"),                                                                     \
+    CMD_ROW(0, "activation", "NAME", CMD_CALL, &cmd_model.activation, "what the checkpoint says",  \
+            "gelu or quick_gelu, where the weights cannot tell",                                   \
+            .choices = cmd_activations, .call = cmd_take_activation)
+#define CMD_PICTURE_OPTIONS                                                                        \
+    CMD_ROW(0, "flavour", "NAME", CMD_CALL, &cmd_model.flavour, "the model's",                     \
+            "preprocessing of pictures: openai, hf, squash, longest, square or vilt",              \
+            .choices = vlp_preprocess_flavours, .call = cmd_take_flavour),                         \
+    CMD_ROW(0, "no-orient", NULL, CMD_UNFLAG, &cmd_model.orient, NULL,                             \
+            "do not turn pictures by their EXIF orientation (the reference does not)"),            \
+    CMD_ROW(0, "scale-grey16", NULL, CMD_FLAG, &cmd_model.grey16, NULL,                            \
+            "16-bit grey pictures by their high byte (the reference clamps them to white)")
 #define CMD_THREADS_OPTION                                                                         \
-    {                                                                                              \
-        'j', "threads", "N", CMD_INT, &cmd_model.threads, "0", "threads; 0: all cores", NULL,      \
-            NULL, 0, 4096, NULL                                                                    \
-    }
+    CMD_ROW('j', "threads", "N", CMD_INT, &cmd_model.threads, "0", "threads; 0: all cores",        \
+            .max = 4096)
+#define CMD_MODEL_OPTIONS                                                                          \
+    CMD_MODEL_OPTION, CMD_PICTURE_OPTIONS,                                                         \
+    CMD_ROW(0, "precision", "NAME", CMD_CHOICE, &cmd_model.precision, "f32",                       \
+            "arithmetic of linear layers: f32, bf16 or int8", .choices = cmd_precisions),          \
+    CMD_THREADS_OPTION
+/* clang-format on */
 
 /* Where records come from; cmd_source_options turns it into vlp_source_options */
 struct cmd_source {
@@ -248,185 +184,45 @@ extern struct cmd_source cmd_source;
 bool                     cmd_take_shard(void *target, const char *value, char why[256]);
 bool                     cmd_take_format(void *target, const char *value, char why[256]);
 extern const char *const cmd_input_formats[];
+/* clang-format off */
 #define CMD_SHARD_OPTION                                                                           \
-    {                                                                                              \
-        0, "shard", "I/N", CMD_CALL, &cmd_source.shard, "all",                                     \
-            "only records of shard I of N, by a hash of the id", NULL, NULL, 0, 0, cmd_take_shard  \
-    }
+    CMD_ROW(0, "shard", "I/N", CMD_CALL, &cmd_source.shard, "all",                                 \
+            "only records of shard I of N, by a hash of the id", .call = cmd_take_shard)
 #define CMD_SOURCE_OPTIONS                                                                         \
-    {'r',                                                                                          \
-     "recursive",                                                                                  \
-     NULL,                                                                                         \
-     CMD_FLAG,                                                                                     \
-     &cmd_source.recursive,                                                                        \
-     NULL,                                                                                         \
-     "descend into folders",                                                                       \
-     "Input",                                                                                      \
-     NULL,                                                                                         \
-     0,                                                                                            \
-     0,                                                                                            \
-     NULL},                                                                                        \
-        {0,                                                                                        \
-         "include",                                                                                \
-         "GLOB",                                                                                   \
-         CMD_LIST,                                                                                 \
-         &cmd_source.include,                                                                      \
-         "every known picture",                                                                    \
-         "of folders, only names that match; may be repeated",                                     \
-         NULL,                                                                                     \
-         NULL,                                                                                     \
-         0,                                                                                        \
-         0,                                                                                        \
-         NULL},                                                                                    \
-        {0,                                                                                        \
-         "exclude",                                                                                \
-         "GLOB",                                                                                   \
-         CMD_LIST,                                                                                 \
-         &cmd_source.exclude,                                                                      \
-         NULL,                                                                                     \
-         "of folders, no names that match; may be repeated",                                       \
-         NULL,                                                                                     \
-         NULL,                                                                                     \
-         0,                                                                                        \
-         0,                                                                                        \
-         NULL},                                                                                    \
-        {0,                                                                                        \
-         "files-from",                                                                             \
-         "LIST",                                                                                   \
-         CMD_STRING,                                                                               \
-         &cmd_source.files_from,                                                                   \
-         NULL,                                                                                     \
-         "read names of pictures from LIST, one a line; - is stdin",                               \
-         NULL,                                                                                     \
-         NULL,                                                                                     \
-         0,                                                                                        \
-         0,                                                                                        \
-         NULL},                                                                                    \
-        {'0',                                                                                      \
-         "null",                                                                                   \
-         NULL,                                                                                     \
-         CMD_FLAG,                                                                                 \
-         &cmd_source.nul,                                                                          \
-         NULL,                                                                                     \
-         "names in LIST end with NUL instead of a newline",                                        \
-         NULL,                                                                                     \
-         NULL,                                                                                     \
-         0,                                                                                        \
-         0,                                                                                        \
-         NULL},                                                                                    \
-        {0,                                                                                        \
-         "lines",                                                                                  \
-         "FILE",                                                                                   \
-         CMD_STRING,                                                                               \
-         &cmd_source.lines,                                                                        \
-         NULL,                                                                                     \
-         "read one text per line from FILE; - is stdin",                                           \
-         NULL,                                                                                     \
-         NULL,                                                                                     \
-         0,                                                                                        \
-         0,                                                                                        \
-         NULL},                                                                                    \
-        {0,                                                                                        \
-         "id-is-text",                                                                             \
-         NULL,                                                                                     \
-         CMD_FLAG,                                                                                 \
-         &cmd_source.id_is_text,                                                                   \
-         NULL,                                                                                     \
-         "the id of a line is the text itself instead of its number",                              \
-         NULL,                                                                                     \
-         NULL,                                                                                     \
-         0,                                                                                        \
-         0,                                                                                        \
-         NULL},                                                                                    \
-        {0,                                                                                        \
-         "input-format",                                                                           \
-         "NAME",                                                                                   \
-         CMD_CALL,                                                                                 \
-         &cmd_source.format,                                                                       \
-         "seen from name and first bytes",                                                         \
-         "what the inputs are: tsv, csv, jsonl, json, tar or image",                               \
-         NULL,                                                                                     \
-         cmd_input_formats,                                                                        \
-         0,                                                                                        \
-         0,                                                                                        \
-         cmd_take_format},                                                                         \
-        {0,                                                                                        \
-         "image-column",                                                                           \
-         "COLUMN",                                                                                 \
-         CMD_STRING,                                                                               \
-         &cmd_source.image_column,                                                                 \
-         "the usual names",                                                                        \
-         "column of pictures in tables: a name, or a number from 1",                               \
-         NULL,                                                                                     \
-         NULL,                                                                                     \
-         0,                                                                                        \
-         0,                                                                                        \
-         NULL},                                                                                    \
-        {0,                                                                                        \
-         "text-column",                                                                            \
-         "COLUMN",                                                                                 \
-         CMD_STRING,                                                                               \
-         &cmd_source.text_column,                                                                  \
-         "the usual names",                                                                        \
-         "column of texts in tables",                                                              \
-         NULL,                                                                                     \
-         NULL,                                                                                     \
-         0,                                                                                        \
-         0,                                                                                        \
-         NULL},                                                                                    \
-        {0,                                                                                        \
-         "id-column",                                                                              \
-         "COLUMN",                                                                                 \
-         CMD_STRING,                                                                               \
-         &cmd_source.id_column,                                                                    \
-         "the usual names",                                                                        \
-         "column of ids in tables",                                                                \
-         NULL,                                                                                     \
-         NULL,                                                                                     \
-         0,                                                                                        \
-         0,                                                                                        \
-         NULL},                                                                                    \
-        {0,                                                                                        \
-         "label-column",                                                                           \
-         "COLUMN",                                                                                 \
-         CMD_STRING,                                                                               \
-         &cmd_source.label_column,                                                                 \
-         "the usual names",                                                                        \
-         "column of labels in tables",                                                             \
-         NULL,                                                                                     \
-         NULL,                                                                                     \
-         0,                                                                                        \
-         0,                                                                                        \
-         NULL},                                                                                    \
-        {0,                                                                                        \
-         "base-dir",                                                                               \
-         "DIR",                                                                                    \
-         CMD_STRING,                                                                               \
-         &cmd_source.base_dir,                                                                     \
-         "the table's folder",                                                                     \
-         "where relative names in tables start",                                                   \
-         NULL,                                                                                     \
-         NULL,                                                                                     \
-         0,                                                                                        \
-         0,                                                                                        \
-         NULL},                                                                                    \
-        {0,                                                                                        \
-         "captions",                                                                               \
-         NULL,                                                                                     \
-         CMD_FLAG,                                                                                 \
-         &cmd_source.captions,                                                                     \
-         NULL,                                                                                     \
-         "pair each picture with the text file of its stem",                                       \
-         NULL,                                                                                     \
-         NULL,                                                                                     \
-         0,                                                                                        \
-         0,                                                                                        \
-         NULL},                                                                                    \
-        CMD_SHARD_OPTION,                                                                          \
-    {                                                                                              \
-        0, "limit", "N", CMD_INT, &cmd_source.limit, "0", "at most N records; 0: all", NULL, NULL, \
-            0, 9e15, NULL                                                                          \
-    }
+    CMD_ROW('r', "recursive", NULL, CMD_FLAG, &cmd_source.recursive, NULL, "descend into folders", \
+            .group = "Input"),                                                                     \
+    CMD_ROW(0, "include", "GLOB", CMD_LIST, &cmd_source.include, "every known picture",            \
+            "of folders, only names that match; may be repeated"),                                 \
+    CMD_ROW(0, "exclude", "GLOB", CMD_LIST, &cmd_source.exclude, NULL,                             \
+            "of folders, no names that match; may be repeated"),                                   \
+    CMD_ROW(0, "files-from", "LIST", CMD_STRING, &cmd_source.files_from, NULL,                     \
+            "read names of pictures from LIST, one a line; - is stdin"),                           \
+    CMD_ROW('0', "null", NULL, CMD_FLAG, &cmd_source.nul, NULL,                                    \
+            "names in LIST end with NUL instead of a newline"),                                    \
+    CMD_ROW(0, "lines", "FILE", CMD_STRING, &cmd_source.lines, NULL,                               \
+            "read one text per line from FILE; - is stdin"),                                       \
+    CMD_ROW(0, "id-is-text", NULL, CMD_FLAG, &cmd_source.id_is_text, NULL,                         \
+            "the id of a line is the text itself instead of its number"),                          \
+    CMD_ROW(0, "input-format", "NAME", CMD_CALL, &cmd_source.format,                               \
+            "seen from name and first bytes",                                                      \
+            "what the inputs are: tsv, csv, jsonl, json, tar or image",                            \
+            .choices = cmd_input_formats, .call = cmd_take_format),                                \
+    CMD_ROW(0, "image-column", "COLUMN", CMD_STRING, &cmd_source.image_column, "the usual names",  \
+            "column of pictures in tables: a name, or a number from 1"),                           \
+    CMD_ROW(0, "text-column", "COLUMN", CMD_STRING, &cmd_source.text_column, "the usual names",    \
+            "column of texts in tables"),                                                          \
+    CMD_ROW(0, "id-column", "COLUMN", CMD_STRING, &cmd_source.id_column, "the usual names",        \
+            "column of ids in tables"),                                                            \
+    CMD_ROW(0, "label-column", "COLUMN", CMD_STRING, &cmd_source.label_column, "the usual names",  \
+            "column of labels in tables"),                                                         \
+    CMD_ROW(0, "base-dir", "DIR", CMD_STRING, &cmd_source.base_dir, "the table's folder",          \
+            "where relative names in tables start"),                                               \
+    CMD_ROW(0, "captions", NULL, CMD_FLAG, &cmd_source.captions, NULL,                             \
+            "pair each picture with the text file of its stem"),                                   \
+    CMD_SHARD_OPTION,                                                                              \
+    CMD_ROW(0, "limit", "N", CMD_INT, &cmd_source.limit, "0", "at most N records; 0: all",         \
+            .max = 9e15)
+/* clang-format on */
 void cmd_source_options(struct vlp_source_options *out, char *const *paths, int n_paths);
 
 /* ---- the model behind -m -------------------------------------------------------------------- */
@@ -466,13 +262,15 @@ void cmd_progress_end(void);
 /* ---- signals -------------------------------------------------------------------------------- */
 
 /*
- * Has SIGINT or SIGTERM asked us to stop? (the signal's number, or 0.) Finish what is being written
- * and return cmd_finish(128 + it). A second signal ends the process at once.
+ * From here on the first SIGINT or SIGTERM only makes cmd_stopped() answer its number (before that:
+ * 0); finish what is being written and return cmd_finish(128 + it). A second one ends the process
+ * at once. A program that never calls this is ended by the first.
  */
-int cmd_stopped(void);
-/* Called (from the signal thread) when the first signal comes: to wake those who wait. May be NULL.
+void cmd_stop_politely(void);
+int  cmd_stopped(void);
+/* This thread is about to wait for input, or has got it: a wait is interrupted (EINTR) on stopping.
  */
-void cmd_on_stop(void (*wake)(void *ctx), void *ctx);
+void cmd_reading(bool begins);
 
 /* ---- output --------------------------------------------------------------------------------- */
 
@@ -507,22 +305,13 @@ enum vlp_status cmd_failures_close(struct cmd_failures *f, struct vlp_error *err
 extern const char       *cmd_failed_path;
 extern int               cmd_on_error; /* 0 skip, 1 stop */
 extern const char *const cmd_on_errors[];
+/* clang-format off */
 #define CMD_FAILURE_OPTIONS                                                                        \
-    {0,                                                                                            \
-     "failed",                                                                                     \
-     "FILE",                                                                                       \
-     CMD_STRING,                                                                                   \
-     &cmd_failed_path,                                                                             \
-     NULL,                                                                                         \
-     "write records that could not be used to FILE: id, reason, detail",                           \
-     "Bad input",                                                                                  \
-     NULL,                                                                                         \
-     0,                                                                                            \
-     0,                                                                                            \
-     NULL},                                                                                        \
-    {                                                                                              \
-        0, "on-error", "WHAT", CMD_CHOICE, &cmd_on_error, "skip",                                  \
-            "skip a record that cannot be used, or stop at it", NULL, cmd_on_errors, 0, 0, NULL    \
-    }
+    CMD_ROW(0, "failed", "FILE", CMD_STRING, &cmd_failed_path, NULL,                               \
+            "write records that could not be used to FILE: id, reason, detail",                    \
+            .group = "Bad input"),                                                                 \
+    CMD_ROW(0, "on-error", "WHAT", CMD_CHOICE, &cmd_on_error, "skip",                              \
+            "skip a record that cannot be used, or stop at it", .choices = cmd_on_errors)
+/* clang-format on */
 
 #endif

@@ -56,9 +56,9 @@ void cmd_print_help(FILE *f, const struct cmd_program *p)
     wrap(f, p->summary, 0, 0);
     if (p->verbs) {
         fprintf(f, "\nVerbs:\n");
-        for (const struct cmd_program *v = p->verbs; v->name; v++) {
-            fprintf(f, "  %-12s", strrchr(v->name, ' ') + 1);
-            wrap(f, v->summary, 14, 14);
+        for (int i = 0; p->verbs[i]; i++) {
+            fprintf(f, "  %-12s", strrchr(p->verbs[i]->name, ' ') + 1);
+            wrap(f, p->verbs[i]->summary, 14, 14);
         }
     }
     for (const struct cmd_option *o = p->options; o->kind != CMD_END; o++) {
@@ -112,9 +112,9 @@ void cmd_print_completion(FILE *f, const struct cmd_program *p)
 {
     fprintf(f, "program\t%s\t%s\n", p->name, p->summary);
     print_completion_of(f, p, "-");
-    for (const struct cmd_program *v = p->verbs; v && v->name; v++) {
-        const char *verb = strrchr(v->name, ' ') + 1;
-        fprintf(f, "verb\t%s\t%s\n", verb, v->summary);
-        print_completion_of(f, v, verb);
+    for (int i = 0; p->verbs && p->verbs[i]; i++) {
+        const char *verb = strrchr(p->verbs[i]->name, ' ') + 1;
+        fprintf(f, "verb\t%s\t%s\n", verb, p->verbs[i]->summary);
+        print_completion_of(f, p->verbs[i], verb);
     }
 }

@@ -103,6 +103,7 @@ enum vlp_status cmd_model_open(struct vlp_encoder *e, struct vlp_error *err)
         .activation = cmd_model.activation,
         .flavour = cmd_model.flavour,
         .no_orient = !cmd_model.orient,
+        .grey16_sane = cmd_model.grey16,
         .threads = (int)cmd_model.threads,
         .precision = (enum vlp_precision)cmd_model.precision,
         .cpu = cpu && *cpu ? cpu : NULL,

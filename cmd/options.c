@@ -217,9 +217,10 @@ int cmd_start_verb(const struct cmd_program *p, int argc, char **argv)
         parse(p->options, argc < 2 ? argc : 2, argv);
         cmd_usage_error("name a verb: what to do");
     }
-    const struct cmd_program *v = p->verbs;
-    while (v->name && strcmp(strrchr(v->name, ' ') + 1, argv[1]) != 0) v++;
-    if (!v->name) cmd_usage_error("unknown verb '%s'", argv[1]);
+    const struct cmd_program *const *at = p->verbs;
+    while (*at && strcmp(strrchr((*at)->name, ' ') + 1, argv[1]) != 0) at++;
+    if (!*at) cmd_usage_error("unknown verb '%s'", argv[1]);
+    const struct cmd_program *v = *at;
     current = v;
     argv++;
     argc--;

@@ -8,62 +8,81 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cmd_internal.h"
 
 static atomic_int      stopped;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static void (*wake_call)(void *ctx);
-static void *wake_ctx;
+static atomic_bool     polite;
+static bool            waits_for_input;
+static pthread_t       reader;
 
 int cmd_stopped(void)
 {
     return atomic_load_explicit(&stopped, memory_order_relaxed);
 }
 
-void cmd_on_stop(void (*wake)(void *ctx), void *ctx)
+void cmd_reading(bool begins)
 {
     pthread_mutex_lock(&lock);
-    wake_call = wake;
-    wake_ctx = ctx;
+    waits_for_input = begins;
+    reader = pthread_self();
     pthread_mutex_unlock(&lock);
+}
+
+/* Ends the system call that a reader may be waiting in. */
+static void interrupted(int sig)
+{
+    (void)sig;
+}
+
+/* A second time, or nothing under way that is worth finishing: as if the signal was never caught.
+ */
+static _Noreturn void die(int sig)
+{
+    sigset_t only;
+    signal(sig, SIG_DFL);
+    sigemptyset(&only);
+    sigaddset(&only, sig);
+    raise(sig);
+    pthread_sigmask(SIG_UNBLOCK, &only, NULL);
+    _exit(CMD_SIGNALLED + sig);
 }
 
 static void *receive(void *arg)
 {
-    sigset_t *set = arg;
-    for (int sig; sigwait(set, &sig) == 0;) {
+    const sigset_t       *set = arg;
+    const struct timespec tenth = {0, 100000000};
+    for (;;) {
+        const int sig = cmd_stopped() ? sigtimedwait(set, NULL, &tenth) : sigwaitinfo(set, NULL);
         if (sig == SIGUSR1) {
             cmd_progress_print_status();
-            continue;
-        }
-        pthread_mutex_lock(&lock);
-        const bool polite = wake_call != NULL && !cmd_stopped();
-        if (polite) {
+        } else if (sig > 0) {
+            if (!polite || cmd_stopped()) die(sig);
             atomic_store(&stopped, sig);
-            wake_call(wake_ctx);
+            cmd_note("stopping after what is under way; once more to stop at once");
         }
+        if (!cmd_stopped()) continue;
+        pthread_mutex_lock(&lock);
+        if (waits_for_input) pthread_kill(reader, SIGUSR2);
         pthread_mutex_unlock(&lock);
-        if (!polite) {
-            /* A second time, or nothing under way that is worth finishing: as if never caught. */
-            signal(sig, SIG_DFL);
-            sigset_t only;
-            sigemptyset(&only);
-            sigaddset(&only, sig);
-            raise(sig);
-            pthread_sigmask(SIG_UNBLOCK, &only, NULL);
-            _exit(CMD_SIGNALLED + sig);
-        }
-        cmd_note("stopping after what is under way; once more to stop at once");
     }
     return NULL;
 }
 
+void cmd_stop_politely(void)
+{
+    atomic_store(&polite, true);
+}
+
 void cmd_signals_start(void)
 {
-    static sigset_t set;
+    static sigset_t        set;
+    const struct sigaction interrupt = {.sa_handler = interrupted}; /* no SA_RESTART */
     signal(SIGPIPE, SIG_DFL);
+    sigaction(SIGUSR2, &interrupt, NULL);
     sigemptyset(&set);
     static const int wanted[] = {SIGINT, SIGTERM, SIGUSR1};
     for (size_t i = 0; i < VLP_COUNT(wanted); i++) {

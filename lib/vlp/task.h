@@ -135,4 +135,14 @@ enum vlp_status vlp_embed_run(struct vlp_encoder *e, struct vlp_source *s,
 char *vlp_template_fill(struct vlp_arena *mem, const char *template_text, const char *text,
                         size_t len, size_t *out_len);
 
+/* ---- selftest.c ------------------------------------------------------------------------------ */
+
+/*
+ * Tiny models whose numbers are known, on every CPU level of this machine (or `only_cpu`) and every
+ * precision; `say` hears of each check. VLP_ERR_MISMATCH when one failed.
+ */
+typedef void    vlp_selftest_say(void *ctx, bool good, const char *level, const char *sentence);
+enum vlp_status vlp_selftest(const char *only_cpu, int threads, vlp_selftest_say *say, void *ctx,
+                             struct vlp_error *err);
+
 #endif
