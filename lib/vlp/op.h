@@ -21,7 +21,9 @@ struct vlp_seqs vlp_seqs_even(struct vlp_tape *t, int n, int length);
 struct vlp_linear_options {
     enum vlp_activation act;
     struct vlp_tensor  *residual; /* (N, out), added after the activation; or NULL */
-    int first, count;        /* only these rows of W and b; count 0: all. Multiples of VLP_PANEL */
+    /* Only these rows of W, and of b unless it has just as many; count 0: all. Multiples of
+     * VLP_PANEL. */
+    int                first, count;
     struct vlp_tensor *into; /* while not recording: y is written here (may be the residual) */
 };
 /* y (N, out) = act(x (N, in) W^T + b) + residual; W (out, in), or any shape with that many rows and

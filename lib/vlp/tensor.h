@@ -165,7 +165,8 @@ struct vlp_param {
     const char       *name;
     struct vlp_tensor tensor; /* data may be NULL until vlp_param_f32 is called */
     struct vlp_start  start;
-    bool              decay; /* gets weight decay */
+    bool              decay;  /* gets weight decay */
+    bool              buffer; /* a statistic, not trained and not counted */
     int layer; /* depth for layer-wise rates: 0 embeddings, 1.. blocks, last heads; -1 none */
     const char    *tower; /* "image", "text", "fusion", "" : for freezing */
     enum vlp_dtype stored_dtype;
@@ -194,7 +195,7 @@ void vlp_params_free(struct vlp_params *ps);
 struct vlp_param *vlp_param(struct vlp_params *ps, const char *name, const int *shape,
                             struct vlp_start start);
 struct vlp_param *vlp_params_find(const struct vlp_params *ps, const char *name);
-size_t            vlp_params_count(const struct vlp_params *ps); /* elements of all */
+size_t            vlp_params_count(const struct vlp_params *ps); /* elements, buffers aside */
 /* Give every parameter memory of its own and its start value; the numbers depend on (seed, name)
  * only. */
 void vlp_params_start(struct vlp_params *ps, uint64_t seed);
@@ -261,6 +262,8 @@ struct vlp_tensor *vlp_tensor_of(struct vlp_tape *t, float *data, int ndim,
     {                                                                                              \
         __VA_ARGS__                                                                                \
     }
+/* While nothing is recorded: give back all that was made since `mark` but x, which moves there. */
+struct vlp_tensor *vlp_keep(struct vlp_tape *t, struct vlp_arena_mark mark, struct vlp_tensor *x);
 /*
  * For ops: note op and its n_in inputs (NULL allowed) for `out`, with saved_size bytes of memory
  * for backward. Gives `out` a zeroed gradient if any input has one. Returns the saved memory, or,

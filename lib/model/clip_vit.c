@@ -1,0 +1,161 @@
+/*
+ * clip_vit.c -- CLIP's vision transformer.
+ *
+ *   x = [class; patches W] + position,  x = ln_pre(x),  blocks,  feature = ln_post(x[0]) proj
+ */
+#include "clip_internal.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+static enum vlp_status read_interpolate(enum clip_interpolate *out, const json_t *o,
+                                        struct vlp_error *err)
+{
+    static const char *const names[] = {"none", "open_clip", "hf"};
+    const char              *name = json_string_value(json_object_get(o, "interpolate"));
+    *out = CLIP_INTERPOLATE_NONE;
+    for (size_t i = 0; name && i < VLP_COUNT(names); i++)
+        if (strcmp(name, names[i]) == 0) {
+            *out = (enum clip_interpolate)i;
+            return VLP_OK;
+        }
+    if (!name) return VLP_OK;
+    return vlp_fail(err, VLP_ERR_FORMAT,
+                    "The model's configuration has 'vision.interpolate' as '%s', not none, "
+                    "open_clip or hf.",
+                    name);
+}
+
+enum vlp_status clip_vit_read(struct clip *c, const json_t *o, struct vlp_error *err)
+{
+    struct clip_vit *x = &c->vit;
+    VLP_TRY(clip_read_int(&x->image_size, o, "vision.", "image_size", 1 << 13, err));
+    VLP_TRY(clip_read_int(&x->patch_size, o, "vision.", "patch_size", x->image_size, err));
+    VLP_TRY(clip_read_tower(&x->tower, o, "vision.", c->act, err));
+    VLP_TRY(read_interpolate(&x->interpolate, o, err));
+    if (x->image_size % x->patch_size)
+        return vlp_fail(err, VLP_ERR_FORMAT,
+                        "The model's configuration has patches of %d, which do not divide pictures "
+                        "of %d.",
+                        x->patch_size, x->image_size);
+    x->ln_pre_absent = json_is_false(json_object_get(o, "ln_pre"));
+    return VLP_OK;
+}
+
+void clip_vit_build(struct vlp_model *m, struct clip *c)
+{
+    struct clip_vit *x = &c->vit;
+    const int        C = x->tower.width, P = x->patch_size, g = x->image_size / P;
+    const float      d = 1.0f / sqrtf((float)C);
+
+    const struct clip_block_start start = {
+        .qkv = {VLP_INIT_UNIFORM, sqrtf(6.0f / (4.0f * (float)C))},
+        .proj = {VLP_INIT_UNIFORM, d},
+        .fc1 = {VLP_INIT_UNIFORM, d},
+        .fc2 = {VLP_INIT_UNIFORM, 1.0f / sqrtf((float)x->tower.mlp)},
+        .fc1_bias = {VLP_INIT_UNIFORM, d},
+        .fc2_bias = {VLP_INIT_UNIFORM, 1.0f / sqrtf((float)x->tower.mlp)},
+    };
+    struct vlp_params *ps = &m->params;
+    m->image_size = x->image_size;
+    ps->prefix = "visual.";
+    ps->tower = "image";
+    ps->layer = 0;
+    x->cls = vlp_param(ps, "class_embedding", VLP_SHAPE(C), (struct vlp_start){VLP_INIT_NORMAL, d});
+    x->position = vlp_param(ps, "positional_embedding", VLP_SHAPE(1 + g * g, C),
+                            (struct vlp_start){VLP_INIT_NORMAL, d});
+    x->position->decay = false;
+    x->conv = vlp_param(ps, "conv1.weight", VLP_SHAPE(C, 3, P, P),
+                        (struct vlp_start){VLP_INIT_UNIFORM, 1.0f / sqrtf(3.0f * (float)(P * P))});
+    if (!x->ln_pre_absent) x->ln_pre = vlp_norm_declare(ps, "ln_pre", C, x->tower.ln_eps);
+    clip_declare_stack(m, &x->stack, "image", "visual.transformer.", &x->tower, false, &start);
+    ps->prefix = "visual.";
+    ps->layer = x->tower.layers + 1;
+    x->ln_post = vlp_norm_declare(ps, "ln_post", C, x->tower.ln_eps);
+    x->projection =
+        vlp_param(ps, "proj", VLP_SHAPE(C, c->embed_dim), (struct vlp_start){VLP_INIT_NORMAL, d});
+}
+
+/* open_clip's rule: a stored grid of another size is resampled once, on load. */
+bool clip_vit_fit(struct vlp_model *m, struct vlp_param *p, const struct vlp_stored *s)
+{
+    const struct clip     *c = m->net;
+    const struct clip_vit *x = &c->vit;
+    if (c->resnet || p != x->position || x->interpolate != CLIP_INTERPOLATE_OPEN_CLIP) return false;
+    if (s->ndim != 2 || s->dim[1] != x->tower.width || s->dim[0] < 2) return false;
+    const int stored = (int)lround(sqrt((double)(s->dim[0] - 1)));
+    const int g = x->image_size / x->patch_size;
+    if ((int64_t)stored * stored != s->dim[0] - 1) return false;
+    float *to = vlp_arena_alloc(&m->mem, vlp_numel(&p->tensor) * sizeof *to);
+    vlp_resample_grid(to, g, g, clip_stored_values(m, s), stored, stored, 1, x->tower.width,
+                      VLP_RESAMPLE_ANTIALIAS);
+    vlp_param_bind(p, VLP_F32, to);
+    return true;
+}
+
+/* Pictures of another size than the configured one: positions for their grid, class row kept. */
+static struct vlp_tensor *positions(struct vlp_tape *t, const struct clip_vit *x, int gh, int gw)
+{
+    struct vlp_tensor *p = &x->position->tensor;
+    const int          g = x->image_size / x->patch_size, C = x->tower.width;
+    if (gh == g && gw == g) return p;
+    const enum vlp_resample kind =
+        x->interpolate == CLIP_INTERPOLATE_HF ? VLP_RESAMPLE_BICUBIC : VLP_RESAMPLE_ANTIALIAS;
+    const int n_out = 1 + gh * gw, n_in = 1 + g * g;
+    if (!vlp_wants_grad(t, 1, &p)) {
+        struct vlp_tensor *y = vlp_tensor_new(t, VLP_DIMS(n_out, C), false);
+        vlp_resample_grid(y->data, gh, gw, vlp_values(p), g, g, 1, C, kind);
+        return y;
+    }
+    /* the same as a product with a constant matrix, so that the gradient finds its way back */
+    struct vlp_tensor *m = vlp_tensor_new(t, VLP_DIMS(n_out, n_in), false);
+    float             *my = vlp_arena_alloc(t->mem, (size_t)gh * g * sizeof *my);
+    float             *mx = vlp_arena_alloc(t->mem, (size_t)gw * g * sizeof *mx);
+    vlp_resample_matrix(my, gh, g, kind);
+    vlp_resample_matrix(mx, gw, g, kind);
+    memset(m->data, 0, vlp_numel(m) * sizeof(float));
+    m->data[0] = 1.0f;
+    for (int o = 0; o < gh * gw; o++)
+        for (int i = 0; i < g * g; i++)
+            m->data[(size_t)(1 + o) * n_in + 1 + i] =
+                my[(o / gw) * g + i / g] * mx[(o % gw) * g + i % g];
+    return vlp_matmul_nt(t, m, vlp_transpose(t, p));
+}
+
+static struct vlp_tensor *embed(struct vlp_tape *t, const struct clip_vit *x,
+                                struct vlp_tensor *images, struct vlp_seqs *seqs)
+{
+    const int          B = images->dim[0], P = x->patch_size;
+    const int          gh = images->dim[2] / P, gw = images->dim[3] / P;
+    struct vlp_tensor *patches = vlp_patchify(t, images, P);
+    patches = vlp_linear(t, patches, &x->conv->tensor, NULL, NULL);
+    int32_t           *zeros = vlp_arena_calloc(t->mem, (size_t)B, sizeof *zeros);
+    struct vlp_tensor *cls = vlp_lookup(t, &x->cls->tensor, zeros, B);
+    struct vlp_seqs    both;
+    struct vlp_tensor *h = vlp_concat_tokens(t, cls, vlp_seqs_even(t, B, 1), patches,
+                                             vlp_seqs_even(t, B, gh * gw), &both);
+    h = vlp_add(t, h, positions(t, x, gh, gw));
+    *seqs = both;
+    return vlp_norm_forward(t, &x->ln_pre, h);
+}
+
+struct vlp_tensor *clip_vit_encode(struct vlp_model *m, struct vlp_tape *t,
+                                   struct vlp_tensor *images, const struct vlp_watcher *watch)
+{
+    const struct clip_vit *x = &((const struct clip *)m->net)->vit;
+    assert(images->ndim == 4 && images->dim[1] == 3);
+    const int B = images->dim[0];
+    const int T = 1 + (images->dim[2] / x->patch_size) * (images->dim[3] / x->patch_size);
+    const struct vlp_seqs seqs = vlp_seqs_even(t, B, T);
+    int                  *pooled = vlp_arena_alloc(t->mem, ((size_t)B + 1) * sizeof *pooled);
+    for (int b = 0; b < B; b++) pooled[b] = b * T;
+
+    const struct vlp_arena_mark mark = vlp_arena_mark(t->mem);
+    struct vlp_seqs             made;
+    struct vlp_tensor          *h = vlp_keep(t, mark, embed(t, x, images, &made));
+    h = vlp_stack_forward(t, &x->stack, h, seqs, pooled, watch);
+    h = vlp_norm_forward(t, &x->ln_post, h);
+    if (watch->call) watch->call(watch->ctx, "image_penultimate", h, vlp_seqs_even(t, B, 1));
+    return vlp_keep(t, mark, vlp_project(t, h, &x->projection->tensor));
+}

@@ -1,0 +1,76 @@
+/*
+ * add.c -- a + b, where b's rows begin again when they run out (a bias row, positions).
+ *
+ *   forward     y[i] = a[i] + b[i mod n]
+ *   backward    da += dy,  db[j] += sum over i = j mod n of dy[i]
+ */
+#include "op_internal.h"
+
+#include <assert.h>
+
+struct part {
+    float       *y;
+    const float *a, *b;
+    int          period; /* elements of b */
+    int          repeats;
+};
+
+static void forward_rows(void *ctx, int begin, int end)
+{
+    const struct part *p = ctx;
+    for (int r = begin; r < end; r++) {
+        const size_t at = (size_t)r * p->period;
+        for (int i = 0; i < p->period; i++) p->y[at + i] = p->a[at + i] + p->b[i];
+    }
+}
+
+static void forward_same(void *ctx, int begin, int end)
+{
+    const struct part *p = ctx;
+    for (int i = begin; i < end; i++) p->y[i] = p->a[i] + p->b[i];
+}
+
+static void backward_a(void *ctx, int begin, int end)
+{
+    const struct part *p = ctx;
+    for (int i = begin; i < end; i++) p->y[i] += p->a[i];
+}
+
+static void backward_b(void *ctx, int begin, int end)
+{
+    const struct part *p = ctx;
+    for (int r = 0; r < p->repeats; r++)
+        for (int i = begin; i < end; i++) p->y[i] += p->a[(size_t)r * p->period + i];
+}
+
+static void backward(struct vlp_tape *t, const struct vlp_node *n)
+{
+    struct vlp_tensor *a = n->in[0], *b = n->in[1];
+    const int          period = (int)vlp_numel(b), total = (int)vlp_numel(a);
+    if (a->grad) {
+        struct part p = {.y = a->grad, .a = n->out->grad};
+        op_split(t, total, 1, backward_a, &p);
+    }
+    if (b->grad) {
+        struct part p = {b->grad, n->out->grad, NULL, period, total / period};
+        op_split(t, period, (size_t)p.repeats, backward_b, &p);
+    }
+}
+
+const struct vlp_op vlp_op_add = {"add", backward};
+
+struct vlp_tensor *vlp_add(struct vlp_tape *t, struct vlp_tensor *a, struct vlp_tensor *b)
+{
+    const size_t period = vlp_numel(b), total = vlp_numel(a);
+    assert(vlp_cols(a) == vlp_cols(b) && (total == 0 || total % period == 0));
+    struct vlp_tensor *y = vlp_tensor_new(t, a->ndim, a->dim, false);
+    vlp_record(t, &vlp_op_add, y, 0, VLP_INPUTS(a, b));
+    if (total == period) {
+        struct part p = {.y = y->data, .a = vlp_values(a), .b = vlp_values(b)};
+        op_split(t, (int)total, 1, forward_same, &p);
+    } else {
+        struct part p = {y->data, vlp_values(a), vlp_values(b), (int)period, 1};
+        op_split(t, (int)(total / period), period, forward_rows, &p);
+    }
+    return y;
+}

@@ -1,0 +1,116 @@
+/*
+ * linear.c -- rows through a weight matrix, with bias, activation and residual on the way out.
+ *
+ *   forward     p = x W^T + b,  y = act(p) + residual
+ *   backward    dp = dy act'(p);  dx += dp W,  dW += dp^T x,  db += sum_rows dp,  dresidual += dy
+ */
+#include "op_internal.h"
+
+#include <assert.h>
+
+enum { X, W, BIAS, RESIDUAL };
+
+struct saved {
+    enum vlp_activation act;
+    int                 first;
+    float              *pre; /* (N, count), where there is an activation */
+};
+
+struct sum {
+    float       *to;
+    const float *from;
+};
+
+static void add_range(void *ctx, int begin, int end)
+{
+    const struct sum *a = ctx;
+    for (int i = begin; i < end; i++) a->to[i] += a->from[i];
+}
+
+struct derivative {
+    struct vlp_compute  c;
+    enum vlp_activation act;
+    float              *dp;
+    const float        *dy, *pre;
+    int                 C;
+};
+
+static void derive(void *ctx, int begin, int end)
+{
+    const struct derivative *d = ctx;
+    const size_t             at = (size_t)begin * d->C, n = (size_t)(end - begin) * d->C;
+    memset(d->dp + at, 0, n * sizeof *d->dp);
+    vlp_activate_backward(&d->c, d->act, d->dp + at, d->dy + at, d->pre + at, n);
+}
+
+/* A bias has an entry for every row of W, or for the chosen rows alone. */
+static int bias_from(const struct vlp_tensor *b, int first, int count)
+{
+    return vlp_numel(b) == (size_t)count ? 0 : first;
+}
+
+static void backward(struct vlp_tape *t, const struct vlp_node *n)
+{
+    struct vlp_tensor  *x = n->in[X], *w = n->in[W], *b = n->in[BIAS], *residual = n->in[RESIDUAL];
+    const struct saved *s = n->saved;
+    const int           N = vlp_rows(n->out), C = vlp_cols(n->out), K = vlp_cols(x);
+    const float        *dp = n->out->grad;
+
+    if (residual && residual->grad) {
+        struct sum a = {residual->grad, dp};
+        op_split(t, (int)vlp_numel(n->out), 1, add_range, &a);
+    }
+    if (s->pre) {
+        float            *made = vlp_arena_alloc(t->mem, (size_t)N * C * sizeof *made);
+        struct derivative d = {op_alone(t), s->act, made, dp, s->pre, C};
+        op_split(t, N, (size_t)C * 4, derive, &d);
+        dp = made;
+    }
+    const size_t from = (size_t)s->first * K;
+    if (x->grad)
+        vlp_gemm(&t->compute, false, false, N, K, C, 1.0f, dp, C, vlp_values(w) + from, K, true,
+                 x->grad, K);
+    if (w->grad)
+        vlp_gemm(&t->compute, true, false, C, K, N, 1.0f, dp, C, x->data, K, true, w->grad + from,
+                 K);
+    if (b && b->grad) op_add_columns(t, b->grad + bias_from(b, s->first, C), dp, N, C);
+}
+
+const struct vlp_op vlp_op_linear = {"linear", backward};
+
+struct vlp_tensor *vlp_linear(struct vlp_tape *t, struct vlp_tensor *x, struct vlp_tensor *w,
+                              struct vlp_tensor *b, const struct vlp_linear_options *o)
+{
+    static const struct vlp_linear_options plain;
+    if (!o) o = &plain;
+    const int N = vlp_rows(x), K = vlp_cols(x), out = w->dim[0];
+    const int count = o->count ? o->count : out - o->first;
+    assert((size_t)K * out == vlp_numel(w) && o->first + count <= out);
+    assert(!o->into || !t->recording);
+
+    struct vlp_tensor *y = o->into ? o->into : vlp_tensor_new(t, VLP_DIMS(N, count), false);
+    assert(vlp_numel(y) == (size_t)N * count);
+    assert(!o->residual || vlp_numel(o->residual) == vlp_numel(y));
+    struct vlp_tensor *const in[] = {x, w, b, o->residual};
+    const bool               wanted = vlp_wants_grad(t, VLP_COUNT(in), in);
+
+    struct saved *s = vlp_record(t, &vlp_op_linear, y, sizeof *s, VLP_COUNT(in), in);
+    *s = (struct saved){.act = o->act, .first = o->first};
+    if (wanted && o->act != VLP_ACT_NONE)
+        s->pre = vlp_arena_alloc(t->mem, (size_t)N * count * sizeof *s->pre);
+
+    const struct vlp_epilogue e = {
+        .bias = b ? vlp_values(b) + bias_from(b, o->first, count) : NULL,
+        .pre = s->pre,
+        .act = o->act,
+        .residual = o->residual ? o->residual->data : NULL,
+        .ld_residual = count,
+    };
+    struct vlp_packed       *own;
+    const struct vlp_packed *packed =
+        vlp_tensor_packed(&t->compute, w, VLP_FORM_PLAIN, t->compute.precision, &own);
+    vlp_gemm_packed(&t->compute, y->data, count, x->data, K, N, packed, o->first, o->first + count,
+                    &e);
+    vlp_packed_free(own);
+    return y;
+}

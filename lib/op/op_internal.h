@@ -1,0 +1,59 @@
+/*
+ * op_internal.h -- what the op files share: splitting loops over the pool, a fast exponential.
+ */
+#ifndef VLP_OP_INTERNAL_H
+#define VLP_OP_INTERNAL_H
+
+#include <string.h>
+#include <vlp/op.h>
+
+/*
+ * Run f over [0, n) in pieces, on the pool when n * cost (in elements touched) is worth it. f owns
+ * what it writes for its indices, so where the cuts fall cannot matter.
+ */
+typedef void op_range(void *ctx, int begin, int end);
+void         op_split(const struct vlp_tape *t, int n, size_t cost, op_range *f, void *ctx);
+
+/* The tape's compute for use inside a piece: this thread alone. */
+static inline struct vlp_compute op_alone(const struct vlp_tape *t)
+{
+    struct vlp_compute c = t->compute;
+    c.pool = NULL;
+    return c;
+}
+
+/* to[c] += sum over rows of from[r][c], rows in order. */
+void op_add_columns(const struct vlp_tape *t, float *to, const float *from, int N, int C);
+
+/*
+ * e^x to about 1e-7 relative, plain arithmetic that compilers vectorise: x = n ln 2 + r, a
+ * polynomial in r, n into the exponent. Below -87 it is 0.
+ */
+static inline float op_exp(float x)
+{
+    const float magic = 12582912.0f; /* 1.5 * 2^23: adding it rounds to the nearest integer */
+    const float in = x < -87.0f ? -87.0f : x > 88.0f ? 88.0f : x;
+    const float shifted = in * 1.44269504f + magic;
+    const float n = shifted - magic;
+    const float r = (in - n * 0.693145752f) - n * 1.42860677e-6f;
+    float       p = 1.3888889e-3f;
+    p = p * r + 8.3333333e-3f;
+    p = p * r + 4.1666667e-2f;
+    p = p * r + 1.6666667e-1f;
+    p = p * r + 0.5f;
+    p = p * r + 1.0f;
+    p = p * r + 1.0f;
+    const int32_t bits = ((int32_t)n + 127) << 23;
+    float         power;
+    memcpy(&power, &bits, sizeof power);
+    return x < -87.0f ? 0.0f : p * power;
+}
+
+extern const struct vlp_op vlp_op_linear, vlp_op_project, vlp_op_matmul_nt, vlp_op_attention,
+    vlp_op_layernorm, vlp_op_act, vlp_op_add, vlp_op_scale, vlp_op_scale_rows, vlp_op_scale_exp,
+    vlp_op_lookup, vlp_op_gather_rows, vlp_op_concat_tokens, vlp_op_mean_rows, vlp_op_normalize,
+    vlp_op_transpose, vlp_op_dropout, vlp_op_drop_path, vlp_op_cross_entropy,
+    vlp_op_cross_entropy_soft, vlp_op_sigmoid_pairs, vlp_op_patchify, vlp_op_conv2d,
+    vlp_op_avg_pool, vlp_op_nchw_to_nhwc;
+
+#endif

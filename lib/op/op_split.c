@@ -1,0 +1,62 @@
+/*
+ * op_split.c -- loops cut into pieces for the pool, and sums over rows that do not depend on the
+ * cut.
+ */
+#include "op_internal.h"
+
+struct split {
+    op_range *f;
+    void     *ctx;
+    int       n, pieces;
+};
+
+static void piece(void *ctx, int i, int worker)
+{
+    (void)worker;
+    const struct split *s = ctx;
+    const int           begin = (int)((int64_t)s->n * i / s->pieces);
+    const int           end = (int)((int64_t)s->n * (i + 1) / s->pieces);
+    if (end > begin) s->f(s->ctx, begin, end);
+}
+
+void op_split(const struct vlp_tape *t, int n, size_t cost, op_range *f, void *ctx)
+{
+    enum { WORTH = 8192 }; /* elements: below this a piece costs less than handing it over */
+    const int64_t worth = (int64_t)((double)n * (double)cost / WORTH) + 1;
+    const int64_t most = 4 * vlp_pool_threads(t->compute.pool);
+    const int     pieces = (int)vlp_min_i64(vlp_min_i64(worth, most), vlp_max_i64(n, 1));
+    struct split  s = {f, ctx, n, pieces};
+    if (pieces == 1) {
+        if (n > 0) f(ctx, 0, n);
+        return;
+    }
+    vlp_parallel(t->compute.pool, pieces, piece, &s);
+}
+
+struct columns {
+    float       *to;
+    const float *from;
+    int          N, C;
+};
+
+static void add_columns(void *ctx, int begin, int end)
+{
+    const struct columns *a = ctx;
+    for (int r = 0; r < a->N; r++) {
+        const float *row = a->from + (size_t)r * a->C;
+        for (int c = begin; c < end; c++) a->to[c] += row[c];
+    }
+}
+
+void op_add_columns(const struct vlp_tape *t, float *to, const float *from, int N, int C)
+{
+    struct columns a = {to, from, N, C};
+    op_split(t, C, (size_t)N, add_columns, &a);
+}
+
+struct vlp_seqs vlp_seqs_even(struct vlp_tape *t, int n, int length)
+{
+    int *start = vlp_arena_alloc(t->mem, ((size_t)n + 1) * sizeof *start);
+    for (int i = 0; i <= n; i++) start[i] = i * length;
+    return (struct vlp_seqs){n, start};
+}

@@ -1,0 +1,86 @@
+/*
+ * tape.c -- the eager tape: ops compute at once and leave a note, backward replays the notes.
+ *
+ * Notes, outputs, gradients and what forward saved all live in the tape's arena, newest note first.
+ */
+#include <vlp/tensor.h>
+
+#include <assert.h>
+#include <string.h>
+
+void vlp_tape_init(struct vlp_tape *t, const struct vlp_compute *c, struct vlp_arena *mem,
+                   bool recording)
+{
+    *t = (struct vlp_tape){.compute = *c, .mem = mem, .recording = recording};
+    vlp_rng_seed(&t->rng, 0, 0);
+}
+
+static float *zeroed(struct vlp_tape *t, const struct vlp_tensor *x)
+{
+    return vlp_arena_calloc(t->mem, vlp_numel(x), sizeof(float));
+}
+
+struct vlp_tensor *vlp_tensor_of(struct vlp_tape *t, float *data, int ndim, const int *dim)
+{
+    assert(ndim >= 0 && ndim <= VLP_MAX_DIM);
+    struct vlp_tensor *x = VLP_NEW(t->mem, struct vlp_tensor);
+    x->ndim = ndim;
+    for (int i = 0; i < ndim; i++) {
+        assert(dim[i] >= 0);
+        x->dim[i] = dim[i];
+    }
+    x->data = data;
+    return x;
+}
+
+struct vlp_tensor *vlp_tensor_new(struct vlp_tape *t, int ndim, const int *dim, bool want_grad)
+{
+    struct vlp_tensor *x = vlp_tensor_of(t, NULL, ndim, dim);
+    x->data = vlp_arena_alloc(t->mem, vlp_numel(x) * sizeof(float));
+    if (want_grad) x->grad = zeroed(t, x);
+    return x;
+}
+
+struct vlp_tensor *vlp_keep(struct vlp_tape *t, struct vlp_arena_mark mark, struct vlp_tensor *x)
+{
+    if (t->recording) return x;
+    const struct vlp_tensor old = *x;
+    vlp_arena_rewind(t->mem, mark);
+    struct vlp_tensor *kept = vlp_tensor_new(t, old.ndim, old.dim, false);
+    memmove(kept->data, old.data, vlp_numel(&old) * sizeof(float));
+    return kept;
+}
+
+bool vlp_wants_grad(const struct vlp_tape *t, int n_in, struct vlp_tensor *const *in)
+{
+    for (int i = 0; t->recording && i < n_in; i++)
+        if (in[i] && in[i]->grad) return true;
+    return false;
+}
+
+void *vlp_record(struct vlp_tape *t, const struct vlp_op *op, struct vlp_tensor *out,
+                 size_t saved_size, int n_in, struct vlp_tensor *const *in)
+{
+    assert(n_in <= VLP_MAX_IN);
+    void *saved = saved_size ? vlp_arena_alloc(t->mem, saved_size) : NULL;
+    if (!vlp_wants_grad(t, n_in, in)) return saved;
+
+    if (!out->grad) out->grad = zeroed(t, out);
+    struct vlp_node *n = VLP_NEW(t->mem, struct vlp_node);
+    *n = (struct vlp_node){.op = op, .out = out, .saved = saved, .prev = t->last};
+    memcpy(n->in, in, (size_t)n_in * sizeof *in);
+    t->last = n;
+    return saved;
+}
+
+void vlp_backward(struct vlp_tape *t, struct vlp_tensor *root)
+{
+    assert(root->grad);
+    (void)root;
+    for (const struct vlp_node *n = t->last; n; n = n->prev) {
+        const struct vlp_arena_mark scratch = vlp_arena_mark(t->mem);
+        n->op->backward(t, n);
+        vlp_arena_rewind(t->mem, scratch);
+    }
+    t->last = NULL;
+}
