@@ -1,0 +1,223 @@
+/*
+ * gemm.c -- y = epilogue(x W^T): which thread multiplies what, in which order.
+ *
+ * Rows are cut in blocks whose packed form stays in the second-level cache, columns in chunks of
+ * panels; a task is one of each. With many blocks a task packs its own rows, block of K by block
+ * of K; with few, the rows are packed once by all threads and the columns are cut finer. Within a
+ * task: for each block of K, for each panel, for each tile of rows. However it is cut, each element
+ * is the same chain over k.
+ */
+#include <string.h>
+
+#include "tensor_internal.h"
+
+enum {
+    BLOCK_ROWS = 168,  /* times VLP_KC floats: 250 KiB */
+    CHUNK_COLS = 4096, /* at most, so that sums between blocks of K stay in the cache */
+};
+
+struct run {
+    const struct vlp_product   *p;
+    const struct vlp_gemm_kind *kind;
+    int                         first_panel, panels; /* of the range n0 .. n1 */
+    int                         blocks, chunks;      /* of rows; of panels */
+    uint32_t                   *shared;              /* packed rows of all, or NULL */
+    struct vlp_quant           *shared_quant;
+    size_t                      k_step; /* units from one block of K to the next in packed rows */
+};
+
+static int cut(int n, int parts, int i)
+{
+    return (int)((int64_t)n * i / parts);
+}
+
+static int block_units(const struct vlp_packed *w, int kb)
+{
+    const int left = w->units - kb * w->kc;
+    return left < w->kc ? left : w->kc;
+}
+
+/* Elements kb * kc * unit .. of row r as units at `a`. */
+static void load_row(const struct run *g, uint32_t *a, int r, int kb, const struct vlp_quant *q)
+{
+    const struct vlp_product *p = g->p;
+    const int                 unit = g->kind->unit, units = block_units(p->w, kb);
+    const int                 k0 = kb * p->w->kc * unit, want = units * unit;
+    const int                 have = p->w->K - k0 < want ? p->w->K - k0 : want;
+    if (have < want) memset(a, 0, (size_t)units * 4);
+    g->kind->load_row(a, p->x + (size_t)r * p->ldx + k0, have, q);
+}
+
+/* Block kb of rows r0 .. r1 to a; columns of x are turned into rows first. */
+static void load_rows(const struct run *g, uint32_t *a, struct vlp_quant *quant, int r0, int r1,
+                      int kb)
+{
+    const struct vlp_product *p = g->p;
+    if (p->ta) {
+        const int       k0 = kb * p->w->kc;
+        const uint32_t *src = (const uint32_t *)(const void *)(p->x + (size_t)k0 * p->ldx + r0);
+        vlp_transpose_units(a, VLP_A_STRIDE, src, (size_t)p->ldx, block_units(p->w, kb), r1 - r0);
+        return;
+    }
+    for (int r = r0; r < r1; r++) {
+        const size_t i = (size_t)(r - r0);
+        if (quant && kb == 0) quant[i] = g->kind->quant_row(p->x + (size_t)r * p->ldx, p->w->K);
+        load_row(g, a + i * VLP_A_STRIDE, r, kb, quant ? &quant[i] : NULL);
+    }
+}
+
+static void load_shared(void *ctx, int i, int worker)
+{
+    const struct run *g = ctx;
+    const int         r0 = i * 8, r1 = r0 + 8 < g->p->M ? r0 + 8 : g->p->M;
+    (void)worker;
+    for (int kb = 0; kb < g->p->w->n_blocks; kb++)
+        load_rows(g, g->shared + kb * g->k_step + (size_t)r0 * VLP_A_STRIDE,
+                  g->shared_quant ? g->shared_quant + r0 : NULL, r0, r1, kb);
+}
+
+/* Where tile (r, columns from n) goes; n counts from w's first column. */
+static struct vlp_tile_out tile_out(const struct run *g, int r, int rows, int n,
+                                    const struct vlp_quant *quant)
+{
+    const struct vlp_product  *p = g->p;
+    const struct vlp_epilogue *e = &p->e;
+    const int                  col = n - p->n0, left = p->n1 - n;
+    return (struct vlp_tile_out){
+        .y = p->y + (size_t)r * p->ldy + col,
+        .ldy = p->ldy,
+        .rows = rows,
+        .cols = left < g->kind->nr ? left : g->kind->nr,
+        .bias = e->bias ? e->bias + col : NULL,
+        .residual = e->residual ? e->residual + (size_t)r * e->ld_residual + col : NULL,
+        .ld_residual = e->ld_residual,
+        .pre = e->pre ? e->pre + (size_t)r * p->ldy + col : NULL,
+        .act = e->act,
+        .alpha = p->alpha,
+        .quant = quant,
+        .w_scale = quant ? p->w->w_scale + n : NULL,
+        .w_sum = quant ? p->w->w_sum + n : NULL,
+    };
+}
+
+/* Block kb of a panel as the tile wants it. */
+static const void *panel_block(const struct run *g, int panel, int kb, float *room,
+                               const char **next)
+{
+    const struct vlp_packed *w = g->p->w;
+    const int                nr = g->kind->nr;
+    const char              *at = (const char *)w->data + (size_t)panel * w->panel;
+    const size_t             k0 = (size_t)kb * w->kc;
+    const bool               expand = g->kind->unit == 1 && w->store != VLP_F32;
+    if (!expand) {
+        at += k0 * nr * 4;
+        *next = at + w->panel;
+        return at;
+    }
+    const float *scale = NULL;
+    if (w->store == VLP_Q8_0) {
+        at += k0 * nr;
+        scale =
+            w->block_scale + ((size_t)panel * (w->K / VLP_Q8_0_BLOCK) + k0 / VLP_Q8_0_BLOCK) * nr;
+    } else {
+        at += k0 * nr * 2;
+    }
+    *next = at + w->panel;
+    g->kind->expand(room, at, w->store, scale, nr, block_units(w, kb));
+    return room;
+}
+
+static void run_task(void *ctx, int i, int worker)
+{
+    const struct run           *g = ctx;
+    const struct vlp_product   *p = g->p;
+    const struct vlp_packed    *w = p->w;
+    const struct vlp_gemm_kind *kind = g->kind;
+    const int                   mb = i % g->blocks, chunk = i / g->blocks;
+    const int                   r0 = cut(p->M, g->blocks, mb), r1 = cut(p->M, g->blocks, mb + 1);
+    const int                   p0 = g->first_panel + cut(g->panels, g->chunks, chunk);
+    const int                   p1 = g->first_panel + cut(g->panels, g->chunks, chunk + 1);
+    const int                   rows = r1 - r0, tiles = vlp_ceil_div(rows, kind->mr);
+    const size_t                tile_size = (size_t)rows * kind->nr * 4;
+    (void)worker;
+
+    uint32_t         *a = g->shared ? g->shared + (size_t)r0 * VLP_A_STRIDE : NULL;
+    struct vlp_quant *quant = g->shared_quant ? g->shared_quant + r0 : NULL;
+    /* Tiles may read rows beyond the last one: room for them, whatever it holds. */
+    const size_t k_step = g->shared ? g->k_step : (size_t)(rows + VLP_MAX_MR) * VLP_A_STRIDE;
+    const bool   private_all = !g->shared && kind->w_limit; /* rows become bytes as a whole */
+    if (!g->shared) {
+        const size_t n = k_step * (private_all ? (size_t)w->n_blocks : 1);
+        a = vlp_scratch(VLP_SCRATCH_A, n * 4 + (size_t)rows * sizeof *quant);
+        if (private_all) {
+            quant = (struct vlp_quant *)(void *)(a + n);
+            for (int kb = 0; kb < w->n_blocks; kb++)
+                load_rows(g, a + kb * k_step, quant, r0, r1, kb);
+        }
+    }
+    char *partial =
+        vlp_scratch(VLP_SCRATCH_PARTIAL, w->n_blocks > 1 ? tile_size * (size_t)(p1 - p0)
+                                                         : (size_t)VLP_MAX_MR * VLP_MAX_NR * 4);
+    float *room = vlp_scratch(VLP_SCRATCH_PANEL, (size_t)VLP_A_STRIDE * kind->nr * 4);
+    if (kind->enter) kind->enter();
+    for (int kb = 0; kb < w->n_blocks; kb++) {
+        const int       units = block_units(w, kb);
+        const bool      last = kb == w->n_blocks - 1;
+        const uint32_t *block = a;
+        if (g->shared || private_all)
+            block = a + kb * k_step;
+        else
+            load_rows(g, a, NULL, r0, r1, kb);
+        for (int panel = p0; panel < p1; panel++) {
+            const char *next;
+            const void *b = panel_block(g, panel, kb, room, &next);
+            for (int t = 0; t < tiles; t++) {
+                const int t0 = cut(rows, tiles, t), n = cut(rows, tiles, t + 1) - t0;
+                char     *c = partial;
+                if (w->n_blocks > 1)
+                    c += tile_size * (size_t)(panel - p0) + (size_t)t0 * kind->nr * 4;
+                kind->tile(n, units, block + (size_t)t0 * VLP_A_STRIDE, b, c, kb > 0,
+                           next + (size_t)t * units * 64);
+                if (!last) continue;
+                const struct vlp_tile_out out =
+                    tile_out(g, r0 + t0, n, panel * kind->nr, quant ? quant + t0 : NULL);
+                kind->finish(c, kind->nr, &out);
+            }
+        }
+    }
+    if (kind->leave) kind->leave();
+}
+
+void vlp_product_run(const struct vlp_product *p)
+{
+    const struct vlp_gemm_kind *kind = p->w->kind;
+    const int                   threads = vlp_pool_threads(p->c->pool);
+    struct run                  g = {.p = p, .kind = kind};
+    if (p->M <= 0 || p->n1 <= p->n0) return;
+    g.first_panel = p->n0 / kind->nr;
+    g.panels = vlp_ceil_div(p->n1, kind->nr) - g.first_panel;
+    g.blocks = vlp_ceil_div(p->M, BLOCK_ROWS);
+    g.chunks = vlp_ceil_div(g.panels * kind->nr, CHUNK_COLS);
+    if (threads > 1 && g.blocks < 4 * threads) {
+        const int want = vlp_ceil_div(4 * threads, g.blocks);
+        if (g.chunks < want) g.chunks = want;
+        if (g.chunks > g.panels) g.chunks = g.panels;
+        const size_t rows = (size_t)(p->M + VLP_MAX_MR);
+        g.k_step = rows * VLP_A_STRIDE;
+        g.shared = vlp_scratch(VLP_SCRATCH_SHARED, g.k_step * 4 * (size_t)p->w->n_blocks +
+                                                       rows * sizeof *g.shared_quant);
+        if (kind->w_limit)
+            g.shared_quant =
+                (struct vlp_quant *)(void *)(g.shared + g.k_step * (size_t)p->w->n_blocks);
+        vlp_parallel(p->c->pool, vlp_ceil_div(p->M, 8), load_shared, &g);
+    }
+    vlp_parallel(p->c->pool, g.blocks * g.chunks, run_task, &g);
+}
+
+void vlp_gemm_packed(const struct vlp_compute *c, float *y, int ldy, const float *x, int ldx, int M,
+                     const struct vlp_packed *w, int n0, int n1, const struct vlp_epilogue *e)
+{
+    struct vlp_product p = {c, w, x, ldx, M, n0, n1, false, y, ldy, 1.0f, {0}};
+    if (e) p.e = *e;
+    vlp_product_run(&p);
+}

@@ -1,0 +1,61 @@
+/*
+ * kernels_avx512.c -- AVX-512: tiles of 14 rows by 32 columns.
+ *
+ * Where there is VNNI or BF16 the table is given their products (cpu.c); else bytes go through the
+ * AVX2 tile and bfloats through floats.
+ */
+#include "simd_avx512.h"
+
+#define TILE_ROWS    14
+#define TILE_VECTORS 2
+#define PEAK_SUMS    24
+
+#include "attention_impl.h"
+#include "finish_impl.h"
+#include "peak_impl.h"
+#include "scan_impl.h"
+
+static const struct vlp_gemm_kind f32 = {
+    .name = "f32",
+    .mr = TILE_ROWS,
+    .nr = TILE_COLS,
+    .unit = 1,
+    .k_align = 1,
+    .tile = tile_f32,
+    .load_row = load_row_f32,
+    .finish = finish,
+    .expand = expand_panel,
+};
+
+static const struct vlp_gemm_kind bf16 = {
+    .name = "bf16 as f32",
+    .mr = TILE_ROWS,
+    .nr = TILE_COLS,
+    .unit = 1,
+    .k_align = 1,
+    .round_bf16 = true,
+    .tile = tile_f32,
+    .load_row = load_row_bf16_as_f32,
+    .finish = finish,
+    .expand = expand_panel,
+};
+
+static double flops(enum vlp_precision p, long rounds)
+{
+    return p == VLP_PRECISION_INT8 ? vlp_flops_maddubs(rounds) : flops_f32(rounds);
+}
+
+const struct vlp_kernels vlp_kernels_avx512 = {
+    .gemm = {&f32, &bf16, &vlp_gemm_int8_avx2},
+    .layernorm = row_layernorm,
+    .activate = row_activate,
+    .activate_backward = row_activate_backward,
+    .softmax = row_softmax,
+    .dot = row_dot,
+    .scan = scan_rows,
+    .attention_lanes = QUERIES,
+    .attention = attention,
+    .flops = flops,
+    .read = read_all,
+    .triad = triad,
+};

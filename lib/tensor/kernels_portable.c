@@ -1,0 +1,88 @@
+/* kernels_portable.c -- the level that every machine runs: vectors of four, no fused products. */
+#include "simd_portable.h"
+
+#define TILE_ROWS    4
+#define TILE_VECTORS 2
+#define PEAK_SUMS    10
+
+#include "attention_impl.h"
+#include "finish_impl.h"
+#include "peak_impl.h"
+#include "quant_impl.h"
+#include "scan_impl.h"
+
+/* c[r][n] (+)= sum over four bytes each of u8 times s8 */
+static void tile_int8(int rows, int units, const void *a, const void *b, void *c, bool add,
+                      const void *next)
+{
+    (void)next;
+    for (int r = 0; r < rows; r++) {
+        const uint8_t *x = (const uint8_t *)a + (size_t)r * VLP_A_STRIDE * 4;
+        const int8_t  *w = b;
+        int32_t       *out = (int32_t *)c + r * TILE_COLS, sum[TILE_COLS] = {0};
+        if (add) memcpy(sum, out, sizeof sum);
+        for (int k = 0; k < units; k++, x += 4)
+            for (int n = 0; n < TILE_COLS; n++, w += 4)
+                sum[n] += x[0] * w[0] + x[1] * w[1] + x[2] * w[2] + x[3] * w[3];
+        memcpy(out, sum, sizeof sum);
+    }
+}
+
+static const struct vlp_gemm_kind f32 = {
+    .name = "f32",
+    .mr = TILE_ROWS,
+    .nr = TILE_COLS,
+    .unit = 1,
+    .k_align = 1,
+    .tile = tile_f32,
+    .load_row = load_row_f32,
+    .finish = finish,
+    .expand = expand_panel,
+};
+
+static const struct vlp_gemm_kind bf16 = {
+    .name = "bf16 as f32",
+    .mr = TILE_ROWS,
+    .nr = TILE_COLS,
+    .unit = 1,
+    .k_align = 1,
+    .round_bf16 = true,
+    .tile = tile_f32,
+    .load_row = load_row_bf16_as_f32,
+    .finish = finish,
+    .expand = expand_panel,
+};
+
+static const struct vlp_gemm_kind int8 = {
+    .name = "int8",
+    .mr = TILE_ROWS,
+    .nr = TILE_COLS,
+    .unit = 4,
+    .k_align = 1,
+    .w_limit = 127,
+    .tile = tile_int8,
+    .load_row = load_row_u8,
+    .quant_row = quant_row,
+    .finish = finish,
+};
+
+static double flops(enum vlp_precision p, long rounds)
+{
+    (void)p;
+    return flops_f32(rounds);
+}
+
+const struct vlp_kernels vlp_kernels_portable = {
+    .gemm = {&f32, &bf16, &int8},
+    .layernorm = row_layernorm,
+    .activate = row_activate,
+    .activate_backward = row_activate_backward,
+    .softmax = row_softmax,
+    .dot = row_dot,
+    .scan = scan_rows,
+    .attention_lanes = QUERIES,
+    .attention = attention,
+    .flops = flops,
+    .read = read_all,
+    .triad = triad,
+};

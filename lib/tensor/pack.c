@@ -1,0 +1,179 @@
+/*
+ * pack.c -- weights rearranged once into the panels that the matrix kernels read.
+ *
+ * A panel is nr rows of W, unit by unit: [unit][nr] of four bytes, zeros where W ends. For f32
+ * products 16-bit and Q8_0 weights keep their size and are expanded panel by panel when used, so a
+ * packed weight is never larger than its source. For int8 products every row gets one scale.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tensor_internal.h"
+
+void vlp_k_blocks(int units, int *kc, int *n_blocks)
+{
+    const int n = vlp_ceil_div(units, VLP_KC);
+    *kc = vlp_ceil_div(vlp_ceil_div(units, n), 32) * 32; /* whole Q8_0 blocks, whole tiles */
+    *n_blocks = vlp_ceil_div(units, *kc);
+}
+
+struct pack_job {
+    struct vlp_packed *p;
+    const uint8_t     *w;
+    enum vlp_dtype     dtype;
+    size_t             row_size;
+};
+
+/* Row n of W as f32. */
+static const float *row_f32(const struct pack_job *j, int n, float *room)
+{
+    const uint8_t *row = j->w + (size_t)n * j->row_size;
+    if (j->dtype == VLP_F32) return (const float *)row;
+    /* Q8_0 rows are whole blocks */
+    const size_t K =
+        j->dtype == VLP_Q8_0 ? (size_t)vlp_ceil_div(j->p->K, 32) * 32 : (size_t)j->p->K;
+    vlp_to_f32(room, row, j->dtype, K);
+    return room;
+}
+
+/* Row n as signed bytes, round(w / scale); the scale and the sum go to their tables. */
+static void row_int8(const struct pack_job *j, int n, int8_t *out, float *room)
+{
+    struct vlp_packed *p = j->p;
+    const float       *w = row_f32(j, n, room);
+    const float        limit = (float)p->kind->w_limit;
+    float              most = 0.0f;
+    for (int k = 0; k < p->K; k++) most = fmaxf(most, fabsf(w[k]));
+    const float scale = most > 1e-30f ? most / limit : 1.0f, inverse = 1.0f / scale;
+    int32_t     sum = 0;
+    for (int k = 0; k < p->K; k++) {
+        const float q = fminf(limit, fmaxf(-limit, rintf(w[k] * inverse)));
+        out[k] = (int8_t)q;
+        sum += out[k];
+    }
+    p->w_scale[n] = scale;
+    p->w_sum[n] = sum;
+}
+
+/* Row n as the units of the stored form. */
+static void row_units(const struct pack_job *j, int n, uint32_t *out, float *room)
+{
+    struct vlp_packed *p = j->p;
+    const uint8_t     *row = j->w + (size_t)n * j->row_size;
+    const int          nr = p->kind->nr, panel = n / nr;
+    if (p->kind->w_limit) {
+        row_int8(j, n, (int8_t *)out, room);
+    } else if (p->store == VLP_Q8_0) {
+        const int blocks = p->K / VLP_Q8_0_BLOCK;
+        float    *scale = p->block_scale + (size_t)panel * blocks * nr + n % nr;
+        for (int i = 0; i < blocks; i++, row += VLP_Q8_0_BYTES) {
+            scale[(size_t)i * nr] = vlp_f16_to_f32(vlp_load_u16(row));
+            memcpy((uint8_t *)out + i * VLP_Q8_0_BLOCK, row + 2, VLP_Q8_0_BLOCK);
+        }
+    } else if (p->store == VLP_F32 || p->store == j->dtype) {
+        const float *w =
+            p->store == j->dtype ? (const float *)(const void *)row : row_f32(j, n, room);
+        memcpy(out, w, vlp_dtype_size(p->store, (size_t)p->K));
+    } else { /* 16 bits from something else */
+        vlp_from_f32(out, p->store, row_f32(j, n, room), (size_t)p->K);
+    }
+}
+
+static void pack_panel(void *ctx, int i, int worker)
+{
+    const struct pack_job *j = ctx;
+    struct vlp_packed     *p = j->p;
+    const int              nr = p->kind->nr, n0 = i * nr;
+    const int              rows = p->N - n0 < nr ? p->N - n0 : nr;
+    const size_t           units = p->panel / ((size_t)nr * 4);
+    uint32_t              *out = (uint32_t *)(void *)((char *)p->data + (size_t)i * p->panel);
+    (void)worker;
+    if (j->dtype == VLP_F32 && p->store == VLP_F32 && !p->kind->w_limit) {
+        vlp_transpose_units(out, (size_t)nr,
+                            (const uint32_t *)(const void *)j->w + (size_t)n0 * p->K, (size_t)p->K,
+                            rows, p->K);
+        for (size_t k = (size_t)p->K; k < units; k++) memset(out + k * nr, 0, (size_t)nr * 4);
+        for (size_t k = 0; rows < nr && k < units; k++)
+            memset(out + k * nr + rows, 0, (size_t)(nr - rows) * 4);
+        return;
+    }
+    const size_t stride = units + 4;
+    uint32_t    *row = vlp_scratch(VLP_SCRATCH_PANEL, stride * nr * 4 + ((size_t)p->K + 64) * 4);
+    memset(row, 0, stride * nr * 4);
+    for (int r = 0; r < rows; r++)
+        row_units(j, n0 + r, row + r * stride, (float *)(row + stride * nr));
+    vlp_transpose_units(out, (size_t)nr, row, stride, nr, (int)units);
+}
+
+/* A half with exponent 31 is infinite or no number: the quick way of expanding would lose that. */
+static bool all_finite_f16(const uint16_t *h, size_t n)
+{
+    unsigned bad = 0;
+    for (size_t i = 0; i < n; i++) bad |= (h[i] & 0x7c00) == 0x7c00;
+    return !bad;
+}
+
+/* How units are to lie in memory for a source of `dtype`. */
+static enum vlp_dtype stored_form(const struct vlp_gemm_kind *kind, const void *w,
+                                  enum vlp_dtype dtype, int N, int K)
+{
+    if (kind->w_limit) return VLP_I8;
+    if (kind->unit == 2 || kind->round_bf16) return VLP_BF16;
+    if (dtype == VLP_BF16) return VLP_BF16;
+    if (dtype == VLP_F16 && all_finite_f16(w, (size_t)N * K)) return VLP_F16;
+    if (dtype == VLP_Q8_0 && K % VLP_Q8_0_BLOCK == 0) return VLP_Q8_0;
+    return VLP_F32;
+}
+
+struct vlp_packed *vlp_pack(const struct vlp_compute *c, const void *w, enum vlp_dtype dtype, int N,
+                            int K, enum vlp_precision precision)
+{
+    struct vlp_packed          *p = vlp_calloc(1, sizeof *p);
+    const struct vlp_gemm_kind *kind = c->kernels->gemm[precision];
+    /* sums of 255 * 127 stay within 31 bits up to here */
+    if (kind->w_limit && K > 65536) kind = c->kernels->gemm[VLP_PRECISION_F32];
+    p->kind = kind;
+    p->precision = precision;
+    p->N = N;
+    p->K = K;
+    p->units = vlp_ceil_div(vlp_ceil_div(K, kind->unit), kind->k_align) * kind->k_align;
+    vlp_k_blocks(p->units, &p->kc, &p->n_blocks);
+    p->store = stored_form(kind, w, dtype, N, K);
+
+    const int panels = vlp_ceil_div(N, kind->nr), nr = kind->nr;
+    size_t    units = (size_t)p->units;
+    if (kind->unit == 1 && (p->store == VLP_F16 || p->store == VLP_BF16)) units = (units + 1) / 2;
+    if (p->store == VLP_Q8_0) units /= 4;
+    p->panel = units * nr * 4;
+    p->size = p->panel * panels;
+    p->data = vlp_aligned(p->size);
+    if (p->store == VLP_Q8_0) {
+        const size_t n = (size_t)panels * (K / VLP_Q8_0_BLOCK) * nr;
+        p->block_scale = vlp_calloc(n, sizeof(float));
+        p->size += n * sizeof(float);
+    }
+    if (kind->w_limit) {
+        p->w_scale = vlp_calloc((size_t)panels * nr, sizeof(float));
+        p->w_sum = vlp_calloc((size_t)panels * nr, sizeof(int32_t));
+        p->size += (size_t)panels * nr * 8;
+    }
+    struct pack_job j = {p, w, dtype, vlp_dtype_size(dtype, (size_t)K)};
+    vlp_parallel(c->pool, panels, pack_panel, &j);
+    return p;
+}
+
+void vlp_packed_free(struct vlp_packed *p)
+{
+    if (!p) return;
+    free(p->data);
+    free(p->block_scale);
+    free(p->w_scale);
+    free(p->w_sum);
+    free(p);
+}
+
+size_t vlp_packed_size(const struct vlp_packed *p)
+{
+    return p->size;
+}

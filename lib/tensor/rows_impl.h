@@ -1,0 +1,147 @@
+/*
+ * rows_impl.h -- kernels over one row: sums, layernorm, softmax, activations, dot products, scans.
+ *
+ * A sum over a row runs in four vectors that take turns, added as (0+1)+(2+3) at the end: the order
+ * depends on the row's length alone. Included after gemm_f32_impl.h.
+ */
+#ifndef VLP_ROWS_IMPL_H
+#define VLP_ROWS_IMPL_H
+
+#include "gemm_f32_impl.h"
+#include <math.h>
+
+static inline vf sum4(const vf s[4])
+{
+    return v_add(v_add(s[0], s[1]), v_add(s[2], s[3]));
+}
+
+static float row_sum(const float *x, int n)
+{
+    vf  s[4] = {v_zero(), v_zero(), v_zero(), v_zero()};
+    int i = 0;
+    for (; i + 4 * VL <= n; i += 4 * VL)
+        for (int j = 0; j < 4; j++) s[j] = v_add(s[j], v_load(x + i + j * VL));
+    for (int j = 0; i < n; i += VL, j++) s[j] = v_add(s[j], v_load_n(x + i, n - i));
+    return v_sum(sum4(s));
+}
+
+/* sum of (x - m)^2 */
+static float row_square_sum(const float *x, float m, int n)
+{
+    const vf mean = v_set1(m);
+    vf       s[4] = {v_zero(), v_zero(), v_zero(), v_zero()};
+    int      i = 0;
+    for (; i + 4 * VL <= n; i += 4 * VL)
+        for (int j = 0; j < 4; j++) {
+            const vf d = v_sub(v_load(x + i + j * VL), mean);
+            s[j] = v_fma(d, d, s[j]);
+        }
+    for (int j = 0; i + VL <= n; i += VL, j++) {
+        const vf d = v_sub(v_load(x + i), mean);
+        s[j] = v_fma(d, d, s[j]);
+    }
+    float sum = v_sum(sum4(s));
+    for (; i < n; i++) sum += (x[i] - m) * (x[i] - m);
+    return sum;
+}
+
+static void row_layernorm(float *y, const float *x, const float *w, const float *b, float eps,
+                          int C, float *mean, float *rstd)
+{
+    const float m = row_sum(x, C) / (float)C;
+    const float r = 1.0f / sqrtf(row_square_sum(x, m, C) / (float)C + eps);
+    const vf    vm = v_set1(m), vr = v_set1(r);
+    for (int c = 0; c < C; c += VL) {
+        const int left = C - c;
+        vf        v = v_mul(v_sub(v_load_n(x + c, left), vm), vr);
+        if (w) v = v_mul(v, v_load_n(w + c, left));
+        if (b) v = v_add(v, v_load_n(b + c, left));
+        v_store_n(y + c, v, left);
+    }
+    if (mean) *mean = m;
+    if (rstd) *rstd = r;
+}
+
+static ALWAYS_INLINE void activate_run(const enum vlp_activation act, float *y, const float *x,
+                                       size_t n)
+{
+    size_t i = 0;
+    for (; i + VL <= n; i += VL) v_store(y + i, v_activate(act, v_load(x + i)));
+    if (i < n) v_store_n(y + i, v_activate(act, v_load_n(x + i, (int)(n - i))), (int)(n - i));
+}
+
+static void row_activate(enum vlp_activation act, float *y, const float *x, size_t n)
+{
+    switch (act) {
+    case VLP_ACT_GELU: activate_run(VLP_ACT_GELU, y, x, n); break;
+    case VLP_ACT_QUICK_GELU: activate_run(VLP_ACT_QUICK_GELU, y, x, n); break;
+    case VLP_ACT_RELU: activate_run(VLP_ACT_RELU, y, x, n); break;
+    case VLP_ACT_TANH: activate_run(VLP_ACT_TANH, y, x, n); break;
+    default: activate_run(VLP_ACT_NONE, y, x, n); break;
+    }
+}
+
+static ALWAYS_INLINE void slope_run(const enum vlp_activation act, float *dx, const float *dy,
+                                    const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i += VL) {
+        const int left = n - i < VL ? (int)(n - i) : VL;
+        const vf  slope = v_activate_slope(act, v_load_n(x + i, left));
+        v_store_n(dx + i, v_fma(v_load_n(dy + i, left), slope, v_load_n(dx + i, left)), left);
+    }
+}
+
+static void row_activate_backward(enum vlp_activation act, float *dx, const float *dy,
+                                  const float *x, size_t n)
+{
+    switch (act) {
+    case VLP_ACT_GELU: slope_run(VLP_ACT_GELU, dx, dy, x, n); break;
+    case VLP_ACT_QUICK_GELU: slope_run(VLP_ACT_QUICK_GELU, dx, dy, x, n); break;
+    case VLP_ACT_RELU: slope_run(VLP_ACT_RELU, dx, dy, x, n); break;
+    case VLP_ACT_TANH: slope_run(VLP_ACT_TANH, dx, dy, x, n); break;
+    default: slope_run(VLP_ACT_NONE, dx, dy, x, n); break;
+    }
+}
+
+static float row_softmax(float *x, int C)
+{
+    float most = -INFINITY, sum;
+    vf    m = v_set1(-INFINITY), s[4] = {v_zero(), v_zero(), v_zero(), v_zero()};
+    int   c = 0;
+    for (; c + VL <= C; c += VL) m = v_max(v_load(x + c), m);
+    most = v_largest(m);
+    for (; c < C; c++) most = x[c] > most ? x[c] : most;
+    if (most == -INFINITY) { /* nothing to choose from */
+        for (c = 0; c < C; c++) x[c] = 0.0f;
+        return -INFINITY;
+    }
+    const vf top = v_set1(most);
+    int      j = 0;
+    for (c = 0; c + VL <= C; c += VL, j = (j + 1) & 3) {
+        const vf e = v_exp(v_sub(v_load(x + c), top));
+        s[j] = v_add(s[j], e);
+        v_store(x + c, e);
+    }
+    sum = v_sum(sum4(s));
+    if (c < C) {
+        v_store_n(x + c, v_exp(v_sub(v_load_n(x + c, C - c), top)), C - c);
+        for (; c < C; c++) sum += x[c];
+    }
+    const vf inverse = v_set1(1.0f / sum);
+    for (c = 0; c < C; c += VL) v_store_n(x + c, v_mul(v_load_n(x + c, C - c), inverse), C - c);
+    return most + logf(sum);
+}
+
+static float row_dot(const float *a, const float *b, int n)
+{
+    vf  s[4] = {v_zero(), v_zero(), v_zero(), v_zero()};
+    int i = 0;
+    for (; i + 4 * VL <= n; i += 4 * VL)
+        for (int j = 0; j < 4; j++)
+            s[j] = v_fma(v_load(a + i + j * VL), v_load(b + i + j * VL), s[j]);
+    for (int j = 0; i < n; i += VL, j++)
+        s[j] = v_fma(v_load_n(a + i, n - i), v_load_n(b + i, n - i), s[j]);
+    return v_sum(sum4(s));
+}
+
+#endif
