@@ -1,0 +1,204 @@
+/*
+ * check_join.c -- joins and groups against the plain definition on small random sets with ties.
+ */
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <vlp/search.h>
+
+enum { DIM = 12, NA = 130, NB = 90 };
+
+static float A[NA][DIM], B[NB][DIM];
+
+/* Small whole numbers: scores are exact and many are equal. */
+static void fill(uint64_t seed)
+{
+    struct vlp_rng r;
+    vlp_rng_seed(&r, seed, 0);
+    for (int i = 0; i < NA; i++)
+        for (int c = 0; c < DIM; c++) A[i][c] = (float)vlp_rng_below(&r, 3) - 1.0f;
+    for (int i = 0; i < NB; i++)
+        for (int c = 0; c < DIM; c++) B[i][c] = (float)vlp_rng_below(&r, 3) - 1.0f;
+}
+
+static float score(const float *x, const float *y)
+{
+    float s = 0.0f;
+    for (int c = 0; c < DIM; c++) s += x[c] * y[c];
+    return s;
+}
+
+static struct vlp_compute compute_with(struct vlp_pool *pool)
+{
+    struct vlp_compute c;
+    struct vlp_error   err;
+    ck_assert_int_eq(vlp_compute_init(&c, pool, NULL, VLP_PRECISION_F32, &err), VLP_OK);
+    return c;
+}
+
+START_TEST(mutual_pairs_choose_each_other)
+{
+    fill((uint64_t)_i);
+    struct vlp_pool         *pool = vlp_pool_open(1 + _i % 3);
+    const struct vlp_compute c = compute_with(pool);
+    struct vlp_pair          got[NB];
+    const int                n = vlp_join_mutual(&c, got, A[0], NA, B[0], NB, DIM, 4.0f);
+    int                      at = 0;
+    for (int a = 0; a < NA; a++) {
+        int b = 0, back = 0;
+        for (int j = 1; j < NB; j++)
+            if (score(A[a], B[j]) > score(A[a], B[b])) b = j;
+        for (int j = 1; j < NA; j++)
+            if (score(A[j], B[b]) > score(A[back], B[b])) back = j;
+        if (back != a || score(A[a], B[b]) < 4.0f) continue;
+        ck_assert_int_lt(at, n);
+        ck_assert_int_eq(got[at].a, a);
+        ck_assert_int_eq(got[at].b, b);
+        ck_assert_float_eq(got[at].score, score(A[a], B[b]));
+        at++;
+    }
+    ck_assert_int_eq(at, n);
+    ck_assert_int_gt(n, 3);
+    vlp_pool_close(pool);
+}
+END_TEST
+
+START_TEST(one_to_one_takes_the_best_pair_again_and_again)
+{
+    fill((uint64_t)_i + 50);
+    struct vlp_pool         *pool = vlp_pool_open(1 + _i % 3);
+    const struct vlp_compute c = compute_with(pool);
+    const float              low = _i % 2 ? 3.0f : -INFINITY;
+    struct vlp_pair          got[NB];
+    bool                     gone_a[NA] = {0}, gone_b[NB] = {0};
+    const int                n = vlp_join_one_to_one(&c, got, A[0], NA, B[0], NB, DIM, low);
+    for (int at = 0;; at++) {
+        struct vlp_pair best = {-1, -1, -INFINITY};
+        for (int a = 0; a < NA; a++)
+            for (int b = 0; b < NB; b++)
+                if (!gone_a[a] && !gone_b[b] && score(A[a], B[b]) >= low &&
+                    score(A[a], B[b]) > best.score)
+                    best = (struct vlp_pair){a, b, score(A[a], B[b])};
+        if (best.a < 0) {
+            ck_assert_int_eq(n, at);
+            break;
+        }
+        ck_assert_int_lt(at, n);
+        ck_assert_int_eq(got[at].a, best.a);
+        ck_assert_int_eq(got[at].b, best.b);
+        gone_a[best.a] = gone_b[best.b] = true;
+    }
+    if (!(_i % 2)) ck_assert_int_eq(n, NB);
+    vlp_pool_close(pool);
+}
+END_TEST
+
+/* Is `to` reached from `from` over pairs that come before `limit` in the order of strength? */
+static bool reaches(int n, int from, int to, struct vlp_pair limit)
+{
+    bool seen[NA] = {0};
+    int  stack[NA], top = 0;
+    stack[top++] = from;
+    seen[from] = true;
+    while (top) {
+        const int x = stack[--top];
+        for (int y = 0; y < n; y++) {
+            const int   a = x < y ? x : y, b = x < y ? y : x;
+            const float s = score(A[a], A[b]);
+            if (seen[y] || a == b) continue;
+            const bool stronger =
+                s > limit.score ||
+                (s == limit.score && (a < limit.a || (a == limit.a && b < limit.b)));
+            if (!stronger) continue;
+            seen[y] = true;
+            stack[top++] = y;
+        }
+    }
+    return seen[to];
+}
+
+START_TEST(groups_are_connected_components_and_explained_by_their_weakest_link)
+{
+    fill((uint64_t)_i + 99);
+    const float              threshold = 6.0f + (float)(_i % 2);
+    struct vlp_pool         *pool = vlp_pool_open(1 + _i % 3);
+    const struct vlp_compute c = compute_with(pool);
+    struct vlp_groups        g;
+    vlp_find_groups(&g, &c, A[0], NA, DIM, threshold);
+    int group_of[NA];
+    for (int i = 0; i < NA; i++) group_of[i] = -1;
+    ck_assert_int_gt(g.n, 1);
+    for (int k = 0; k < g.n; k++) {
+        const struct vlp_group *x = &g.group[k];
+        ck_assert_int_ge(x->n, 2);
+        if (k) ck_assert_int_lt(g.group[k - 1].member[0], x->member[0]);
+        for (int i = 0; i < x->n; i++) group_of[x->member[i]] = k;
+
+        /* the link: above the threshold, and without pairs as weak its ends lose each other */
+        const struct vlp_pair link = x->weakest_link;
+        ck_assert_float_eq(link.score, score(A[link.a], A[link.b]));
+        ck_assert(link.score >= threshold);
+        ck_assert(!reaches(NA, link.a, link.b, link));
+        struct vlp_pair next = link;
+        next.b++; /* with it, all hangs together */
+        for (int i = 1; i < x->n; i++) ck_assert(reaches(NA, x->member[0], x->member[i], next));
+
+        struct vlp_pair least = {0, 0, INFINITY};
+        for (int i = 0; i < x->n; i++)
+            for (int j = i + 1; j < x->n; j++)
+                if (score(A[x->member[i]], A[x->member[j]]) < least.score)
+                    least = (struct vlp_pair){x->member[i], x->member[j],
+                                              score(A[x->member[i]], A[x->member[j]])};
+        ck_assert_int_eq(x->weakest_pair.a, least.a);
+        ck_assert_int_eq(x->weakest_pair.b, least.b);
+        ck_assert_float_eq(x->weakest_pair.score, least.score);
+    }
+    const struct vlp_pair all = {-1, -1, threshold};
+    for (int i = 0; i < NA; i++)
+        for (int j = i + 1; j < NA; j++) {
+            struct vlp_pair edge = all;
+            edge.a = NA; /* pairs equal to the threshold count */
+            const bool together = reaches(NA, i, j, edge);
+            ck_assert(together == (group_of[i] >= 0 && group_of[i] == group_of[j]));
+        }
+    vlp_groups_free(&g);
+    vlp_pool_close(pool);
+}
+END_TEST
+
+START_TEST(a_crowd_of_equal_rows_is_one_group)
+{
+    enum { N = 3000 };
+    float                   *x = vlp_calloc(N * DIM, sizeof *x);
+    const struct vlp_compute c = compute_with(NULL);
+    for (int i = 0; i < N; i++) x[i * DIM + i % 2] = 1.0f;
+    struct vlp_groups g;
+    vlp_find_groups(&g, &c, x, N, DIM, 0.9f);
+    ck_assert_int_eq(g.n, 2);
+    ck_assert_int_eq(g.group[0].n, N / 2);
+    ck_assert_int_eq(g.group[1].member[0], 1);
+    ck_assert_float_eq(g.group[0].weakest_pair.score, 1.0f);
+    vlp_groups_free(&g);
+    free(x);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("join");
+    TCase *tc = tcase_create("join");
+    tcase_set_timeout(tc, 120);
+    tcase_add_loop_test(tc, mutual_pairs_choose_each_other, 0, 4);
+    tcase_add_loop_test(tc, one_to_one_takes_the_best_pair_again_and_again, 0, 4);
+    tcase_add_loop_test(tc, groups_are_connected_components_and_explained_by_their_weakest_link, 0,
+                        4);
+    tcase_add_test(tc, a_crowd_of_equal_rows_is_one_group);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    const int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
