@@ -1,0 +1,43 @@
+/*
+ * classes.c -- which class a code point belongs to, by its Unicode category.
+ */
+#include <utf8proc.h>
+
+#include "text_internal.h"
+
+bool vlp_is_space(int32_t c)
+{
+    if (c < 0x80) return c == ' ' || (c >= '\t' && c <= '\r');
+    return c == 0x85 || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x2028 ||
+           c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
+}
+
+bool vlp_is_py_space(int32_t c)
+{
+    return (c >= 0x1c && c <= 0x1f) || vlp_is_space(c);
+}
+
+bool vlp_is_letter(int32_t c)
+{
+    if (c < 0x80) return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    const utf8proc_category_t k = utf8proc_category(c);
+    return k >= UTF8PROC_CATEGORY_LU && k <= UTF8PROC_CATEGORY_LO;
+}
+
+bool vlp_is_number(int32_t c)
+{
+    if (c < 0x80) return c >= '0' && c <= '9';
+    const utf8proc_category_t k = utf8proc_category(c);
+    return k >= UTF8PROC_CATEGORY_ND && k <= UTF8PROC_CATEGORY_NO;
+}
+
+bool vlp_is_digit(int32_t c)
+{
+    if (c < 0x80) return c >= '0' && c <= '9';
+    return utf8proc_category(c) == UTF8PROC_CATEGORY_ND;
+}
+
+bool vlp_is_mark(int32_t c)
+{
+    return c >= 0x300 && utf8proc_category(c) == UTF8PROC_CATEGORY_MN;
+}
