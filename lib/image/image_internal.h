@@ -83,8 +83,8 @@ struct resample_kernels {
     void (*down)(uint8_t *out, const uint8_t *in, size_t stride, const int32_t *fixed, int taps,
                  int n);
 };
-extern const struct resample_kernels resample_portable, resample_avx2, resample_avx512;
-/* The best this machine has, or the one that VLP_CPU in the environment names. */
+extern const struct resample_kernels resample_portable, resample_avx2, resample_vnni;
+/* The best this machine has, or the one that VLP_CPU in the environment names (portable, avx2). */
 const struct resample_kernels *resample_kernels_best(void);
 
 #endif

@@ -14,8 +14,16 @@
 
 #include "image_internal.h"
 
-/* A progressive file may ask for the whole picture to be walked again with every few bytes. */
-#define MAX_SCANS 500
+/*
+ * A progressive file can ask for another walk over the picture with every ten bytes. Encoders write
+ * about ten scans; small pictures may have many, large ones not.
+ */
+static int max_scans(const struct jpeg_decompress_struct *c)
+{
+    const uint64_t pixels = (uint64_t)c->image_width * c->image_height;
+    const uint64_t n = 20 + ((uint64_t)1 << 30) / (pixels ? pixels : 1);
+    return n < 500 ? (int)n : 500;
+}
 
 struct state {
     struct jpeg_decompress_struct c;
@@ -56,7 +64,7 @@ static void on_output(j_common_ptr c)
 static void on_progress(j_common_ptr c)
 {
     struct state *s = c->client_data;
-    if (s->c.input_scan_number <= MAX_SCANS) return;
+    if (s->c.input_scan_number <= max_scans(&s->c)) return;
     s->too_many_scans = true;
     longjmp(s->out, 1);
 }
@@ -171,17 +179,39 @@ static void invert(uint8_t *data, size_t n)
     for (size_t i = 0; i < n; i++) data[i] = 255 - data[i];
 }
 
+/* libjpeg's complaint in our terms. */
+static enum vlp_status jumped(const struct state *s, const char *name, struct vlp_error *err)
+{
+    if (s->too_many_scans)
+        return vlp_fail(err, VLP_ERR_LIMIT, "%s: a progressive JPEG of more than %d scans", name,
+                        max_scans(&s->c));
+    switch (s->errors.msg_code) {
+    case JERR_IMAGE_TOO_BIG:
+        return vlp_fail(err, VLP_ERR_LIMIT, "%s: a side may have at most %d pixels", name,
+                        VLP_IMAGE_MAX_SIDE);
+    case JERR_BAD_PRECISION:
+    case JERR_SOF_UNSUPPORTED:
+    case JERR_ARITH_NOTIMPL:
+    case JERR_CONVERSION_NOTIMPL:
+    case JERR_COMPONENT_COUNT:
+        return vlp_fail(err, VLP_ERR_SUPPORT, "%s: a kind of JPEG that is not known: %s", name,
+                        s->message);
+    default: return vlp_fail(err, VLP_ERR_FORMAT, "%s: damaged JPEG: %s", name, s->message);
+    }
+}
+
+/* A block of 64 pixels takes one bit at the very least, unless arithmetic coding squeezes it. */
+static bool can_hold(const struct jpeg_decompress_struct *c, size_t len)
+{
+    return c->arith_code || (uint64_t)c->image_width * c->image_height / 512 <= len;
+}
+
 /* Everything that may jump out. What changes here is reached through pointers, so it survives. */
 static enum vlp_status read_guarded(struct state *s, struct vlp_image *out, struct vlp_arena *mem,
                                     const uint8_t *data, size_t len, const char *name,
                                     struct vlp_error *err)
 {
-    if (setjmp(s->out)) {
-        if (s->too_many_scans)
-            return vlp_fail(err, VLP_ERR_LIMIT, "%s: a progressive JPEG of more than %d scans",
-                            name, MAX_SCANS);
-        return vlp_fail(err, VLP_ERR_FORMAT, "%s: damaged JPEG: %s", name, s->message);
-    }
+    if (setjmp(s->out)) return jumped(s, name, err);
     jpeg_create_decompress(&s->c);
     s->c.client_data = s;
     s->c.src = &s->source;
@@ -195,6 +225,10 @@ static enum vlp_status read_guarded(struct state *s, struct vlp_image *out, stru
     if (s->c.data_precision != 8)
         return vlp_fail(err, VLP_ERR_SUPPORT, "%s: a JPEG of %d bits per sample", name,
                         s->c.data_precision);
+    if (!can_hold(&s->c, len))
+        return vlp_fail(err, VLP_ERR_FORMAT,
+                        "%s: truncated JPEG: %zu bytes cannot hold %u x %u pixels", name, len,
+                        s->c.image_width, s->c.image_height);
     VLP_TRY(choose_mode(s, out, name, err));
     s->c.dct_method = JDCT_ISLOW;
     s->c.do_fancy_upsampling = TRUE;

@@ -12,19 +12,34 @@ static inline uint8_t clamp(int32_t sum)
     return v < 0 ? 0 : v > 255 ? 255 : (uint8_t)v;
 }
 
-static void across(uint8_t *out, size_t out_stride, const uint8_t *in, size_t in_stride, int rows,
-                   const struct resample_axis *a, int ch)
+/* With `ch` known to the compiler, the sums of a pixel stay in registers. */
+static inline __attribute__((always_inline)) void across_channels(uint8_t *out, size_t out_stride,
+                                                                  const uint8_t *in,
+                                                                  size_t in_stride, int rows,
+                                                                  const struct resample_axis *a,
+                                                                  const int                   ch)
 {
     for (int r = 0; r < rows; r++, out += out_stride, in += in_stride) {
         for (int o = 0; o < a->n; o++) {
             const uint8_t *p = in + (size_t)a->lo[o] * ch;
             const int32_t *k = a->fixed + (size_t)o * a->taps;
-            for (int c = 0; c < ch; c++) {
-                int32_t sum = 1 << (RESAMPLE_BITS - 1);
-                for (int i = 0; i < a->len[o]; i++) sum += p[i * ch + c] * k[i];
-                out[o * ch + c] = clamp(sum);
-            }
+            int32_t        sum[4];
+            for (int c = 0; c < ch; c++) sum[c] = 1 << (RESAMPLE_BITS - 1);
+            for (int i = 0; i < a->len[o]; i++)
+                for (int c = 0; c < ch; c++) sum[c] += p[i * ch + c] * k[i];
+            for (int c = 0; c < ch; c++) out[o * ch + c] = clamp(sum[c]);
         }
+    }
+}
+
+static void across(uint8_t *out, size_t out_stride, const uint8_t *in, size_t in_stride, int rows,
+                   const struct resample_axis *a, int ch)
+{
+    switch (ch) {
+    case 1: across_channels(out, out_stride, in, in_stride, rows, a, 1); break;
+    case 2: across_channels(out, out_stride, in, in_stride, rows, a, 2); break;
+    case 3: across_channels(out, out_stride, in, in_stride, rows, a, 3); break;
+    default: across_channels(out, out_stride, in, in_stride, rows, a, 4); break;
     }
 }
 
@@ -48,16 +63,26 @@ static void down(uint8_t *out, const uint8_t *in, size_t stride, const int32_t *
 
 const struct resample_kernels resample_portable = {"portable", across, down};
 
+/* The levels that this machine has, best first. */
+static const struct resample_kernels *const *levels(void)
+{
+    static const struct resample_kernels *const plain[] = {&resample_portable, NULL};
+#if defined(__x86_64__)
+    static const struct resample_kernels *const vnni[] = {&resample_vnni, &resample_avx2,
+                                                          &resample_portable, NULL};
+    if (__builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq"))
+        return vnni;
+    if (__builtin_cpu_supports("avx2")) return vnni + 1;
+#endif
+    return plain;
+}
+
 const struct resample_kernels *resample_kernels_best(void)
 {
-#if defined(__x86_64__)
-    const char *wanted = getenv("VLP_CPU");
-    if (wanted && strcmp(wanted, "portable") == 0) return &resample_portable;
-    const bool only_avx2 = wanted && strcmp(wanted, "avx2") == 0;
-    if (!only_avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))
-        return &resample_avx512;
-    if (__builtin_cpu_supports("avx2")) return &resample_avx2;
-#endif
-    return &resample_portable;
+    const struct resample_kernels *const *level = levels();
+    const char                           *wanted = getenv("VLP_CPU");
+    for (int i = 0; wanted && level[i]; i++)
+        if (strcmp(level[i]->name, wanted) == 0) return level[i];
+    return level[0];
 }

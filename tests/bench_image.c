@@ -1,0 +1,118 @@
+/*
+ * bench_image.c -- JPEG bytes to the normalised tensor on one core, and the same by PIL and numpy.
+ *
+ * The yardstick is scripts/bench_pil.py under $VLP_PYTHON (python3); where it cannot run, our own
+ * rate stands alone. Rounds alternate and the median counts, because the machine's speed drifts.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <vlp/image.h>
+
+#define PICTURE "tests/golden/image/jpeg-420.jpg"
+
+enum { ROUNDS = 7, PICTURES = 60 };
+
+static int by_value(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *v, int n)
+{
+    qsort(v, n, sizeof *v, by_value);
+    return v[n / 2];
+}
+
+/* Seconds per picture of each stage. */
+struct stages {
+    double decode, pixels, tensor;
+};
+
+static struct stages run(const struct vlp_map *file, const struct vlp_preprocess *how, float *out)
+{
+    struct vlp_arena mem = {0};
+    struct stages    s = {0};
+    for (int i = 0; i < PICTURES; i++) {
+        struct vlp_arena_mark m = vlp_arena_mark(&mem);
+        struct vlp_image      im;
+        struct vlp_error      err;
+        const double          t0 = vlp_now();
+        if (vlp_image_decode(&im, &mem, file->data, file->size, PICTURE, &err) != VLP_OK) {
+            fprintf(stderr, "%s\n", err.text);
+            exit(1);
+        }
+        const double            t1 = vlp_now();
+        const struct vlp_image *u8 = vlp_preprocess_u8(&mem, &im, how);
+        const double            t2 = vlp_now();
+        vlp_preprocess_normalize(out, u8, how);
+        s.decode += (t1 - t0) / PICTURES;
+        s.pixels += (t2 - t1) / PICTURES;
+        s.tensor += (vlp_now() - t2) / PICTURES;
+        vlp_arena_rewind(&mem, m);
+    }
+    vlp_arena_free(&mem);
+    return s;
+}
+
+/* Pictures a second of the yardstick and the hash of its pixels; 0 where it cannot run. */
+static double yardstick(uint32_t *hash)
+{
+    const char *python = getenv("VLP_PYTHON");
+    char        command[512], line[128] = "";
+    snprintf(command, sizeof command, "'%s' scripts/bench_pil.py %s %d 2>/dev/null",
+             python ? python : "python3", PICTURE, PICTURES);
+    FILE *p = popen(command, "r");
+    if (!p) return 0;
+    double rate = 0;
+    if (!fgets(line, sizeof line, p) || sscanf(line, "%lf\t%x", &rate, hash) != 2) rate = 0;
+    pclose(p);
+    return rate;
+}
+
+int main(void)
+{
+    struct vlp_map        file;
+    struct vlp_error      err;
+    struct vlp_preprocess how;
+    if (vlp_map_open(&file, PICTURE, &err) != VLP_OK) {
+        fprintf(stderr, "%s\n", err.text);
+        return 1;
+    }
+    vlp_preprocess_flavour(&how, "openai", 224);
+    float *out = vlp_calloc(3 * 224 * 224, sizeof *out);
+
+    double   rate[ROUNDS], ratio[ROUNDS], decode[ROUNDS], pixels[ROUNDS], tensor[ROUNDS];
+    uint32_t hash = 0;
+    bool     compared = true;
+    run(&file, &how, out); /* warm */
+    for (int r = 0; r < ROUNDS; r++) {
+        const struct stages s = run(&file, &how, out);
+        decode[r] = s.decode;
+        pixels[r] = s.pixels;
+        tensor[r] = s.tensor;
+        rate[r] = 1 / (s.decode + s.pixels + s.tensor);
+        const double theirs = compared ? yardstick(&hash) : 0;
+        compared = compared && theirs > 0;
+        ratio[r] = compared ? rate[r] / theirs : 0;
+    }
+    printf("JPEG 640x427: decode %.3f ms, resize and crop %.3f ms, tensor %.3f ms\n",
+           1e3 * median(decode, ROUNDS), 1e3 * median(pixels, ROUNDS),
+           1e3 * median(tensor, ROUNDS));
+    printf("JPEG to tensor, one core, pictures/s\t%.0f\t-\t-\t-\n", median(rate, ROUNDS));
+    if (compared) {
+        const uint32_t ours = vlp_fnv1a(VLP_FNV_START, out, 3 * 224 * 224 * sizeof *out);
+        if (ours != hash)
+            printf("the yardstick's tensor has other bits: %08x, ours %08x\n", hash, ours);
+        const double m = median(ratio, ROUNDS);
+        printf("JPEG to tensor, one core, over PIL and numpy\t%.2f\t2.5\t3.5\t%s\n", m,
+               m >= 2.5 ? "ok" : "BELOW");
+    } else {
+        printf("no python3 with PIL and numpy here: no yardstick for JPEG to tensor\n");
+    }
+    free(out);
+    vlp_map_close(&file);
+    return 0;
+}
