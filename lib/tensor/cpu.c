@@ -4,6 +4,8 @@
 #include <string.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
 #include "tensor_internal.h"
@@ -24,23 +26,44 @@ static uint64_t saved_state(void)
     return (uint64_t)high << 32 | low;
 }
 
+/* Tiles are 8 KiB of state that Linux saves only for a process that has asked. */
+static bool ask_for_tiles(void)
+{
+    enum { ARCH_REQ_XCOMP_PERM = 0x1023, XTILEDATA = 18 };
+    return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XTILEDATA) == 0;
+}
+
 static void find(void)
 {
-    enum { AVX_STATE = 0x6, AVX512_STATE = 0xe6 };
-    uint32_t a, b, c, d, b7;
+    enum { AVX_STATE = 0x6, AVX512_STATE = 0xe6, TILE_STATE = 0x60000 };
+    uint32_t a, b, c, d, b7, c7, d7, a71 = 0;
     tables[VLP_CPU_PORTABLE] = vlp_kernels_portable;
     if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE)) return;
     const uint64_t state = saved_state();
     const bool     fma = (c & bit_FMA) && (c & bit_F16C) && (c & bit_AVX);
-    if (!__get_cpuid_count(7, 0, &a, &b7, &c, &d)) return;
+    if (!__get_cpuid_count(7, 0, &a, &b7, &c7, &d7)) return;
+    if (a >= 1) __get_cpuid_count(7, 1, &a71, &b, &c, &d);
     if (!fma || !(b7 & bit_AVX2) || (state & AVX_STATE) != AVX_STATE) return;
     tables[VLP_CPU_AVX2] = vlp_kernels_avx2;
     best = VLP_CPU_AVX2;
 
     const uint32_t want = bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL;
     if ((b7 & want) != want || (state & AVX512_STATE) != AVX512_STATE) return;
-    tables[VLP_CPU_AVX512] = vlp_kernels_avx512;
+    const bool          vnni = c7 & bit_AVX512VNNI, bf16 = a71 & bit_AVX512BF16;
+    struct vlp_kernels *t = &tables[VLP_CPU_AVX512];
+    *t = vlp_kernels_avx512;
+    if (vnni) t->gemm[VLP_PRECISION_INT8] = &vlp_gemm_int8_vnni;
+    if (bf16) t->gemm[VLP_PRECISION_BF16] = &vlp_gemm_bf16_avx512;
     best = VLP_CPU_AVX512;
+
+    const uint32_t tiles = 1u << 24 | 1u << 25 | 1u << 22; /* AMX-TILE, -INT8, -BF16 */
+    if (!vnni || !bf16 || (d7 & tiles) != tiles || (state & TILE_STATE) != TILE_STATE) return;
+    if (!ask_for_tiles()) return;
+    t = &tables[VLP_CPU_AMX];
+    *t = tables[VLP_CPU_AVX512];
+    t->gemm[VLP_PRECISION_INT8] = &vlp_gemm_int8_amx;
+    t->gemm[VLP_PRECISION_BF16] = &vlp_gemm_bf16_amx;
+    best = VLP_CPU_AMX;
 }
 #else
 static void find(void)

@@ -46,14 +46,9 @@ static ALWAYS_INLINE void mul_tile(const int rows, const int vectors, int units,
     for (int v = 0; v < vectors; v++) v_store(c + r * c_row + v * VL, sum[r][v]);
 }
 
-/* All heights of a tile as cases of a switch: CASES(f) expands f(1) .. f(TILE_ROWS). */
-#if TILE_ROWS == 4
-#define TILE_CASES(f) f(1) f(2) f(3) f(4)
-#elif TILE_ROWS == 6
-#define TILE_CASES(f) f(1) f(2) f(3) f(4) f(5) f(6)
-#elif TILE_ROWS == 14
-#define TILE_CASES(f) f(1) f(2) f(3) f(4) f(5) f(6) f(7) f(8) f(9) f(10) f(11) f(12) f(13) f(14)
-#endif
+#define TILE_CASES_OF(rows, f)  TILE_CASES_OF_(rows, f)
+#define TILE_CASES_OF_(rows, f) TILE_CASES_##rows(f)
+#define TILE_CASES(f)           TILE_CASES_OF(TILE_ROWS, f)
 
 /* A panel's unit is TILE_VECTORS * VL floats, in cache lines: */
 enum { TILE_COLS = TILE_VECTORS * VL, UNIT_LINES = (TILE_COLS * 4 + 63) / 64 };

@@ -63,6 +63,7 @@ static const struct vlp_gemm_kind f32 = {
     .load_row = load_row_f32,
     .finish = finish,
     .expand = expand_panel,
+    .flops = flops_f32,
 };
 
 static const struct vlp_gemm_kind bf16 = {
@@ -76,27 +77,15 @@ static const struct vlp_gemm_kind bf16 = {
     .load_row = load_row_bf16_as_f32,
     .finish = finish,
     .expand = expand_panel,
+    .flops = flops_f32,
 };
 
-const struct vlp_gemm_kind vlp_gemm_int8_avx2 = {
-    .name = "int8 maddubs",
-    .mr = TILE_ROWS,
-    .nr = TILE_COLS,
-    .unit = 4,
-    .k_align = 1,
-    .w_limit = 64,
-    .tile = tile_int8,
-    .load_row = load_row_u8,
-    .quant_row = quant_row,
-    .finish = finish,
-};
-
-double vlp_flops_maddubs(long rounds)
+static double flops_int8(long rounds)
 {
     __m256i       sum[8], x = _mm256_set1_epi8(1), y = _mm256_set1_epi8(2);
     const __m256i ones = _mm256_set1_epi16(1);
     UNROLLED
-    for (int i = 0; i < 8; i++) sum[i] = _mm256_setzero_si256();
+    for (int i = 0; i < 8; i++) sum[i] = _mm256_set1_epi32(i);
     for (long r = 0; r < rounds; r++) {
         UNROLLED
         for (int i = 0; i < 8; i++) {
@@ -110,10 +99,19 @@ double vlp_flops_maddubs(long rounds)
     return 2.0 * 32 * 8 * (double)rounds;
 }
 
-static double flops(enum vlp_precision p, long rounds)
-{
-    return p == VLP_PRECISION_INT8 ? vlp_flops_maddubs(rounds) : flops_f32(rounds);
-}
+const struct vlp_gemm_kind vlp_gemm_int8_avx2 = {
+    .name = "int8 maddubs",
+    .mr = TILE_ROWS,
+    .nr = TILE_COLS,
+    .unit = 4,
+    .k_align = 1,
+    .w_limit = 64,
+    .tile = tile_int8,
+    .load_row = load_row_u8,
+    .quant_row = quant_row,
+    .finish = finish,
+    .flops = flops_int8,
+};
 
 const struct vlp_kernels vlp_kernels_avx2 = {
     .gemm = {&f32, &bf16, &vlp_gemm_int8_avx2},
@@ -125,7 +123,6 @@ const struct vlp_kernels vlp_kernels_avx2 = {
     .scan = scan_rows,
     .attention_lanes = QUERIES,
     .attention = attention,
-    .flops = flops,
     .read = read_all,
     .triad = triad,
 };

@@ -25,6 +25,7 @@ static const struct vlp_gemm_kind f32 = {
     .load_row = load_row_f32,
     .finish = finish,
     .expand = expand_panel,
+    .flops = flops_f32,
 };
 
 static const struct vlp_gemm_kind bf16 = {
@@ -38,12 +39,8 @@ static const struct vlp_gemm_kind bf16 = {
     .load_row = load_row_bf16_as_f32,
     .finish = finish,
     .expand = expand_panel,
+    .flops = flops_f32,
 };
-
-static double flops(enum vlp_precision p, long rounds)
-{
-    return p == VLP_PRECISION_INT8 ? vlp_flops_maddubs(rounds) : flops_f32(rounds);
-}
 
 const struct vlp_kernels vlp_kernels_avx512 = {
     .gemm = {&f32, &bf16, &vlp_gemm_int8_avx2},
@@ -55,7 +52,6 @@ const struct vlp_kernels vlp_kernels_avx512 = {
     .scan = scan_rows,
     .attention_lanes = QUERIES,
     .attention = attention,
-    .flops = flops,
     .read = read_all,
     .triad = triad,
 };

@@ -38,6 +38,7 @@ static const struct vlp_gemm_kind f32 = {
     .load_row = load_row_f32,
     .finish = finish,
     .expand = expand_panel,
+    .flops = flops_f32,
 };
 
 static const struct vlp_gemm_kind bf16 = {
@@ -51,6 +52,7 @@ static const struct vlp_gemm_kind bf16 = {
     .load_row = load_row_bf16_as_f32,
     .finish = finish,
     .expand = expand_panel,
+    .flops = flops_f32,
 };
 
 static const struct vlp_gemm_kind int8 = {
@@ -64,13 +66,8 @@ static const struct vlp_gemm_kind int8 = {
     .load_row = load_row_u8,
     .quant_row = quant_row,
     .finish = finish,
+    .flops = flops_f32,
 };
-
-static double flops(enum vlp_precision p, long rounds)
-{
-    (void)p;
-    return flops_f32(rounds);
-}
 
 const struct vlp_kernels vlp_kernels_portable = {
     .gemm = {&f32, &bf16, &int8},
@@ -82,7 +79,6 @@ const struct vlp_kernels vlp_kernels_portable = {
     .scan = scan_rows,
     .attention_lanes = QUERIES,
     .attention = attention,
-    .flops = flops,
     .read = read_all,
     .triad = triad,
 };

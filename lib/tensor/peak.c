@@ -19,7 +19,7 @@ static void flops_task(void *ctx, int i, int worker)
 {
     struct peak_job *j = ctx;
     (void)worker;
-    j->work[i] = j->c->kernels->flops(j->precision, j->n);
+    j->work[i] = j->c->kernels->gemm[j->precision]->flops(j->n);
 }
 
 static void read_task(void *ctx, int i, int worker)

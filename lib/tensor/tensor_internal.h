@@ -20,6 +20,11 @@
 #define UNROLLED _Pragma("GCC unroll 32")
 #endif
 
+/* f(1) .. f(n): every height that a tile of n rows can have, as cases of a switch. */
+#define TILE_CASES_4(f)  f(1) f(2) f(3) f(4)
+#define TILE_CASES_6(f)  TILE_CASES_4(f) f(5) f(6)
+#define TILE_CASES_14(f) TILE_CASES_6(f) f(7) f(8) f(9) f(10) f(11) f(12) f(13) f(14)
+
 enum {
     VLP_KC = 384, /* units in a block of K; a multiple of 32 */
     VLP_A_STRIDE =
@@ -69,6 +74,7 @@ struct vlp_gemm_kind {
                    int units);
     void (*enter)(void); /* once per task, before and after; or NULL */
     void (*leave)(void);
+    double (*flops)(long rounds); /* as many operations as there can be; returns their number */
 };
 
 struct vlp_kernels {
@@ -84,7 +90,6 @@ struct vlp_kernels {
                  int dim, int n);
     int attention_lanes; /* queries of a tile */
     void (*attention)(const struct vlp_attention_args *a, int seq, int head, int q0, int q1);
-    double (*flops)(enum vlp_precision p, long rounds); /* does and counts operations */
     double (*read)(const float *p, size_t n);
     void (*triad)(float *a, const float *b, const float *c, float s, size_t n);
 };
@@ -92,8 +97,8 @@ struct vlp_kernels {
 extern const struct vlp_kernels vlp_kernels_portable;
 #if defined(__x86_64__)
 extern const struct vlp_kernels   vlp_kernels_avx2, vlp_kernels_avx512;
-extern const struct vlp_gemm_kind vlp_gemm_int8_avx2;
-double                            vlp_flops_maddubs(long rounds);
+extern const struct vlp_gemm_kind vlp_gemm_int8_avx2, vlp_gemm_int8_vnni, vlp_gemm_bf16_avx512;
+extern const struct vlp_gemm_kind vlp_gemm_int8_amx, vlp_gemm_bf16_amx;
 #endif
 
 struct vlp_packed {

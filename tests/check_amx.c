@@ -1,0 +1,153 @@
+/*
+ * check_amx.c -- the AMX products on any machine: their tile instructions are given meaning in
+ * plain C here, and run over panels packed as they would be there.
+ */
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <vlp/tensor.h>
+
+static uint8_t tiles[8][16][64];
+
+static void tile_load(int t, const void *at, size_t stride)
+{
+    for (int r = 0; r < 16; r++) memcpy(tiles[t][r], (const char *)at + r * stride, 64);
+}
+
+static void tile_store(int t, void *at, size_t stride)
+{
+    for (int r = 0; r < 16; r++) memcpy((char *)at + r * stride, tiles[t][r], 64);
+}
+
+/* c[m][n] += sum_k a[m][2k] b[k][2n] + a[m][2k+1] b[k][2n+1] */
+static void dot_bf16(int c, int a, int b)
+{
+    for (int m = 0; m < 16; m++)
+        for (int k = 0; k < 16; k++)
+            for (int n = 0; n < 16; n++) {
+                float sum;
+                memcpy(&sum, &tiles[c][m][n * 4], sizeof sum);
+                for (int i = 0; i < 2; i++)
+                    sum += vlp_bf16_to_f32(vlp_load_u16(&tiles[a][m][k * 4 + i * 2])) *
+                           vlp_bf16_to_f32(vlp_load_u16(&tiles[b][k][n * 4 + i * 2]));
+                memcpy(&tiles[c][m][n * 4], &sum, sizeof sum);
+            }
+}
+
+/* c[m][n] += sum over four bytes of u8 times s8 */
+static void dot_int8(int c, int a, int b)
+{
+    for (int m = 0; m < 16; m++)
+        for (int k = 0; k < 16; k++)
+            for (int n = 0; n < 16; n++) {
+                int32_t sum;
+                memcpy(&sum, &tiles[c][m][n * 4], sizeof sum);
+                for (int i = 0; i < 4; i++)
+                    sum += tiles[a][m][k * 4 + i] * (int8_t)tiles[b][k][n * 4 + i];
+                memcpy(&tiles[c][m][n * 4], &sum, sizeof sum);
+            }
+}
+
+#define TILE_ZERO(t)              memset(tiles[t], 0, sizeof tiles[t])
+#define TILE_LOAD(t, at, stride)  tile_load(t, at, stride)
+#define TILE_STORE(t, at, stride) tile_store(t, at, stride)
+
+#define AMX_NAME emulated_bf16
+#define TILE_DOT dot_bf16
+#include "../lib/tensor/gemm_amx_impl.h"
+#undef AMX_NAME
+#undef TILE_DOT
+
+#define AMX_NAME emulated_int8
+#define TILE_DOT dot_int8
+#include "../lib/tensor/gemm_amx_impl.h"
+
+static void load_pairs(void *a, const float *x, int n, const struct vlp_quant *q)
+{
+    (void)q;
+    vlp_from_f32(a, VLP_BF16, x, (size_t)n);
+}
+
+static int entered;
+
+static void enter(void)
+{
+    entered++;
+}
+
+static void leave(void)
+{
+    entered--;
+}
+
+START_TEST(amx_tiles_multiply_what_was_packed_for_them)
+{
+    static const int     sizes[][3] = {{1, 1, 1},       {5, 40, 100},  {16, 32, 64},   {17, 33, 65},
+                                       {32, 64, 128},   {50, 96, 768}, {33, 70, 3100}, {64, 32, 1600},
+                                       {170, 64, 1025}, {180, 33, 130}};
+    struct vlp_kernels   k = vlp_kernels_portable;
+    struct vlp_gemm_kind kind = *k.gemm[VLP_PRECISION_INT8];
+    kind.mr = kind.nr = 32;
+    kind.k_align = 16;
+    kind.enter = enter;
+    kind.leave = leave;
+    if (_i == VLP_PRECISION_INT8) {
+        kind.tile = emulated_int8;
+    } else {
+        kind.tile = emulated_bf16;
+        kind.unit = 2;
+        kind.w_limit = 0;
+        kind.quant_row = NULL;
+        kind.load_row = load_pairs;
+    }
+    k.gemm[_i] = &kind;
+    const struct vlp_compute amx = {NULL, VLP_CPU_PORTABLE, &k, (enum vlp_precision)_i};
+    struct vlp_compute       plain;
+    ck_assert_int_eq(vlp_compute_init(&plain, NULL, "portable", (enum vlp_precision)_i, NULL),
+                     VLP_OK);
+    for (size_t s = 0; s < VLP_COUNT(sizes); s++) {
+        const int      M = sizes[s][0], N = sizes[s][1], K = sizes[s][2];
+        struct vlp_rng r;
+        float         *x = vlp_malloc(sizeof *x * M * K), *w = vlp_malloc(sizeof *w * N * K);
+        float         *y = vlp_calloc((size_t)M * N, sizeof *y),
+              *want = vlp_calloc((size_t)M * N, sizeof *y);
+        vlp_rng_seed(&r, 1, s);
+        for (int i = 0; i < M * K; i++) x[i] = (float)vlp_rng_normal(&r);
+        for (int i = 0; i < N * K; i++) w[i] = (float)vlp_rng_normal(&r);
+        struct vlp_packed *p = vlp_pack(&amx, w, VLP_F32, N, K, (enum vlp_precision)_i);
+        struct vlp_packed *q = vlp_pack(&plain, w, VLP_F32, N, K, (enum vlp_precision)_i);
+        vlp_gemm_packed(&amx, y, N, x, K, M, p, 0, N, NULL);
+        vlp_gemm_packed(&plain, want, N, x, K, M, q, 0, N, NULL);
+        for (int i = 0; i < M * N; i++)
+            /* whole numbers are the same to the bit; floats but for the order of sums */
+            if (_i == VLP_PRECISION_INT8)
+                ck_assert(y[i] == want[i]);
+            else
+                ck_assert_double_le(fabs((double)y[i] - want[i]), 1e-5 * K);
+        ck_assert_int_eq(entered, 0);
+        vlp_packed_free(p);
+        vlp_packed_free(q);
+        free(x);
+        free(w);
+        free(y);
+        free(want);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("amx");
+    TCase *t = tcase_create("emulated");
+    tcase_set_timeout(t, 300);
+    tcase_add_loop_test(t, amx_tiles_multiply_what_was_packed_for_them, VLP_PRECISION_BF16,
+                        VLP_PRECISION_INT8 + 1);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    const int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? 1 : 0;
+}
