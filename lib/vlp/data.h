@@ -1,10 +1,15 @@
 /*
  * data.h -- where records come from: files, folders, lists, tables, JSON lines, tar shards.
  *
- * A source yields records in input order. A record has an id that travels with it to the last
- * output, and a picture (a path, or bytes), a text, or both (a pair). Sources are rows of a table;
- * a source that cannot deliver one record says so in the record, and goes on. Not thread-safe: one
- * reader at a time.
+ * A source yields records in input order: the paths, then the list, then the lines. A record has an
+ * id that travels with it to the last output, and a picture (a path, or bytes), a text, or both (a
+ * pair). Sources are rows of a table; a source that cannot deliver one record says so in the
+ * record, and goes on. Not thread-safe: one reader at a time.
+ *
+ * Ids. A picture file: its path as given. A row of a table: its id column; else its picture as the
+ * row names it; else "TABLE:ROW", rows counted from 1 without the header. A tar member:
+ * "SHARD.tar!MEMBER" ("-!MEMBER" from stdin). A line: its number, from 1. A picture with several
+ * captions is several consecutive records with the same picture, "ID#0", "ID#1", ...
  */
 #ifndef VLP_DATA_H
 #define VLP_DATA_H
@@ -12,16 +17,16 @@
 #include <vlp/base.h>
 
 struct vlp_item {
-    const char      *id; /* bytes */
-    size_t           id_len;
-    const char      *path;  /* of the picture, to be read by whoever decodes it; or NULL */
-    const uint8_t   *bytes; /* the picture itself (tar member, stdin); or NULL */
-    size_t           bytes_len;
-    const char      *text; /* caption, query or text; NULL when there is none */
-    size_t           text_len;
-    const char      *label;       /* class, where the table has such a column; or NULL */
-    int64_t          mtime, size; /* of the file, for --update; -1 unknown */
-    enum vlp_status  status;      /* not VLP_OK: this record could not be read; `reason` says why */
+    const char    *id; /* bytes */
+    size_t         id_len;
+    const char    *path;  /* of the picture, to be read by whoever decodes it; or NULL */
+    const uint8_t *bytes; /* the picture itself (tar member, stdin); or NULL */
+    size_t         bytes_len;
+    const char    *text; /* caption, query or text; NULL when there is none */
+    size_t         text_len;
+    const char    *label; /* class, where the table has such a column; or NULL */
+    int64_t mtime, size;  /* of the file, for --update: nanoseconds since 1970, bytes; -1 unknown */
+    enum vlp_status  status; /* not VLP_OK: this record could not be read; `reason` says why */
     const char      *reason;
     struct vlp_arena mem; /* owns all of the above */
 };
@@ -49,15 +54,21 @@ struct vlp_source_options {
     int64_t limit;           /* 0: none */
 };
 
+/* VLP_ERR_USAGE when the options make no sense together. What they point to must live as long as
+ * the source. Inputs are opened when it is their turn. */
 struct vlp_source;
 enum vlp_status vlp_source_open(struct vlp_source **out, const struct vlp_source_options *opt,
                                 struct vlp_error *err);
-/* The next record; *more false at the end. An error here ends the whole input (the list itself is
- * damaged). */
+/* The next record, to be freed by vlp_item_free; *more false at the end. An error here ends the
+ * whole input: a list, table or shard that is damaged (VLP_ERR_FORMAT, which names the line or
+ * offset) or cannot be read; VLP_ERR_STOPPED when a signal interrupted a read. On an error and at
+ * the end `out` is untouched. */
 enum vlp_status vlp_source_next(struct vlp_source *s, struct vlp_item *out, bool *more,
                                 struct vlp_error *err);
-int64_t         vlp_source_expected(
-            const struct vlp_source *s); /* how many records are known to come; -1 unknown */
+/* Known means counted beforehand, for at most a second: not for pipes, tar shards and huge folders.
+ */
+int64_t vlp_source_expected(
+    const struct vlp_source *s); /* how many records are known to come; -1 unknown */
 void vlp_source_close(struct vlp_source *s);
 
 /* 1 .. n of an id under --shard: XXH3-64 of its bytes modulo n, plus one. */

@@ -1,13 +1,14 @@
 /*
  * embedding.h -- the embedding stream (.vle): how the programs talk, and what they leave behind.
  *
- * The format is specified in vlp-embedding(5), byte for byte; embedding.c repeats the layout at its
- * top. In short: a header (magic, version, feature bits, dimension, dtype, modality, normalised,
- * metric, model fingerprint, JSON provenance, checksum), then independent blocks of up to 4096
- * records (ids, flags, meta, vectors, each block with its own checksum, vectors 64-byte aligned in
- * the file), then an end record with the count. Streams with equal headers may be concatenated; a
- * torn tail is cut off; a deleted record is a record with VLP_RECORD_DELETED and no meaning but
- * "forget that id".
+ * The format is specified in vlp-embedding(5), byte for byte; vle_layout.c repeats the layout at
+ * its top. In short: a header (magic, version, feature bits, dimension, dtype, modality,
+ * normalised, metric, model fingerprint, JSON provenance, checksum), then independent blocks of up
+ * to 4096 records (ids, flags, meta, vectors, each block with its own checksum, vectors 64-byte
+ * aligned in the file), then an end record with the count. Streams with equal headers (`about`
+ * apart) may be concatenated; a torn tail is cut off; a deleted record is a record with
+ * VLP_RECORD_DELETED and no meaning but "forget every record of that id before this one". So an
+ * update is a deletion followed by the new record.
  */
 #ifndef VLP_EMBEDDING_H
 #define VLP_EMBEDDING_H
@@ -22,15 +23,23 @@ enum vlp_modality {
     VLP_CLASS
 }; /* CLASS: rows of a saved classifier */
 
+enum vlp_embedding_metric { VLP_METRIC_COSINE, VLP_METRIC_DOT }; /* what the vectors are made for */
+
 struct vlp_embedding_header {
-    int               dim;
-    enum vlp_dtype    dtype;    /* F32, F16, BF16 or I8 (I8: an f32 scale before each row) */
-    enum vlp_modality modality; /* ANY: each record says its own */
-    bool              normalized;
-    char              fingerprint[33]; /* of the model; "" unknown (imported vectors) */
+    int                       dim;   /* 1 .. VLP_EMBEDDING_MAX_DIM */
+    enum vlp_dtype            dtype; /* F32, F16, BF16 or I8 (I8: an f32 scale before each row) */
+    enum vlp_modality         modality; /* ANY: each record says its own */
+    bool                      normalized;
+    enum vlp_embedding_metric metric;
+    char                      fingerprint[33]; /* of the model; "" unknown (imported vectors) */
     json_t *about; /* provenance: {"command":..., "version":..., "orient":true, "logit_scale":100.0,
                       ...} */
 };
+
+#define VLP_EMBEDDING_MAX_DIM  65536
+#define VLP_EMBEDDING_MAX_ID   65536     /* bytes of an id */
+#define VLP_EMBEDDING_MAX_META (1 << 20) /* bytes of a meta */
+#define VLP_EMBEDDING_BLOCK    4096      /* records in a block */
 
 enum {
     VLP_RECORD_DELETED = 1,
@@ -84,14 +93,30 @@ struct vlp_embedding_reader;
 
 /* `path` "-" is stdin; the format is recognised (vle, npy, fvecs, tsv, jsonl, safetensors).
  * A torn vle tail ends the stream with vlp_embedding_torn() true; damage in the middle is
- * VLP_ERR_FORMAT. */
+ * VLP_ERR_FORMAT and names the block and its offset; a stream that needs a feature or version that
+ * we do not know is VLP_ERR_SUPPORT; streams in one file whose headers differ are VLP_ERR_MISMATCH.
+ */
 enum vlp_status vlp_embedding_open(struct vlp_embedding_reader **out, const char *path,
                                    struct vlp_error *err);
+
+struct vlp_embedding_read_options {
+    const char *format; /* instead of recognising it */
+    bool skip_damaged;  /* step over damaged blocks to the next sound one instead of failing */
+    void (*say)(void *ctx, const char *sentence); /* told of each damaged place; may be NULL */
+    void *ctx;
+};
+enum vlp_status vlp_embedding_open_with(struct vlp_embedding_reader **out, const char *path,
+                                        const struct vlp_embedding_read_options *opt,
+                                        struct vlp_error                        *err);
 void            vlp_embedding_close(struct vlp_embedding_reader *r);
 const struct vlp_embedding_header *vlp_embedding_header(const struct vlp_embedding_reader *r);
 bool                               vlp_embedding_torn(const struct vlp_embedding_reader *r);
 bool                               vlp_embedding_ended(
                                   const struct vlp_embedding_reader *r); /* saw a valid end record with the right count */
+
+/* Where the torn tail begins: the size of what is sound. Meaningful when torn. */
+uint64_t vlp_embedding_torn_at(const struct vlp_embedding_reader *r);
+int64_t  vlp_embedding_damaged(const struct vlp_embedding_reader *r); /* places skipped so far */
 
 /*
  * The next block of records: ids, flags, metas and vectors in parallel arrays that live until the

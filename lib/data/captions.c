@@ -1,0 +1,141 @@
+/*
+ * captions.c -- the texts of one picture, from files or tar members that share its stem.
+ *
+ * .txt and .caption hold one caption a line. .json holds an object with "caption", "captions",
+ * "text" ... (columns.c), a string or a list of strings (or of objects with such a key); a list at
+ * the top is a list of captions.
+ */
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "data_internal.h"
+
+static const char *const endings[] = {"txt", "caption", "json"};
+
+bool captions_ending(const char *ext)
+{
+    for (size_t i = 0; i < VLP_COUNT(endings); i++)
+        if (strcasecmp(ext, endings[i]) == 0) return true;
+    return false;
+}
+
+void captions_free(struct captions *c)
+{
+    for (int i = 0; i < c->n; i++) free(c->text[i]);
+    free(c->text);
+    free(c->len);
+    free(c->fault);
+    *c = (struct captions){0};
+}
+
+void captions_add(struct captions *c, const char *text, size_t len)
+{
+    if ((c->n & (c->n - 1)) == 0) {
+        const size_t cap = c->n ? 2 * (size_t)c->n : 1;
+        c->text = vlp_realloc(c->text, cap * sizeof *c->text);
+        c->len = vlp_realloc(c->len, cap * sizeof *c->len);
+    }
+    c->text[c->n] = vlp_strndup(text, len);
+    c->len[c->n++] = len;
+}
+
+void captions_fault(struct captions *c, enum vlp_status s, const char *fmt, ...)
+{
+    va_list ap;
+    if (c->fault) return;
+    va_start(ap, fmt);
+    if (vasprintf(&c->fault, fmt, ap) < 0) {
+        vlp_no_memory(0);
+        abort();
+    }
+    va_end(ap);
+    c->fault_status = s;
+}
+
+static bool is_space(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+void captions_add_lines(struct captions *c, const char *text, size_t len)
+{
+    const char *end = text + len;
+    if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) text += 3;
+    while (text < end) {
+        const char *stop = memchr(text, '\n', (size_t)(end - text));
+        const char *from = text, *to = stop ? stop : end;
+        text = to + 1;
+        while (from < to && is_space(*from)) from++;
+        while (to > from && is_space(to[-1])) to--;
+        if (to > from) captions_add(c, from, (size_t)(to - from));
+    }
+}
+
+/* Nested at most object in list in object: deeper is not a caption. */
+static void add_value(struct captions *c, const json_t *v, int depth)
+{
+    if (json_is_string(v)) captions_add(c, json_string_value(v), json_string_length(v));
+    if (depth == 3) return;
+    for (size_t i = 0; json_is_array(v) && i < json_array_size(v); i++)
+        add_value(c, json_array_get(v, i), depth + 1);
+    if (!json_is_object(v)) return;
+    for (const char *const *name = column_names[COLUMN_TEXT]; *name; name++) {
+        const json_t *inner = json_object_get(v, *name);
+        if (!inner) continue;
+        add_value(c, inner, depth + 1);
+        return;
+    }
+}
+
+void captions_add_json(struct captions *c, const char *text, size_t len, const char *name)
+{
+    json_error_t e;
+    json_t      *root = json_loadb(text, len, JSON_ALLOW_NUL, &e);
+    if (!root)
+        captions_fault(c, VLP_ERR_FORMAT, "%s: not JSON: %s (line %d)", name, e.text, e.line);
+    add_value(c, root, 0);
+    json_decref(root);
+}
+
+void captions_read_beside(struct captions *c, const char *picture)
+{
+    const char    *ext = vlp_path_ext(picture);
+    const size_t   stem = strlen(picture) - strlen(ext);
+    struct vlp_buf path = {0}, text = {0};
+    for (size_t i = 0; i < VLP_COUNT(endings); i++) {
+        vlp_buf_clear(&path);
+        vlp_buf_add(&path, picture, stem);
+        if (!*ext) vlp_buf_add_char(&path, '.');
+        vlp_buf_add_str(&path, endings[i]);
+        if (access(path.data, F_OK) != 0) continue;
+        struct vlp_error err;
+        FILE            *f = fopen(path.data, "rb");
+        if (!f || vlp_read_all(&text, f, CAPTION_FILE_LIMIT, path.data, &err) != VLP_OK)
+            captions_fault(c, f ? err.status : VLP_ERR_IO, "%s",
+                           f ? err.text : "its caption file cannot be read");
+        else if (strcmp(endings[i], "json") == 0)
+            captions_add_json(c, text.data, text.len, path.data);
+        else
+            captions_add_lines(c, text.data, text.len);
+        if (f) fclose(f);
+        break;
+    }
+    vlp_buf_free(&path);
+    vlp_buf_free(&text);
+}
+
+int captions_records(const struct captions *c)
+{
+    return c->n > 1 ? c->n : 1;
+}
+
+void captions_give(const struct captions *c, int k, struct vlp_item *it)
+{
+    if (c->fault && it->status == VLP_OK) item_fail(it, c->fault_status, "%s", c->fault);
+    if (k >= c->n) return;
+    item_set_text(it, c->text[k], c->len[k]);
+    if (c->n > 1) item_number_id(it, k);
+}

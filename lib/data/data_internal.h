@@ -1,0 +1,133 @@
+/*
+ * data_internal.h -- what the sources share: input bytes, records in the making, the table of
+ * kinds.
+ */
+#ifndef DATA_INTERNAL_H
+#define DATA_INTERNAL_H
+
+#include <vlp/data.h>
+
+/* ---- stream.c: the bytes of a file or of stdin, in order
+ * ----------------------------------------- */
+
+enum { STREAM_BUFFER = 128 * 1024 };
+
+struct stream {
+    int      fd;
+    char    *name;
+    uint8_t *buf;
+    size_t   begin, end;
+    bool     eof;
+    uint64_t offset; /* of buf[begin] in the input */
+};
+/* "-" is stdin. */
+enum vlp_status stream_open(struct stream *s, const char *path, struct vlp_error *err);
+void            stream_close(struct stream *s);
+/* Read more when the buffer holds fewer than `want` (<= STREAM_BUFFER) bytes. A read that a signal
+ * ends is VLP_ERR_STOPPED. */
+enum vlp_status stream_fill(struct stream *s, size_t want, struct vlp_error *err);
+/* The next byte, or -1: at the end (*status VLP_OK) or failed. */
+static inline int stream_byte(struct stream *s, enum vlp_status *status, struct vlp_error *err)
+{
+    if (s->begin == s->end && (*status = stream_fill(s, 1, err)) != VLP_OK) return -1;
+    if (s->begin == s->end) return -1;
+    s->offset++;
+    return s->buf[s->begin++];
+}
+/*
+ * Bytes up to `delimiter` (eaten, not stored) or the end into `out`, at most `limit` of them: a
+ * longer line is eaten whole and *too_long set. *more false when nothing was left.
+ */
+enum vlp_status stream_line(struct stream *s, int delimiter, size_t limit, struct vlp_buf *out,
+                            bool *too_long, bool *more, struct vlp_error *err);
+
+/* ---- item.c: records in the making
+ * --------------------------------------------------------------- */
+
+void item_begin(struct vlp_item *it, const char *id, size_t id_len); /* copies the id */
+void item_begin_at(struct vlp_item *it, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3))); /* an id made by printf */
+void item_set_text(struct vlp_item *it, const char *text, size_t len);
+/* The picture is the file at `path`; a file that is not there makes the record a bad one. */
+void item_set_picture(struct vlp_item *it, const char *path);
+void item_fail(struct vlp_item *it, enum vlp_status s, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The same id with "#k". */
+void item_number_id(struct vlp_item *it, int k);
+
+/* ---- captions.c: the texts of one picture
+ * ------------------------------------------------------------ */
+
+struct captions {
+    char          **text;
+    size_t         *len;
+    int             n;
+    char           *fault; /* why the captions cannot be had, or NULL */
+    enum vlp_status fault_status;
+};
+enum { CAPTION_FILE_LIMIT = 4 << 20 };
+void captions_free(struct captions *c);
+void captions_add(struct captions *c, const char *text, size_t len);
+/* Every line that is not empty is a caption. */
+void captions_add_lines(struct captions *c, const char *text, size_t len);
+/* An object with a caption, a list of them, or lists of either; `name` for the fault. */
+void captions_add_json(struct captions *c, const char *text, size_t len, const char *name);
+void captions_fault(struct captions *c, enum vlp_status s, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The first of PICTURE's stem + .txt, .caption, .json that exists. */
+void captions_read_beside(struct captions *c, const char *picture);
+/* Is `ext` an ending of caption files? */
+bool captions_ending(const char *ext);
+/* How many records the picture makes: one each caption, and one without any. */
+int captions_records(const struct captions *c);
+/* Put caption k into the k-th of these records; ids get "#k" when there are several. */
+void captions_give(const struct captions *c, int k, struct vlp_item *it);
+
+/* ---- columns.c: what columns and keys are usually called
+ * --------------------------------------------- */
+
+enum column { COLUMN_IMAGE, COLUMN_TEXT, COLUMN_ID, COLUMN_LABEL, COLUMN_COUNT };
+extern const char *const *const column_names[COLUMN_COUNT]; /* NULL-terminated, most usual first */
+/* The option that names this column, or NULL. */
+const char *column_option(const struct vlp_source_options *o, enum column c);
+
+/* ---- names.c: what a name tells
+ * --------------------------------------------------------------------- */
+
+bool name_is_picture(const char *path);
+/* Do the include and exclude lists let this path in? `walked` pictures need a picture's ending when
+ * there is no include list. */
+bool name_is_wanted(const struct vlp_source_options *o, const char *path, bool walked);
+bool name_is_excluded(const struct vlp_source_options *o, const char *path);
+
+/* ---- the table of kinds
+ * ------------------------------------------------------------------------------ */
+
+struct input {
+    const struct source_kind        *kind;
+    const struct vlp_source_options *opt;
+    const char                      *path;     /* "-" is stdin; lives as long as the input */
+    bool                             counting; /* only the number of records is wanted */
+    void                            *state;
+};
+
+struct source_kind {
+    const char *name; /* of --format, or NULL */
+    enum vlp_status (*open)(struct input *in, struct vlp_error *err);
+    /* A record, whatever its status, or *more false. */
+    enum vlp_status (*next)(struct input *in, struct vlp_item *out, bool *more,
+                            struct vlp_error *err);
+    void (*close)(struct input *in); /* fine after a failed open, with state NULL */
+};
+extern const struct source_kind source_picture, source_folder, source_list, source_lines,
+    source_tsv, source_csv, source_jsonl, source_json, source_tar;
+
+/* Open the input at `path` as what it is. */
+enum vlp_status input_open(struct input *in, const struct vlp_source_options *opt, const char *path,
+                           bool counting, struct vlp_error *err);
+void            input_close(struct input *in);
+bool            input_is_regular(const char *path);
+/* What is at `path`: by --format, its ending, its first bytes. */
+const struct source_kind *kind_of(const struct vlp_source_options *opt, const char *path);
+
+#endif

@@ -1,0 +1,141 @@
+/*
+ * source.c -- all inputs of a job as one sequence of records: paths, then the list, then the lines.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "data_internal.h"
+
+struct vlp_source {
+    struct vlp_source_options opt;
+    struct input              input; /* kind NULL: between inputs */
+    int                       at; /* inputs opened: paths, then 1 for the list, 1 for the lines */
+    int64_t                   given;
+    bool                      counting, over;
+};
+
+static enum vlp_status check_options(const struct vlp_source_options *o, struct vlp_error *err)
+{
+    int standard = 0;
+    for (int i = 0; i < o->n_paths; i++) standard += strcmp(o->paths[i], "-") == 0;
+    standard += o->files_from && strcmp(o->files_from, "-") == 0;
+    standard += o->lines && strcmp(o->lines, "-") == 0;
+    if (standard > 1) return vlp_fail(err, VLP_ERR_USAGE, "standard input can be read only once");
+    if (o->n_shards < 0 || (o->n_shards > 0 && (o->shard < 1 || o->shard > o->n_shards)))
+        return vlp_fail(err, VLP_ERR_USAGE, "shard %d of %d does not exist", o->shard, o->n_shards);
+    if (o->n_paths == 0 && !o->files_from && !o->lines)
+        return vlp_fail(err, VLP_ERR_USAGE, "no input was given");
+    return VLP_OK;
+}
+
+enum vlp_status vlp_source_open(struct vlp_source **out, const struct vlp_source_options *opt,
+                                struct vlp_error *err)
+{
+    VLP_TRY(check_options(opt, err));
+    struct vlp_source *s = vlp_calloc(1, sizeof *s);
+    s->opt = *opt;
+    *out = s;
+    return VLP_OK;
+}
+
+/* Open the next input; false when there is none. */
+static enum vlp_status next_input(struct vlp_source *s, bool *found, struct vlp_error *err)
+{
+    const struct vlp_source_options *o = &s->opt;
+    *found = true;
+    if (s->at < o->n_paths) return input_open(&s->input, o, o->paths[s->at++], s->counting, err);
+    struct input in = {.opt = o, .counting = s->counting};
+    int          extra = s->at++ - o->n_paths;
+    if (o->files_from && extra-- == 0) {
+        in.kind = &source_list;
+        in.path = o->files_from;
+    } else if (o->lines && extra == 0) {
+        in.kind = &source_lines;
+        in.path = o->lines;
+    }
+    *found = in.kind != NULL;
+    if (!*found) return VLP_OK;
+    s->input = in;
+    return in.kind->open(&s->input, err);
+}
+
+static bool in_shard(const struct vlp_source *s, const struct vlp_item *it)
+{
+    return s->opt.n_shards == 0 ||
+           vlp_shard_of(it->id, it->id_len, s->opt.n_shards) == s->opt.shard;
+}
+
+enum vlp_status vlp_source_next(struct vlp_source *s, struct vlp_item *out, bool *more,
+                                struct vlp_error *err)
+{
+    *more = false;
+    while (!s->over && (s->opt.limit == 0 || s->given < s->opt.limit)) {
+        bool            found = true, got = false;
+        enum vlp_status status = s->input.kind ? VLP_OK : next_input(s, &found, err);
+        if (status == VLP_OK && !found) break;
+        if (status == VLP_OK) status = s->input.kind->next(&s->input, out, &got, err);
+        if (status != VLP_OK) {
+            input_close(&s->input);
+            s->over = true;
+            return status;
+        }
+        if (!got) {
+            input_close(&s->input);
+        } else if (in_shard(s, out)) {
+            s->given++;
+            *more = true;
+            return VLP_OK;
+        } else {
+            vlp_item_free(out);
+        }
+    }
+    s->over = true;
+    return VLP_OK;
+}
+
+void vlp_source_close(struct vlp_source *s)
+{
+    if (!s) return;
+    input_close(&s->input);
+    free(s);
+}
+
+/* ---- how many
+ * --------------------------------------------------------------------------------------- */
+
+/* Can the input be read twice, and does that cost little? Not stdin, not tars. */
+static bool countable(const struct vlp_source_options *o, const char *path)
+{
+    if (!path) return true;
+    if (strcmp(path, "-") == 0) return false;
+    const struct source_kind *kind = kind_of(o, path);
+    return kind != NULL;
+}
+
+int64_t vlp_source_expected(const struct vlp_source *s)
+{
+    enum { BUDGET = 1 }; /* seconds: a progress bar is not worth more */
+    struct vlp_source_options o = s->opt;
+    struct vlp_source        *count;
+    for (int i = 0; i < o.n_paths; i++)
+        if (!countable(&o, o.paths[i])) return -1;
+    if ((o.files_from && !input_is_regular(o.files_from)) ||
+        (o.lines && !input_is_regular(o.lines)))
+        return -1;
+    if (vlp_source_open(&count, &o, NULL) != VLP_OK) return -1;
+    count->counting = true;
+    const double    begun = vlp_now();
+    int64_t         n = 0;
+    bool            more = true;
+    struct vlp_item it;
+    while (more) {
+        const enum vlp_status status = vlp_source_next(count, &it, &more, NULL);
+        const bool            late = (n & 255) == 255 && vlp_now() - begun > BUDGET;
+        if (status != VLP_OK || late) n = -1;
+        if (status == VLP_OK && more) vlp_item_free(&it);
+        if (n < 0) break;
+        n += more;
+    }
+    vlp_source_close(count);
+    return n;
+}

@@ -1,0 +1,183 @@
+/*
+ * source_folder.c -- the pictures of a folder, in the byte order of their paths.
+ *
+ * Hidden files and folders are passed over. Links are followed, but never back into a folder that
+ * is being walked. A folder that cannot be read is a bad record.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "data_internal.h"
+
+struct entry {
+    char *name; /* folders end in '/' */
+    bool  is_dir;
+};
+
+/* A folder on the way down to where we are. */
+struct level {
+    struct level *up;
+    char         *path;
+    dev_t         device;
+    ino_t         inode;
+    struct entry *entry;
+    size_t        n, at;
+};
+
+struct folder {
+    struct level *level;
+    struct input  file; /* the picture in hand; kind NULL: none */
+    char         *file_path;
+};
+
+static int entry_order(const void *a, const void *b)
+{
+    return strcmp(((const struct entry *)a)->name, ((const struct entry *)b)->name);
+}
+
+static char *joined(const char *dir, const char *name)
+{
+    struct vlp_buf b = {0};
+    const size_t   n = strlen(dir);
+    vlp_buf_add(&b, dir, n);
+    if (n && dir[n - 1] != '/') vlp_buf_add_char(&b, '/');
+    vlp_buf_add_str(&b, name);
+    return b.data;
+}
+
+static void free_level(struct level *l)
+{
+    for (size_t i = 0; i < l->n; i++) free(l->entry[i].name);
+    free(l->entry);
+    free(l->path);
+    free(l);
+}
+
+/* Are we inside this folder already? */
+static bool is_open(const struct folder *f, const struct stat *st)
+{
+    for (const struct level *l = f->level; l; l = l->up)
+        if (l->device == st->st_dev && l->inode == st->st_ino) return true;
+    return false;
+}
+
+static void read_entries(struct level *l, DIR *dir)
+{
+    size_t cap = 0;
+    for (struct dirent *d; (d = readdir(dir)) != NULL;) {
+        if (d->d_name[0] == '.') continue;
+        bool is_dir = d->d_type == DT_DIR;
+        if (d->d_type == DT_LNK || d->d_type == DT_UNKNOWN) {
+            char *path = joined(l->path, d->d_name);
+            is_dir = vlp_is_dir(path);
+            free(path);
+        }
+        if (l->n == cap) {
+            cap = cap ? 2 * cap : 64;
+            l->entry = vlp_realloc(l->entry, cap * sizeof *l->entry);
+        }
+        struct vlp_buf name = {0};
+        vlp_buf_add_str(&name, d->d_name);
+        if (is_dir) vlp_buf_add_char(&name, '/');
+        l->entry[l->n++] = (struct entry){name.data, is_dir};
+    }
+    if (l->n) qsort(l->entry, l->n, sizeof *l->entry, entry_order);
+}
+
+/* Go down into `path`; 0, or the reason why not. A folder that we are in already is left out. */
+static int descend(struct folder *f, const char *path)
+{
+    struct stat st;
+    DIR        *dir = opendir(path);
+    if (!dir) return errno;
+    if (fstat(dirfd(dir), &st) == 0 && !is_open(f, &st)) {
+        struct level *l = vlp_calloc(1, sizeof *l);
+        *l = (struct level){
+            .up = f->level, .path = vlp_strdup(path), .device = st.st_dev, .inode = st.st_ino};
+        read_entries(l, dir);
+        f->level = l;
+    }
+    closedir(dir);
+    return 0;
+}
+
+static enum vlp_status folder_open(struct input *in, struct vlp_error *err)
+{
+    struct folder *f = vlp_calloc(1, sizeof *f);
+    in->state = f;
+    const int why = descend(f, in->path);
+    return why ? vlp_fail(err, VLP_ERR_IO, "%s: %s", in->path, strerror(why)) : VLP_OK;
+}
+
+/* The next entry that is ours: a picture (true), or a folder that we cannot enter (`why` set). */
+static bool next_entry(struct folder *f, struct input *in, char **path, int *why)
+{
+    *why = 0;
+    while (f->level) {
+        struct level *l = f->level;
+        if (l->at == l->n) {
+            f->level = l->up;
+            free_level(l);
+            continue;
+        }
+        const struct entry *e = &l->entry[l->at++];
+        *path = joined(l->path, e->name);
+        if (e->is_dir) {
+            (*path)[strlen(*path) - 1] = '\0';
+            if (in->opt->recursive && !name_is_excluded(in->opt, *path))
+                if ((*why = descend(f, *path)) != 0) return true;
+        } else if (name_is_wanted(in->opt, *path, true)) {
+            return true;
+        }
+        free(*path);
+    }
+    return false;
+}
+
+static enum vlp_status folder_next(struct input *in, struct vlp_item *out, bool *more,
+                                   struct vlp_error *err)
+{
+    struct folder *f = in->state;
+    for (;;) {
+        if (f->file.kind) {
+            VLP_TRY(f->file.kind->next(&f->file, out, more, err));
+            if (*more) return VLP_OK;
+            input_close(&f->file);
+            free(f->file_path);
+            f->file_path = NULL;
+        }
+        char *path;
+        int   why;
+        *more = next_entry(f, in, &path, &why);
+        if (!*more) return VLP_OK;
+        if (why) {
+            item_begin(out, path, strlen(path));
+            item_fail(out, VLP_ERR_IO, "%s: %s", path, strerror(why));
+            free(path);
+            return VLP_OK;
+        }
+        f->file_path = path;
+        f->file = (struct input){
+            .kind = &source_picture, .opt = in->opt, .path = path, .counting = in->counting};
+        VLP_TRY(f->file.kind->open(&f->file, err));
+    }
+}
+
+static void folder_close(struct input *in)
+{
+    struct folder *f = in->state;
+    if (!f) return;
+    input_close(&f->file);
+    free(f->file_path);
+    while (f->level) {
+        struct level *l = f->level;
+        f->level = l->up;
+        free_level(l);
+    }
+    free(f);
+}
+
+const struct source_kind source_folder = {NULL, folder_open, folder_next, folder_close};

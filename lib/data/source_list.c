@@ -1,0 +1,87 @@
+/*
+ * source_list.c -- a list of paths, one a line or between NULs; each is opened as what it is.
+ *
+ * A line with a tab is a row of a --failed file: its first column counts, with \t \n \r \\ undone.
+ * Without a tab a line is the path itself, byte for byte. Empty lines are passed over.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "data_internal.h"
+
+enum { PATH_LIMIT = 64 * 1024 };
+
+struct list {
+    struct stream  stream;
+    struct vlp_buf line;
+    int64_t        n; /* lines read */
+    struct input   file;
+};
+
+static enum vlp_status list_open(struct input *in, struct vlp_error *err)
+{
+    struct list *l = vlp_calloc(1, sizeof *l);
+    in->state = l;
+    return stream_open(&l->stream, in->path, err);
+}
+
+/* Undo \t \n \r \\ in place; returns the new length. */
+static size_t unescape(char *s, size_t len)
+{
+    static const char escape[] = "tnr\\", plain[] = "\t\n\r\\";
+    size_t            n = 0;
+    for (size_t i = 0; i < len; i++) {
+        const char *e = s[i] == '\\' && i + 1 < len ? strchr(escape, s[i + 1]) : NULL;
+        s[n++] = e && *e ? plain[e - escape] : s[i];
+        i += e && *e;
+    }
+    s[n] = '\0';
+    return n;
+}
+
+static void trim_line(struct vlp_buf *b)
+{
+    if (b->len && b->data[b->len - 1] == '\r') b->data[--b->len] = '\0';
+    char *tab = memchr(b->data, '\t', b->len);
+    if (tab) b->len = unescape(b->data, (size_t)(tab - b->data));
+}
+
+static enum vlp_status list_next(struct input *in, struct vlp_item *out, bool *more,
+                                 struct vlp_error *err)
+{
+    struct list *l = in->state;
+    for (;;) {
+        if (l->file.kind) {
+            VLP_TRY(l->file.kind->next(&l->file, out, more, err));
+            if (*more) return VLP_OK;
+            input_close(&l->file);
+        }
+        bool too_long;
+        VLP_TRY(stream_line(&l->stream, in->opt->nul ? '\0' : '\n', PATH_LIMIT, &l->line, &too_long,
+                            more, err));
+        if (!*more) return VLP_OK;
+        l->n++;
+        if (too_long || memchr(l->line.data, '\0', l->line.len)) {
+            item_begin_at(out, "%s:%lld", in->path, (long long)l->n);
+            item_fail(out, too_long ? VLP_ERR_LIMIT : VLP_ERR_FORMAT, "%s: line %lld %s",
+                      l->stream.name, (long long)l->n,
+                      too_long ? "is longer than a path can be" : "contains a NUL byte");
+            return VLP_OK;
+        }
+        if (!in->opt->nul) trim_line(&l->line);
+        if (l->line.len == 0 || !name_is_wanted(in->opt, l->line.data, false)) continue;
+        VLP_TRY(input_open(&l->file, in->opt, l->line.data, in->counting, err));
+    }
+}
+
+static void list_close(struct input *in)
+{
+    struct list *l = in->state;
+    if (!l) return;
+    input_close(&l->file);
+    vlp_buf_free(&l->line);
+    stream_close(&l->stream);
+    free(l);
+}
+
+const struct source_kind source_list = {NULL, list_open, list_next, list_close};

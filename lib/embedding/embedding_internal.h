@@ -1,0 +1,153 @@
+/*
+ * embedding_internal.h -- what the files of this room share: the input window, the vle layout, the
+ * table of formats.
+ */
+#ifndef EMBEDDING_INTERNAL_H
+#define EMBEDDING_INTERNAL_H
+
+#include <vlp/embedding.h>
+
+/* ---- feed.c: the bytes of a file or a pipe, seen through a window ------------------------------
+ */
+
+struct feed {
+    char          *name;   /* for messages */
+    struct vlp_map map;    /* a regular file, whole */
+    bool           mapped; /* else a descriptor and a buffer */
+    int            fd;
+    uint8_t       *buf; /* 64-byte aligned */
+    size_t         cap, begin, end;
+    bool           eof;
+    uint64_t       offset; /* of the window's first byte in the input */
+};
+/* "-" is stdin. */
+enum vlp_status feed_open(struct feed *f, const char *path, struct vlp_error *err);
+void            feed_close(struct feed *f);
+/*
+ * See `want` bytes from here on, or all that are left when they are fewer: *p and *have, valid
+ * until the next call. Memory grows with what arrives, not with what is wanted.
+ */
+enum vlp_status feed_see(struct feed *f, size_t want, const uint8_t **p, size_t *have,
+                         struct vlp_error *err);
+/* Step over n bytes that were seen. */
+void feed_step(struct feed *f, size_t n);
+/* The next line without its end ("\n", "\r\n", or the end of the input), stepped over; *line NULL
+ * at the end. The bytes live until the next call. VLP_ERR_LIMIT beyond `limit` bytes. */
+enum vlp_status feed_line(struct feed *f, size_t limit, const char **line, size_t *len,
+                          struct vlp_error *err);
+
+/* ---- rows.c -----------------------------------------------------------------------------------
+ */
+
+/* Bytes from one stored row to the next. */
+size_t row_size(enum vlp_dtype t, int dim);
+void   row_from_f32(void *row, enum vlp_dtype t, const float *x, int dim);
+bool   dtype_can_be_stored(enum vlp_dtype t);
+
+/* ---- vle_layout.c -----------------------------------------------------------------------------
+ */
+
+enum {
+    VLE_MAGIC_BYTES = 8,
+    VLE_ALIGN = 64,
+    VLE_HEADER_BYTES = 128, /* before the JSON text */
+    VLE_RECORD_BYTES = 64,  /* head of a block; an end record */
+    VLE_MAX_ABOUT = 1 << 20
+};
+extern const uint8_t vle_header_magic[VLE_MAGIC_BYTES], vle_block_magic[VLE_MAGIC_BYTES],
+    vle_end_magic[VLE_MAGIC_BYTES];
+
+#define VLE_KNOWN_FEATURES UINT64_C(0) /* required features of version 1 that we know: none yet */
+
+static inline uint64_t vle_padded(uint64_t n)
+{
+    return (n + VLE_ALIGN - 1) / VLE_ALIGN * VLE_ALIGN;
+}
+
+void vle_put_header(struct vlp_buf *out, const struct vlp_embedding_header *h);
+/* Size of the header that begins with these VLE_HEADER_BYTES; 0 when they cannot begin one. */
+size_t vle_header_size(const uint8_t *p);
+/* A whole header, `size` bytes. h->about is a new reference. */
+enum vlp_status vle_get_header(struct vlp_embedding_header *h, const uint8_t *p, size_t size,
+                               const char *name, uint64_t offset, struct vlp_error *err);
+
+struct vle_block_head {
+    uint32_t n, flags, ids_size, metas_size;
+    uint64_t size, sum, first;
+};
+enum { VLE_BLOCK_DELETES = 1 }; /* some record of the block is a deletion */
+void vle_put_block_head(uint8_t *p, const struct vle_block_head *b);
+/* NULL when the 64 bytes are a sound head of a block of rows this wide; else what is wrong. */
+const char *vle_get_block_head(struct vle_block_head *b, const uint8_t *p, size_t row);
+uint64_t    vle_vectors_at(const struct vle_block_head *b); /* from the block's start */
+
+void        vle_put_end(uint8_t *p, uint64_t count);
+const char *vle_get_end(uint64_t *count, const uint8_t *p);
+
+/* Do two headers belong together in one file? NULL, or the name of what differs. */
+const char *vle_headers_differ(const struct vlp_embedding_header *a,
+                               const struct vlp_embedding_header *b);
+
+/* ---- the table of formats ---------------------------------------------------------------------
+ */
+
+struct vlp_embedding_writer {
+    const struct format        *format;
+    struct vlp_embedding_header header; /* about: a reference of its own */
+    char                       *path;
+    bool                        standard; /* goes to stdout */
+    bool                        failed;   /* something could not be written */
+    void                       *state;    /* of the format */
+};
+
+struct vlp_embedding_reader {
+    const struct format              *format;
+    struct vlp_embedding_header       header; /* about: a reference of its own */
+    struct feed                       feed;
+    struct vlp_embedding_read_options opt;
+    bool                              torn, ended;
+    int64_t                           damaged; /* places stepped over */
+    uint64_t                          torn_at;
+    void                             *state; /* of the format */
+    /* The block in hand. */
+    const char *ids[VLP_EMBEDDING_BLOCK], *metas[VLP_EMBEDDING_BLOCK];
+    size_t      id_lens[VLP_EMBEDDING_BLOCK], meta_lens[VLP_EMBEDDING_BLOCK];
+    uint32_t    flags[VLP_EMBEDDING_BLOCK];
+};
+
+struct format {
+    const char *name;
+    bool        binary; /* not for terminals */
+    /* Could the input begin so? `have` bytes, at most FORMAT_SNIFF of them; `path` for its ending.
+     */
+    bool (*sniff)(const uint8_t *p, size_t have, const char *path);
+    enum vlp_status (*open)(struct vlp_embedding_reader *r, struct vlp_error *err);
+    enum vlp_status (*next)(struct vlp_embedding_reader *r, struct vlp_embedding_block *b,
+                            struct vlp_error *err);
+    void (*close)(struct vlp_embedding_reader *r);
+
+    enum vlp_status (*create)(struct vlp_embedding_writer              *w,
+                              const struct vlp_embedding_write_options *opt, struct vlp_error *err);
+    enum vlp_status (*write)(struct vlp_embedding_writer *w, const struct vlp_record *r,
+                             struct vlp_error *err);
+    enum vlp_status (*flush)(struct vlp_embedding_writer *w, struct vlp_error *err); /* or NULL */
+    /* Complete what is being written, or (commit false) leave it; free the state either way. */
+    enum vlp_status (*finish)(struct vlp_embedding_writer *w, bool commit, struct vlp_error *err);
+};
+enum { FORMAT_SNIFF = 4096 };
+extern const struct format format_vle, format_npy, format_fvecs, format_tsv, format_jsonl,
+    format_safetensors;
+
+/* vle_write.c */
+enum vlp_status vle_create(struct vlp_embedding_writer              *w,
+                           const struct vlp_embedding_write_options *opt, struct vlp_error *err);
+enum vlp_status vle_write(struct vlp_embedding_writer *w, const struct vlp_record *r,
+                          struct vlp_error *err);
+enum vlp_status vle_flush(struct vlp_embedding_writer *w, struct vlp_error *err);
+enum vlp_status vle_finish(struct vlp_embedding_writer *w, bool commit, struct vlp_error *err);
+
+/* The stream position after the last sound record, for whoever continues it. */
+uint64_t vle_sound_end(const struct vlp_embedding_reader *r);
+uint64_t vle_sound_count(const struct vlp_embedding_reader *r); /* records since the last header */
+
+#endif

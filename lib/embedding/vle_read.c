@@ -1,0 +1,328 @@
+/*
+ * vle_read.c -- embedding streams in: blocks in place where the file is mapped, damage told apart.
+ *
+ * Something unsound with nothing sound behind it is the torn tail of a writer that was killed: the
+ * stream ends before it. With something sound behind it, it is damage: an error, or a place to step
+ * over.
+ */
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "embedding_internal.h"
+
+/* Longer headers are not looked for after damage: each try costs a checksum of that length. */
+enum { SOUGHT_HEADER = 64 * 1024 };
+
+struct vle_reader {
+    size_t   row;
+    uint64_t count;   /* records since the last header */
+    uint64_t blocks;  /* met so far, for messages */
+    size_t   pending; /* bytes of the block in hand */
+    uint64_t sound_end, sound_count;
+    bool     over;
+    bool     unsure;  /* after damage: `count` is not known until a block says it */
+    void    *aligned; /* vectors that the input holds at an odd place */
+    size_t   aligned_size;
+};
+
+static bool vle_sniff(const uint8_t *p, size_t have, const char *path)
+{
+    (void)path;
+    return have >= 4 && memcmp(p, vle_header_magic, have < 8 ? have : 8) == 0;
+}
+
+static enum vlp_status vle_open(struct vlp_embedding_reader *r, struct vlp_error *err)
+{
+    const uint8_t *p;
+    size_t         have;
+    const char    *name = r->feed.name;
+    VLP_TRY(feed_see(&r->feed, VLE_HEADER_BYTES, &p, &have, err));
+    const size_t size = have < VLE_HEADER_BYTES ? VLE_HEADER_BYTES : vle_header_size(p);
+    if (!size) return vlp_fail(err, VLP_ERR_FORMAT, "%s: the header is damaged", name);
+    VLP_TRY(feed_see(&r->feed, size, &p, &have, err));
+    if (have < size)
+        return vlp_fail(err, VLP_ERR_FORMAT, "%s: the header is cut off after %zu bytes", name,
+                        have);
+    VLP_TRY(vle_get_header(&r->header, p, size, name, 0, err));
+    feed_step(&r->feed, size);
+    struct vle_reader *v = vlp_calloc(1, sizeof *v);
+    v->row = row_size(r->header.dtype, r->header.dim);
+    v->sound_end = size;
+    r->state = v;
+    return VLP_OK;
+}
+
+/* ---- damage ------------------------------------------------------------------------------------
+ */
+
+/* Do a sound head of a block, a sound end record or a sound header begin at p? */
+static enum vlp_status sound_here(struct vlp_embedding_reader *r, bool *sound,
+                                  struct vlp_error *err)
+{
+    const struct vle_reader *v = r->state;
+    const uint8_t           *p;
+    size_t                   have;
+    struct vle_block_head    head;
+    uint64_t                 count;
+    *sound = false;
+    VLP_TRY(feed_see(&r->feed, VLE_HEADER_BYTES, &p, &have, err));
+    if (have < VLE_RECORD_BYTES) return VLP_OK;
+    if (memcmp(p, vle_end_magic, VLE_MAGIC_BYTES) == 0)
+        *sound = !vle_get_end(&count, p);
+    else if (memcmp(p, vle_block_magic, VLE_MAGIC_BYTES) == 0)
+        *sound = !vle_get_block_head(&head, p, v->row);
+    else if (have >= VLE_HEADER_BYTES && memcmp(p, vle_header_magic, VLE_MAGIC_BYTES) == 0) {
+        const size_t                size = vle_header_size(p);
+        struct vlp_embedding_header h;
+        if (!size || size > SOUGHT_HEADER) return VLP_OK;
+        VLP_TRY(feed_see(&r->feed, size, &p, &have, err));
+        *sound = have >= size &&
+                 vle_get_header(&h, p, size, r->feed.name, r->feed.offset, NULL) == VLP_OK;
+        if (*sound) json_decref(h.about);
+    }
+    return VLP_OK;
+}
+
+/* Step forward, at least one byte, to the next sound piece; *found false at the end of the input.
+ */
+static enum vlp_status seek_sound(struct vlp_embedding_reader *r, bool *found,
+                                  struct vlp_error *err)
+{
+    const uint8_t *p;
+    size_t         have;
+    *found = false;
+    VLP_TRY(feed_see(&r->feed, 1, &p, &have, err));
+    if (have) feed_step(&r->feed, 1);
+    for (;;) {
+        VLP_TRY(feed_see(&r->feed, VLE_RECORD_BYTES, &p, &have, err));
+        if (have < VLE_RECORD_BYTES) return VLP_OK;
+        const uint8_t *at = memmem(p, have, vle_header_magic, 4);
+        feed_step(&r->feed, at ? (size_t)(at - p) : have - 3);
+        if (!at) continue;
+        VLP_TRY(sound_here(r, found, err));
+        if (*found) return VLP_OK;
+        feed_step(&r->feed, 1);
+    }
+}
+
+/* The piece at the window is unsound: a torn tail, an error, or (found) something to step over. */
+static enum vlp_status damaged(struct vlp_embedding_reader *r, uint64_t at, const char *what,
+                               struct vlp_error *err)
+{
+    struct vle_reader *v = r->state;
+    bool               found;
+    struct vlp_error   told;
+    VLP_TRY(seek_sound(r, &found, err));
+    if (!found) {
+        r->torn = v->over = true;
+        r->torn_at = at;
+        return VLP_OK;
+    }
+    vlp_fail(&told, VLP_ERR_FORMAT, "%s: block %llu at offset %llu %s", r->feed.name,
+             (unsigned long long)v->blocks + 1, (unsigned long long)at, what);
+    if (!r->opt.skip_damaged) {
+        if (err) *err = told;
+        v->over = true;
+        return VLP_ERR_FORMAT;
+    }
+    if (r->opt.say) r->opt.say(r->opt.ctx, told.text);
+    r->damaged++;
+    v->blocks++;
+    v->unsure = true;
+    return VLP_OK;
+}
+
+/* ---- pieces ------------------------------------------------------------------------------------
+ */
+
+/* Point the arrays of the reader into the block; NULL, or what is wrong with it. */
+static const char *take_block(struct vlp_embedding_reader *r, const struct vle_block_head *h,
+                              const uint8_t *p)
+{
+    const uint8_t *flags = p + VLE_RECORD_BYTES;
+    const uint8_t *id_ends = flags + 4 * (size_t)h->n, *meta_ends = id_ends + 4 * (size_t)h->n;
+    const char    *ids = (const char *)meta_ends + 4 * (size_t)h->n, *metas = ids + h->ids_size;
+    uint32_t       id = 0, meta = 0;
+    for (uint32_t i = 0; i < h->n; i++) {
+        const uint32_t id_end = vlp_load_u32(id_ends + 4 * (size_t)i);
+        const uint32_t meta_end = vlp_load_u32(meta_ends + 4 * (size_t)i);
+        if (id_end <= id || id_end > h->ids_size || ids[id_end - 1] != '\0' ||
+            id_end - id > VLP_EMBEDDING_MAX_ID + 1)
+            return "has an impossible id";
+        if (meta_end < meta || meta_end > h->metas_size ||
+            (meta_end > meta && metas[meta_end - 1] != '\0') ||
+            meta_end - meta > VLP_EMBEDDING_MAX_META + 1)
+            return "has an impossible meta";
+        r->flags[i] = vlp_load_u32(flags + 4 * (size_t)i);
+        r->ids[i] = ids + id;
+        r->id_lens[i] = id_end - id - 1;
+        r->metas[i] = meta_end > meta ? metas + meta : NULL;
+        r->meta_lens[i] = meta_end > meta ? meta_end - meta - 1 : 0;
+        id = id_end;
+        meta = meta_end;
+    }
+    return id == h->ids_size && meta == h->metas_size ? NULL : "has bytes that belong to no record";
+}
+
+/* The vectors of a block where they lie, or (in a file whose pieces were cut) where they are
+ * aligned.
+ */
+static const void *vectors_of(struct vle_reader *v, const struct vle_block_head *h,
+                              const uint8_t *p)
+{
+    const uint8_t *raw = p + vle_vectors_at(h);
+    if ((uintptr_t)raw % VLE_ALIGN == 0) return raw;
+    const size_t size = (size_t)vle_padded((uint64_t)h->n * v->row);
+    if (size > v->aligned_size) {
+        free(v->aligned);
+        v->aligned = aligned_alloc(VLE_ALIGN, size);
+        v->aligned_size = size;
+        if (!v->aligned) {
+            vlp_no_memory(size);
+            abort();
+        }
+    }
+    return memcpy(v->aligned, raw, (size_t)h->n * v->row);
+}
+
+static enum vlp_status read_block(struct vlp_embedding_reader *r, struct vlp_embedding_block *b,
+                                  const uint8_t *p, struct vlp_error *err)
+{
+    struct vle_reader    *v = r->state;
+    const uint64_t        at = r->feed.offset;
+    struct vle_block_head h;
+    const char           *wrong = vle_get_block_head(&h, p, v->row);
+    size_t                have;
+    if (wrong) return damaged(r, at, wrong, err);
+    VLP_TRY(feed_see(&r->feed, (size_t)h.size, &p, &have, err));
+    if (have < h.size) return damaged(r, at, "is cut off", err);
+    if (vlp_hash64(p + VLE_RECORD_BYTES, (size_t)h.size - VLE_RECORD_BYTES) != h.sum)
+        wrong = "is damaged (checksum differs)";
+    else if (h.first != v->count && !v->unsure)
+        wrong = "is not the one that follows (records are missing or doubled)";
+    else
+        wrong = take_block(r, &h, p);
+    if (wrong && h.first != v->count && !v->unsure && r->opt.skip_damaged) v->unsure = true;
+    if (wrong) return damaged(r, at, wrong, err);
+    v->unsure = false;
+    v->count = h.first + h.n;
+    v->blocks++;
+    v->pending = (size_t)h.size;
+    v->sound_end = at + h.size;
+    v->sound_count = v->count;
+    r->ended = false;
+    *b = (struct vlp_embedding_block){.n = (int)h.n,
+                                      .ids = r->ids,
+                                      .id_lens = r->id_lens,
+                                      .flags = r->flags,
+                                      .metas = r->metas,
+                                      .meta_lens = r->meta_lens,
+                                      .raw = vectors_of(v, &h, p),
+                                      .row_size = v->row};
+    return VLP_OK;
+}
+
+static enum vlp_status read_end(struct vlp_embedding_reader *r, const uint8_t *p,
+                                struct vlp_error *err)
+{
+    struct vle_reader *v = r->state;
+    uint64_t           count;
+    const uint64_t     at = r->feed.offset;
+    const char        *wrong = vle_get_end(&count, p);
+    if (!wrong && count != v->count && !v->unsure)
+        wrong = "is an end record that counts other records";
+    if (wrong) {
+        if (r->opt.skip_damaged && count != v->count) v->unsure = true;
+        return damaged(r, at, wrong, err);
+    }
+    /* After damage the right count can no longer be told: an end, but not one that vouches. */
+    r->ended = !r->damaged;
+    feed_step(&r->feed, VLE_RECORD_BYTES);
+    v->sound_end = r->feed.offset;
+    v->sound_count = v->count;
+    return VLP_OK;
+}
+
+/* The next stream of a concatenation. */
+static enum vlp_status read_header(struct vlp_embedding_reader *r, struct vlp_error *err)
+{
+    struct vle_reader *v = r->state;
+    const uint64_t     at = r->feed.offset;
+    const uint8_t     *p;
+    size_t             have, size;
+    VLP_TRY(feed_see(&r->feed, VLE_HEADER_BYTES, &p, &have, err));
+    size = have < VLE_HEADER_BYTES ? 0 : vle_header_size(p);
+    if (!size) return damaged(r, at, "is a damaged header", err);
+    VLP_TRY(feed_see(&r->feed, size, &p, &have, err));
+    if (have < size) return damaged(r, at, "is a header that is cut off", err);
+    struct vlp_embedding_header h;
+    const enum vlp_status       s = vle_get_header(&h, p, size, r->feed.name, at, err);
+    if (s == VLP_ERR_FORMAT) return damaged(r, at, "is a damaged header", err);
+    if (s != VLP_OK) return s;
+    json_decref(h.about);
+    const char *differs = vle_headers_differ(&r->header, &h);
+    if (differs)
+        return vlp_fail(err, VLP_ERR_MISMATCH,
+                        "%s: the stream at offset %llu has another %s than the first", r->feed.name,
+                        (unsigned long long)at, differs);
+    feed_step(&r->feed, size);
+    v->count = 0;
+    v->unsure = false;
+    v->sound_end = r->feed.offset;
+    v->sound_count = 0;
+    r->ended = false;
+    return VLP_OK;
+}
+
+static enum vlp_status vle_next(struct vlp_embedding_reader *r, struct vlp_embedding_block *b,
+                                struct vlp_error *err)
+{
+    struct vle_reader *v = r->state;
+    feed_step(&r->feed, v->pending);
+    v->pending = 0;
+    while (b->n == 0 && !v->over) {
+        const uint8_t *p;
+        size_t         have;
+        VLP_TRY(feed_see(&r->feed, VLE_RECORD_BYTES, &p, &have, err));
+        if (have == 0) break;
+        if (have < VLE_RECORD_BYTES)
+            VLP_TRY(damaged(r, r->feed.offset, "is cut off", err));
+        else if (memcmp(p, vle_end_magic, VLE_MAGIC_BYTES) == 0)
+            VLP_TRY(read_end(r, p, err));
+        else if (memcmp(p, vle_header_magic, VLE_MAGIC_BYTES) == 0)
+            VLP_TRY(read_header(r, err));
+        else
+            VLP_TRY(read_block(r, b, p, err));
+    }
+    return VLP_OK;
+}
+
+static void vle_close(struct vlp_embedding_reader *r)
+{
+    struct vle_reader *v = r->state;
+    if (!v) return;
+    free(v->aligned);
+    free(v);
+}
+
+uint64_t vle_sound_end(const struct vlp_embedding_reader *r)
+{
+    return ((const struct vle_reader *)r->state)->sound_end;
+}
+
+uint64_t vle_sound_count(const struct vlp_embedding_reader *r)
+{
+    return ((const struct vle_reader *)r->state)->sound_count;
+}
+
+const struct format format_vle = {.name = "vle",
+                                  .binary = true,
+                                  .sniff = vle_sniff,
+                                  .open = vle_open,
+                                  .next = vle_next,
+                                  .close = vle_close,
+                                  .create = vle_create,
+                                  .write = vle_write,
+                                  .flush = vle_flush,
+                                  .finish = vle_finish};

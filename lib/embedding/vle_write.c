@@ -1,0 +1,266 @@
+/*
+ * vle_write.c -- embedding streams out: each block goes to its place in one piece, so that whoever
+ * is killed leaves whole blocks and at most a torn one, which the next to continue cuts off.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "embedding_internal.h"
+
+/* A block is written when it has this many bytes of ids and metas, or of vectors. */
+enum { FULL_TEXT = 4 << 20, FULL_VECTORS = 32 << 20 };
+
+struct vle_writer {
+    int            fd;
+    bool           regular; /* can be cut back */
+    uint64_t       at;      /* file: the end of what is sound */
+    uint64_t       count;   /* records written since the header */
+    size_t         row;
+    uint32_t       n, flags;
+    struct vlp_buf record_flags, id_ends, meta_ends, ids, metas, vectors, block;
+};
+
+static enum vlp_status write_bytes(struct vlp_embedding_writer *w, const void *data, size_t size,
+                                   struct vlp_error *err)
+{
+    struct vle_writer *v = w->state;
+    const uint8_t     *p = data;
+    size_t             left = size;
+    while (left) {
+        const ssize_t put = write(v->fd, p, left);
+        if (put < 0 && errno == EINTR) continue;
+        if (put < 0) {
+            const int why = errno;
+            w->failed = true;
+            if (v->regular) v->regular = ftruncate(v->fd, (off_t)v->at) == 0;
+            return vlp_fail(err, VLP_ERR_IO, "%s: %s", w->path, strerror(why));
+        }
+        p += put;
+        left -= (size_t)put;
+    }
+    v->at += size;
+    return VLP_OK;
+}
+
+/* ---- where it goes -----------------------------------------------------------------------------
+ */
+
+/* Is what is there no more than the beginning of a header, left by a writer that was killed? */
+static bool only_begun(int fd, uint64_t size)
+{
+    uint8_t      p[VLE_HEADER_BYTES];
+    const size_t have = size < sizeof p ? (size_t)size : sizeof p;
+    if (pread(fd, p, have, 0) != (ssize_t)have) return false;
+    const size_t magic = have < VLE_MAGIC_BYTES ? have : VLE_MAGIC_BYTES;
+    if (memcmp(p, vle_header_magic, magic) != 0) return false;
+    return have < sizeof p || (vle_header_size(p) && size < vle_header_size(p));
+}
+
+/* Find the end of the sound part of `path`, and that its header is ours. */
+static enum vlp_status find_end(struct vlp_embedding_writer *w, uint64_t *end, uint64_t *count,
+                                struct vlp_error *err)
+{
+    struct vlp_embedding_reader      *r;
+    struct vlp_embedding_block        b;
+    struct vlp_embedding_read_options opt = {.format = "vle"};
+    VLP_TRY(vlp_embedding_open_with(&r, w->path, &opt, err));
+    enum vlp_status s = VLP_OK;
+    const char     *differs = vle_headers_differ(&r->header, &w->header);
+    if (differs)
+        s = vlp_fail(err, VLP_ERR_MISMATCH,
+                     "%s: cannot be continued: it has another %s (%d values of %s, model %s) than "
+                     "the new vectors (%d values of %s, model %s)",
+                     w->path, differs, r->header.dim, vlp_dtype_name(r->header.dtype),
+                     r->header.fingerprint[0] ? r->header.fingerprint : "unknown", w->header.dim,
+                     vlp_dtype_name(w->header.dtype),
+                     w->header.fingerprint[0] ? w->header.fingerprint : "unknown");
+    do {
+        b.n = 0;
+        if (s == VLP_OK) s = vlp_embedding_next(r, &b, err);
+    } while (s == VLP_OK && b.n > 0);
+    if (s == VLP_OK) {
+        *end = vle_sound_end(r);
+        *count = vle_sound_count(r);
+    }
+    vlp_embedding_close(r);
+    return s;
+}
+
+/* Continue the stream that is there. */
+static enum vlp_status continue_file(struct vlp_embedding_writer *w, uint64_t size,
+                                     bool *needs_header, struct vlp_error *err)
+{
+    struct vle_writer *v = w->state;
+    uint64_t           end = 0;
+    *needs_header = only_begun(v->fd, size);
+    if (!*needs_header) VLP_TRY(find_end(w, &end, &v->count, err));
+    if ((end < size && ftruncate(v->fd, (off_t)end) != 0) || lseek(v->fd, (off_t)end, SEEK_SET) < 0)
+        return vlp_fail(err, VLP_ERR_IO, "%s: %s", w->path, strerror(errno));
+    v->at = end;
+    return VLP_OK;
+}
+
+static enum vlp_status open_file(struct vlp_embedding_writer              *w,
+                                 const struct vlp_embedding_write_options *opt, bool *needs_header,
+                                 struct vlp_error *err)
+{
+    struct vle_writer *v = w->state;
+    struct stat        st;
+    const bool         there = stat(w->path, &st) == 0;
+    const bool         regular = !there || S_ISREG(st.st_mode);
+    if (there && S_ISDIR(st.st_mode)) return vlp_fail(err, VLP_ERR_IO, "%s: is a folder", w->path);
+    if (there && regular && !opt->append && !opt->force)
+        return vlp_fail(err, VLP_ERR_EXISTS, "%s: exists (-f overwrites it)", w->path);
+    const bool continues = there && regular && opt->append;
+    /* What is overwritten is replaced, not emptied: whoever has it mapped keeps it. */
+    if (there && regular && !continues && unlink(w->path) != 0)
+        return vlp_fail(err, VLP_ERR_IO, "%s: %s", w->path, strerror(errno));
+    const int how = !regular ? O_WRONLY : continues ? O_RDWR : O_RDWR | O_CREAT | O_EXCL;
+    v->fd = open(w->path, how | O_CLOEXEC, 0666);
+    if (v->fd < 0) return vlp_fail(err, VLP_ERR_IO, "%s: %s", w->path, strerror(errno));
+    v->regular = regular;
+    if (!regular) return VLP_OK;
+    if (flock(v->fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+        return vlp_fail(err, VLP_ERR_IO, "%s: another program is writing to it", w->path);
+    if (!continues) return VLP_OK;
+    if (fstat(v->fd, &st) != 0)
+        return vlp_fail(err, VLP_ERR_IO, "%s: %s", w->path, strerror(errno));
+    return continue_file(w, (uint64_t)st.st_size, needs_header, err);
+}
+
+static void free_state(struct vlp_embedding_writer *w)
+{
+    struct vle_writer *v = w->state;
+    if (v->fd > STDERR_FILENO) close(v->fd);
+    vlp_buf_free(&v->record_flags);
+    vlp_buf_free(&v->id_ends);
+    vlp_buf_free(&v->meta_ends);
+    vlp_buf_free(&v->ids);
+    vlp_buf_free(&v->metas);
+    vlp_buf_free(&v->vectors);
+    vlp_buf_free(&v->block);
+    free(v);
+    w->state = NULL;
+}
+
+enum vlp_status vle_create(struct vlp_embedding_writer              *w,
+                           const struct vlp_embedding_write_options *opt, struct vlp_error *err)
+{
+    struct vle_writer *v = vlp_calloc(1, sizeof *v);
+    bool               needs_header = true;
+    w->state = v;
+    v->fd = STDOUT_FILENO;
+    v->row = row_size(w->header.dtype, w->header.dim);
+    enum vlp_status s = VLP_OK;
+    if (!w->standard) {
+        v->fd = -1;
+        s = open_file(w, opt, &needs_header, err);
+    }
+    if (s == VLP_OK && needs_header) {
+        vle_put_header(&v->block, &w->header);
+        s = write_bytes(w, v->block.data, v->block.len, err);
+    }
+    if (s != VLP_OK) free_state(w);
+    return s;
+}
+
+/* ---- records -----------------------------------------------------------------------------------
+ */
+
+static void add_u32(struct vlp_buf *b, uint32_t v)
+{
+    uint8_t p[4];
+    vlp_store_u32(p, v);
+    vlp_buf_add(b, p, sizeof p);
+}
+
+static void pad(struct vlp_buf *b, size_t size)
+{
+    vlp_buf_reserve(b, size - b->len);
+    memset(b->data + b->len, 0, size - b->len);
+    b->len = size;
+}
+
+enum vlp_status vle_flush(struct vlp_embedding_writer *w, struct vlp_error *err)
+{
+    struct vle_writer *v = w->state;
+    struct vlp_buf    *out = &v->block;
+    if (v->n == 0) return VLP_OK;
+    struct vle_block_head h = {.n = v->n,
+                               .flags = v->flags,
+                               .ids_size = (uint32_t)v->ids.len,
+                               .metas_size = (uint32_t)v->metas.len,
+                               .first = v->count};
+    h.size = vle_vectors_at(&h) + vle_padded(v->vectors.len);
+    vlp_buf_clear(out);
+    vlp_buf_reserve(out, (size_t)h.size);
+    pad(out, VLE_RECORD_BYTES);
+    vlp_buf_add(out, v->record_flags.data, v->record_flags.len);
+    vlp_buf_add(out, v->id_ends.data, v->id_ends.len);
+    vlp_buf_add(out, v->meta_ends.data, v->meta_ends.len);
+    vlp_buf_add(out, v->ids.data, v->ids.len);
+    vlp_buf_add(out, v->metas.data, v->metas.len);
+    pad(out, (size_t)vle_vectors_at(&h));
+    vlp_buf_add(out, v->vectors.data, v->vectors.len);
+    pad(out, (size_t)h.size);
+    h.sum = vlp_hash64(out->data + VLE_RECORD_BYTES, out->len - VLE_RECORD_BYTES);
+    vle_put_block_head((uint8_t *)out->data, &h);
+    VLP_TRY(write_bytes(w, out->data, out->len, err));
+    v->count += v->n;
+    v->n = v->flags = 0;
+    vlp_buf_clear(&v->record_flags);
+    vlp_buf_clear(&v->id_ends);
+    vlp_buf_clear(&v->meta_ends);
+    vlp_buf_clear(&v->ids);
+    vlp_buf_clear(&v->metas);
+    vlp_buf_clear(&v->vectors);
+    return VLP_OK;
+}
+
+enum vlp_status vle_write(struct vlp_embedding_writer *w, const struct vlp_record *r,
+                          struct vlp_error *err)
+{
+    struct vle_writer *v = w->state;
+    add_u32(&v->record_flags, r->flags);
+    vlp_buf_add(&v->ids, r->id, r->id_len);
+    vlp_buf_add_char(&v->ids, '\0');
+    add_u32(&v->id_ends, (uint32_t)v->ids.len);
+    if (r->meta) {
+        vlp_buf_add(&v->metas, r->meta, r->meta_len);
+        vlp_buf_add_char(&v->metas, '\0');
+    }
+    add_u32(&v->meta_ends, (uint32_t)v->metas.len);
+    const size_t at = v->vectors.len;
+    pad(&v->vectors, at + v->row);
+    if (r->vector) row_from_f32(v->vectors.data + at, w->header.dtype, r->vector, w->header.dim);
+    if (r->flags & VLP_RECORD_DELETED) v->flags |= VLE_BLOCK_DELETES;
+    v->n++;
+    const bool full = v->n == VLP_EMBEDDING_BLOCK || v->ids.len + v->metas.len >= FULL_TEXT ||
+                      v->vectors.len >= FULL_VECTORS;
+    return full ? vle_flush(w, err) : VLP_OK;
+}
+
+enum vlp_status vle_finish(struct vlp_embedding_writer *w, bool commit, struct vlp_error *err)
+{
+    struct vle_writer *v = w->state;
+    enum vlp_status    s = VLP_OK;
+    if (commit) {
+        uint8_t end[VLE_RECORD_BYTES];
+        s = vle_flush(w, err);
+        vle_put_end(end, v->count);
+        if (s == VLP_OK) s = write_bytes(w, end, sizeof end, err);
+        if (s == VLP_OK && v->regular && fdatasync(v->fd) != 0)
+            s = vlp_fail(err, VLP_ERR_IO, "%s: %s", w->path, strerror(errno));
+        const int fd = v->fd > STDERR_FILENO ? v->fd : -1;
+        v->fd = -1;
+        if (fd >= 0 && close(fd) != 0 && s == VLP_OK)
+            s = vlp_fail(err, VLP_ERR_IO, "%s: %s", w->path, strerror(errno));
+    }
+    free_state(w);
+    return s;
+}

@@ -1,0 +1,318 @@
+/*
+ * check_data.c -- records from files, folders, lists and lines.
+ */
+#include <check.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <vlp/data.h>
+
+static char dir[64], home[4096];
+
+static void make_dir(void)
+{
+    strcpy(dir, "/tmp/vlp-check-XXXXXX");
+    ck_assert_ptr_nonnull(getcwd(home, sizeof home));
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    ck_assert_int_eq(chdir(dir), 0);
+}
+
+static void remove_dir(void)
+{
+    char command[192];
+    ck_assert_int_eq(chdir(home), 0);
+    snprintf(command, sizeof command, "chmod -R u+rwx '%s'; rm -rf '%s'", dir, dir);
+    ck_assert_int_eq(system(command), 0);
+}
+
+static void put_bytes(const char *path, const void *data, size_t len)
+{
+    FILE *f = fopen(path, "wb");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_uint_eq(fwrite(data, 1, len, f), len);
+    ck_assert_int_eq(fclose(f), 0);
+}
+
+static void put(const char *path, const char *text)
+{
+    put_bytes(path, text, strlen(text));
+}
+
+/*
+ * All records as text, one a line: "id|path|text" with "-" for what is missing, "id!status" for bad
+ * ones, "!status" for an error that ends the input.
+ */
+static char *listing(const struct vlp_source_options *o)
+{
+    static struct vlp_buf b;
+    struct vlp_source    *s;
+    struct vlp_error      err;
+    bool                  more = true;
+    vlp_buf_clear(&b);
+    vlp_buf_add(&b, "", 0);
+    enum vlp_status status = vlp_source_open(&s, o, &err);
+    if (status != VLP_OK) {
+        vlp_buf_printf(&b, "!%s", vlp_status_name(status));
+        return b.data;
+    }
+    for (;;) {
+        struct vlp_item it;
+        status = vlp_source_next(s, &it, &more, &err);
+        if (status != VLP_OK || !more) break;
+        ck_assert_uint_eq(strlen(it.id), it.id_len);
+        if (it.status != VLP_OK) {
+            ck_assert_ptr_nonnull(it.reason);
+            vlp_buf_printf(&b, "%s!%s\n", it.id, vlp_status_name(it.status));
+        } else {
+            vlp_buf_printf(&b, "%s|%s|%s\n", it.id, it.path ? it.path : "-",
+                           it.text ? it.text : "-");
+        }
+        vlp_item_free(&it);
+    }
+    if (status != VLP_OK) vlp_buf_printf(&b, "!%s\n", vlp_status_name(status));
+    vlp_source_close(s);
+    return b.data;
+}
+
+static char *paths(struct vlp_source_options o, const char *a, const char *b)
+{
+    char *const list[] = {(char *)a, (char *)b};
+    o.paths = list;
+    o.n_paths = b ? 2 : a ? 1 : 0;
+    return listing(&o);
+}
+
+static void tree(void)
+{
+    ck_assert_int_eq(system("mkdir -p p/b p/a.d p/.hidden p/b/c"), 0);
+    const char *files[] = {"p/b.jpg",         "p/a.png",     "p/B.JPG",        "p/notes.txt",
+                           "p/b/z.webp",      "p/b/y.jpeg",  "p/a.d/x.jpg",    "p/.dot.jpg",
+                           "p/.hidden/h.jpg", "p/b/c/w.jpg", "p/new\nline.jpg"};
+    for (size_t i = 0; i < VLP_COUNT(files); i++) put(files[i], "x");
+}
+
+START_TEST(files_are_records_in_the_order_given)
+{
+    put("b.jpg", "x");
+    put("a.jpg", "x");
+    ck_assert_str_eq(paths((struct vlp_source_options){0}, "b.jpg", "./a.jpg"),
+                     "b.jpg|b.jpg|-\n./a.jpg|./a.jpg|-\n");
+}
+END_TEST
+
+START_TEST(a_missing_file_is_a_bad_record_and_the_rest_follows)
+{
+    put("a.jpg", "x");
+    ck_assert_str_eq(paths((struct vlp_source_options){0}, "gone.jpg", "a.jpg"),
+                     "gone.jpg!io\na.jpg|a.jpg|-\n");
+}
+END_TEST
+
+START_TEST(a_file_knows_its_size_and_time)
+{
+    struct vlp_source        *s;
+    struct vlp_item           it;
+    struct stat               st;
+    bool                      more;
+    char *const               list[] = {"a.jpg"};
+    struct vlp_source_options o = {.paths = list, .n_paths = 1};
+    put("a.jpg", "four");
+    ck_assert_int_eq(stat("a.jpg", &st), 0);
+    ck_assert_int_eq(vlp_source_open(&s, &o, NULL), VLP_OK);
+    ck_assert_int_eq(vlp_source_expected(s), 1);
+    ck_assert_int_eq(vlp_source_next(s, &it, &more, NULL), VLP_OK);
+    ck_assert(more);
+    ck_assert_int_eq(it.size, 4);
+    ck_assert_int_eq(it.mtime, (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec);
+    vlp_item_free(&it);
+    vlp_source_close(s);
+}
+END_TEST
+
+START_TEST(a_folder_gives_its_pictures_in_byte_order_without_hidden_ones)
+{
+    tree();
+    ck_assert_str_eq(paths((struct vlp_source_options){0}, "p", NULL),
+                     "p/B.JPG|p/B.JPG|-\np/a.png|p/a.png|-\np/b.jpg|p/b.jpg|-\n"
+                     "p/new\nline.jpg|p/new\nline.jpg|-\n");
+    ck_assert_str_eq(paths((struct vlp_source_options){.recursive = true}, "p/", NULL),
+                     "p/B.JPG|p/B.JPG|-\np/a.d/x.jpg|p/a.d/x.jpg|-\np/a.png|p/a.png|-\n"
+                     "p/b.jpg|p/b.jpg|-\np/b/c/w.jpg|p/b/c/w.jpg|-\np/b/y.jpeg|p/b/y.jpeg|-\n"
+                     "p/b/z.webp|p/b/z.webp|-\np/new\nline.jpg|p/new\nline.jpg|-\n");
+}
+END_TEST
+
+START_TEST(include_and_exclude_choose_by_base_name_or_path)
+{
+    const char *const jpg[] = {"*.jpg", NULL}, *const inside[] = {"p/b/*", NULL},
+                      *const c[] = {"c", NULL}, *const txt[] = {"*.txt", NULL};
+    tree();
+    ck_assert_str_eq(
+        paths((struct vlp_source_options){.recursive = true, .include = jpg, .exclude = inside},
+              "p", NULL),
+        "p/a.d/x.jpg|p/a.d/x.jpg|-\np/b.jpg|p/b.jpg|-\np/new\nline.jpg|p/new\nline.jpg|-\n");
+    ck_assert_str_eq(
+        paths((struct vlp_source_options){.recursive = true, .include = inside, .exclude = c}, "p",
+              NULL),
+        "p/b/y.jpeg|p/b/y.jpeg|-\np/b/z.webp|p/b/z.webp|-\n");
+    ck_assert_str_eq(paths((struct vlp_source_options){.include = txt}, "p", NULL),
+                     "p/notes.txt|p/notes.txt|-\n");
+}
+END_TEST
+
+START_TEST(links_that_lead_back_do_not_loop)
+{
+    ck_assert_int_eq(system("mkdir -p p/q && ln -s .. p/q/up && ln -s ../../p p/q/again && "
+                            "ln -s nowhere p/q/dangling.jpg"),
+                     0);
+    put("p/q/a.jpg", "x");
+    ck_assert_str_eq(paths((struct vlp_source_options){.recursive = true}, "p", NULL),
+                     "p/q/a.jpg|p/q/a.jpg|-\np/q/dangling.jpg!io\n");
+}
+END_TEST
+
+START_TEST(an_unreadable_folder_is_named)
+{
+    if (geteuid() == 0) return; /* nothing is unreadable for root */
+    tree();
+    ck_assert_int_eq(chmod("p/b", 0), 0);
+    ck_assert_ptr_nonnull(
+        strstr(paths((struct vlp_source_options){.recursive = true}, "p", NULL), "p/b!io\n"));
+}
+END_TEST
+
+START_TEST(a_list_names_files_by_line_or_by_nul)
+{
+    put("a.jpg", "x");
+    put("b c.jpg", "x");
+    put("d\ne.jpg", "x");
+    put("list", "b c.jpg\r\n\n./a.jpg\nlast.jpg");
+    ck_assert_str_eq(paths((struct vlp_source_options){.files_from = "list"}, "a.jpg", NULL),
+                     "a.jpg|a.jpg|-\nb c.jpg|b c.jpg|-\n./a.jpg|./a.jpg|-\nlast.jpg!io\n");
+    put_bytes("nuls", "d\ne.jpg\0a.jpg", 13);
+    ck_assert_str_eq(
+        paths((struct vlp_source_options){.files_from = "nuls", .nul = true}, NULL, NULL),
+        "d\ne.jpg|d\ne.jpg|-\na.jpg|a.jpg|-\n");
+}
+END_TEST
+
+START_TEST(a_list_with_tabs_is_a_failed_file)
+{
+    put("a.jpg", "x");
+    put("d\n\t\\e.jpg", "x");
+    put("list", "a.jpg\tformat\ttruncated\nd\\n\\t\\\\e.jpg\tio\tno\n");
+    ck_assert_str_eq(paths((struct vlp_source_options){.files_from = "list"}, NULL, NULL),
+                     "a.jpg|a.jpg|-\nd\n\t\\e.jpg|d\n\t\\e.jpg|-\n");
+}
+END_TEST
+
+START_TEST(an_endless_line_in_a_list_is_a_bad_record)
+{
+    struct vlp_buf b = {0};
+    put("a.jpg", "x");
+    for (int i = 0; i < 300000; i++) vlp_buf_add_char(&b, 'x');
+    vlp_buf_add_str(&b, "\na.jpg\nwith");
+    vlp_buf_add(&b, "\0nul\n", 5);
+    put_bytes("list", b.data, b.len);
+    ck_assert_str_eq(paths((struct vlp_source_options){.files_from = "list"}, NULL, NULL),
+                     "list:1!limit\na.jpg|a.jpg|-\nlist:3!format\n");
+    vlp_buf_free(&b);
+}
+END_TEST
+
+START_TEST(lines_are_texts_numbered_from_one)
+{
+    put("t", "\xef\xbb\xbf"
+             "a cat\r\n\nzwei  H\xc3\xbcte");
+    ck_assert_str_eq(paths((struct vlp_source_options){.lines = "t"}, NULL, NULL),
+                     "1|-|a cat\n2|-|\n3|-|zwei  H\xc3\xbcte\n");
+    ck_assert_str_eq(
+        paths((struct vlp_source_options){.lines = "t", .id_is_text = true}, NULL, NULL),
+        "a cat|-|a cat\n2|-|\nzwei  H\xc3\xbcte|-|zwei  H\xc3\xbcte\n");
+}
+END_TEST
+
+START_TEST(captions_beside_a_picture_make_pairs)
+{
+    put("a.jpg", "x");
+    put("a.txt", "one caption\n");
+    put("b.jpg", "x");
+    put("b.caption", " first \r\n\nsecond\n");
+    put("c.jpg", "x");
+    put("c.json", "{\"width\": 3, \"caption\": [\"x\", \"y\"]}");
+    put("d.jpg", "x");
+    put("e.jpg", "x");
+    put("e.json", "{\"caption\": ");
+    ck_assert_str_eq(paths((struct vlp_source_options){.captions = true}, ".", NULL),
+                     "./a.jpg|./a.jpg|one caption\n./b.jpg#0|./b.jpg|first\n"
+                     "./b.jpg#1|./b.jpg|second\n./c.jpg#0|./c.jpg|x\n./c.jpg#1|./c.jpg|y\n"
+                     "./d.jpg|./d.jpg|-\n./e.jpg!format\n");
+    ck_assert_str_eq(paths((struct vlp_source_options){0}, "a.jpg", NULL), "a.jpg|a.jpg|-\n");
+}
+END_TEST
+
+START_TEST(shards_part_the_records_and_limits_end_them)
+{
+    struct vlp_buf b = {0};
+    int            n = 0;
+    for (int i = 0; i < 1000; i++) vlp_buf_printf(&b, "text %d\n", i);
+    put_bytes("t", b.data, b.len);
+    for (int shard = 1; shard <= 3; shard++) {
+        struct vlp_source_options o = {.lines = "t", .shard = shard, .n_shards = 3};
+        struct vlp_source        *s;
+        ck_assert_int_eq(vlp_source_open(&s, &o, NULL), VLP_OK);
+        const int64_t expected = vlp_source_expected(s);
+        vlp_source_close(s);
+        int here = 0;
+        for (char *p = listing(&o); (p = strchr(p, '\n')) != NULL; p++) here++;
+        ck_assert_int_gt(here, 250);
+        ck_assert_int_eq(here, expected);
+        n += here;
+    }
+    ck_assert_int_eq(n, 1000);
+    ck_assert_int_eq(vlp_shard_of("", 0, 1), 1);
+    ck_assert_str_eq(paths((struct vlp_source_options){.lines = "t", .limit = 2}, NULL, NULL),
+                     "1|-|text 0\n2|-|text 1\n");
+    vlp_buf_free(&b);
+}
+END_TEST
+
+START_TEST(options_that_contradict_are_refused)
+{
+    ck_assert_str_eq(paths((struct vlp_source_options){0}, NULL, NULL), "!usage");
+    ck_assert_str_eq(paths((struct vlp_source_options){.files_from = "-"}, "-", NULL), "!usage");
+    ck_assert_str_eq(paths((struct vlp_source_options){.shard = 4, .n_shards = 3}, "a", NULL),
+                     "!usage");
+    ck_assert_str_eq(paths((struct vlp_source_options){.files_from = "none"}, NULL, NULL), "!io\n");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("data");
+    TCase *t = tcase_create("sources");
+    tcase_add_checked_fixture(t, make_dir, remove_dir);
+    tcase_add_test(t, files_are_records_in_the_order_given);
+    tcase_add_test(t, a_missing_file_is_a_bad_record_and_the_rest_follows);
+    tcase_add_test(t, a_file_knows_its_size_and_time);
+    tcase_add_test(t, a_folder_gives_its_pictures_in_byte_order_without_hidden_ones);
+    tcase_add_test(t, include_and_exclude_choose_by_base_name_or_path);
+    tcase_add_test(t, links_that_lead_back_do_not_loop);
+    tcase_add_test(t, an_unreadable_folder_is_named);
+    tcase_add_test(t, a_list_names_files_by_line_or_by_nul);
+    tcase_add_test(t, a_list_with_tabs_is_a_failed_file);
+    tcase_add_test(t, an_endless_line_in_a_list_is_a_bad_record);
+    tcase_add_test(t, lines_are_texts_numbered_from_one);
+    tcase_add_test(t, captions_beside_a_picture_make_pairs);
+    tcase_add_test(t, shards_part_the_records_and_limits_end_them);
+    tcase_add_test(t, options_that_contradict_are_refused);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    const int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
