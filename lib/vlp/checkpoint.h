@@ -8,24 +8,35 @@
  * source. Foreign layouts are rows of name-map tables. The room knows files and names, no
  * arithmetic and no model.
  *
- * The document (see vlp-model-file(5)):
+ * The document (vlp-model-file(5) has every key and its bounds):
+ *
  *   { "family": "clip",
- *     "config": { "embed_dim": 512, "activation": "quick_gelu" | "gelu",
+ *     "config": {
+ *       "embed_dim": 512, "activation": "quick_gelu" | "gelu",
  *       "vision": { "kind": "vit", "image_size": 224, "patch_size": 32, "width": 768, "layers": 12,
- *                   "heads": 12, "mlp": 3072, "ln_eps": 1e-5, "interpolate":
- * "none"|"open_clip"|"hf" } or { "kind": "resnet", "image_size": 224, "width": 64, "layers":
- * [3,4,6,3], "heads": 32 }, "text": { "context": 77, "vocab": 49408, "width": 512, "layers": 12,
- * "heads": 8, "mlp": 2048, "ln_eps": 1e-5 } }, "preprocess": { "flavour": "openai"|"hf", "resize":
- * "shortest"|"squash"|"longest", "size": [224, 224], "filter": "bicubic"|"bilinear", "rgb_first":
- * false, "crop_floor": false, "fill": 0, "mean": [..3], "std": [..3] }, "tokenizer": { "kind":
- * "clip_bpe", "cleaning": "openai"|"hf"|"bert", "tensor": "tokenizer.vocab" } or absent when the
- * source has none (the caller supplies share/vlp's), "source": { "layout": "openai", "file":
- * "ViT-B-32.pt", "activation_from": "config"|"tag"|"option"|... }, "fingerprint": "<32 hex digits>"
- * }
+ *                   "heads": 12, "mlp": 3072, "ln_eps": 1e-5,
+ *                   "interpolate": "none" | "open_clip" | "hf" }
+ *              or { "kind": "resnet", "image_size": 224, "width": 64, "layers": [3, 4, 6, 3],
+ *                   "heads": 32 },
+ *       "text": { "context": 77, "vocab": 49408, "width": 512, "layers": 12, "heads": 8,
+ *                 "mlp": 2048, "ln_eps": 1e-5 } },
+ *     "preprocess": { "flavour": "openai" | "hf", "resize": "shortest" | "squash" | "longest",
+ *       "size": [224, 224], "filter": "bicubic" | "bilinear", "rgb_first": false,
+ *       "crop_floor": false, "fill": 0, "mean": [3 numbers], "std": [3 numbers] },
+ *     "tokenizer": { "kind": "clip_bpe", "cleaning": "openai" | "hf" | "bert",
+ *       "tensor": "tokenizer.vocab" },
+ *     "source": { "layout": "openai", "file": "ViT-B-32.pt", "activation_from": "config" },
+ *     "fingerprint": "32 hex digits" }
+ *
+ * "fingerprint" is absent after opening a foreign layout: vlp_checkpoint_fingerprint computes it.
+ * "tokenizer" is absent when the source brings no vocabulary: the caller then supplies share/vlp's.
+ * "vision.interpolate" is the rule for positions of another grid: "open_clip" where the stored grid
+ * is not the configured one (resampled on load), "hf" where pictures may be of another size than
+ * "vision.image_size" (resampled at run time; preprocess.size says which), "none" otherwise.
+ * "source.activation_from" is "config", "layout", "tag", "option" or "default".
  *
  * Canonical CLIP tensor names are OpenAI's (visual.conv1.weight,
- * transformer.resblocks.0.attn.in_proj_weight, text_projection as a bare [d, E] matrix ...): spec
- * section 2.2.
+ * transformer.resblocks.0.attn.in_proj_weight, text_projection as a bare [d, E] matrix ...).
  */
 #ifndef VLP_CHECKPOINT_H
 #define VLP_CHECKPOINT_H
@@ -36,7 +47,7 @@
 #define VLP_MAX_DIM 5
 
 /* One tensor: contiguous little-endian rows in `data`, owned by the checkpoint (often the mapped
- * file). */
+ * file), aligned to the size of an element at least. */
 struct vlp_stored {
     const char    *name;
     enum vlp_dtype dtype;
@@ -45,6 +56,7 @@ struct vlp_stored {
     const void    *data;
     size_t         size; /* bytes */
     bool mapped; /* data lies in a mapped file, whose pages may be given back and refetched */
+    bool extra;  /* the model that the document describes does not use it */
 };
 
 struct vlp_checkpoint {
@@ -82,9 +94,28 @@ void            vlp_checkpoint_close(struct vlp_checkpoint *c); /* fine on a zer
 
 const struct vlp_stored *vlp_checkpoint_find(const struct vlp_checkpoint *c, const char *name);
 
-/* XXH3-128 over names, shapes, f32 values, configuration, preprocessing and tokenizer: 32 hex
- * digits. */
+/*
+ * XXH3-128 over names, shapes and f32 values of the tensors that are not extra, the configuration,
+ * what of "preprocess" decides over pixels, and the tokenizer: 32 hex digits. The same for every
+ * layout that holds the same numbers. Answered from the document where that has one (a vlp file);
+ * else every value is read.
+ */
 void vlp_checkpoint_fingerprint(const struct vlp_checkpoint *c, char text[33]);
+
+/*
+ * Look at every value: calls `found` for each checksum that does not agree ("checksum"), each
+ * tensor with NaN ("nan") or infinity ("inf"), each tensor that the model does not use ("extra"),
+ * a fingerprint that is not that of the content ("fingerprint"). `tensor` is "" where none is
+ * meant. Returns the number of findings; checksums are only there in vlp's own file, and
+ * *checked (may be NULL) is how many were compared.
+ */
+typedef void vlp_found(void *ctx, const char *what, const char *tensor, const char *sentence);
+size_t vlp_checkpoint_verify(const struct vlp_checkpoint *c, size_t *checked, vlp_found *found,
+                             void *ctx);
+
+/* Is `about` a document as vlp-model-file(5) describes it? VLP_ERR_FORMAT names the key that is
+ * missing or out of bounds, VLP_ERR_SUPPORT the family that is not known. */
+enum vlp_status vlp_about_validate(const json_t *about, const char *file, struct vlp_error *err);
 
 /* ---- safetensors, the container (ours and everybody's) ------------------------------------- */
 
@@ -101,7 +132,11 @@ enum vlp_status          vlp_safetensors_open(struct vlp_safetensors *out, const
 void                     vlp_safetensors_close(struct vlp_safetensors *s);
 const struct vlp_stored *vlp_safetensors_find(const struct vlp_safetensors *s, const char *name);
 
-/* Write tensors in the order given, each aligned to 64 bytes within the file; metadata may be NULL.
+/*
+ * Write tensors, each aligned to 64 bytes within the file; metadata (strings) may be NULL. What
+ * aligns is a tensor named "__padding__.N", so that the file stays dense as the format wants it;
+ * readers here do not list those. Q8_0 is written as U8 rows and named in the metadata, whence it
+ * comes back as Q8_0.
  */
 enum vlp_status vlp_safetensors_write(struct vlp_output *o, const struct vlp_stored *tensors,
                                       size_t n, const json_t *metadata, struct vlp_error *err);
@@ -115,13 +150,13 @@ struct vlp_convert {
     enum vlp_dtype  dtype; /* of matrices: F32, F16, BF16, Q8_0 (vlp only); vectors stay f32 but for
                               F16/BF16 foreign */
     bool keep_dtype;       /* leave every tensor as it is */
-    bool force;
+    bool force;            /* overwrite files */
 };
 /*
  * vlp: one self-contained safetensors file at `path`, its tensors with checksums in the metadata.
  * open_clip: a folder with open_clip_model.safetensors + open_clip_config.json. hf: a folder with
  * model.safetensors, config.json, preprocessor_config.json, vocab.json, merges.txt. VLP_ERR_SUPPORT
- * when the layout cannot express the model (a ResNet in hf).
+ * when the layout cannot express the model (a ResNet in hf). Extra tensors are left out.
  */
 enum vlp_status vlp_checkpoint_write(const struct vlp_checkpoint *c, const char *path,
                                      const struct vlp_convert *how, struct vlp_error *err);
