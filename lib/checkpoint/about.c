@@ -1,0 +1,216 @@
+/*
+ * about.c -- is a document what vlp-model-file(5) says it is? Bounds first, so that whoever reads
+ * it after us need not fear products of its numbers.
+ */
+#include <string.h>
+
+#include "checkpoint_internal.h"
+
+struct check {
+    const char       *file;
+    struct vlp_error *err;
+};
+
+static enum vlp_status bad(const struct check *c, const char *object, const char *key,
+                           const char *what)
+{
+    return vlp_fail(c->err, VLP_ERR_FORMAT, "%s: '%s%s%s' %s", c->file, object, *object ? "." : "",
+                    key, what);
+}
+
+/* A whole number within bounds. */
+struct count_rule {
+    const char *key;
+    json_int_t  least, most;
+};
+
+static enum vlp_status check_counts(const struct check *c, const json_t *o, const char *object,
+                                    const struct count_rule *rule, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const json_t *v = json_object_get(o, rule[i].key);
+        if (!v) return bad(c, object, rule[i].key, "is missing");
+        if (!json_is_integer(v) || json_integer_value(v) < rule[i].least ||
+            json_integer_value(v) > rule[i].most)
+            return vlp_fail(c->err, VLP_ERR_FORMAT,
+                            "%s: '%s%s%s' is not a whole number from %lld to %lld", c->file, object,
+                            *object ? "." : "", rule[i].key, (long long)rule[i].least,
+                            (long long)rule[i].most);
+    }
+    return VLP_OK;
+}
+
+/* One of the words, NULL-terminated. */
+static enum vlp_status check_word(const struct check *c, const json_t *o, const char *object,
+                                  const char *key, const char *const *words)
+{
+    const char *v = json_string_value(json_object_get(o, key));
+    if (!v) return bad(c, object, key, "is missing");
+    for (; *words; words++)
+        if (strcmp(*words, v) == 0) return VLP_OK;
+    return bad(c, object, key, "is a word that is not known");
+}
+
+static const struct count_rule tower_rules[] = {
+    {"width", 1, 1 << 16}, {"layers", 1, 1024}, {"heads", 1, 1 << 16}, {"mlp", 1, 1 << 19}};
+static const struct count_rule text_rules[] = {{"context", 2, 1 << 16}, {"vocab", 3, 1 << 24}};
+static const struct count_rule vit_rules[] = {{"image_size", 1, VLP_MAX_IMAGE_SIZE},
+                                              {"patch_size", 1, VLP_MAX_IMAGE_SIZE}};
+static const struct count_rule resnet_rules[] = {
+    {"image_size", 32, VLP_MAX_IMAGE_SIZE}, {"width", 2, 1 << 12}, {"heads", 1, 1 << 16}};
+static const struct count_rule clip_rules[] = {{"embed_dim", 1, 1 << 16}};
+
+static json_int_t count(const json_t *o, const char *key)
+{
+    return json_integer_value(json_object_get(o, key));
+}
+
+static enum vlp_status check_tower(const struct check *c, const json_t *o, const char *object)
+{
+    VLP_TRY(check_counts(c, o, object, tower_rules, VLP_COUNT(tower_rules)));
+    if (count(o, "width") % count(o, "heads"))
+        return bad(c, object, "heads", "does not divide the width");
+    const json_t *eps = json_object_get(o, "ln_eps");
+    if (!json_is_number(eps) || !(json_number_value(eps) > 0) || !(json_number_value(eps) < 1))
+        return bad(c, object, "ln_eps", "is not a small positive number");
+    return VLP_OK;
+}
+
+static enum vlp_status check_vit(const struct check *c, const json_t *o)
+{
+    static const char *const interpolate[] = {"none", "open_clip", "hf", NULL};
+    VLP_TRY(check_tower(c, o, "config.vision"));
+    VLP_TRY(check_counts(c, o, "config.vision", vit_rules, VLP_COUNT(vit_rules)));
+    VLP_TRY(check_word(c, o, "config.vision", "interpolate", interpolate));
+    if (count(o, "image_size") < count(o, "patch_size"))
+        return bad(c, "config.vision", "patch_size", "is larger than the pictures");
+    return VLP_OK;
+}
+
+static enum vlp_status check_resnet(const struct check *c, const json_t *o)
+{
+    VLP_TRY(check_counts(c, o, "config.vision", resnet_rules, VLP_COUNT(resnet_rules)));
+    const json_t *layers = json_object_get(o, "layers");
+    if (json_array_size(layers) != 4)
+        return bad(c, "config.vision", "layers", "is not a list of four");
+    for (size_t i = 0; i < 4; i++) {
+        const json_t *v = json_array_get(layers, i);
+        if (!json_is_integer(v) || json_integer_value(v) < 1 || json_integer_value(v) > 256)
+            return bad(c, "config.vision", "layers", "is not a list of four counts from 1 to 256");
+    }
+    if (count(o, "width") % 2 || 32 * count(o, "width") % count(o, "heads"))
+        return bad(c, "config.vision", "width", "is not even, or the heads do not divide it");
+    if (count(o, "image_size") % 32)
+        return bad(c, "config.vision", "image_size", "is not a multiple of 32");
+    return VLP_OK;
+}
+
+static enum vlp_status check_clip(const struct check *c, const json_t *config)
+{
+    static const char *const activations[] = {"gelu", "quick_gelu", NULL};
+    static const char *const kinds[] = {"vit", "resnet", NULL};
+    const json_t            *vision = json_object_get(config, "vision"),
+                 *text = json_object_get(config, "text");
+    if (!json_is_object(vision)) return bad(c, "config", "vision", "is missing");
+    if (!json_is_object(text)) return bad(c, "config", "text", "is missing");
+    VLP_TRY(check_counts(c, config, "config", clip_rules, VLP_COUNT(clip_rules)));
+    VLP_TRY(check_word(c, config, "config", "activation", activations));
+    VLP_TRY(check_word(c, vision, "config.vision", "kind", kinds));
+    VLP_TRY(check_tower(c, text, "config.text"));
+    VLP_TRY(check_counts(c, text, "config.text", text_rules, VLP_COUNT(text_rules)));
+    return strcmp(json_string_value(json_object_get(vision, "kind")), "vit") == 0
+               ? check_vit(c, vision)
+               : check_resnet(c, vision);
+}
+
+static enum vlp_status check_three(const struct check *c, const json_t *o, const char *key,
+                                   bool positive)
+{
+    const json_t *v = json_object_get(o, key);
+    bool          fine = json_array_size(v) == 3;
+    for (size_t i = 0; i < 3 && fine; i++) {
+        const json_t *n = json_array_get(v, i);
+        fine = json_is_number(n) && (!positive || json_number_value(n) > 0);
+    }
+    return fine ? VLP_OK
+                : bad(c, "preprocess", key,
+                      positive ? "is not three positive numbers" : "is not three numbers");
+}
+
+static enum vlp_status check_preprocess(const struct check *c, const json_t *p)
+{
+    static const char *const       flavours[] = {"openai", "hf",   "squash", "longest",
+                                                 "square", "vilt", NULL};
+    static const char *const       resizes[] = {"shortest", "squash", "longest", "vilt", NULL};
+    static const char *const       filters[] = {"bicubic", "bilinear", NULL};
+    static const char *const       flags[] = {"rgb_first", "crop_floor"};
+    static const struct count_rule fill[] = {{"fill", 0, 255}};
+    if (!json_is_object(p)) return bad(c, "", "preprocess", "is missing");
+    VLP_TRY(check_word(c, p, "preprocess", "flavour", flavours));
+    VLP_TRY(check_word(c, p, "preprocess", "resize", resizes));
+    VLP_TRY(check_word(c, p, "preprocess", "filter", filters));
+    VLP_TRY(check_counts(c, p, "preprocess", fill, 1));
+    for (size_t i = 0; i < VLP_COUNT(flags); i++)
+        if (!json_is_boolean(json_object_get(p, flags[i])))
+            return bad(c, "preprocess", flags[i], "is neither true nor false");
+    const json_t *size = json_object_get(p, "size");
+    for (size_t i = 0; i < 2; i++) {
+        const json_t *v = json_array_get(size, i);
+        if (json_array_size(size) != 2 || !json_is_integer(v) || json_integer_value(v) < 1 ||
+            json_integer_value(v) > VLP_MAX_IMAGE_SIZE)
+            return bad(c, "preprocess", "size", "is not two sides of a picture");
+    }
+    VLP_TRY(check_three(c, p, "mean", false));
+    return check_three(c, p, "std", true);
+}
+
+static enum vlp_status check_tokenizer(const struct check *c, const json_t *t)
+{
+    static const char *const kinds[] = {"clip_bpe", "bert_uncased", NULL};
+    static const char *const cleanings[] = {"openai", "hf", "bert", NULL};
+    if (!t) return VLP_OK;
+    VLP_TRY(check_word(c, t, "tokenizer", "kind", kinds));
+    VLP_TRY(check_word(c, t, "tokenizer", "cleaning", cleanings));
+    return json_is_string(json_object_get(t, "tensor"))
+               ? VLP_OK
+               : bad(c, "tokenizer", "tensor", "is missing");
+}
+
+static const struct {
+    const char *family;
+    enum vlp_status (*check)(const struct check *c, const json_t *config);
+    void (*expect)(const json_t *config, vlp_expected *expected, void *ctx);
+} families[] = {{"clip", check_clip, vlp_clip_expect}};
+
+static size_t find_family(const json_t *about)
+{
+    const char *name = json_string_value(json_object_get(about, "family"));
+    size_t      i = 0;
+    while (i < VLP_COUNT(families) && (!name || strcmp(families[i].family, name) != 0)) i++;
+    return i;
+}
+
+enum vlp_status vlp_about_validate(const json_t *about, const char *file, struct vlp_error *err)
+{
+    const struct check c = {file, err};
+    const json_t      *family = json_object_get(about, "family");
+    if (!json_is_object(about))
+        return vlp_fail(err, VLP_ERR_FORMAT, "%s: the document is not a JSON object", file);
+    if (!json_is_string(family)) return bad(&c, "", "family", "is missing");
+    const size_t i = find_family(about);
+    if (i == VLP_COUNT(families))
+        return vlp_fail(err, VLP_ERR_SUPPORT, "%s: family '%.40s' is not known", file,
+                        json_string_value(family));
+    const json_t *config = json_object_get(about, "config");
+    if (!json_is_object(config)) return bad(&c, "", "config", "is missing");
+    VLP_TRY(families[i].check(&c, config));
+    VLP_TRY(check_preprocess(&c, json_object_get(about, "preprocess")));
+    return check_tokenizer(&c, json_object_get(about, "tokenizer"));
+}
+
+void vlp_about_expect(const json_t *about, vlp_expected *expected, void *ctx)
+{
+    const size_t i = find_family(about);
+    if (i < VLP_COUNT(families))
+        families[i].expect(json_object_get(about, "config"), expected, ctx);
+}

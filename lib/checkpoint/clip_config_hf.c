@@ -1,0 +1,160 @@
+/*
+ * clip_config_hf.c -- the document of a CLIP in Hugging Face's layout: config.json says everything
+ * but the shapes, and the shapes must agree.
+ *
+ * Missing keys mean B/32. In old files text_config_dict and vision_config_dict override the newer
+ * objects. Without a config.json the tensors alone decide.
+ */
+#include <string.h>
+
+#include "checkpoint_internal.h"
+
+struct hf {
+    const struct vlp_opening *o;
+    const char               *file;
+};
+
+/* { ...X_config, ...X_config_dict } */
+static json_t *tower_config(const json_t *config, const char *name)
+{
+    char key[64];
+    snprintf(key, sizeof key, "%s_config", name);
+    json_t       *merged = json_object();
+    const json_t *base = json_object_get(config, key);
+    if (json_is_object(base)) json_object_update(merged, (json_t *)base);
+    snprintf(key, sizeof key, "%s_config_dict", name);
+    const json_t *over = json_object_get(config, key);
+    if (json_is_object(over)) json_object_update(merged, (json_t *)over);
+    return merged;
+}
+
+static enum vlp_status read_count(const struct hf *h, const json_t *o, const char *key,
+                                  json_int_t missing, json_int_t *out)
+{
+    const json_t *v = json_object_get(o, key);
+    *out = missing;
+    if (!v || json_is_null(v)) return VLP_OK;
+    *out = json_integer_value(v);
+    if (json_is_integer(v) && *out >= 1 && *out <= VLP_MAX_COUNT) return VLP_OK;
+    return vlp_fail(h->o->err, VLP_ERR_FORMAT, "%s: '%s' has an impossible value", h->file, key);
+}
+
+/* What config.json says beside what the tensors say. */
+static enum vlp_status agree(const struct hf *h, const json_t *tower, const char *ours,
+                             const json_t *config, const char *theirs, json_int_t missing)
+{
+    json_int_t       said;
+    const json_int_t real = json_integer_value(json_object_get(tower, ours));
+    VLP_TRY(read_count(h, config, theirs, missing, &said));
+    if (said == real) return VLP_OK;
+    return vlp_fail(h->o->err, VLP_ERR_MISMATCH,
+                    "%s: '%s' is %lld, but the tensors of %s have %lld", h->file, theirs,
+                    (long long)said, h->o->source->file, (long long)real);
+}
+
+static enum vlp_status read_tower(const struct hf *h, json_t *tower, const json_t *config,
+                                  json_int_t width, json_int_t mlp, json_int_t heads)
+{
+    json_int_t n;
+    VLP_TRY(agree(h, tower, "width", config, "hidden_size", width));
+    VLP_TRY(agree(h, tower, "layers", config, "num_hidden_layers", 12));
+    VLP_TRY(agree(h, tower, "mlp", config, "intermediate_size", mlp));
+    VLP_TRY(read_count(h, config, "num_attention_heads", heads, &n));
+    json_object_set_new(tower, "heads", json_integer(n));
+    const json_t *eps = json_object_get(config, "layer_norm_eps");
+    if (json_is_number(eps))
+        json_object_set_new(tower, "ln_eps", json_real(json_number_value(eps)));
+    return VLP_OK;
+}
+
+static const char *activation_of(const json_t *config)
+{
+    const char *name = json_string_value(json_object_get(config, "hidden_act"));
+    return name ? name : "quick_gelu";
+}
+
+static enum vlp_status read_activation(const struct hf *h, json_t *about, const json_t *text,
+                                       const json_t *vision)
+{
+    const char *a = activation_of(text), *b = activation_of(vision);
+    if (strcmp(a, b) != 0)
+        return vlp_fail(h->o->err, VLP_ERR_SUPPORT,
+                        "%s: hidden_act is '%.40s' in one tower and '%.40s' in the other", h->file,
+                        a, b);
+    if (strcmp(a, "gelu") != 0 && strcmp(a, "quick_gelu") != 0)
+        return vlp_fail(h->o->err, VLP_ERR_SUPPORT, "%s: hidden_act '%.40s' is not known", h->file,
+                        a);
+    return vlp_clip_activation(h->o, about, a, "config", a);
+}
+
+static enum vlp_status read_config(const struct hf *h, json_t *about, const json_t *text,
+                                   const json_t *vision, const json_t *top)
+{
+    json_t *config = json_object_get(about, "config");
+    json_t *tower = json_object_get(config, "text");
+    VLP_TRY(read_tower(h, tower, text, 512, 2048, 8));
+    VLP_TRY(agree(h, tower, "context", text, "max_position_embeddings", 77));
+    VLP_TRY(agree(h, tower, "vocab", text, "vocab_size", 49408));
+    tower = json_object_get(config, "vision");
+    VLP_TRY(read_tower(h, tower, vision, 768, 3072, 12));
+    VLP_TRY(agree(h, tower, "patch_size", vision, "patch_size", 32));
+    VLP_TRY(agree(h, tower, "image_size", vision, "image_size", 224));
+    VLP_TRY(agree(h, config, "embed_dim", top, "projection_dim", 512));
+    return read_activation(h, about, text, vision);
+}
+
+/* preprocessor_config.json, or what newer files keep inside processor_config.json. */
+static enum vlp_status read_preprocess(const struct hf *h, json_t *about)
+{
+    const char *name = "preprocessor_config.json";
+    json_t     *cfg = NULL, *outer = NULL;
+    VLP_TRY(vlp_json_beside(&cfg, h->o->source, name, h->o->err));
+    if (!cfg) {
+        name = "processor_config.json";
+        VLP_TRY(vlp_json_beside(&outer, h->o->source, name, h->o->err));
+        json_t *inner = json_object_get(outer, "image_processor");
+        if (json_is_object(inner)) cfg = json_incref(inner);
+        json_decref(outer);
+    }
+    json_t         *p = json_object_get(about, "preprocess");
+    enum vlp_status s = VLP_OK;
+    if (cfg) {
+        s = vlp_preprocess_from_hf(
+            p, cfg, vlp_path_join(h->o->source->mem, h->o->source->folder, name), h->o->err);
+        vlp_preprocess_own_keys(p, json_object_get(cfg, "vlp"));
+    } else {
+        vlp_opening_say(h->o, "%s: no preprocessor_config.json: taking CLIP's constants",
+                        h->o->source->file);
+    }
+    json_decref(cfg);
+    return s;
+}
+
+enum vlp_status vlp_clip_describe_hf(struct vlp_opening *o, json_t *about)
+{
+    json_t *config = NULL, *top = NULL;
+    VLP_TRY(vlp_clip_derive(&config, o));
+    json_object_set_new(about, "config", config);
+    json_t *vision = json_object_get(config, "vision");
+    json_object_set_new(vision, "interpolate", json_string("hf"));
+    const json_int_t side = json_integer_value(json_object_get(vision, "image_size"));
+    json_object_set_new(about, "preprocess", vlp_preprocess_default("hf", side));
+
+    const struct hf h = {o, vlp_path_join(o->source->mem, o->source->folder, "config.json")};
+    VLP_TRY(vlp_json_beside(&top, o->source, "config.json", o->err));
+    enum vlp_status s;
+    if (json_is_object(top)) {
+        json_t *t = tower_config(top, "text"), *v = tower_config(top, "vision");
+        s = read_config(&h, about, t, v, top);
+        json_decref(t);
+        json_decref(v);
+    } else {
+        vlp_opening_say(o, "%s: no config.json: %lld heads of 64 in the vision tower, by its width",
+                        o->source->file,
+                        (long long)json_integer_value(json_object_get(vision, "heads")));
+        s = vlp_clip_activation(o, about, NULL, NULL, "quick_gelu");
+    }
+    json_decref(top);
+    if (s == VLP_OK) s = read_preprocess(&h, about);
+    return s == VLP_OK ? vlp_vocabulary_import(o, about, "hf") : s;
+}

@@ -1,0 +1,260 @@
+/*
+ * clip_config_open_clip.c -- the document of a CLIP with OpenAI's names: TorchScript archives,
+ * open_clip folders with open_clip_config.json, bare files.
+ *
+ * Missing keys take open_clip's defaults. A configuration that lies beside a file given by its own
+ * name is used only if it describes that file.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "checkpoint_internal.h"
+
+#define CONFIG "open_clip_config.json"
+
+struct open_clip {
+    const struct vlp_opening *o;
+    const char               *file;
+    const json_t             *vision, *text, *top; /* of model_cfg */
+};
+
+static enum vlp_status read_count(const struct open_clip *c, const json_t *o, const char *key,
+                                  json_int_t missing, json_int_t *out)
+{
+    const json_t *v = json_object_get(o, key);
+    *out = missing;
+    if (!v || json_is_null(v)) return VLP_OK;
+    *out = json_integer_value(v);
+    if (json_is_integer(v) && *out >= 1 && *out <= VLP_MAX_COUNT) return VLP_OK;
+    return vlp_fail(c->o->err, VLP_ERR_FORMAT, "%s: '%s' has an impossible value", c->file, key);
+}
+
+static enum vlp_status agree(const struct open_clip *c, const json_t *tower, const char *ours,
+                             const json_t *config, const char *theirs, json_int_t missing)
+{
+    json_int_t       said;
+    const json_int_t real = json_integer_value(json_object_get(tower, ours));
+    VLP_TRY(read_count(c, config, theirs, missing, &said));
+    if (said == real) return VLP_OK;
+    return vlp_fail(c->o->err, VLP_ERR_MISMATCH,
+                    "%s: '%s' is %lld, but the tensors of %s have %lld", c->file, theirs,
+                    (long long)said, c->o->source->file, (long long)real);
+}
+
+/* Switches that make another model of it; null, false and `fine` are the plain one. */
+static const struct {
+    bool        vision;
+    const char *key, *fine;
+} switches[] = {
+    {true, "timm_model_name", NULL}, {true, "attentional_pool", NULL},   {true, "no_ln_pre", NULL},
+    {true, "pool_type", "tok"},      {true, "attn_type", NULL},          {true, "qk_norm", NULL},
+    {false, "hf_model_name", NULL},  {false, "hf_tokenizer_name", NULL}, {false, "embed_cls", NULL},
+    {false, "no_causal_mask", NULL}, {false, "pool_type", "argmax"},     {false, "qk_norm", NULL},
+};
+
+static enum vlp_status check_switches(const struct open_clip *c)
+{
+    for (size_t i = 0; i < VLP_COUNT(switches); i++) {
+        const json_t *v =
+            json_object_get(switches[i].vision ? c->vision : c->text, switches[i].key);
+        if (!v || json_is_null(v) || json_is_false(v)) continue;
+        if (switches[i].fine && json_is_string(v) &&
+            strcmp(json_string_value(v), switches[i].fine) == 0)
+            continue;
+        return vlp_fail(c->o->err, VLP_ERR_SUPPORT, "%s: '%s' asks for another architecture",
+                        c->file, switches[i].key);
+    }
+    return VLP_OK;
+}
+
+static void read_eps(json_t *tower, const json_t *config)
+{
+    const json_t *eps = json_object_get(json_object_get(config, "norm_kwargs"), "eps");
+    if (json_is_number(eps))
+        json_object_set_new(tower, "ln_eps", json_real(json_number_value(eps)));
+}
+
+/* 224, or a list of two that are the same. */
+static enum vlp_status read_image_size(const struct open_clip *c, json_int_t *out)
+{
+    const json_t *v = json_object_get(c->vision, "image_size");
+    if (!json_is_array(v)) return read_count(c, c->vision, "image_size", 224, out);
+    *out = json_integer_value(json_array_get(v, 0));
+    if (json_array_size(v) == 2 && json_integer_value(json_array_get(v, 1)) == *out && *out >= 1 &&
+        *out <= VLP_MAX_IMAGE_SIZE)
+        return VLP_OK;
+    return vlp_fail(c->o->err, VLP_ERR_SUPPORT, "%s: 'image_size' is not a square", c->file);
+}
+
+static enum vlp_status read_vit(const struct open_clip *c, json_t *tower)
+{
+    json_int_t       size, head;
+    const json_int_t width = json_integer_value(json_object_get(tower, "width"));
+    VLP_TRY(agree(c, tower, "width", c->vision, "width", 768));
+    VLP_TRY(agree(c, tower, "layers", c->vision, "layers", 12));
+    VLP_TRY(agree(c, tower, "patch_size", c->vision, "patch_size", 16));
+    VLP_TRY(read_count(c, c->vision, "head_width", 64, &head));
+    if (width % head)
+        return vlp_fail(c->o->err, VLP_ERR_FORMAT,
+                        "%s: 'head_width' %lld does not divide the width %lld", c->file,
+                        (long long)head, (long long)width);
+    json_object_set_new(tower, "heads", json_integer(width / head));
+    read_eps(tower, c->vision);
+    const json_t *ratio = json_object_get(c->vision, "mlp_ratio");
+    const double  mlp =
+        trunc((double)width * (json_is_number(ratio) ? json_number_value(ratio) : 4));
+    if (mlp != (double)json_integer_value(json_object_get(tower, "mlp")))
+        return vlp_fail(c->o->err, VLP_ERR_MISMATCH,
+                        "%s: 'mlp_ratio' makes %.0f hidden units, but the tensors of %s have %lld",
+                        c->file, mlp, c->o->source->file,
+                        (long long)json_integer_value(json_object_get(tower, "mlp")));
+    VLP_TRY(read_image_size(c, &size));
+    if (size != json_integer_value(json_object_get(tower, "image_size"))) {
+        json_object_set_new(tower, "image_size", json_integer(size));
+        json_object_set_new(tower, "interpolate", json_string("open_clip"));
+    }
+    return VLP_OK;
+}
+
+static enum vlp_status read_resnet(const struct open_clip *c, json_t *tower)
+{
+    json_int_t    size, head;
+    const json_t *layers = json_object_get(c->vision, "layers");
+    VLP_TRY(agree(c, tower, "width", c->vision, "width", 64));
+    if (!json_equal(layers, json_object_get(tower, "layers")))
+        return vlp_fail(c->o->err, VLP_ERR_MISMATCH, "%s: 'layers' does not fit the tensors of %s",
+                        c->file, c->o->source->file);
+    VLP_TRY(read_image_size(c, &size));
+    if (size != json_integer_value(json_object_get(tower, "image_size")))
+        return vlp_fail(c->o->err, VLP_ERR_MISMATCH,
+                        "%s: 'image_size' %lld does not fit the positions of %s", c->file,
+                        (long long)size, c->o->source->file);
+    VLP_TRY(read_count(c, c->vision, "head_width", 64, &head));
+    const json_int_t width = 32 * json_integer_value(json_object_get(tower, "width"));
+    if (width % head)
+        return vlp_fail(c->o->err, VLP_ERR_FORMAT, "%s: 'head_width' does not divide %lld", c->file,
+                        (long long)width);
+    json_object_set_new(tower, "heads", json_integer(width / head));
+    return VLP_OK;
+}
+
+static enum vlp_status read_text(const struct open_clip *c, json_t *tower)
+{
+    json_int_t n;
+    VLP_TRY(agree(c, tower, "width", c->text, "width", 512));
+    VLP_TRY(agree(c, tower, "layers", c->text, "layers", 12));
+    VLP_TRY(agree(c, tower, "vocab", c->text, "vocab_size", 49408));
+    VLP_TRY(read_count(c, c->text, "heads", 8, &n));
+    json_object_set_new(tower, "heads", json_integer(n));
+    VLP_TRY(read_count(c, c->text, "context_length", 77, &n));
+    json_object_set_new(tower, "context", json_integer(n));
+    read_eps(tower, c->text);
+    return VLP_OK;
+}
+
+/* `config` is changed only by what the file says beyond the tensors' shapes. */
+static enum vlp_status read_model(const struct open_clip *c, json_t *config)
+{
+    json_t *vision = json_object_get(config, "vision");
+    if (!json_is_object(c->vision) || !json_is_object(c->text))
+        return vlp_fail(c->o->err, VLP_ERR_FORMAT, "%s: no model_cfg with vision_cfg and text_cfg",
+                        c->file);
+    VLP_TRY(check_switches(c));
+    VLP_TRY(agree(c, config, "embed_dim", c->top, "embed_dim", 512));
+    VLP_TRY(read_text(c, json_object_get(config, "text")));
+    return strcmp(json_string_value(json_object_get(vision, "kind")), "vit") == 0
+               ? read_vit(c, vision)
+               : read_resnet(c, vision);
+}
+
+/* The configuration file, applied to about; *used is false where there is none for this file. */
+static enum vlp_status read_config(struct vlp_opening *o, json_t *about, json_t *top, bool *used)
+{
+    const json_t          *model = json_object_get(top, "model_cfg");
+    const struct open_clip c = {o, vlp_path_join(o->source->mem, o->source->folder, CONFIG),
+                                json_object_get(model, "vision_cfg"),
+                                json_object_get(model, "text_cfg"), model};
+    json_t                *config = json_deep_copy(json_object_get(about, "config"));
+    const enum vlp_status  s = read_model(&c, config);
+    if (s != VLP_OK) {
+        json_decref(config);
+        if (s != VLP_ERR_MISMATCH || o->source->is_folder) return s;
+        vlp_opening_say(o, "%s: " CONFIG " beside it describes another model: not used",
+                        o->source->file);
+        *used = false;
+        return VLP_OK;
+    }
+    *used = true;
+    json_object_set_new(about, "config", config);
+    const char *act = json_is_true(json_object_get(model, "quick_gelu")) ? "quick_gelu" : "gelu";
+    VLP_TRY(vlp_clip_activation(o, about, act, "config", act));
+
+    const json_t *side = json_object_get(json_object_get(config, "vision"), "image_size");
+    json_t       *p = vlp_preprocess_default("openai", json_integer_value(side));
+    json_object_set_new(about, "preprocess", p);
+    VLP_TRY(
+        vlp_preprocess_from_open_clip(p, json_object_get(top, "preprocess_cfg"), c.file, o->err));
+    /* open_clip gives the pictures the model's side whatever the file says */
+    json_object_set_new(p, "size", json_pack("[O, O]", side, side));
+    vlp_preprocess_own_keys(p, json_object_get(top, "vlp"));
+    return VLP_OK;
+}
+
+static enum vlp_status describe_bare(struct vlp_opening *o, json_t *about)
+{
+    const bool       script = o->source->container == VLP_CONTAINER_SCRIPT;
+    const json_t    *vision = json_object_get(json_object_get(about, "config"), "vision");
+    const json_int_t width = json_integer_value(json_object_get(vision, "width"));
+    const json_int_t heads = json_integer_value(json_object_get(vision, "heads"));
+    json_object_set_new(about, "preprocess",
+                        vlp_preprocess_default(
+                            "openai", json_integer_value(json_object_get(vision, "image_size"))));
+    if (!script) {
+        vlp_opening_say(o, "%s: no " CONFIG ": the configuration is taken from the tensors' shapes",
+                        o->source->file);
+        if (json_is_string(json_object_get(vision, "interpolate")) && width != 64 * heads)
+            vlp_opening_say(o, "%s: %lld heads of %lld in the vision tower, by its width %lld",
+                            o->source->file, (long long)heads, (long long)(width / heads),
+                            (long long)width);
+    }
+    VLP_TRY(vlp_clip_activation(o, about, script ? "quick_gelu" : NULL, "layout", "gelu"));
+    vlp_preprocess_by_tag(o, about);
+    return VLP_OK;
+}
+
+/* OpenAI's archives carry three numbers that must be those of the shapes. */
+static enum vlp_status check_hints(const struct vlp_opening *o, const json_t *config)
+{
+    static const struct {
+        const char *name, *tower, *key;
+    } hints[] = {{"input_resolution", "vision", "image_size"},
+                 {"context_length", "text", "context"},
+                 {"vocab_size", "text", "vocab"}};
+    for (size_t i = 0; i < VLP_COUNT(hints); i++) {
+        const struct vlp_stored *t = vlp_source_find(o->source, hints[i].name);
+        if (!t || t->ndim != 0) continue;
+        const json_t *v = json_object_get(json_object_get(config, hints[i].tower), hints[i].key);
+        if (vlp_stored_scalar(t) != (double)json_integer_value(v))
+            return vlp_fail(o->err, VLP_ERR_MISMATCH, "%s: '%s' is %.0f, but the tensors have %lld",
+                            o->source->file, hints[i].name, vlp_stored_scalar(t),
+                            (long long)json_integer_value(v));
+    }
+    return VLP_OK;
+}
+
+enum vlp_status vlp_clip_describe_openai(struct vlp_opening *o, json_t *about)
+{
+    json_t *config = NULL, *top = NULL;
+    bool    used = false;
+    VLP_TRY(vlp_clip_derive(&config, o));
+    json_object_set_new(about, "config", config);
+    VLP_TRY(check_hints(o, config));
+    if (o->source->container == VLP_CONTAINER_SCRIPT)
+        json_object_set_new(json_object_get(about, "source"), "layout", json_string("openai"));
+    else
+        VLP_TRY(vlp_json_beside(&top, o->source, CONFIG, o->err));
+    enum vlp_status s = json_is_object(top) ? read_config(o, about, top, &used) : VLP_OK;
+    json_decref(top);
+    if (s == VLP_OK && !used) s = describe_bare(o, about);
+    return s == VLP_OK ? vlp_vocabulary_import(o, about, "openai") : s;
+}

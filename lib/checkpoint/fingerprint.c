@@ -1,0 +1,126 @@
+/*
+ * fingerprint.c -- one number for "the same vectors come out".
+ *
+ * XXH3-128 over, in this order:
+ *   for each tensor that the model uses, by name: name, NUL, dimensions as i64, the f32 values
+ *   config, sorted and compact, without "interpolate" where it has no effect
+ *   of preprocess: all but "flavour" and, unless pictures are padded, "fill"
+ *   the tokenizer: cleaning, and the merges that the model has rows for
+ *
+ * The vocabulary that CLIP was released with counts as none, so that a checkpoint is the same
+ * whether it carries it or not. Without a tokenizer the cleaning is that of the flavour.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "checkpoint_internal.h"
+
+enum { CHUNK = 1 << 14 }; /* values widened at a time; a multiple of VLP_Q8_0_BLOCK */
+
+static void add_text(struct vlp_hasher *h, const char *text)
+{
+    vlp_hasher_add(h, text, strlen(text) + 1);
+}
+
+static void add_tensor(struct vlp_hasher *h, const struct vlp_stored *t, float *chunk)
+{
+    add_text(h, t->name);
+    for (int i = 0; i < t->ndim; i++) {
+        uint8_t dim[8];
+        vlp_store_u64(dim, (uint64_t)t->dim[i]);
+        vlp_hasher_add(h, dim, sizeof dim);
+    }
+    const size_t n = vlp_stored_numel(t);
+    if (t->dtype == VLP_F32) {
+        vlp_hasher_add(h, t->data, t->size);
+        return;
+    }
+    for (size_t at = 0; at < n; at += CHUNK) {
+        const size_t   count = n - at < CHUNK ? n - at : CHUNK;
+        const uint8_t *from = (const uint8_t *)t->data + vlp_dtype_size(t->dtype, at);
+        vlp_to_f32(chunk, from, t->dtype, count);
+        vlp_hasher_add(h, chunk, count * sizeof *chunk);
+    }
+}
+
+static void add_json(struct vlp_hasher *h, json_t *v)
+{
+    char *text = json_dumps(v, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(17));
+    add_text(h, text);
+    free(text);
+    json_decref(v);
+}
+
+static json_t *effective_config(const struct vlp_checkpoint *c)
+{
+    json_t       *config = json_deep_copy(json_object_get(c->about, "config"));
+    json_t       *vision = json_object_get(config, "vision");
+    const char   *rule = json_string_value(json_object_get(vision, "interpolate"));
+    const json_t *side = json_object_get(vision, "image_size");
+    const json_t *seen =
+        json_array_get(json_object_get(json_object_get(c->about, "preprocess"), "size"), 0);
+    if (rule && (strcmp(rule, "none") == 0 || (strcmp(rule, "hf") == 0 && json_equal(side, seen))))
+        json_object_del(vision, "interpolate");
+    return config;
+}
+
+static json_t *effective_preprocess(const struct vlp_checkpoint *c)
+{
+    json_t     *p = json_deep_copy(json_object_get(c->about, "preprocess"));
+    const char *resize = json_string_value(json_object_get(p, "resize"));
+    json_object_del(p, "flavour");
+    if (!resize || strcmp(resize, "longest") != 0) json_object_del(p, "fill");
+    return p;
+}
+
+/* The merges that the model has rows for are those of the released vocabulary. */
+static bool is_standard(const struct vlp_merges *m)
+{
+    return m->n == VLP_CLIP_MERGES && vlp_hash64(m->text, m->len) == VLP_CLIP_MERGES_HASH;
+}
+
+/* Without a "tokenizer" the cleaning is the picture flavour's. */
+static const char *effective_cleaning(const struct vlp_checkpoint *c)
+{
+    const char *cleaning =
+        json_string_value(json_object_get(json_object_get(c->about, "tokenizer"), "cleaning"));
+    const char *flavour =
+        json_string_value(json_object_get(json_object_get(c->about, "preprocess"), "flavour"));
+    if (cleaning) return cleaning;
+    return flavour && strcmp(flavour, "hf") == 0 ? "hf" : "openai";
+}
+
+static void add_tokenizer(struct vlp_hasher *h, const struct vlp_checkpoint *c)
+{
+    struct vlp_merges m;
+    add_text(h, effective_cleaning(c));
+    if (vlp_merges_of(&m, c, NULL) != VLP_OK) return;
+    if (m.text && !is_standard(&m)) vlp_hasher_add(h, m.text, m.len);
+    vlp_merges_free(&m);
+}
+
+void vlp_fingerprint_compute(const struct vlp_checkpoint *c, char text[33])
+{
+    struct vlp_hasher *h = vlp_hasher_open();
+    float             *chunk = vlp_malloc(CHUNK * sizeof *chunk);
+    const char        *vocabulary =
+        json_string_value(json_object_get(json_object_get(c->about, "tokenizer"), "tensor"));
+    add_text(h, json_string_value(json_object_get(c->about, "family")));
+    for (size_t i = 0; i < c->n_tensors; i++)
+        if (!c->tensors[i].extra && (!vocabulary || strcmp(vocabulary, c->tensors[i].name) != 0))
+            add_tensor(h, &c->tensors[i], chunk);
+    add_json(h, effective_config(c));
+    add_json(h, effective_preprocess(c));
+    add_tokenizer(h, c);
+    free(chunk);
+    vlp_hasher_close(h, text);
+}
+
+void vlp_checkpoint_fingerprint(const struct vlp_checkpoint *c, char text[33])
+{
+    const char *known = json_string_value(json_object_get(c->about, "fingerprint"));
+    if (known && strlen(known) == 32)
+        memcpy(text, known, 33);
+    else
+        vlp_fingerprint_compute(c, text);
+}

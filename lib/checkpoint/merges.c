@@ -1,0 +1,81 @@
+/*
+ * merges.c -- the merges of a CLIP vocabulary in one form, however they are carried.
+ *
+ * The file's first line is a header; then one merge a line, of which the model uses as many as its
+ * embedding has rows for (256 bytes, 256 word ends, the merges, start and end of text).
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "checkpoint_internal.h"
+
+#define MAX_TEXT ((size_t)64 << 20)
+
+/* gzip is told by its first bytes; anything else is the text itself. */
+static bool unpack(struct vlp_buf *out, const uint8_t *data, size_t len)
+{
+    if (len < 2 || data[0] != 0x1f || data[1] != 0x8b) {
+        vlp_buf_add(out, data, len);
+        return true;
+    }
+    z_stream s = {0};
+    if (len > UINT32_MAX || inflateInit2(&s, 16 + MAX_WBITS) != Z_OK) return false;
+    s.next_in = (Bytef *)data;
+    s.avail_in = (uInt)len;
+    int state = Z_OK;
+    while (state == Z_OK && out->len < MAX_TEXT) {
+        vlp_buf_reserve(out, 1 << 16);
+        s.next_out = (Bytef *)out->data + out->len;
+        s.avail_out = 1 << 16;
+        state = inflate(&s, Z_NO_FLUSH);
+        out->len += (1 << 16) - s.avail_out;
+    }
+    inflateEnd(&s);
+    return state == Z_STREAM_END;
+}
+
+/* Of "header\na b\nc d\n...", at most `most` merges: no header, no trailing newline. */
+static void cut(struct vlp_merges *m, struct vlp_buf *text, size_t most)
+{
+    char       *p = memchr(text->data, '\n', text->len);
+    char *const end = text->data + text->len;
+    p = p ? p + 1 : end;
+    char *const start = p;
+    m->n = 0;
+    while (p < end && m->n < most) {
+        char *stop = memchr(p, '\n', (size_t)(end - p));
+        if (!stop) stop = end;
+        if (stop == p) break;
+        m->n++;
+        p = stop < end ? stop + 1 : end;
+    }
+    m->len = (size_t)(p - start);
+    if (m->len && start[m->len - 1] == '\n') m->len--;
+    m->text = vlp_strndup(start, m->len);
+}
+
+enum vlp_status vlp_merges_of(struct vlp_merges *m, const struct vlp_checkpoint *c,
+                              struct vlp_error *err)
+{
+    const json_t            *tokenizer = json_object_get(c->about, "tokenizer");
+    const char              *kind = json_string_value(json_object_get(tokenizer, "kind"));
+    const char              *name = json_string_value(json_object_get(tokenizer, "tensor"));
+    const struct vlp_stored *t = name ? vlp_checkpoint_find(c, name) : NULL;
+    *m = (struct vlp_merges){0};
+    if (!t || !kind || strcmp(kind, "clip_bpe") != 0) return VLP_OK;
+    const json_t  *text_tower = json_object_get(json_object_get(c->about, "config"), "text");
+    const size_t   rows = (size_t)json_integer_value(json_object_get(text_tower, "vocab"));
+    struct vlp_buf text = {0};
+    const bool     fine = t->dtype == VLP_U8 && unpack(&text, t->data, t->size) && text.len > 0;
+    if (fine) cut(m, &text, rows > 514 ? rows - 514 : 0);
+    vlp_buf_free(&text);
+    return fine ? VLP_OK
+                : vlp_fail(err, VLP_ERR_FORMAT, "the vocabulary in tensor '%s' is damaged", name);
+}
+
+void vlp_merges_free(struct vlp_merges *m)
+{
+    free(m->text);
+    *m = (struct vlp_merges){0};
+}

@@ -1,0 +1,252 @@
+/*
+ * open.c -- a path to a checkpoint: read the source, tell the layout by its names, give the tensors
+ * their canonical names, describe them, and compare with what the description promises.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "checkpoint_internal.h"
+
+void vlp_opening_say(const struct vlp_opening *o, const char *fmt, ...)
+{
+    if (!o->opt || !o->opt->say) return;
+    char    text[1024];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    o->opt->say(o->opt->ctx, text);
+}
+
+const struct vlp_stored *vlp_checkpoint_find(const struct vlp_checkpoint *c, const char *name)
+{
+    return vlp_stored_find(c->tensors, c->n_tensors, name);
+}
+
+static void set_tensors(struct vlp_checkpoint *c, const struct vlp_stored *item, size_t n)
+{
+    c->tensors = VLP_NEW_N(&c->mem, struct vlp_stored, n + 1);
+    if (n) memcpy(c->tensors, item, n * sizeof *item);
+    c->n_tensors = n;
+    vlp_stored_sort(c->tensors, n);
+}
+
+void vlp_checkpoint_add(struct vlp_checkpoint *c, const struct vlp_stored *t)
+{
+    const struct vlp_stored *old = c->tensors;
+    const size_t             n = c->n_tensors;
+    struct vlp_stored       *item = VLP_NEW_N(&c->mem, struct vlp_stored, n + 1);
+    size_t                   kept = 0;
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(old[i].name, t->name) != 0) item[kept++] = old[i];
+    item[kept++] = *t;
+    set_tensors(c, item, kept);
+}
+
+/* ---- names
+ * -----------------------------------------------------------------------------------------------
+ */
+
+/* What training wrappers put before every name. */
+static const char *const wrappers[] = {"module.", "_orig_mod.", "model.", "clip."};
+
+static bool all_start_with(const struct vlp_stored_list *l, const char *prefix)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (strncmp(l->item[i].name, prefix, strlen(prefix)) != 0) return false;
+    return l->n > 0;
+}
+
+static void strip_wrappers(struct vlp_stored_list *l)
+{
+    for (size_t w = 0; w < VLP_COUNT(wrappers); w++) {
+        if (!all_start_with(l, wrappers[w])) continue;
+        for (size_t i = 0; i < l->n; i++) l->item[i].name += strlen(wrappers[w]);
+        w = SIZE_MAX; /* another may be underneath: start again */
+    }
+    vlp_stored_sort(l->item, l->n);
+}
+
+static bool has_all(const struct vlp_source *s, const char *const *names)
+{
+    for (; *names; names++)
+        if (!vlp_source_find(s, *names)) return false;
+    return true;
+}
+
+static const struct vlp_foreign_layout *find_layout(const struct vlp_opening *o)
+{
+    const char *family = o->opt ? o->opt->family : NULL;
+    for (const struct vlp_foreign_layout *const *l = vlp_foreign_layouts; *l; l++)
+        if ((!family || strcmp((*l)->family, family) == 0) && has_all(o->source, (*l)->has))
+            return *l;
+    return NULL;
+}
+
+static enum vlp_status name_what_it_is_not(const struct vlp_opening *o)
+{
+    struct vlp_buf names = {0};
+    size_t         n = 0;
+    for (size_t i = 0; i < o->source->list.n && n < 7; i++)
+        vlp_name_list_add(&names, &n, o->source->list.item[i].name);
+    const enum vlp_status s =
+        vlp_fail(o->err, VLP_ERR_SUPPORT,
+                 "%s: its %zu tensors (%.300s) are not those of a model that is known",
+                 o->source->file, o->source->list.n, names.data);
+    vlp_buf_free(&names);
+    return s;
+}
+
+/* ---- what the description promises
+ * -------------------------------------------------------------------------- */
+
+struct comparison {
+    struct vlp_checkpoint *c;
+    struct vlp_buf         missing, misshapen;
+    size_t                 n_missing, n_misshapen;
+};
+
+static bool shape_fits(const struct vlp_stored *t, int ndim, const int64_t *dim)
+{
+    if (t->ndim != ndim) return false;
+    for (int i = 0; i < ndim; i++)
+        if (t->dim[i] < 1 || (dim[i] >= 0 && t->dim[i] != dim[i])) return false;
+    return true;
+}
+
+static void compare(void *ctx, const char *name, int ndim, const int64_t *dim, bool optional)
+{
+    struct comparison *k = ctx;
+    struct vlp_stored *t = vlp_stored_find(k->c->tensors, k->c->n_tensors, name);
+    if (!t) {
+        if (!optional) vlp_name_list_add(&k->missing, &k->n_missing, name);
+        return;
+    }
+    if (ndim == 0 && t->ndim == 1 && t->dim[0] == 1) t->ndim = 0; /* some store scalars as [1] */
+    t->extra = false;
+    if (shape_fits(t, ndim, dim) && t->dtype != VLP_DTYPE_COUNT) return;
+    char have[128], want[128], text[320];
+    snprintf(text, sizeof text, "%s %s instead of %s", name, vlp_shape_text(have, t->ndim, t->dim),
+             vlp_shape_text(want, ndim, dim));
+    vlp_name_list_add(&k->misshapen, &k->n_misshapen, text);
+}
+
+static enum vlp_status check_promise(struct vlp_checkpoint *c, const char *file,
+                                     struct vlp_error *err)
+{
+    struct comparison k = {.c = c};
+    const char       *vocabulary =
+        json_string_value(json_object_get(json_object_get(c->about, "tokenizer"), "tensor"));
+    for (size_t i = 0; i < c->n_tensors; i++)
+        c->tensors[i].extra = !vocabulary || strcmp(c->tensors[i].name, vocabulary) != 0;
+    vlp_about_expect(c->about, compare, &k);
+    if (vocabulary && !vlp_checkpoint_find(c, vocabulary))
+        vlp_name_list_add(&k.missing, &k.n_missing, vocabulary);
+
+    enum vlp_status s = VLP_OK;
+    if (k.n_missing)
+        s = vlp_fail(err, VLP_ERR_MISMATCH, "%s: %zu tensors are missing: %s", file, k.n_missing,
+                     k.missing.data);
+    else if (k.n_misshapen)
+        s = vlp_fail(err, VLP_ERR_MISMATCH,
+                     "%s: %zu tensors have another shape than the "
+                     "configuration: %s",
+                     file, k.n_misshapen, k.misshapen.data);
+    vlp_buf_free(&k.missing);
+    vlp_buf_free(&k.misshapen);
+    return s;
+}
+
+/* ---- opening
+ * ---------------------------------------------------------------------------------------------------
+ */
+
+static enum vlp_status open_foreign(struct vlp_opening *o)
+{
+    struct vlp_checkpoint *c = o->out;
+    strip_wrappers(&o->source->list);
+    const struct vlp_foreign_layout *layout = find_layout(o);
+    if (!layout) return name_what_it_is_not(o);
+
+    struct vlp_stored_list canonical = {0};
+    enum vlp_status        s = vlp_map_names(&canonical, &c->mem, &o->source->list, layout->rules,
+                                             o->source->file, o->err);
+    set_tensors(c, canonical.item, canonical.n);
+    vlp_stored_list_free(&canonical);
+    if (s != VLP_OK) return s;
+    c->about = json_pack("{s:s, s:{s:s, s:s}}", "family", layout->family, "source", "layout",
+                         layout->name, "file", vlp_path_base(o->source->file));
+    if (!c->about)
+        return vlp_fail(o->err, VLP_ERR_FORMAT, "%s: the file's name is not UTF-8",
+                        o->source->file);
+    VLP_TRY(layout->describe(o, c->about));
+    VLP_TRY(vlp_about_validate(c->about, o->source->file, o->err));
+    return check_promise(c, o->source->file, o->err);
+}
+
+/* Our own file says everything itself. */
+static enum vlp_status open_own(struct vlp_opening *o, const char *about)
+{
+    struct vlp_checkpoint *c = o->out;
+    const char            *file = o->source->file;
+    const char *version = json_string_value(json_object_get(o->source->metadata, "vlp.version"));
+    if (!version || strcmp(version, VLP_FILE_VERSION) != 0)
+        return vlp_fail(o->err, VLP_ERR_MISMATCH,
+                        "%s: version '%.20s' of vlp's model file; this program reads version %s",
+                        file, version ? version : "", VLP_FILE_VERSION);
+    json_error_t where;
+    c->about = json_loads(about, JSON_REJECT_DUPLICATES, &where);
+    if (!c->about)
+        return vlp_fail(o->err, VLP_ERR_FORMAT, "%s: metadata 'vlp.about', line %d: %s", file,
+                        where.line, where.text);
+    set_tensors(c, o->source->list.item, o->source->list.n);
+    VLP_TRY(vlp_about_validate(c->about, file, o->err));
+    VLP_TRY(check_promise(c, file, o->err));
+    const char *option = o->opt ? o->opt->activation : NULL;
+    if (option && strcmp(json_string_value(json_object_get(c->about, "family")), "clip") == 0) {
+        const json_t *config = json_object_get(c->about, "config");
+        if (strcmp(option, json_string_value(json_object_get(config, "activation"))) != 0) {
+            VLP_TRY(vlp_clip_activation(o, c->about,
+                                        json_string_value(json_object_get(config, "activation")),
+                                        "file", option));
+            json_object_del(c->about, "fingerprint");
+        }
+    }
+    return VLP_OK;
+}
+
+enum vlp_status vlp_checkpoint_open(struct vlp_checkpoint *out, const char *path,
+                                    const struct vlp_checkpoint_options *opt, struct vlp_error *err)
+{
+    struct vlp_checkpoint c = {0};
+    struct vlp_source    *source = vlp_calloc(1, sizeof *source);
+    struct vlp_opening    o = {source, opt, &c, err};
+    vlp_arena_init(&c.mem);
+    enum vlp_status s = vlp_source_open(source, &c.mem, path, err);
+    if (s != VLP_OK) {
+        free(source);
+        vlp_arena_free(&c.mem);
+        return s;
+    }
+    c.internal = source;
+    const char *about = json_string_value(json_object_get(source->metadata, "vlp.about"));
+    if (opt && opt->raw)
+        set_tensors(&c, source->list.item, source->list.n);
+    else
+        s = about ? open_own(&o, about) : open_foreign(&o);
+    source->mem = NULL; /* the arena moves with the structure */
+    if (s != VLP_OK)
+        vlp_checkpoint_close(&c);
+    else
+        *out = c;
+    return s;
+}
+
+void vlp_checkpoint_close(struct vlp_checkpoint *c)
+{
+    if (c->internal) vlp_source_close(c->internal);
+    free(c->internal);
+    json_decref(c->about);
+    vlp_arena_free(&c->mem);
+    *c = (struct vlp_checkpoint){0};
+}

@@ -1,0 +1,256 @@
+/*
+ * preprocess.c -- about.preprocess from what each layout says about it.
+ */
+#include <string.h>
+
+#include "checkpoint_internal.h"
+
+static const double clip_mean[] = {0.48145466, 0.4578275, 0.40821073};
+static const double clip_std[] = {0.26862954, 0.26130258, 0.27577711};
+
+static json_t *three(const double v[3])
+{
+    return json_pack("[f, f, f]", v[0], v[1], v[2]);
+}
+
+json_t *vlp_preprocess_default(const char *flavour, int64_t size)
+{
+    const bool hf = strcmp(flavour, "hf") == 0;
+    return json_pack("{s:s, s:s, s:[I, I], s:s, s:b, s:b, s:i, s:o, s:o}", "flavour", flavour,
+                     "resize", "shortest", "size", (json_int_t)size, (json_int_t)size, "filter",
+                     "bicubic", "rgb_first", hf, "crop_floor", hf, "fill", 0, "mean",
+                     three(clip_mean), "std", three(clip_std));
+}
+
+void vlp_preprocess_by_tag(const struct vlp_opening *o, json_t *about)
+{
+    json_t       *p = json_object_get(about, "preprocess");
+    const json_t *vision = json_object_get(json_object_get(about, "config"), "vision");
+    const bool    large = json_integer_value(json_object_get(vision, "width")) == 1024;
+    if (large && vlp_tag_has(o->source, "laion2b_s32b_b82k")) {
+        const double half[] = {0.5, 0.5, 0.5};
+        json_object_set_new(p, "mean", three(half));
+        json_object_set_new(p, "std", three(half));
+        vlp_opening_say(o, "%s: mean and deviation 0.5, by the tag 'laion2b_s32b_b82k' in its name",
+                        o->source->file);
+    }
+    if (vlp_tag_has(o->source, "dfn5b")) {
+        json_object_set_new(p, "resize", json_string("squash"));
+        vlp_opening_say(o, "%s: pictures are squashed to a square, by the tag 'dfn5b' in its name",
+                        o->source->file);
+    }
+}
+
+void vlp_preprocess_own_keys(json_t *preprocess, const json_t *own)
+{
+    static const char *const flags[] = {"rgb_first", "crop_floor"};
+    const char              *flavour = json_string_value(json_object_get(own, "flavour"));
+    if (flavour && (strcmp(flavour, "openai") == 0 || strcmp(flavour, "hf") == 0))
+        json_object_set_new(preprocess, "flavour", json_string(flavour));
+    for (size_t i = 0; i < VLP_COUNT(flags); i++) {
+        json_t *v = json_object_get(own, flags[i]);
+        if (json_is_boolean(v)) json_object_set(preprocess, flags[i], v);
+    }
+    json_t *resize = json_object_get(own, "resize"), *fill = json_object_get(own, "fill");
+    if (json_is_string(resize)) json_object_set(preprocess, "resize", resize);
+    if (json_is_integer(fill)) json_object_set(preprocess, "fill", fill);
+}
+
+/* ---- what both kinds of files have
+ * ----------------------------------------------------------------- */
+
+struct reader {
+    json_t           *out;
+    const json_t     *in;
+    const char       *file;
+    struct vlp_error *err;
+};
+
+static enum vlp_status bad(const struct reader *r, const char *key)
+{
+    return vlp_fail(r->err, VLP_ERR_FORMAT, "%s: '%s' has an impossible value", r->file, key);
+}
+
+/* Three numbers, or one for all channels; absent or null keeps what is there. */
+static enum vlp_status read_three(const struct reader *r, const char *from, const char *to,
+                                  bool positive)
+{
+    const json_t *v = json_object_get(r->in, from);
+    if (!v || json_is_null(v)) return VLP_OK;
+    double number[3];
+    for (size_t i = 0; i < 3; i++) {
+        const json_t *n = json_is_array(v) ? json_array_get(v, i) : v;
+        if (!json_is_number(n) || (json_is_array(v) && json_array_size(v) != 3))
+            return bad(r, from);
+        number[i] = json_number_value(n);
+        if (positive && !(number[i] > 0)) return bad(r, from);
+    }
+    json_object_set_new(r->out, to, three(number));
+    return VLP_OK;
+}
+
+static bool is_side(const json_t *v)
+{
+    return json_is_integer(v) && json_integer_value(v) >= 1 &&
+           json_integer_value(v) <= VLP_MAX_IMAGE_SIZE;
+}
+
+/* [height, width] in files, [width, height] in ours. */
+static void set_size(const struct reader *r, const json_t *height, const json_t *width)
+{
+    json_object_set_new(r->out, "size",
+                        json_pack("[I, I]", json_integer_value(width), json_integer_value(height)));
+}
+
+/* A word of a table; the default when it is absent or null. */
+struct word {
+    const char *from, *to;
+};
+static enum vlp_status read_word(const struct reader *r, const char *from, const char *to,
+                                 const struct word *words, size_t n)
+{
+    const json_t *v = json_object_get(r->in, from);
+    if (!v || json_is_null(v)) return VLP_OK;
+    if (!json_is_string(v)) return bad(r, from);
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(json_string_value(v), words[i].from) != 0) continue;
+        json_object_set_new(r->out, to, json_string(words[i].to));
+        return VLP_OK;
+    }
+    return vlp_fail(r->err, VLP_ERR_SUPPORT, "%s: '%s' is '%.60s', which is not known", r->file,
+                    from, json_string_value(v));
+}
+
+/* ---- open_clip
+ * ----------------------------------------------------------------------------------------- */
+
+enum vlp_status vlp_preprocess_from_open_clip(json_t *preprocess, const json_t *cfg,
+                                              const char *file, struct vlp_error *err)
+{
+    static const struct word filters[] = {
+        {"bicubic", "bicubic"}, {"bilinear", "bilinear"}, {"random", "bicubic"}};
+    static const struct word resizes[] = {
+        {"shortest", "shortest"}, {"squash", "squash"}, {"longest", "longest"}};
+    const struct reader r = {preprocess, cfg, file, err};
+    if (!cfg || json_is_null(cfg)) return VLP_OK;
+    if (!json_is_object(cfg)) return bad(&r, "preprocess_cfg");
+    VLP_TRY(read_three(&r, "mean", "mean", false));
+    VLP_TRY(read_three(&r, "std", "std", true));
+    VLP_TRY(read_word(&r, "interpolation", "filter", filters, VLP_COUNT(filters)));
+    VLP_TRY(read_word(&r, "resize_mode", "resize", resizes, VLP_COUNT(resizes)));
+
+    const json_t *fill = json_object_get(cfg, "fill_color");
+    if (json_is_array(fill)) fill = json_array_get(fill, 0);
+    if (json_is_integer(fill)) {
+        if (json_integer_value(fill) < 0 || json_integer_value(fill) > 255)
+            return bad(&r, "fill_color");
+        json_object_set_new(preprocess, "fill", json_integer(json_integer_value(fill)));
+    }
+    const json_t *size = json_object_get(cfg, "size");
+    if (is_side(size)) {
+        set_size(&r, size, size);
+    } else if (json_is_array(size)) {
+        const json_t *h = json_array_get(size, json_array_size(size) > 2 ? 1 : 0);
+        const json_t *w = json_array_get(size, json_array_size(size) > 2 ? 2 : 1);
+        if (json_array_size(size) == 1) w = h;
+        if (!is_side(h) || !is_side(w) || json_array_size(size) > 3) return bad(&r, "size");
+        set_size(&r, h, w);
+    } else if (size && !json_is_null(size)) {
+        return bad(&r, "size");
+    }
+    return VLP_OK;
+}
+
+/* ---- Hugging Face
+ * ---------------------------------------------------------------------------------------- */
+
+/* do_x: true when absent or null. */
+static bool does(const json_t *cfg, const char *key)
+{
+    return !json_is_false(json_object_get(cfg, key));
+}
+
+/* 224, [h, w], { "shortest_edge": 224 } or { "height": 224, "width": 224 }. */
+static enum vlp_status read_hf_size(const struct reader *r, const char *key, const json_t **height,
+                                    const json_t **width, bool *shortest)
+{
+    const json_t *v = json_object_get(r->in, key);
+    *height = *width = NULL;
+    *shortest = false;
+    if (!v || json_is_null(v)) return VLP_OK;
+    if (json_is_object(v)) {
+        const json_t *edge = json_object_get(v, "shortest_edge");
+        *shortest = edge && !json_is_null(edge);
+        *height = *shortest ? edge : json_object_get(v, "height");
+        *width = *shortest ? edge : json_object_get(v, "width");
+    } else if (json_is_array(v)) {
+        *height = json_array_get(v, 0);
+        *width = json_array_get(v, 1);
+    } else {
+        *height = *width = v;
+        *shortest = true;
+    }
+    return is_side(*height) && is_side(*width) ? VLP_OK : bad(r, key);
+}
+
+static enum vlp_status refuse(const struct reader *r, const char *what)
+{
+    return vlp_fail(r->err, VLP_ERR_SUPPORT, "%s: %s, which is not done here", r->file, what);
+}
+
+static enum vlp_status read_hf_geometry(const struct reader *r)
+{
+    const json_t *h, *w, *crop_h, *crop_w;
+    bool          shortest, crop_shortest;
+    VLP_TRY(read_hf_size(r, "size", &h, &w, &shortest));
+    VLP_TRY(read_hf_size(r, "crop_size", &crop_h, &crop_w, &crop_shortest));
+    if (!does(r->in, "do_resize")) return refuse(r, "pictures are not resized (do_resize)");
+    const bool crop = does(r->in, "do_center_crop");
+    if (!h && !crop_h) return VLP_OK;
+    if (!crop_h) crop_h = h, crop_w = w;
+    if (!h) h = crop_h, w = crop_w, shortest = true;
+    if (shortest && !crop) return refuse(r, "pictures are resized but not cropped to one size");
+    if (!shortest) {
+        if (crop && (json_integer_value(h) != json_integer_value(crop_h) ||
+                     json_integer_value(w) != json_integer_value(crop_w)))
+            return refuse(r, "pictures are squashed to one size and cropped to another");
+        json_object_set_new(r->out, "resize", json_string("squash"));
+        set_size(r, h, w);
+        return VLP_OK;
+    }
+    if (json_integer_value(crop_h) != json_integer_value(crop_w))
+        return refuse(r, "pictures are cropped to an oblong");
+    if (json_integer_value(crop_h) != json_integer_value(h))
+        return refuse(r, "pictures are resized to one side and cropped to another");
+    set_size(r, crop_h, crop_w);
+    return VLP_OK;
+}
+
+enum vlp_status vlp_preprocess_from_hf(json_t *preprocess, const json_t *cfg, const char *file,
+                                       struct vlp_error *err)
+{
+    const struct reader r = {preprocess, cfg, file, err};
+    if (!json_is_object(cfg)) return vlp_fail(err, VLP_ERR_FORMAT, "%s: no JSON object", file);
+    VLP_TRY(read_hf_geometry(&r));
+
+    const json_t *filter = json_object_get(cfg, "resample");
+    if (filter && !json_is_null(filter)) {
+        const json_int_t n = json_integer_value(filter);
+        if (n != 2 && n != 3) return refuse(&r, "a 'resample' other than 2 and 3");
+        json_object_set_new(preprocess, "filter", json_string(n == 3 ? "bicubic" : "bilinear"));
+    }
+    const json_t *factor = json_object_get(cfg, "rescale_factor");
+    const double  scale = json_is_number(factor) ? json_number_value(factor) * 255.0 : 1.0;
+    if (!does(cfg, "do_rescale") || !(scale > 0.999 && scale < 1.001))
+        return refuse(&r, "a 'rescale_factor' other than 1/255");
+    if (does(cfg, "do_normalize")) {
+        VLP_TRY(read_three(&r, "image_mean", "mean", false));
+        VLP_TRY(read_three(&r, "image_std", "std", true));
+    } else {
+        const double zero[] = {0, 0, 0}, one[] = {1, 1, 1};
+        json_object_set_new(preprocess, "mean", three(zero));
+        json_object_set_new(preprocess, "std", three(one));
+    }
+    json_object_set_new(preprocess, "rgb_first", json_boolean(does(cfg, "do_convert_rgb")));
+    return VLP_OK;
+}
