@@ -19,17 +19,14 @@ enum clip_interpolate { CLIP_INTERPOLATE_NONE, CLIP_INTERPOLATE_OPEN_CLIP, CLIP_
 struct clip_text {
     struct clip_tower tower;
     int               context, vocab;
-    bool              linear, linear_bias; /* text_projection as a linear layer */
     struct vlp_param *token, *position, *projection;
     struct vlp_stack  stack;
     struct vlp_norm   ln_final;
-    struct vlp_dense  proj;
 };
 
 struct clip_vit {
     struct clip_tower     tower;
     int                   image_size, patch_size;
-    bool                  ln_pre_absent;
     enum clip_interpolate interpolate;
     struct vlp_param     *conv, *cls, *position, *projection;
     struct vlp_norm       ln_pre, ln_post;

@@ -10,18 +10,13 @@
 
 #include <assert.h>
 #include <math.h>
-#include <string.h>
 
 enum vlp_status clip_text_read(struct clip *c, const json_t *o, struct vlp_error *err)
 {
     struct clip_text *x = &c->text;
     VLP_TRY(clip_read_int(&x->context, o, "text.", "context", 1 << 16, err));
     VLP_TRY(clip_read_int(&x->vocab, o, "text.", "vocab", 1 << 24, err));
-    VLP_TRY(clip_read_tower(&x->tower, o, "text.", c->act, err));
-    const char *kind = json_string_value(json_object_get(o, "projection"));
-    x->linear = kind && strncmp(kind, "linear", 6) == 0;
-    x->linear_bias = json_is_true(json_object_get(o, "projection_bias"));
-    return VLP_OK;
+    return clip_read_tower(&x->tower, o, "text.", c->act, err);
 }
 
 void clip_text_build(struct vlp_model *m, struct clip *c)
@@ -52,12 +47,8 @@ void clip_text_build(struct vlp_model *m, struct clip *c)
     clip_declare_stack(m, &x->stack, "text", "transformer.", &x->tower, true, &start);
     ps->layer = x->tower.layers + 1;
     x->ln_final = vlp_norm_declare(ps, "ln_final", C, x->tower.ln_eps);
-    const struct vlp_start proj = {VLP_INIT_NORMAL, d}, zero = {VLP_INIT_ZERO, 0.0f};
-    if (x->linear)
-        x->proj = vlp_dense_declare(ps, "text_projection", c->embed_dim, C, proj,
-                                    x->linear_bias ? &zero : NULL);
-    else
-        x->projection = vlp_param(ps, "text_projection", VLP_SHAPE(C, c->embed_dim), proj);
+    x->projection = vlp_param(ps, "text_projection", VLP_SHAPE(C, c->embed_dim),
+                              (struct vlp_start){VLP_INIT_NORMAL, d});
 }
 
 /* Another context length: positions are resampled along the line. */
@@ -126,7 +117,6 @@ struct vlp_tensor *clip_text_encode(struct vlp_model *m, struct vlp_tape *t,
     h = vlp_keep(t, mark, h);
     h = vlp_stack_forward(t, &x->stack, h, seqs, r.pooled, watch);
     h = vlp_norm_forward(t, &x->ln_final, h);
-    h = x->linear ? vlp_dense_forward(t, &x->proj, h, VLP_ACT_NONE)
-                  : vlp_project(t, h, &x->projection->tensor);
+    h = vlp_project(t, h, &x->projection->tensor);
     return vlp_keep(t, mark, h);
 }

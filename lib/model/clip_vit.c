@@ -39,7 +39,6 @@ enum vlp_status clip_vit_read(struct clip *c, const json_t *o, struct vlp_error 
                         "The model's configuration has patches of %d, which do not divide pictures "
                         "of %d.",
                         x->patch_size, x->image_size);
-    x->ln_pre_absent = json_is_false(json_object_get(o, "ln_pre"));
     return VLP_OK;
 }
 
@@ -68,7 +67,7 @@ void clip_vit_build(struct vlp_model *m, struct clip *c)
     x->position->decay = false;
     x->conv = vlp_param(ps, "conv1.weight", VLP_SHAPE(C, 3, P, P),
                         (struct vlp_start){VLP_INIT_UNIFORM, 1.0f / sqrtf(3.0f * (float)(P * P))});
-    if (!x->ln_pre_absent) x->ln_pre = vlp_norm_declare(ps, "ln_pre", C, x->tower.ln_eps);
+    x->ln_pre = vlp_norm_declare(ps, "ln_pre", C, x->tower.ln_eps);
     clip_declare_stack(m, &x->stack, "image", "visual.transformer.", &x->tower, false, &start);
     ps->prefix = "visual.";
     ps->layer = x->tower.layers + 1;
