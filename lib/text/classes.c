@@ -17,27 +17,21 @@ bool vlp_is_py_space(int32_t c)
     return (c >= 0x1c && c <= 0x1f) || vlp_is_space(c);
 }
 
-bool vlp_is_letter(int32_t c)
+char vlp_class_of(int32_t c, bool only_16)
 {
-    if (c < 0x80) return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    if (c < 0x80) {
+        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')) return 'L';
+        return c >= '0' && c <= '9' ? 'N' : vlp_is_space(c) ? 'S' : 0;
+    }
+    if (vlp_is_space(c)) return 'S';
     const utf8proc_category_t k = utf8proc_category(c);
-    return k >= UTF8PROC_CATEGORY_LU && k <= UTF8PROC_CATEGORY_LO;
-}
-
-bool vlp_is_number(int32_t c)
-{
-    if (c < 0x80) return c >= '0' && c <= '9';
-    const utf8proc_category_t k = utf8proc_category(c);
-    return k >= UTF8PROC_CATEGORY_ND && k <= UTF8PROC_CATEGORY_NO;
+    if (k == UTF8PROC_CATEGORY_CN) return vlp_younger_class(c, only_16);
+    if (k >= UTF8PROC_CATEGORY_LU && k <= UTF8PROC_CATEGORY_LO) return 'L';
+    return k >= UTF8PROC_CATEGORY_ND && k <= UTF8PROC_CATEGORY_NO ? 'N' : 0;
 }
 
 bool vlp_is_digit(int32_t c)
 {
     if (c < 0x80) return c >= '0' && c <= '9';
     return utf8proc_category(c) == UTF8PROC_CATEGORY_ND;
-}
-
-bool vlp_is_mark(int32_t c)
-{
-    return c >= 0x300 && utf8proc_category(c) == UTF8PROC_CATEGORY_MN;
 }

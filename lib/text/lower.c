@@ -53,6 +53,22 @@ static bool is_cased(int32_t c)
     return k >= UTF8PROC_CATEGORY_LU && k <= UTF8PROC_CATEGORY_LT;
 }
 
+/* Capitals younger than Unicode 15; the reference's character by character rule knows them. */
+static int32_t lower_younger(int32_t c)
+{
+    static const struct {
+        int32_t first, last, to;
+    } younger[] = {{0x1c89, 0x1c89, 0x1c8a},    {0xa7cb, 0xa7cb, 0x264},
+                   {0xa7cc, 0xa7cc, 0xa7cd},    {0xa7ce, 0xa7ce, 0xa7cf},
+                   {0xa7d2, 0xa7d2, 0xa7d3},    {0xa7d4, 0xa7d4, 0xa7d5},
+                   {0xa7da, 0xa7da, 0xa7db},    {0xa7dc, 0xa7dc, 0x19b},
+                   {0x10d50, 0x10d65, 0x10d70}, {0x16ea0, 0x16eb8, 0x16ebb}};
+    for (size_t i = 0; i < VLP_COUNT(younger); i++)
+        if (c >= younger[i].first && c <= younger[i].last)
+            return younger[i].to + (c - younger[i].first);
+    return c;
+}
+
 static void lower(struct vlp_runes *r, bool context)
 {
     size_t           dotted = 0;
@@ -74,7 +90,8 @@ static void lower(struct vlp_runes *r, bool context)
             const bool before_cased = next < r->n && is_cased(r->at[next]);
             out.at[out.n++] = after_cased && !before_cased ? FINAL_SIGMA : SMALL_SIGMA;
         } else {
-            out.at[out.n++] = utf8proc_tolower(c);
+            const int32_t small = utf8proc_tolower(c);
+            out.at[out.n++] = small == c && !context ? lower_younger(c) : small;
         }
         if (context && !is_case_ignorable(c)) after_cased = is_cased(c);
     }

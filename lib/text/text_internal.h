@@ -31,10 +31,12 @@ void vlp_runes_collapse(struct vlp_runes *r, bool trim);
 
 bool vlp_is_space(int32_t c);    /* White_Space: what \s is to regex engines */
 bool vlp_is_py_space(int32_t c); /* str.isspace of Python: also U+001C .. U+001F */
-bool vlp_is_letter(int32_t c);   /* category L* */
-bool vlp_is_number(int32_t c);   /* category N* */
-bool vlp_is_digit(int32_t c);    /* category Nd */
-bool vlp_is_mark(int32_t c);     /* category Mn */
+/* 'L' letter, 'N' number, 'S' white space, 0 anything else. `only_16`: no letter younger than
+ * Unicode 16. */
+char vlp_class_of(int32_t c, bool only_16);
+char vlp_younger_class(int32_t c, bool only_16);
+bool vlp_is_digit(int32_t c); /* category Nd */
+bool vlp_bert_is_punctuation(int32_t c);
 
 /* ---- case and normal forms ---- */
 

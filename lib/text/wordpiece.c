@@ -6,7 +6,6 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <utf8proc.h>
 
 #include "text_internal.h"
 
@@ -48,15 +47,6 @@ static enum vlp_status open(struct vlp_tokenizer *t, const char *vocab, size_t l
 static void close(struct vlp_tokenizer *t)
 {
     free(t->own);
-}
-
-static bool is_punctuation(int32_t c)
-{
-    if (c < 0x80)
-        return (c >= 33 && c <= 47) || (c >= 58 && c <= 64) || (c >= 91 && c <= 96) ||
-               (c >= 123 && c <= 126);
-    const utf8proc_category_t k = utf8proc_category(c);
-    return k >= UTF8PROC_CATEGORY_PC && k <= UTF8PROC_CATEGORY_PO;
 }
 
 /* The longest piece that s begins with; its bytes in `used`. Only ends of characters count. */
@@ -119,10 +109,11 @@ static void encode_plain(const struct vlp_tokenizer *t, struct vlp_runes *text, 
             i++;
             continue;
         }
-        if (is_punctuation(s[i]))
+        if (vlp_bert_is_punctuation(s[i]))
             end = i + 1;
         else
-            while (end < text->n && !vlp_is_space(s[end]) && !is_punctuation(s[end])) end++;
+            while (end < text->n && !vlp_is_space(s[end]) && !vlp_bert_is_punctuation(s[end]))
+                end++;
         encode_word(t, s + i, end - i, ids);
         i = end;
     }
