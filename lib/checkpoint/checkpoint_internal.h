@@ -93,7 +93,7 @@ enum vlp_status vlp_torch_legacy_parse(struct vlp_stored_list *list, struct vlp_
 
 enum vlp_container { VLP_CONTAINER_SAFETENSORS, VLP_CONTAINER_STATE_DICT, VLP_CONTAINER_SCRIPT };
 
-struct vlp_source {
+struct vlp_origin {
     const char            *path;      /* as the user gave it */
     const char            *file;      /* the file (the first of several) that holds the weights */
     const char            *folder;    /* where its configuration would be */
@@ -105,16 +105,16 @@ struct vlp_source {
     size_t                 n_maps;
     struct vlp_arena      *mem;
 };
-enum vlp_status vlp_source_open(struct vlp_source *s, struct vlp_arena *mem, const char *path,
+enum vlp_status vlp_origin_open(struct vlp_origin *s, struct vlp_arena *mem, const char *path,
                                 struct vlp_error *err);
-void            vlp_source_close(struct vlp_source *s); /* not the arena */
-const struct vlp_stored *vlp_source_find(const struct vlp_source *s, const char *name);
+void            vlp_origin_close(struct vlp_origin *s); /* not the arena */
+const struct vlp_stored *vlp_origin_find(const struct vlp_origin *s, const char *name);
 /* The tensors of one file in memory, whatever container it is. */
 enum vlp_status vlp_container_parse(struct vlp_stored_list *list, enum vlp_container *kind,
                                     json_t **metadata, struct vlp_arena *mem,
                                     const struct vlp_bytes *file, struct vlp_error *err);
 /* A JSON file of at most 64 MiB; NULL in *out and VLP_OK when there is none of that name. */
-enum vlp_status vlp_json_beside(json_t **out, const struct vlp_source *s, const char *name,
+enum vlp_status vlp_json_beside(json_t **out, const struct vlp_origin *s, const char *name,
                                 struct vlp_error *err);
 
 /* ---- names ---------------------------------------------------------------------------------- */
@@ -142,7 +142,7 @@ enum vlp_status vlp_map_names(struct vlp_stored_list *out, struct vlp_arena *mem
 /* ---- layouts --------------------------------------------------------------------------------- */
 
 struct vlp_opening {
-    struct vlp_source                   *source;
+    struct vlp_origin                   *source;
     const struct vlp_checkpoint_options *opt;
     struct vlp_checkpoint               *out; /* tensors are canonical when `describe` is called */
     struct vlp_error                    *err;
@@ -191,7 +191,7 @@ enum vlp_status vlp_clip_activation(const struct vlp_opening *o, json_t *about, 
                                     const char *said_by, const char *fallback);
 /* Does the file's name (or its folder's) carry this tag ("laion400m")? Case and - _ . do not count.
  */
-bool vlp_tag_has(const struct vlp_source *s, const char *tag);
+bool vlp_tag_has(const struct vlp_origin *s, const char *tag);
 /* Preprocessing: CLIP's constants for this side; then what a preprocess_cfg, a
  * preprocessor_config.json or, without either, the file's tag says. */
 json_t         *vlp_preprocess_default(const char *flavour, int64_t size);

@@ -20,7 +20,7 @@ static void normalise(char out[256], const char *name)
     out[n] = '\0';
 }
 
-bool vlp_tag_has(const struct vlp_source *s, const char *tag)
+bool vlp_tag_has(const struct vlp_origin *s, const char *tag)
 {
     char name[256];
     normalise(name, vlp_path_base(s->file));

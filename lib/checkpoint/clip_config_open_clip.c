@@ -231,7 +231,7 @@ static enum vlp_status check_hints(const struct vlp_opening *o, const json_t *co
                  {"context_length", "text", "context"},
                  {"vocab_size", "text", "vocab"}};
     for (size_t i = 0; i < VLP_COUNT(hints); i++) {
-        const struct vlp_stored *t = vlp_source_find(o->source, hints[i].name);
+        const struct vlp_stored *t = vlp_origin_find(o->source, hints[i].name);
         if (!t || t->ndim != 0) continue;
         const json_t *v = json_object_get(json_object_get(config, hints[i].tower), hints[i].key);
         if (vlp_stored_scalar(t) != (double)json_integer_value(v))

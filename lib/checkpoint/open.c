@@ -67,10 +67,10 @@ static void strip_wrappers(struct vlp_stored_list *l)
     vlp_stored_sort(l->item, l->n);
 }
 
-static bool has_all(const struct vlp_source *s, const char *const *names)
+static bool has_all(const struct vlp_origin *s, const char *const *names)
 {
     for (; *names; names++)
-        if (!vlp_source_find(s, *names)) return false;
+        if (!vlp_origin_find(s, *names)) return false;
     return true;
 }
 
@@ -219,10 +219,10 @@ enum vlp_status vlp_checkpoint_open(struct vlp_checkpoint *out, const char *path
                                     const struct vlp_checkpoint_options *opt, struct vlp_error *err)
 {
     struct vlp_checkpoint c = {0};
-    struct vlp_source    *source = vlp_calloc(1, sizeof *source);
+    struct vlp_origin    *source = vlp_calloc(1, sizeof *source);
     struct vlp_opening    o = {source, opt, &c, err};
     vlp_arena_init(&c.mem);
-    enum vlp_status s = vlp_source_open(source, &c.mem, path, err);
+    enum vlp_status s = vlp_origin_open(source, &c.mem, path, err);
     if (s != VLP_OK) {
         free(source);
         vlp_arena_free(&c.mem);
@@ -244,7 +244,7 @@ enum vlp_status vlp_checkpoint_open(struct vlp_checkpoint *out, const char *path
 
 void vlp_checkpoint_close(struct vlp_checkpoint *c)
 {
-    if (c->internal) vlp_source_close(c->internal);
+    if (c->internal) vlp_origin_close(c->internal);
     free(c->internal);
     json_decref(c->about);
     vlp_arena_free(&c->mem);

@@ -1,5 +1,5 @@
 /*
- * source.c -- a path, which is a file, an index of shards or a folder, to one list of tensors.
+ * origin.c -- a path, which is a file, an index of shards or a folder, to one list of tensors.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -27,7 +27,7 @@ static enum vlp_status read_json(json_t **out, const char *path, struct vlp_erro
     return s;
 }
 
-enum vlp_status vlp_json_beside(json_t **out, const struct vlp_source *s, const char *name,
+enum vlp_status vlp_json_beside(json_t **out, const struct vlp_origin *s, const char *name,
                                 struct vlp_error *err)
 {
     const char *path = vlp_path_join(s->mem, s->folder, name);
@@ -38,7 +38,7 @@ enum vlp_status vlp_json_beside(json_t **out, const struct vlp_source *s, const 
 /* ---- files
  * --------------------------------------------------------------------------------------- */
 
-static enum vlp_status add_file(struct vlp_source *s, const char *path, struct vlp_error *err)
+static enum vlp_status add_file(struct vlp_origin *s, const char *path, struct vlp_error *err)
 {
     struct vlp_map map;
     VLP_TRY(vlp_map_open(&map, path, err));
@@ -60,7 +60,7 @@ static int by_text(const void *a, const void *b)
 }
 
 /* { "weight_map": { tensor: file } }: each file once, in the order of names. */
-static enum vlp_status add_shards(struct vlp_source *s, const char *index_path,
+static enum vlp_status add_shards(struct vlp_origin *s, const char *index_path,
                                   struct vlp_error *err)
 {
     json_t *index = NULL;
@@ -118,7 +118,7 @@ static bool has_extension(const char *name, const char *const *ext)
 }
 
 /* The only file with such an extension; several are for the user to decide. */
-static enum vlp_status find_only(const char **found, const struct vlp_source *s,
+static enum vlp_status find_only(const char **found, const struct vlp_origin *s,
                                  const char *const *ext, struct vlp_error *err)
 {
     DIR *d = opendir(s->folder);
@@ -138,7 +138,7 @@ static enum vlp_status find_only(const char **found, const struct vlp_source *s,
                           s->folder, n, first);
 }
 
-static enum vlp_status choose_in_folder(const char **chosen, const struct vlp_source *s,
+static enum vlp_status choose_in_folder(const char **chosen, const struct vlp_origin *s,
                                         struct vlp_error *err)
 {
     static const char *const torch[] = {"pt", "pth", "bin", "ckpt", NULL};
@@ -157,7 +157,7 @@ static enum vlp_status choose_in_folder(const char **chosen, const struct vlp_so
 /* ---- all of it
  * ------------------------------------------------------------------------------------ */
 
-static enum vlp_status check_unique(const struct vlp_source *s, struct vlp_error *err)
+static enum vlp_status check_unique(const struct vlp_origin *s, struct vlp_error *err)
 {
     for (size_t i = 1; i < s->list.n; i++)
         if (strcmp(s->list.item[i].name, s->list.item[i - 1].name) == 0)
@@ -166,7 +166,7 @@ static enum vlp_status check_unique(const struct vlp_source *s, struct vlp_error
     return s->list.n ? VLP_OK : vlp_fail(err, VLP_ERR_FORMAT, "%s: no tensors", s->path);
 }
 
-static enum vlp_status open_source(struct vlp_source *s, struct vlp_error *err)
+static enum vlp_status open_source(struct vlp_origin *s, struct vlp_error *err)
 {
     if (s->is_folder) {
         s->folder = s->path;
@@ -182,26 +182,26 @@ static enum vlp_status open_source(struct vlp_source *s, struct vlp_error *err)
     return check_unique(s, err);
 }
 
-enum vlp_status vlp_source_open(struct vlp_source *s, struct vlp_arena *mem, const char *path,
+enum vlp_status vlp_origin_open(struct vlp_origin *s, struct vlp_arena *mem, const char *path,
                                 struct vlp_error *err)
 {
-    *s = (struct vlp_source){
+    *s = (struct vlp_origin){
         .mem = mem, .path = vlp_arena_strdup(mem, path), .is_folder = vlp_is_dir(path)};
     const enum vlp_status status = open_source(s, err);
-    if (status != VLP_OK) vlp_source_close(s);
+    if (status != VLP_OK) vlp_origin_close(s);
     return status;
 }
 
-void vlp_source_close(struct vlp_source *s)
+void vlp_origin_close(struct vlp_origin *s)
 {
     json_decref(s->metadata);
     vlp_stored_list_free(&s->list);
     for (size_t i = 0; i < s->n_maps; i++) vlp_map_close(&s->map[i]);
     free(s->map);
-    *s = (struct vlp_source){0};
+    *s = (struct vlp_origin){0};
 }
 
-const struct vlp_stored *vlp_source_find(const struct vlp_source *s, const char *name)
+const struct vlp_stored *vlp_origin_find(const struct vlp_origin *s, const char *name)
 {
     return vlp_stored_find(s->list.item, s->list.n, name);
 }
