@@ -1,5 +1,5 @@
 /*
- * add.c -- a + b, where b's rows begin again when they run out (a bias row, positions).
+ * add.c -- a + b, where b's rows begin again when they run out (a bias row, positions, one number).
  *
  *   forward     y[i] = a[i] + b[i mod n]
  *   backward    da += dy,  db[j] += sum over i = j mod n of dy[i]
@@ -51,7 +51,11 @@ static void backward(struct vlp_tape *t, const struct vlp_node *n)
         struct part p = {.y = a->grad, .a = n->out->grad};
         op_split(t, total, 1, backward_a, &p);
     }
-    if (b->grad) {
+    if (b->grad && period == 1) {
+        double sum = 0.0; /* of perhaps millions */
+        for (int i = 0; i < total; i++) sum += (double)n->out->grad[i];
+        b->grad[0] += (float)sum;
+    } else if (b->grad) {
         struct part p = {b->grad, n->out->grad, NULL, period, total / period};
         op_split(t, period, (size_t)p.repeats, backward_b, &p);
     }
@@ -62,7 +66,7 @@ const struct vlp_op vlp_op_add = {"add", backward};
 struct vlp_tensor *vlp_add(struct vlp_tape *t, struct vlp_tensor *a, struct vlp_tensor *b)
 {
     const size_t period = vlp_numel(b), total = vlp_numel(a);
-    assert(vlp_cols(a) == vlp_cols(b) && (total == 0 || total % period == 0));
+    assert((period == 1 || vlp_cols(a) == vlp_cols(b)) && total % period == 0);
     struct vlp_tensor *y = vlp_tensor_new(t, a->ndim, a->dim, false);
     vlp_record(t, &vlp_op_add, y, 0, VLP_INPUTS(a, b));
     if (total == period) {
