@@ -145,6 +145,15 @@ enum vlp_status vlp_search_index(struct vlp_matches *out, struct vlp_index *ix,
                                  const struct vlp_search_options *opt, struct vlp_error *err);
 void            vlp_matches_free(struct vlp_matches *m);
 
+/*
+ * Score the matches again with better vectors (n, dim) of the same records, found by id, order them
+ * and keep the k best with score >= min_score: after a first pass over small rows. A match without
+ * such a vector is left out.
+ */
+void vlp_matches_rerank(struct vlp_matches *m, const struct vlp_compute *c, const float *queries,
+                        const float *vectors, const struct vlp_id_table *ids, int dim, int k,
+                        float min_score);
+
 /* ---- queries written as text ----------------------------------------------------------------- */
 
 enum vlp_term_kind { VLP_TERM_TEXT, VLP_TERM_IMAGE, VLP_TERM_ID };

@@ -1,0 +1,14 @@
+/*
+ * classify_internal.h -- what the files that draw share.
+ */
+#ifndef VLP_CLASSIFY_INTERNAL_H
+#define VLP_CLASSIFY_INTERNAL_H
+
+#include <vlp/classify.h>
+
+enum { FONT_WIDTH = 5, FONT_HEIGHT = 7, FONT_STEP = 6 };
+
+/* Five columns of a character, lowest bit at the top. */
+const uint8_t *font_glyph(int32_t c);
+
+#endif

@@ -1,0 +1,56 @@
+/*
+ * html.h -- one page to look at results: self-contained, offline, for a phone as well as a screen.
+ *
+ * Thumbnails lie inside as JPEG data; there is no script and nothing is fetched. Every text is
+ * escaped, whatever it holds; bytes that are not UTF-8 become U+FFFD.
+ */
+#ifndef VLP_HTML_H
+#define VLP_HTML_H
+
+#include <vlp/base.h>
+
+/* A line of a card with a bar: "cat 0.93". */
+struct vlp_page_bar {
+    const char *label, *value;
+    double      share; /* 0 .. 1: length of the bar */
+};
+
+enum vlp_page_mark { VLP_MARK_NONE, VLP_MARK_RIGHT, VLP_MARK_WRONG };
+
+struct vlp_page_card {
+    const char                *picture; /* a file, or NULL */
+    const char                *title;   /* NULL: none */
+    const char                *text;    /* below it; NULL: none */
+    const struct vlp_page_bar *bar;
+    int                        n_bars;
+    enum vlp_page_mark         mark;
+};
+
+struct vlp_page;
+/* Strings are copied by all of these. `intro` may be NULL. */
+struct vlp_page *vlp_page_open(const char *title, const char *intro);
+void             vlp_page_close(struct vlp_page *p);
+/* What follows stands under this heading; with a thumbnail beside it (NULL: none) and a note. */
+void vlp_page_section(struct vlp_page *p, const char *heading, const char *picture,
+                      const char *note);
+void vlp_page_card(struct vlp_page *p, const struct vlp_page_card *c);
+/* A table, row by row, first row headings; `cells` are rows * cols texts. */
+void vlp_page_table(struct vlp_page *p, int rows, int cols, const char *const *cells);
+/* A picture of our own making (PNG bytes), shown as wide as the page allows. */
+void vlp_page_png(struct vlp_page *p, const void *png, size_t len, const char *what);
+
+/*
+ * Make the thumbnails on `pool` and append the page to `out`. `n_missing` (may be NULL): pictures
+ * that could not be read; their cards say so.
+ */
+void vlp_page_write(struct vlp_page *p, struct vlp_pool *pool, struct vlp_buf *out, int *n_missing);
+
+/* Text for use inside an element or a quoted attribute. */
+void vlp_html_escape(struct vlp_buf *out, const char *s, size_t len);
+/* data:TYPE;base64,... */
+void vlp_html_data(struct vlp_buf *out, const char *type, const void *data, size_t len);
+/* A JPEG of the picture at `path`, upright, at most `side` pixels a side. */
+enum vlp_status vlp_thumbnail(struct vlp_buf *jpeg, const char *path, int side,
+                              struct vlp_error *err);
+
+#endif
