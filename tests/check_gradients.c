@@ -48,7 +48,7 @@ static struct vlp_tensor *input(struct trial *r, int k, int ndim, const int *dim
     return x;
 }
 
-static const int N[] = {1, 7, 33}, C[] = {5, 16, 37};
+static const int N[] = {1, 7, 33, 8}, C[] = {5, 16, 37, 9};
 
 static struct vlp_seqs seqs3(struct trial *r, int rows)
 {
@@ -140,6 +140,7 @@ static struct vlp_tensor *add(struct trial *r)
     struct vlp_tensor *a = input(r, 0, VLP_DIMS(3 * n, c));
     if (r->variant == 0) return vlp_add(&r->tape, a, input(r, 1, VLP_DIMS(3 * n, c)));
     if (r->variant == 1) return vlp_add(&r->tape, a, input(r, 1, VLP_DIMS(c)));
+    if (r->variant == 3) return vlp_add(&r->tape, a, input(r, 1, VLP_DIMS(1)));
     return vlp_add(&r->tape, a, input(r, 1, VLP_DIMS(n, c)));
 }
 
@@ -275,7 +276,7 @@ static const struct op_case {
     {"attention", 4, attention},
     {"layernorm", 3, layernorm},
     {"act", 4, act},
-    {"add", 3, add},
+    {"add", 4, add},
     {"scale", 3, scale},
     {"scale_rows", 3, scale_rows},
     {"scale_exp", 3, scale_exp},

@@ -51,8 +51,9 @@ struct vlp_tensor *vlp_attention(struct vlp_tape *t, struct vlp_tensor *q, int q
 struct vlp_tensor *vlp_layernorm(struct vlp_tape *t, struct vlp_tensor *x, struct vlp_tensor *w,
                                  struct vlp_tensor *b, float eps);
 struct vlp_tensor *vlp_act(struct vlp_tape *t, struct vlp_tensor *x, enum vlp_activation act);
-struct vlp_tensor *vlp_add(struct vlp_tape *t, struct vlp_tensor *a,
-                           struct vlp_tensor *b); /* b's rows repeat where it has fewer than a */
+struct vlp_tensor *vlp_add(
+    struct vlp_tape *t, struct vlp_tensor *a,
+    struct vlp_tensor *b); /* b's rows repeat where it has fewer; or one number */
 struct vlp_tensor *vlp_scale(struct vlp_tape *t, struct vlp_tensor *x, float s);
 struct vlp_tensor *vlp_scale_rows(struct vlp_tape *t, struct vlp_tensor *x,
                                   struct vlp_tensor *gamma); /* layer scale (C) */

@@ -3,6 +3,14 @@
  *
  * A tokenizer is a row of a table (clip_bpe with the cleaning of OpenAI or of Hugging Face,
  * bert_uncased): cleaning, splitting, pieces, assembly. Immutable once open: threads may share it.
+ *
+ * Where the ids differ from the reference's:
+ *  - ftfy's repair of text that was decoded with the wrong encoding (mojibake) is left out: it is a
+ *    guess, and it fires on some mixtures of scripts that are right as they are;
+ *  - characters younger than Unicode 15: Python's lower case of them depends on its version;
+ *  - U+11938 in BERT text is decomposed, which the reference's older tables do not do;
+ *  - references nested more than 64 deep ("&amp;amp;amp;...") are undone at once instead of in
+ * turns with the other repairs: the same result unless terminal escapes are spelled that way.
  */
 #ifndef VLP_TEXT_H
 #define VLP_TEXT_H
