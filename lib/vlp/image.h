@@ -99,6 +99,66 @@ struct vlp_image *vlp_preprocess_u8(struct vlp_arena *mem, const struct vlp_imag
 void vlp_preprocess_normalize(float *out, const struct vlp_image *rgb,
                               const struct vlp_preprocess *how);
 
+/* ---- augmentation --------------------------------------------------------------------------- */
+
+/*
+ * Everything random comes from the generator given: seeded by (seed, sample) a picture gets the
+ * same bits on any machine, thread or batch. What a function returns may be its argument.
+ */
+
+struct vlp_rect {
+    int x, y, width, height;
+};
+/* torchvision's RandomResizedCrop: an area fraction and a log-uniform aspect ratio, ten tries, then
+ * the centre. */
+struct vlp_rect vlp_random_crop(int width, int height, const double area[2], const double ratio[2],
+                                struct vlp_rng *rng);
+/* A rectangle inside the picture, any mode. */
+struct vlp_image *vlp_image_crop(struct vlp_arena *mem, const struct vlp_image *in,
+                                 struct vlp_rect r);
+struct vlp_image *vlp_image_flip(struct vlp_arena       *mem,
+                                 const struct vlp_image *in); /* left-right */
+struct vlp_image *vlp_image_grey(struct vlp_arena *mem, const struct vlp_image *rgb);
+
+/* torchvision's ColorJitter: factors from 1 - s to 1 + s (hue: -s to s), in random order. */
+struct vlp_jitter {
+    double brightness, contrast, saturation, hue;
+};
+struct vlp_image *vlp_colour_jitter(struct vlp_arena *mem, const struct vlp_image *rgb,
+                                    const struct vlp_jitter *j, struct vlp_rng *rng);
+
+/* ViLT's list (magnitude of 30, on the picture's own size, Pillow's pixels) and ALBEF's and VLMo's
+ * (magnitude of 10, after the crop, OpenCV's pixels). */
+enum vlp_randaugment { VLP_RANDAUGMENT_NONE, VLP_RANDAUGMENT_VILT, VLP_RANDAUGMENT_ALBEF };
+struct vlp_image *vlp_randaugment(struct vlp_arena *mem, const struct vlp_image *rgb,
+                                  enum vlp_randaugment kind, int n_ops, double magnitude,
+                                  struct vlp_rng *rng);
+/* One operation of a list by the reference's name ("Rotate") and its value; NULL: not in the list.
+ */
+struct vlp_image *vlp_randaugment_apply(struct vlp_arena *mem, const struct vlp_image *rgb,
+                                        enum vlp_randaugment kind, const char *op, double value);
+
+enum vlp_crop {
+    VLP_CROP_NONE,  /* the sizes of vlp_preprocess: no randomness */
+    VLP_CROP_AREA,  /* vlp_random_crop, then resized to width x height: open_clip, ALBEF, VLMo */
+    VLP_CROP_SQUARE /* shorter side to the size, a square from anywhere: OpenAI */
+};
+/* A recipe; zeroed it changes nothing. Probabilities are 0 .. 1. */
+struct vlp_augment {
+    enum vlp_crop        crop;
+    double               area[2], ratio[2]; /* open_clip: 0.9 1, 3/4 4/3 */
+    double               flip, jitter, grey;
+    struct vlp_jitter    colour;
+    enum vlp_randaugment kind;
+    int                  n_ops;
+    double               magnitude;
+};
+/* vlp_preprocess_u8 with the recipe: orient, ViLT's RandAugment, crop and resize, RGB, flip,
+ * jitter, grey, ALBEF's RandAugment. */
+struct vlp_image *vlp_augment_u8(struct vlp_arena *mem, const struct vlp_image *in,
+                                 const struct vlp_preprocess *how, const struct vlp_augment *a,
+                                 struct vlp_rng *rng);
+
 /* Write 8-bit RGB or L as PNG bytes appended to `out` (level 0..9); for preprocess, thumbnails,
  * plots. */
 enum vlp_status vlp_png_encode(struct vlp_buf *out, const struct vlp_image *in, int level,
