@@ -50,7 +50,7 @@ enum vlp_status vlp_runes_decode(struct vlp_runes *r, const char *s, size_t len,
                                  struct vlp_error *err)
 {
     const char *p = s, *end = s + len;
-    vlp_runes_reserve(r, len);
+    vlp_runes_reserve(r, len + 1); /* never a null pointer, even without text */
     while (p < end) {
         const char   *at = p;
         const int32_t c = vlp_utf8_next(&p, end);

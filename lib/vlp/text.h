@@ -8,9 +8,10 @@
  *  - ftfy's repair of text that was decoded with the wrong encoding (mojibake) is left out: it is a
  *    guess, and it fires on some mixtures of scripts that are right as they are;
  *  - characters younger than Unicode 15: Python's lower case of them depends on its version;
- *  - U+11938 in BERT text is decomposed, which the reference's older tables do not do;
+ *  - marks and composed characters younger than Unicode 9: the fast tokenizers (HF, BERT) neither
+ *    reorder nor decompose them;
  *  - references nested more than 64 deep ("&amp;amp;amp;...") are undone at once instead of in
- * turns with the other repairs: the same result unless terminal escapes are spelled that way.
+ *    turns with the other repairs: the same result unless terminal escapes are spelled that way.
  */
 #ifndef VLP_TEXT_H
 #define VLP_TEXT_H
