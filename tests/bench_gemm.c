@@ -338,6 +338,20 @@ static void bench_attention(const struct vlp_compute *c)
     }
 }
 
+enum { ROWS = 64000, DIM = 512, READ_PARTS = 64 };
+
+static void read_part(void *ctx, int i, int worker)
+{
+    const uint64_t   *p = (const uint64_t *)ctx + (size_t)i * (ROWS / READ_PARTS * DIM / 2);
+    volatile uint64_t sink;
+    uint64_t          sum[4] = {0};
+    (void)worker;
+    for (size_t k = 0; k < ROWS / READ_PARTS * DIM / 2; k += 4)
+        for (int j = 0; j < 4; j++) sum[j] += p[k + j];
+    sink = sum[0] ^ sum[1] ^ sum[2] ^ sum[3];
+    (void)sink;
+}
+
 static void bench_scan(const struct vlp_compute *c)
 {
     static const struct {
@@ -345,39 +359,39 @@ static void bench_scan(const struct vlp_compute *c)
         size_t         stride;
         double         must, stretch;
     } cases[] = {{VLP_F32, 2048, 0.80, 0.93}, {VLP_F16, 1024, 1.7, 1.95}, {VLP_I8, 516, 2.8, 3.7}};
-    enum { ROWS = 60000, DIM = 512 };
-    char     name[128];
-    uint8_t *rows[3];
-    float   *q = random_floats(DIM, 1.0f), *out = random_floats(ROWS, 1.0f);
-    double   ratio[3][ROUNDS];
-    if (!wanted("exact search")) return;
+    const int threads = vlp_pool_threads(c->pool);
+    char      name[128];
+    uint8_t  *rows[3];
+    float    *q = random_floats(DIM, 1.0f), *out = random_floats(ROWS, 1.0f);
+    double    ratio[3][ROUNDS];
     for (int i = 0; i < 3; i++) {
         rows[i] = vlp_malloc(cases[i].stride * ROWS);
         memset(rows[i], 1, cases[i].stride * ROWS);
     }
-    for (int r = 0; r < ROUNDS; r++) {
-        double rate[3];
+    for (int r = 0; r < ROUNDS && wanted("exact search"); r++) {
+        double time[3];
+        double t = vlp_now();
+        vlp_parallel(c->pool, READ_PARTS, read_part, rows[0]);
+        const double read = vlp_now() - t;
         for (int i = 0; i < 3; i++) {
-            const double t = vlp_now();
+            t = vlp_now();
             vlp_scan_rows(c, out, q, rows[i], cases[i].stride, cases[i].dtype, DIM, ROWS);
-            rate[i] = 1.0 / (vlp_now() - t);
+            time[i] = vlp_now() - t;
+            ratio[i][r] = (i ? time[0] : read) / time[i];
         }
-        ratio[0][r] = rate[0] * 1e-9 * ROWS * DIM * 4 / vlp_peak_read(c);
-        ratio[1][r] = rate[1] / rate[0];
-        ratio[2][r] = rate[2] / rate[0];
     }
     for (int i = 0; i < 3; i++) {
         snprintf(name, sizeof name, "exact search %s rows %dT over %s",
-                 vlp_dtype_name(cases[i].dtype), vlp_pool_threads(c->pool),
-                 i ? "f32 rows" : "read bandwidth");
-        report(name, median(ratio[i], ROUNDS), cases[i].must, cases[i].stretch);
+                 vlp_dtype_name(cases[i].dtype), threads, i ? "f32 rows" : "reading them");
+        if (wanted("exact search"))
+            report(name, median(ratio[i], ROUNDS), cases[i].must, cases[i].stretch);
         free(rows[i]);
     }
     free(q);
     free(out);
 }
 
-/* The weights of ViT-B/32's image tower, twelve times these four. */
+/* The weights of ViT-B/32's image tower, twelve times these four; the best of three. */
 static void bench_packing(const struct vlp_compute *c)
 {
     static const enum vlp_dtype types[] = {VLP_F32, VLP_F16};
@@ -389,19 +403,21 @@ static void bench_packing(const struct vlp_compute *c)
         if (!wanted(name)) continue;
         uint8_t           *w[48];
         struct vlp_packed *p[48];
+        double             best = INFINITY;
         for (int i = 0; i < 48; i++) {
             const size_t size = vlp_dtype_size(types[t], (size_t)nk[i % 4][0] * nk[i % 4][1]);
             w[i] = vlp_malloc(size);
             memset(w[i], 1, size);
         }
-        const double t0 = vlp_now();
-        for (int i = 0; i < 48; i++)
-            p[i] = vlp_pack(c, w[i], types[t], nk[i % 4][0], nk[i % 4][1], VLP_PRECISION_F32);
-        figure(name, (vlp_now() - t0) * 1e3);
-        for (int i = 0; i < 48; i++) {
-            vlp_packed_free(p[i]);
-            free(w[i]);
+        for (int r = 0; r < 3; r++) {
+            const double t0 = vlp_now();
+            for (int i = 0; i < 48; i++)
+                p[i] = vlp_pack(c, w[i], types[t], nk[i % 4][0], nk[i % 4][1], VLP_PRECISION_F32);
+            best = fmin(best, vlp_now() - t0);
+            for (int i = 0; i < 48; i++) vlp_packed_free(p[i]);
         }
+        figure(name, best * 1e3);
+        for (int i = 0; i < 48; i++) free(w[i]);
     }
 }
 

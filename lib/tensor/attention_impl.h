@@ -186,12 +186,17 @@ static void attention(const struct vlp_attention_args *a, int seq, int head, int
     float *k = t.turned + KEY_BLOCK * QUERIES, *v = k + kv;
     for (int j = 0; j < n_keys; j++) {
         const size_t row = (size_t)(first_key + j), col = (size_t)head * D;
-        memcpy(k + j * t.stride, a->k + row * a->ldk + col, (size_t)D * sizeof *k);
-        memcpy(v + j * t.stride, a->v + row * a->ldv + col, (size_t)D * sizeof *v);
+        const float *from_k = a->k + row * a->ldk + col, *from_v = a->v + row * a->ldv + col;
+        for (int i = 0; i < D; i += 16) { /* the next head is likely to be next */
+            __builtin_prefetch(from_k + D + i, 0, 2);
+            __builtin_prefetch(from_v + D + i, 0, 2);
+        }
+        memcpy(k + j * t.stride, from_k, (size_t)D * sizeof *k);
+        memcpy(v + j * t.stride, from_v, (size_t)D * sizeof *v);
     }
     t.k = k;
     t.v = v;
-    memset(t.turned, 0, sizeof(float) * KEY_BLOCK * QUERIES);
+    if (a->bias) memset(t.turned, 0, sizeof(float) * KEY_BLOCK * QUERIES);
     for (int i = q0; i < q1; i += QUERIES) {
         const size_t row = (size_t)(a->q_start[seq] + i);
         t.nq = q1 - i < QUERIES ? q1 - i : QUERIES;

@@ -100,30 +100,24 @@ static struct vlp_tile_out tile_out(const struct run *g, int r, int rows, int n,
     };
 }
 
-/* Block kb of a panel as the tile wants it. */
-static const void *panel_block(const struct run *g, int panel, int kb, float *room,
+/* Block kb of a panel as the tile wants it, and the block that comes after it. */
+static const void *panel_block(const struct run *g, int panel, int kb, bool by_panel, float *room,
                                const char **next)
 {
     const struct vlp_packed *w = g->p->w;
-    const int                nr = g->kind->nr;
-    const char              *at = (const char *)w->data + (size_t)panel * w->panel;
-    const size_t             k0 = (size_t)kb * w->kc;
+    const size_t             nr = (size_t)g->kind->nr, k0 = (size_t)kb * w->kc;
     const bool               expand = g->kind->unit == 1 && w->store != VLP_F32;
-    if (!expand) {
-        at += k0 * nr * 4;
-        *next = at + w->panel;
-        return at;
-    }
+    /* bytes of a unit of one column in its stored form */
+    const size_t size = !expand ? 4 : w->store == VLP_Q8_0 ? 1 : 2;
+    const int    units = block_units(w, kb);
+    const char  *at = (const char *)w->data + (size_t)panel * w->panel + k0 * nr * size;
+    *next = at + (by_panel ? (size_t)units * nr * size : w->panel);
+    if (!expand) return at;
     const float *scale = NULL;
-    if (w->store == VLP_Q8_0) {
-        at += k0 * nr;
+    if (w->store == VLP_Q8_0)
         scale =
             w->block_scale + ((size_t)panel * (w->K / VLP_Q8_0_BLOCK) + k0 / VLP_Q8_0_BLOCK) * nr;
-    } else {
-        at += k0 * nr * 2;
-    }
-    *next = at + w->panel;
-    g->kind->expand(room, at, w->store, scale, nr, block_units(w, kb));
+    g->kind->expand(room, at, w->store, scale, (int)nr, units);
     return room;
 }
 
@@ -145,44 +139,45 @@ static void run_task(void *ctx, int i, int worker)
     struct vlp_quant *quant = g->shared_quant ? g->shared_quant + r0 : NULL;
     /* Tiles may read rows beyond the last one: room for them, whatever it holds. */
     const size_t k_step = g->shared ? g->k_step : (size_t)(rows + VLP_MAX_MR) * VLP_A_STRIDE;
-    const bool   private_all = !g->shared && kind->w_limit; /* rows become bytes as a whole */
+    /* With one tile of rows a panel is used up at once: then panel by panel, as memory lies. */
+    const bool by_panel = tiles == 1;
+    const bool private_all = !g->shared && (kind->w_limit || by_panel);
     if (!g->shared) {
         const size_t n = k_step * (private_all ? (size_t)w->n_blocks : 1);
         a = vlp_scratch(VLP_SCRATCH_A, n * 4 + (size_t)rows * sizeof *quant);
         if (private_all) {
-            quant = (struct vlp_quant *)(void *)(a + n);
+            if (kind->w_limit) quant = (struct vlp_quant *)(void *)(a + n);
             for (int kb = 0; kb < w->n_blocks; kb++)
                 load_rows(g, a + kb * k_step, quant, r0, r1, kb);
         }
     }
-    char *partial =
-        vlp_scratch(VLP_SCRATCH_PARTIAL, w->n_blocks > 1 ? tile_size * (size_t)(p1 - p0)
-                                                         : (size_t)VLP_MAX_MR * VLP_MAX_NR * 4);
-    float *room = vlp_scratch(VLP_SCRATCH_PANEL, (size_t)VLP_A_STRIDE * kind->nr * 4);
+    const bool many = w->n_blocks > 1 && !by_panel;
+    char      *partial = vlp_scratch(VLP_SCRATCH_PARTIAL, many ? tile_size * (size_t)(p1 - p0)
+                                                               : (size_t)VLP_MAX_MR * VLP_MAX_NR * 4);
+    float     *room = vlp_scratch(VLP_SCRATCH_PANEL, (size_t)VLP_A_STRIDE * kind->nr * 4);
+    const int  steps = w->n_blocks * (p1 - p0);
     if (kind->enter) kind->enter();
-    for (int kb = 0; kb < w->n_blocks; kb++) {
+    for (int s = 0; s < steps; s++) {
+        const int       kb = by_panel ? s % w->n_blocks : s / (p1 - p0);
+        const int       panel = p0 + (by_panel ? s / w->n_blocks : s % (p1 - p0));
         const int       units = block_units(w, kb);
-        const bool      last = kb == w->n_blocks - 1;
         const uint32_t *block = a;
         if (g->shared || private_all)
             block = a + kb * k_step;
-        else
+        else if (panel == p0)
             load_rows(g, a, NULL, r0, r1, kb);
-        for (int panel = p0; panel < p1; panel++) {
-            const char *next;
-            const void *b = panel_block(g, panel, kb, room, &next);
-            for (int t = 0; t < tiles; t++) {
-                const int t0 = cut(rows, tiles, t), n = cut(rows, tiles, t + 1) - t0;
-                char     *c = partial;
-                if (w->n_blocks > 1)
-                    c += tile_size * (size_t)(panel - p0) + (size_t)t0 * kind->nr * 4;
-                kind->tile(n, units, block + (size_t)t0 * VLP_A_STRIDE, b, c, kb > 0,
-                           next + (size_t)t * units * 64);
-                if (!last) continue;
-                const struct vlp_tile_out out =
-                    tile_out(g, r0 + t0, n, panel * kind->nr, quant ? quant + t0 : NULL);
-                kind->finish(c, kind->nr, &out);
-            }
+        const char *next;
+        const void *b = panel_block(g, panel, kb, by_panel, room, &next);
+        for (int t = 0; t < tiles; t++) {
+            const int t0 = cut(rows, tiles, t), n = cut(rows, tiles, t + 1) - t0;
+            char     *c = partial;
+            if (many) c += tile_size * (size_t)(panel - p0) + (size_t)t0 * kind->nr * 4;
+            kind->tile(n, units, block + (size_t)t0 * VLP_A_STRIDE, b, c, kb > 0,
+                       next + (size_t)t * units * 64);
+            if (kb < w->n_blocks - 1) continue;
+            const struct vlp_tile_out out =
+                tile_out(g, r0 + t0, n, panel * kind->nr, quant ? quant + t0 : NULL);
+            kind->finish(c, kind->nr, &out);
         }
     }
     if (kind->leave) kind->leave();

@@ -3,6 +3,8 @@
 
 #include "tensor_internal.h"
 
+enum { LINE = 16, AHEAD = 4 * LINE }; /* units */
+
 typedef uint32_t u4 __attribute__((vector_size(16)));
 
 static inline u4 load4(const uint32_t *p)
@@ -29,6 +31,18 @@ void vlp_transpose_units(uint32_t *dst, size_t dst_stride, const uint32_t *src, 
                          int rows, int cols)
 {
     int j = 0;
+    /* A cache line of each row at a time: rows may lie so that they push each other out. */
+    for (; j + LINE <= cols; j += LINE) {
+        int i = 0;
+        for (; i + 4 <= rows; i += 4) {
+            const uint32_t *from = src + i * src_stride + j;
+            for (int r = 0; r < 4; r++) __builtin_prefetch(from + r * src_stride + AHEAD);
+            for (int l = 0; l < LINE; l += 4)
+                four_by_four(dst + (j + l) * dst_stride + i, dst_stride, from + l, src_stride);
+        }
+        for (; i < rows; i++)
+            for (int l = j; l < j + LINE; l++) dst[l * dst_stride + i] = src[i * src_stride + l];
+    }
     for (; j + 4 <= cols; j += 4) {
         int i = 0;
         for (; i + 4 <= rows; i += 4)
