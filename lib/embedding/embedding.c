@@ -8,7 +8,8 @@
 #include "embedding_internal.h"
 
 /* In the order of recognition: the sure signs first. */
-static const struct format *const formats[] = {&format_vle};
+static const struct format *const formats[] = {&format_vle,   &format_npy,   &format_safetensors,
+                                               &format_jsonl, &format_fvecs, &format_tsv};
 
 const char *const vlp_embedding_formats[] = {"vle",   "npy",         "fvecs", "tsv",
                                              "jsonl", "safetensors", NULL};

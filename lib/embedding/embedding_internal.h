@@ -44,6 +44,103 @@ size_t row_size(enum vlp_dtype t, int dim);
 void   row_from_f32(void *row, enum vlp_dtype t, const float *x, int dim);
 bool   dtype_can_be_stored(enum vlp_dtype t);
 
+/* ---- npy.c ------------------------------------------------------------------------------------
+ */
+
+/* Read the array in these bytes: `n->map` stays as it is, n->data points into them. */
+enum vlp_status npy_parse(struct vlp_npy *n, const uint8_t *p, size_t size, const char *name,
+                          struct vlp_error *err);
+/* Add a header, padded to a multiple of 64 and to `at_least` bytes; false: no such element type. */
+bool npy_put_header(struct vlp_buf *b, enum vlp_dtype dtype, int ndim, const int64_t *dim,
+                    size_t at_least);
+
+/* ---- text.c: ids and numbers in text ------------------------------------------------------------
+ */
+
+/* \t \n \r \\ for the bytes that would end a field. */
+void   text_put_escaped(struct vlp_buf *b, const char *s, size_t len);
+size_t text_unescape(char *s, size_t len); /* in place; returns the new length */
+/* A whole-string float, read in one rounding; false when it is anything else. */
+bool text_parse_f32(const char *s, float *out);
+
+/* ---- ids.c: the file of ids beside a file of vectors -------------------------------------------
+ */
+
+/* Ids of rows that come from a format without any: from PATH.ids, else row numbers from 0. */
+struct ids_file {
+    struct feed    feed;
+    bool           there;
+    int64_t        next;
+    struct vlp_buf text; /* of the block in hand */
+};
+/* `path` NULL: the vectors come from a pipe. A PATH.ids with too few lines is VLP_ERR_FORMAT when
+ * they run out. */
+enum vlp_status ids_open(struct ids_file *f, const char *path, struct vlp_error *err);
+/* Ids of the next n rows into the reader's arrays. */
+enum vlp_status ids_take(struct ids_file *f, struct vlp_embedding_reader *r, int n,
+                         struct vlp_error *err);
+/* After the last row: more lines than rows are VLP_ERR_FORMAT. */
+enum vlp_status ids_end(struct ids_file *f, struct vlp_error *err);
+void            ids_close(struct ids_file *f);
+
+/* The writing side: PATH.ids in step with PATH; nothing when PATH is stdout. */
+struct ids_output {
+    bool              there;
+    struct vlp_output out;
+};
+enum vlp_status ids_create(struct ids_output *o, const struct vlp_embedding_writer *w,
+                           const struct vlp_embedding_write_options *opt, struct vlp_error *err);
+enum vlp_status ids_write(struct ids_output *o, const struct vlp_record *r, struct vlp_error *err);
+enum vlp_status ids_finish(struct ids_output *o, bool commit, struct vlp_error *err);
+
+/* ---- plain.c: what the formats without deletions have in common -------------------------------
+ */
+
+/* VLP_ERR_SUPPORT for a deletion, which only vle and jsonl can say. */
+enum vlp_status plain_check(const struct vlp_embedding_writer *w, const struct vlp_record *r,
+                            struct vlp_error *err);
+/* How many rows of this size make a block, and room for them, 64-byte aligned. */
+int   plain_rows(size_t row);
+void *plain_room(size_t row);
+/* The block of n rows with these ids (already in the reader's arrays) and no flags or metas. */
+void plain_block(struct vlp_embedding_reader *r, struct vlp_embedding_block *b, int n,
+                 const void *raw, size_t row);
+/*
+ * An output whose beginning is written last: bytes go to the temporary file, or (stdout, pipes) to
+ * an unnamed one that is copied at the end.
+ */
+struct late_output {
+    struct vlp_output out;
+    FILE             *file; /* write here */
+    bool              copied;
+};
+enum vlp_status late_open(struct late_output *o, const struct vlp_embedding_writer *w,
+                          const struct vlp_embedding_write_options *opt, size_t reserved,
+                          struct vlp_error *err);
+enum vlp_status late_write(struct late_output *o, const void *data, size_t len,
+                           struct vlp_error *err);
+/* Put `head` (as long as what was reserved) at the beginning and deliver. */
+enum vlp_status late_commit(struct late_output *o, const void *head, size_t len,
+                            struct vlp_error *err);
+void            late_abort(struct late_output *o);
+
+/* ---- id_table.c: bytes to numbers ---------------------------------------------------------------
+ */
+
+struct id_table {
+    struct id_slot {
+        uint64_t    hash;
+        const char *id; /* NULL: free */
+        uint32_t    len;
+        int64_t     value;
+    } * slot;
+    size_t n, cap;
+};
+/* The slot of the id, which is added with value -1 when it is new: the bytes must stay. */
+struct id_slot *id_table_put(struct id_table *t, const char *id, size_t len);
+struct id_slot *id_table_get(const struct id_table *t, const char *id, size_t len); /* or NULL */
+void            id_table_free(struct id_table *t);
+
 /* ---- vle_layout.c -----------------------------------------------------------------------------
  */
 
@@ -145,6 +242,9 @@ enum vlp_status vle_write(struct vlp_embedding_writer *w, const struct vlp_recor
                           struct vlp_error *err);
 enum vlp_status vle_flush(struct vlp_embedding_writer *w, struct vlp_error *err);
 enum vlp_status vle_finish(struct vlp_embedding_writer *w, bool commit, struct vlp_error *err);
+
+/* Is the file no more than the beginning of a header, left by a writer that was killed? */
+bool vle_only_begun(int fd, uint64_t size);
 
 /* The stream position after the last sound record, for whoever continues it. */
 uint64_t vle_sound_end(const struct vlp_embedding_reader *r);

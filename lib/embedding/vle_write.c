@@ -50,8 +50,7 @@ static enum vlp_status write_bytes(struct vlp_embedding_writer *w, const void *d
 /* ---- where it goes -----------------------------------------------------------------------------
  */
 
-/* Is what is there no more than the beginning of a header, left by a writer that was killed? */
-static bool only_begun(int fd, uint64_t size)
+bool vle_only_begun(int fd, uint64_t size)
 {
     uint8_t      p[VLE_HEADER_BYTES];
     const size_t have = size < sizeof p ? (size_t)size : sizeof p;
@@ -97,7 +96,7 @@ static enum vlp_status continue_file(struct vlp_embedding_writer *w, uint64_t si
 {
     struct vle_writer *v = w->state;
     uint64_t           end = 0;
-    *needs_header = only_begun(v->fd, size);
+    *needs_header = vle_only_begun(v->fd, size);
     if (!*needs_header) VLP_TRY(find_end(w, &end, &v->count, err));
     if ((end < size && ftruncate(v->fd, (off_t)end) != 0) || lseek(v->fd, (off_t)end, SEEK_SET) < 0)
         return vlp_fail(err, VLP_ERR_IO, "%s: %s", w->path, strerror(errno));

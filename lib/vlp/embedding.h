@@ -71,9 +71,19 @@ struct vlp_embedding_write_options {
 };
 extern const char *const vlp_embedding_formats[]; /* NULL-terminated */
 
-/* "-" is stdout. vle goes block by block into `path` itself, so that a killed job can continue
- * (rename would lose it); the others go through a temporary file. VLP_ERR_EXISTS, VLP_ERR_IO,
- * VLP_ERR_MISMATCH. */
+/*
+ * "-" is stdout. vle goes block by block into `path` itself, so that a killed job can continue
+ * (rename would lose it); the others go through a temporary file. npy and fvecs put ids into
+ * PATH.ids, one a line, escaped (\t \n \r \\); metas and flags are kept by vle, jsonl and
+ * safetensors, deletions by vle and jsonl (VLP_ERR_SUPPORT elsewhere).
+ *
+ * VLP_ERR_EXISTS    `path` is there, neither force nor append
+ * VLP_ERR_MISMATCH  append: the file has another header; both are named
+ * VLP_ERR_FORMAT    append: the file is damaged (more than torn)
+ * VLP_ERR_IO        cannot be created, or (vle) another program is writing to it
+ * VLP_ERR_USAGE     no such format; binary data for a terminal without force; append to another
+ *                   format than vle
+ */
 enum vlp_status vlp_embedding_writer_open(struct vlp_embedding_writer **out, const char *path,
                                           const struct vlp_embedding_header        *h,
                                           const struct vlp_embedding_write_options *opt,
@@ -137,6 +147,57 @@ enum vlp_status vlp_embedding_next(struct vlp_embedding_reader *r, struct vlp_em
                                    struct vlp_error *err);
 void            vlp_embedding_row_f32(const struct vlp_embedding_header *h,
                                       const struct vlp_embedding_block *b, int i, float *out);
+
+/* ---- what is there already: for resuming and --update --------------------------------------- */
+
+/*
+ * The records that live in an embedding file, by id. An id may have two: a picture's and (flag
+ * VLP_RECORD_TEXT) a text's; of several of one kind the last counts.
+ */
+struct vlp_embedding_index;
+struct vlp_embedding_entry {
+    uint32_t    flags;
+    const char *meta; /* NULL when it has none; the stamp that the writer gave it */
+    size_t      meta_len;
+};
+/* A file that is not there, or is no more than the beginning of a header, gives an empty index; a
+ * torn tail is left out. Else what vlp_embedding_open and _next answer. */
+enum vlp_status vlp_embedding_index_open(struct vlp_embedding_index **out, const char *path,
+                                         struct vlp_error *err);
+void            vlp_embedding_index_close(struct vlp_embedding_index *ix);
+/* NULL when the index is empty because there is no file. */
+const struct vlp_embedding_header *vlp_embedding_index_header(const struct vlp_embedding_index *ix);
+int64_t                            vlp_embedding_index_count(const struct vlp_embedding_index *ix);
+/* `kind` is 0 or VLP_RECORD_TEXT. Found or not, the id counts as seen. `e` may be NULL. */
+bool vlp_embedding_index_find(struct vlp_embedding_index *ix, const char *id, size_t len,
+                              uint32_t kind, struct vlp_embedding_entry *e);
+/* One by one the ids that were never looked for: those that --update deletes. False at the end. */
+bool vlp_embedding_index_unseen(struct vlp_embedding_index *ix, const char **id, size_t *len);
+
+/* ---- everything at once -----------------------------------------------------------------------
+ */
+
+/*
+ * All live records of a file: those that no later record of the file deletes. Rows, ids and metas
+ * stay in the mapped file where they can; only deletions cost a table. Row i of `header.dtype` is
+ * at row[i]; vlp_embedding_set_f32 widens it.
+ */
+struct vlp_embedding_set {
+    struct vlp_embedding_header  header; /* about: owned by the set */
+    int64_t                      n;
+    const void                 **row;
+    const char                 **ids;
+    uint32_t                    *id_lens, *flags;
+    const char                 **metas; /* entries may be NULL */
+    uint32_t                    *meta_lens;
+    bool                         torn;
+    struct vlp_arena             mem;
+    struct vlp_embedding_reader *reader; /* keeps the file mapped */
+};
+enum vlp_status vlp_embedding_load(struct vlp_embedding_set *out, const char *path,
+                                   struct vlp_error *err);
+void            vlp_embedding_set_free(struct vlp_embedding_set *s);
+void            vlp_embedding_set_f32(const struct vlp_embedding_set *s, int64_t i, float *out);
 
 /* May vectors under `a` be compared with vectors under `b`? Dimension and fingerprint; both named
  * if not. */

@@ -1,0 +1,106 @@
+/*
+ * ids.c -- PATH.ids: the ids of a file of bare vectors, one a line, escaped as in TSV.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "embedding_internal.h"
+
+static char *ids_path(const char *path)
+{
+    struct vlp_buf b = {0};
+    vlp_buf_printf(&b, "%s.ids", path);
+    return b.data;
+}
+
+enum vlp_status ids_open(struct ids_file *f, const char *path, struct vlp_error *err)
+{
+    enum vlp_status s = VLP_OK;
+    if (!path) return VLP_OK;
+    char *ids = ids_path(path);
+    f->there = vlp_file_exists(ids);
+    if (f->there) s = feed_open(&f->feed, ids, err);
+    if (s != VLP_OK) f->there = false;
+    free(ids);
+    return s;
+}
+
+/* The ids lie in f->text behind each other; pointers are made when it has stopped growing. */
+enum vlp_status ids_take(struct ids_file *f, struct vlp_embedding_reader *r, int n,
+                         struct vlp_error *err)
+{
+    vlp_buf_clear(&f->text);
+    for (int i = 0; i < n; i++, f->next++) {
+        const size_t at = f->text.len;
+        if (f->there) {
+            const char *line;
+            size_t      len;
+            VLP_TRY(feed_line(&f->feed, 2 * (size_t)VLP_EMBEDDING_MAX_ID, &line, &len, err));
+            if (!line)
+                return vlp_fail(err, VLP_ERR_FORMAT, "%s: has %lld ids, fewer than %s has vectors",
+                                f->feed.name, (long long)f->next, r->feed.name);
+            vlp_buf_add(&f->text, line, len);
+            f->text.len = at + text_unescape(f->text.data + at, len);
+            f->text.data[f->text.len] = '\0';
+        } else {
+            vlp_buf_printf(&f->text, "%lld", (long long)f->next);
+        }
+        r->id_lens[i] = f->text.len - at;
+        vlp_buf_add_char(&f->text, '\0');
+    }
+    size_t at = 0;
+    for (int i = 0; i < n; i++) {
+        r->ids[i] = f->text.data + at;
+        at += r->id_lens[i] + 1;
+    }
+    return VLP_OK;
+}
+
+enum vlp_status ids_end(struct ids_file *f, struct vlp_error *err)
+{
+    const char *line = NULL;
+    size_t      len;
+    if (f->there) VLP_TRY(feed_line(&f->feed, SIZE_MAX / 2, &line, &len, err));
+    if (line)
+        return vlp_fail(err, VLP_ERR_FORMAT, "%s: has more ids than there are vectors (%lld)",
+                        f->feed.name, (long long)f->next);
+    return VLP_OK;
+}
+
+void ids_close(struct ids_file *f)
+{
+    if (f->there) feed_close(&f->feed);
+    vlp_buf_free(&f->text);
+}
+
+enum vlp_status ids_create(struct ids_output *o, const struct vlp_embedding_writer *w,
+                           const struct vlp_embedding_write_options *opt, struct vlp_error *err)
+{
+    *o = (struct ids_output){0};
+    if (w->standard) return VLP_OK;
+    char                 *ids = ids_path(w->path);
+    const enum vlp_status s = vlp_output_open(&o->out, ids, opt->force, err);
+    o->there = s == VLP_OK;
+    free(ids);
+    return s;
+}
+
+enum vlp_status ids_write(struct ids_output *o, const struct vlp_record *r, struct vlp_error *err)
+{
+    struct vlp_buf b = {0};
+    if (!o->there) return VLP_OK;
+    text_put_escaped(&b, r->id, r->id_len);
+    vlp_buf_add_char(&b, '\n');
+    const enum vlp_status s = vlp_output_write(&o->out, b.data, b.len, err);
+    vlp_buf_free(&b);
+    return s;
+}
+
+enum vlp_status ids_finish(struct ids_output *o, bool commit, struct vlp_error *err)
+{
+    if (!o->there) return VLP_OK;
+    o->there = false;
+    if (commit) return vlp_output_commit(&o->out, err);
+    vlp_output_abort(&o->out);
+    return VLP_OK;
+}
