@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <zlib.h>
+
 #include <vlp/image.h>
 
 #define DIR "tests/golden/image/"
@@ -163,6 +165,55 @@ START_TEST(normalised_tensors_are_equal_bit_for_bit)
 }
 END_TEST
 
+/* ---- orientation ------------------------------------------------------------------------------
+ */
+
+/*
+ * A PNG of 2 x 1 with the given eXIf chunk; its checksums are right. Only the orientation matters.
+ */
+static int orientation_with_exif(const void *exif, uint32_t n)
+{
+    struct vlp_image pixel = {.width = 2, .height = 1, .mode = VLP_IMAGE_L};
+    uint8_t          data[2] = {1, 2}, chunk[128];
+    struct vlp_buf   png = {0}, out = {0};
+    struct vlp_image im;
+    pixel.data = data;
+    ck_assert_int_eq(vlp_png_encode(&png, &pixel, 6, NULL), VLP_OK);
+    for (int i = 0; i < 4; i++) chunk[i] = (uint8_t)(n >> (24 - 8 * i));
+    memcpy(chunk + 4, "eXIf", 4);
+    memcpy(chunk + 8, exif, n);
+    const uint32_t sum = (uint32_t)crc32(0, chunk + 4, n + 4);
+    for (int i = 0; i < 4; i++) chunk[8 + n + (uint32_t)i] = (uint8_t)(sum >> (24 - 8 * i));
+    vlp_buf_add(&out, png.data, 33); /* signature and header */
+    vlp_buf_add(&out, chunk, n + 12);
+    vlp_buf_add(&out, png.data + 33, png.len - 33);
+    ck_assert_int_eq(vlp_image_decode(&im, &mem, out.data, out.len, "png", NULL), VLP_OK);
+    vlp_buf_free(&png);
+    vlp_buf_free(&out);
+    return im.orientation;
+}
+
+START_TEST(exif_orientation_is_read_as_the_reference_reads_it)
+{
+    static const struct {
+        const char *tiff;
+        int         want;
+    } cases[] = {
+        {"II*\0\10\0\0\0\1\0\22\1\3\0\1\0\0\0\6\0\0\0\0\0\0\0", 6},
+        {"MM\0*\0\0\0\10\0\1\1\22\0\3\0\0\0\1\0\10\0\0\0\0\0\0", 8},
+        {"MM\0*\0\0\0\10\0\1\1\22\0\4\0\0\0\1\0\0\0\3\0\0\0\0", 3},        /* a LONG */
+        {"II*\0\10\0\0\0\1\0\22\1\3\0\2\0\0\0\5\0\7\0\0\0\0\0", 5},        /* two: the first */
+        {"II*\0\10\0\0\0\1\0\22\1\1\0\1\0\0\0\6\0\0\0\0\0\0\0", 1},        /* bytes are no number */
+        {"II*\0\10\0\0\0\1\0\22\1\3\0\0\0\0\0\6\0\0\0\0\0\0\0", 1},        /* none */
+        {"II*\0\10\0\0\0\1\0\22\1\3\0\1\0\0\0\11\0\0\0\0\0\0\0", 1},       /* 9 */
+        {"II*\0\377\377\377\377\1\0\22\1\3\0\1\0\0\0\6\0\0\0\0\0\0\0", 1}, /* nowhere */
+        {"XX*\0\10\0\0\0\1\0\22\1\3\0\1\0\0\0\6\0\0\0\0\0\0\0", 1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        ck_assert_msg(orientation_with_exif(cases[i].tiff, 26) == cases[i].want, "case %zu", i);
+}
+END_TEST
+
 /* ---- the formula picture of the specification ------------------------------------------------ */
 
 static struct vlp_image *formula_picture(void)
@@ -208,6 +259,7 @@ int main(void)
     tcase_add_test(t, every_picture_opens_in_the_reference_mode);
     tcase_add_test(t, expected_pictures_are_equal_pixel_by_pixel);
     tcase_add_test(t, normalised_tensors_are_equal_bit_for_bit);
+    tcase_add_test(t, exif_orientation_is_read_as_the_reference_reads_it);
     tcase_add_test(t, formula_picture_resizes_to_known_hashes);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

@@ -43,6 +43,8 @@ static struct vlp_image *noise(int width, int height, enum vlp_image_mode mode)
 static double weight(enum vlp_filter f, double x)
 {
     x = fabs(x);
+    if (f == VLP_LANCZOS && x > 0)
+        return x < 3 ? sin(M_PI * x) / (M_PI * x) * (sin(M_PI * x / 3) / (M_PI * x / 3)) : 0;
     if (f == VLP_BILINEAR) return x < 1 ? 1 - x : 0;
     if (x < 1) return (1.5 * x - 2.5) * x * x + 1;
     return x < 2 ? (((x - 5) * x + 8) * x - 4) * -0.5 : 0;
@@ -52,7 +54,8 @@ static double weight(enum vlp_filter f, double x)
 static uint8_t plain(const uint8_t *p, size_t step, int in, int out, int o, enum vlp_filter f)
 {
     const double scale = (double)in / out, fs = scale > 1 ? scale : 1;
-    const double support = fs * (f == VLP_BICUBIC ? 2 : 1), c = (o + 0.5) * scale;
+    const double support = fs * (f == VLP_LANCZOS ? 3 : f == VLP_BICUBIC ? 2 : 1);
+    const double c = (o + 0.5) * scale;
     int          lo = (int)(c - support + 0.5), hi = (int)(c + support + 0.5);
     if (lo < 0) lo = 0;
     if (hi > in) hi = in;
@@ -95,7 +98,7 @@ START_TEST(resize_follows_the_formula)
     static const enum vlp_image_mode modes[] = {VLP_IMAGE_L, VLP_IMAGE_RGB, VLP_IMAGE_CMYK};
     const int w = sizes[_i][0], h = sizes[_i][1], W = sizes[_i][2], H = sizes[_i][3];
     for (int m = 0; m < 3; m++) {
-        for (enum vlp_filter f = VLP_BILINEAR; f <= VLP_BICUBIC; f++) {
+        for (enum vlp_filter f = VLP_LANCZOS; f <= VLP_BICUBIC; f++) {
             const struct vlp_image *im = noise(w, h, modes[m]);
             const int               ch = vlp_image_mode_bytes(modes[m]);
             const bool              down_first = h > H && h - H > (w - W) * 2;

@@ -9,7 +9,14 @@
 
 #include "image_internal.h"
 
-enum { TAG_ORIENTATION = 0x0112, TYPE_BYTE = 1, TYPE_SHORT = 3, TYPE_LONG = 4 };
+enum { TAG_ORIENTATION = 0x0112 };
+
+/* Bytes of the whole-number types of TIFF that readers take: SHORT, LONG and the signed ones. */
+static int type_bytes(uint32_t type)
+{
+    static const int bytes[10] = {[3] = 2, [4] = 4, [6] = 1, [8] = 2, [9] = 4};
+    return type < 10 ? bytes[type] : 0;
+}
 
 static uint32_t get(const uint8_t *p, int bytes, bool big)
 {
@@ -35,14 +42,18 @@ int exif_orientation(const uint8_t *tiff, size_t len)
     for (size_t i = 0; i < n && dir + 2 + (i + 1) * 12 <= len; i++) {
         const uint8_t *entry = tiff + dir + 2 + i * 12;
         if (get(entry, 2, big) != TAG_ORIENTATION) continue;
-        const uint32_t type = get(entry + 2, 2, big);
-        const int      bytes = type == TYPE_BYTE    ? 1
-                               : type == TYPE_SHORT ? 2
-                               : type == TYPE_LONG  ? 4
-                                                    : 0;
-        if (bytes == 0 || get(entry + 4, 4, big) != 1) return 0;
-        const uint32_t v = get(entry + 8, bytes, big);
-        return v >= 1 && v <= 8 ? (int)v : 0;
+        const int      bytes = type_bytes(get(entry + 2, 2, big));
+        const uint64_t count = get(entry + 4, 4, big);
+        if (count == 0) return 0;
+        if (bytes == 0) return 1;
+        const uint8_t *value = entry + 8;
+        if (count * bytes > 4) {
+            const size_t at = get(entry + 8, 4, big);
+            if (at > len - 4) return 0;
+            value = tiff + at;
+        }
+        const uint32_t v = get(value, bytes, big);
+        return v >= 1 && v <= 8 ? (int)v : 1;
     }
     return 0;
 }

@@ -30,7 +30,7 @@ enum vlp_status image_check_size(uint64_t width, uint64_t height, const char *na
 struct vlp_image *image_new(struct vlp_arena *mem, int width, int height, enum vlp_image_mode mode,
                             const struct vlp_image *like);
 
-/* Orientation 1..8 in a TIFF block (EXIF without its "Exif\0\0"), or 0. */
+/* Orientation 1..8 in a TIFF block (EXIF without its "Exif\0\0"); 0 when it has none. */
 int exif_orientation(const uint8_t *tiff, size_t len);
 /* Orientation 1..8 in an XMP packet, or 0. */
 int xmp_orientation(const uint8_t *xmp, size_t len);

@@ -28,6 +28,27 @@ static double bicubic(double x)
     return 0.0;
 }
 
+static double sinc(double x)
+{
+    if (x == 0.0) return 1.0;
+    x *= 3.14159265358979323846;
+    return sin(x) / x;
+}
+
+static double lanczos(double x)
+{
+    return x >= -3.0 && x < 3.0 ? sinc(x) * sinc(x / 3) : 0.0;
+}
+
+static const struct {
+    double (*weight)(double x);
+    double support;
+} filters[] = {
+    [VLP_LANCZOS] = {lanczos, 3.0},
+    [VLP_BILINEAR] = {bilinear, 1.0},
+    [VLP_BICUBIC] = {bicubic, 2.0},
+};
+
 static int32_t to_fixed(double w)
 {
     const double v = w * (1 << RESAMPLE_BITS);
@@ -37,9 +58,9 @@ static int32_t to_fixed(double w)
 void resample_axis_init(struct resample_axis *a, struct vlp_arena *mem, int in, int out, int first,
                         int n, enum vlp_filter filter, bool fixed)
 {
-    double (*const f)(double) = filter == VLP_BICUBIC ? bicubic : bilinear;
+    double (*const f)(double) = filters[filter].weight;
     const double scale = (double)in / out, fs = scale < 1.0 ? 1.0 : scale, inverse = 1.0 / fs;
-    const double support = (filter == VLP_BICUBIC ? 2.0 : 1.0) * fs;
+    const double support = filters[filter].support * fs;
 
     a->n = n;
     a->lo = vlp_arena_alloc(mem, sizeof(int) * n);

@@ -43,9 +43,10 @@ enum vlp_resize {
     VLP_RESIZE_SHORTEST, /* shorter side = size (longer truncated), centre crop */
     VLP_RESIZE_SQUASH,   /* both sides = size */
     VLP_RESIZE_LONGEST,  /* longer side = size, padded with `fill` */
-    VLP_RESIZE_VILT /* shorter side = size, longer at most size*640/384, both to multiples of 32 */
+    VLP_RESIZE_VILT /* shorter side = size, longer at most size*640/384, both to multiples of 32 (of
+                     * very long pictures the shorter side is 32, where the reference fails) */
 };
-enum vlp_filter { VLP_BILINEAR = 2, VLP_BICUBIC = 3 }; /* Pillow's numbers */
+enum vlp_filter { VLP_LANCZOS = 1, VLP_BILINEAR = 2, VLP_BICUBIC = 3 }; /* Pillow's numbers */
 
 struct vlp_preprocess {
     enum vlp_resize resize;
