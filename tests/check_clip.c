@@ -258,6 +258,44 @@ START_TEST(gradients_have_the_same_bits_with_one_thread_and_with_four)
 }
 END_TEST
 
+START_TEST(recomputed_blocks_give_the_same_bits_from_less_memory)
+{
+    uint64_t seen[2][2];
+    size_t   peak[2];
+    for (int run = 0; run < 4; run++) {
+        const bool   recompute = run % 2, frozen = run >= 2;
+        struct world w;
+        open_world(&w, tiny_vit, 2, true);
+        w.tape.recompute = recompute;
+        give_gradients(&w);
+        if (frozen) /* all but the text tower's last block */
+            for (int i = 0; i < w.model.params.n; i++)
+                if (!strstr(w.model.params.item[i]->name, "transformer.resblocks.1.") ||
+                    strcmp(w.model.params.item[i]->tower, "text") != 0)
+                    w.model.params.item[i]->tensor.grad = NULL;
+        const size_t         before = w.mem.used;
+        struct vlp_tensor   *image = vlp_encode_image(&w.model, &w.tape, pictures(&w, 2, 32));
+        struct vlp_tensor   *text = vlp_encode_text(&w.model, &w.tape, &texts), *logits;
+        static const int32_t target[] = {0, 1};
+        struct vlp_tensor   *loss = clip_loss(&w, image, text, target, &logits);
+        if (!frozen) peak[recompute] = w.mem.used - before;
+        loss->grad[0] = 1.0f;
+        vlp_backward(&w.tape, loss);
+        uint64_t bits = 0;
+        for (int i = 0; i < w.model.params.n; i++) {
+            const struct vlp_tensor *x = &w.model.params.item[i]->tensor;
+            if (x->grad) bits = bits * 31 + vlp_hash64(x->grad, vlp_numel(x) * sizeof(float));
+        }
+        seen[frozen][recompute] = bits;
+        close_world(&w);
+    }
+    ck_assert_uint_eq(seen[0][0], seen[0][1]);
+    ck_assert_uint_eq(seen[1][0], seen[1][1]);
+    ck_assert_uint_ne(seen[0][0], seen[1][0]);
+    ck_assert_uint_lt(peak[1], peak[0] / 3); /* what stands around the blocks stays */
+}
+END_TEST
+
 /* A few hundred bytes of configuration, each with one thing wrong. */
 static const struct {
     const char     *from, *to;
@@ -377,6 +415,7 @@ int main(void)
     tcase_add_test(t, tiny_resnet_features_are_the_published_ones);
     tcase_add_test(t, tiny_vit_loss_and_gradients_are_the_published_ones);
     tcase_add_test(t, gradients_have_the_same_bits_with_one_thread_and_with_four);
+    tcase_add_test(t, recomputed_blocks_give_the_same_bits_from_less_memory);
     tcase_add_loop_test(t, a_faulty_configuration_is_named, 0, VLP_COUNT(faults));
     tcase_add_test(t, start_values_depend_on_seed_and_name_only);
     tcase_add_loop_test(t, published_variants_have_the_published_number_of_parameters, 0,

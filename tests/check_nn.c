@@ -382,6 +382,36 @@ START_TEST(drop_path_leaves_whole_sequences_alone_while_training_only)
 }
 END_TEST
 
+START_TEST(a_recomputed_block_draws_the_same_random_numbers)
+{
+    float gradient[2][C], out[2];
+    for (int recompute = 0; recompute < 2; recompute++) {
+        struct bench b;
+        open_bench(&b, &choices[3]);
+        b.block.dropout = 0.3f;
+        b.block.drop_path = 0.2f;
+        struct vlp_tensor *gain = &b.block.norm.w->tensor;
+        gain->grad = vlp_arena_calloc(&b.mem, C, sizeof(float));
+        struct vlp_tape t;
+        vlp_tape_init(&t, &b.compute, &b.mem, true);
+        struct vlp_tensor           *x = noise(&t, start[2], C, 8);
+        const struct vlp_block_input in = input_of(&t, &choices[3]);
+        struct vlp_tensor           *y = recompute ? vlp_block_recomputed(&t, &b.block, x, &in)
+                                                   : vlp_block_forward(&t, &b.block, x, &in);
+        for (size_t i = 0; i < vlp_numel(y); i++) y->grad[i] = (float)(i % 7) - 3.0f;
+        vlp_backward(&t, y);
+        out[recompute] = y->data[5];
+        memcpy(gradient[recompute], gain->grad, sizeof gradient[0]);
+        close_bench(&b);
+    }
+    ck_assert_float_eq(out[0], out[1]);
+    ck_assert_mem_eq(gradient[0], gradient[1], sizeof gradient[0]);
+    float most = 0.0f;
+    for (int c = 0; c < C; c++) most = fmaxf(most, fabsf(gradient[0][c]));
+    ck_assert_float_gt(most, 0.0f);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("nn");
@@ -395,6 +425,7 @@ int main(void)
     tcase_add_loop_test(t, a_block_computes_its_formula, 0, VLP_COUNT(choices));
     tcase_add_test(t, a_pooled_row_has_the_bits_of_the_full_block);
     tcase_add_test(t, drop_path_leaves_whole_sequences_alone_while_training_only);
+    tcase_add_test(t, a_recomputed_block_draws_the_same_random_numbers);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

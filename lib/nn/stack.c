@@ -21,7 +21,8 @@ struct vlp_tensor *vlp_stack_forward(struct vlp_tape *t, const struct vlp_stack 
     for (int i = 0; i < e->n_blocks; i++) {
         const bool                   alone = pooled && !watched && i + 1 == e->n_blocks;
         const struct vlp_block_input in = {.seqs = seqs, .pooled = alone ? pooled : NULL};
-        x = vlp_block_forward(t, &e->block[i], x, &in);
+        x = t->recording && t->recompute ? vlp_block_recomputed(t, &e->block[i], x, &in)
+                                         : vlp_block_forward(t, &e->block[i], x, &in);
         if (alone) return x;
         if (watched) show(watch, e->name, i, x, seqs);
     }

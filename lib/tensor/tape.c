@@ -51,11 +51,16 @@ struct vlp_tensor *vlp_keep(struct vlp_tape *t, struct vlp_arena_mark mark, stru
     return kept;
 }
 
-bool vlp_wants_grad(const struct vlp_tape *t, int n_in, struct vlp_tensor *const *in)
+static bool any_grad(int n_in, struct vlp_tensor *const *in)
 {
-    for (int i = 0; t->recording && i < n_in; i++)
+    for (int i = 0; i < n_in; i++)
         if (in[i] && in[i]->grad) return true;
     return false;
+}
+
+bool vlp_wants_grad(const struct vlp_tape *t, int n_in, struct vlp_tensor *const *in)
+{
+    return t->recording && !t->paused && any_grad(n_in, in);
 }
 
 void *vlp_record(struct vlp_tape *t, const struct vlp_op *op, struct vlp_tensor *out,
@@ -63,6 +68,7 @@ void *vlp_record(struct vlp_tape *t, const struct vlp_op *op, struct vlp_tensor 
 {
     assert(n_in <= VLP_MAX_IN);
     void *saved = saved_size ? vlp_arena_alloc(t->mem, saved_size) : NULL;
+    if (t->paused && any_grad(n_in, in)) t->wanted = true;
     if (!vlp_wants_grad(t, n_in, in)) return saved;
 
     if (!out->grad) out->grad = zeroed(t, out);

@@ -75,6 +75,14 @@ struct vlp_block_input {
 struct vlp_tensor *vlp_block_forward(struct vlp_tape *t, const struct vlp_block *b,
                                      struct vlp_tensor *x, const struct vlp_block_input *in);
 
+/*
+ * The same numbers and gradients with less memory: only x is kept, and backward computes the block
+ * once more from it (Chen et al. 2016). What vlp_stack_forward does under t->recompute. `in` is
+ * copied; what it points at stays where it is until backward.
+ */
+struct vlp_tensor *vlp_block_recomputed(struct vlp_tape *t, const struct vlp_block *b,
+                                        struct vlp_tensor *x, const struct vlp_block_input *in);
+
 /* ---- a stack of blocks --------------------------------------------------------------------- */
 
 /*

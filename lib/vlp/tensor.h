@@ -248,8 +248,11 @@ struct vlp_tape {
     struct vlp_compute compute;
     struct vlp_arena  *mem;
     bool               recording;
-    struct vlp_node   *last;
-    struct vlp_rng     rng; /* dropout, drop path */
+    bool               paused;  /* compute as while recording, but leave no notes */
+    bool               wanted;  /* while paused: something would have been noted */
+    bool             recompute; /* blocks keep their input alone and are computed again backward */
+    struct vlp_node *last;
+    struct vlp_rng   rng; /* dropout, drop path */
 };
 void vlp_tape_init(struct vlp_tape *t, const struct vlp_compute *c, struct vlp_arena *mem,
                    bool recording);
