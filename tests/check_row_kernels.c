@@ -1,0 +1,316 @@
+/* check_row_kernels.c -- row kernels of every level against the formulas in doubles. */
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <vlp/tensor.h>
+
+static const int lengths[] = {1, 2, 3, 7, 8, 15, 16, 17, 31, 50, 63, 64, 65, 197, 768, 1027};
+
+static float *random_floats(size_t n, uint64_t seed, float scale)
+{
+    float         *p = vlp_malloc(n * sizeof *p);
+    struct vlp_rng r;
+    vlp_rng_seed(&r, seed, n);
+    for (size_t i = 0; i < n; i++) p[i] = scale * (float)vlp_rng_normal(&r);
+    return p;
+}
+
+static struct vlp_compute level(int cpu, int threads)
+{
+    struct vlp_compute c;
+    struct vlp_pool   *pool = threads > 1 ? vlp_pool_open(threads) : NULL;
+    ck_assert_int_eq(
+        vlp_compute_init(&c, pool, vlp_cpu_name((enum vlp_cpu)cpu), VLP_PRECISION_F32, NULL),
+        VLP_OK);
+    return c;
+}
+
+START_TEST(layernorm_has_mean_zero_and_deviation_one_before_scale_and_shift)
+{
+    const struct vlp_compute c = level(_i, 2);
+    for (size_t l = 0; l < VLP_COUNT(lengths); l++) {
+        const int C = lengths[l], N = 37, ld = C + 3;
+        float *x = random_floats((size_t)N * ld, 1, 2.0f), *w = random_floats((size_t)C, 2, 1.0f);
+        float *b = random_floats((size_t)C, 3, 1.0f), *y = vlp_calloc((size_t)N * C, sizeof *y);
+        float  mean[37], rstd[37];
+        for (int i = 0; i < N * ld; i++) x[i] += 5.0f;
+        vlp_layernorm_rows(&c, y, C, x, ld, w, b, 1e-5f, N, C, mean, rstd);
+        for (int i = 0; i < N; i++) {
+            double m = 0.0, v = 0.0;
+            for (int k = 0; k < C; k++) m += x[i * ld + k] / (double)C;
+            for (int k = 0; k < C; k++) v += pow(x[i * ld + k] - m, 2.0) / C;
+            const double r = 1.0 / sqrt(v + 1e-5);
+            ck_assert_double_lt(fabs(mean[i] - m), 1e-5);
+            ck_assert_double_lt(fabs(rstd[i] / r - 1.0), 1e-4);
+            for (int k = 0; k < C; k++) {
+                const double want = (x[i * ld + k] - m) * r * w[k] + b[k];
+                ck_assert_double_lt(fabs(y[i * C + k] - want),
+                                    1e-5 * (1.0 + fabs(want)) + 2e-6 * r * fabs(w[k]));
+            }
+        }
+        float *plain = vlp_calloc((size_t)N * C, sizeof *plain);
+        vlp_layernorm_rows(&c, plain, C, x, ld, NULL, NULL, 1e-5f, N, C, NULL, NULL);
+        for (int k = 0; k < C; k++)
+            ck_assert_double_lt(fabs(plain[k] * (double)w[k] + b[k] - y[k]),
+                                1e-5 * (1 + fabs(y[k])));
+        free(plain);
+        free(x);
+        free(w);
+        free(b);
+        free(y);
+    }
+    vlp_pool_close(c.pool);
+}
+END_TEST
+
+static double exact(enum vlp_activation a, double x)
+{
+    switch (a) {
+    case VLP_ACT_GELU: return 0.5 * x * erfc(-x / sqrt(2.0));
+    case VLP_ACT_QUICK_GELU: return x / (1.0 + exp(-1.702 * x));
+    case VLP_ACT_RELU: return x > 0.0 ? x : 0.0;
+    case VLP_ACT_TANH: return tanh(x);
+    default: return x;
+    }
+}
+
+START_TEST(activations_are_exact_to_a_few_units_in_the_last_place)
+{
+    enum { N = 400001 };
+    const struct vlp_compute c = level(_i, 2);
+    float                   *x = vlp_malloc(sizeof *x * N), *y = vlp_malloc(sizeof *y * N);
+    for (int i = 0; i < N; i++) x[i] = (float)(i - N / 2) * (12.0f / (N / 2));
+    for (int a = VLP_ACT_NONE; a <= VLP_ACT_TANH; a++) {
+        vlp_activate(&c, (enum vlp_activation)a, y, x, N);
+        double worst = 0.0;
+        int    at = 0;
+        for (int i = 0; i < N; i++) {
+            const double want = exact((enum vlp_activation)a, x[i]);
+            /* relative above 1, absolute below */
+            const double error = fabs(y[i] - want) / fmax(1.0, fabs(want));
+            if (!(error <= worst)) worst = error, at = i;
+        }
+        ck_assert_msg(worst < 8e-7, "activation %d: %g at %g", a, worst, x[at]);
+    }
+    free(x);
+    free(y);
+    vlp_pool_close(c.pool);
+}
+END_TEST
+
+START_TEST(activations_keep_infinities_and_what_is_not_a_number)
+{
+    const struct vlp_compute c = level(_i, 1);
+    for (int a = VLP_ACT_NONE; a <= VLP_ACT_TANH; a++) {
+        float x[3] = {INFINITY, NAN, 0.0f}, y[3];
+        vlp_activate(&c, (enum vlp_activation)a, y, x, 3);
+        ck_assert(a == VLP_ACT_TANH ? y[0] == 1.0f : y[0] == INFINITY);
+        ck_assert(isnan(y[1]));
+        ck_assert(y[2] == 0.0f);
+    }
+}
+END_TEST
+
+START_TEST(activation_slopes_are_those_of_finite_differences)
+{
+    enum { N = 4001 };
+    const struct vlp_compute c = level(_i, 2);
+    float                   *x = vlp_malloc(sizeof *x * N), *dx = vlp_malloc(sizeof *dx * N),
+          *dy = random_floats(N, 3, 1.0f);
+    for (int i = 0; i < N; i++) x[i] = (float)(i - N / 2) * (9.0f / (N / 2)) + 1e-3f;
+    for (int a = VLP_ACT_NONE; a <= VLP_ACT_TANH; a++) {
+        for (int i = 0; i < N; i++) dx[i] = 0.5f;
+        vlp_activate_backward(&c, (enum vlp_activation)a, dx, dy, x, N);
+        for (int i = 0; i < N; i++) {
+            const double h = 1e-5, up = exact((enum vlp_activation)a, x[i] + h),
+                         down = exact((enum vlp_activation)a, x[i] - h);
+            const double want = 0.5 + dy[i] * (up - down) / (2.0 * h);
+            ck_assert_msg(fabs(dx[i] - want) < 5e-6, "activation %d at %g: %g, not %g", a, x[i],
+                          dx[i], want);
+        }
+    }
+    free(x);
+    free(dx);
+    free(dy);
+    vlp_pool_close(c.pool);
+}
+END_TEST
+
+START_TEST(softmax_rows_sum_to_one_and_give_their_log_sum)
+{
+    const struct vlp_compute c = level(_i, 2);
+    for (size_t l = 0; l < VLP_COUNT(lengths); l++) {
+        const int C = lengths[l], N = 29, ld = C + 1;
+        float    *x = random_floats((size_t)N * ld, 4, 10.0f),
+              *y = vlp_malloc(sizeof *y * (size_t)N * ld);
+        float lse[29];
+        memcpy(y, x, sizeof *y * (size_t)N * ld);
+        vlp_softmax_rows(&c, y, ld, N, C, lse);
+        for (int i = 0; i < N; i++) {
+            double most = -INFINITY, sum = 0.0;
+            for (int k = 0; k < C; k++) most = fmax(most, x[i * ld + k]);
+            for (int k = 0; k < C; k++) sum += exp(x[i * ld + k] - most);
+            ck_assert_double_lt(fabs(lse[i] - most - log(sum)), 1e-5);
+            for (int k = 0; k < C; k++) {
+                const double want = exp(x[i * ld + k] - most) / sum;
+                ck_assert_double_lt(fabs(y[i * ld + k] - want),
+                                    5e-6 * want + 1e-38); /* x - max is rounded */
+            }
+            ck_assert(y[i * ld + C] == x[i * ld + C]);
+        }
+        free(x);
+        free(y);
+    }
+    vlp_pool_close(c.pool);
+}
+END_TEST
+
+START_TEST(softmax_of_masked_entries_is_zero)
+{
+    const struct vlp_compute c = level(_i, 1);
+    float                    x[40], none[40], lse;
+    for (int i = 0; i < 40; i++) {
+        x[i] = i % 2 ? -INFINITY : (float)i;
+        none[i] = -INFINITY;
+    }
+    vlp_softmax_rows(&c, x, 40, 1, 40, &lse);
+    for (int i = 1; i < 40; i += 2) ck_assert(x[i] == 0.0f);
+    ck_assert(isfinite(lse));
+    vlp_softmax_rows(&c, none, 40, 1, 40, &lse);
+    for (int i = 0; i < 40; i++) ck_assert(none[i] == 0.0f);
+    ck_assert(lse == -INFINITY);
+}
+END_TEST
+
+START_TEST(dot_is_the_sum_of_products)
+{
+    const struct vlp_compute c = level(_i, 1);
+    for (size_t l = 0; l < VLP_COUNT(lengths); l++) {
+        const int n = lengths[l];
+        float    *a = random_floats((size_t)n, 1, 1.0f), *b = random_floats((size_t)n, 2, 1.0f);
+        double    want = 0.0;
+        for (int i = 0; i < n; i++) want += (double)a[i] * b[i];
+        ck_assert_double_lt(fabs(vlp_dot(&c, a, b, n) - want), 1e-5 * sqrt(n));
+        free(a);
+        free(b);
+    }
+}
+END_TEST
+
+START_TEST(row_results_do_not_depend_on_threads_or_neighbours)
+{
+    enum { N = 61, C = 333 };
+    float *x = random_floats((size_t)N * C, 1, 3.0f), *first = NULL;
+    for (int threads = 1; threads <= 4; threads++) {
+        const struct vlp_compute c = level(_i, threads);
+        float                   *y = vlp_calloc((size_t)3 * N * C, sizeof *y);
+        vlp_layernorm_rows(&c, y, C, x, C, NULL, NULL, 1e-5f, N, C, NULL, NULL);
+        memcpy(y + N * C, x, sizeof *y * N * C);
+        vlp_softmax_rows(&c, y + N * C, C, N, C, NULL);
+        vlp_activate(&c, VLP_ACT_GELU, y + 2 * N * C, x, (size_t)N * C);
+        float alone[C], row[C];
+        vlp_layernorm_rows(&c, alone, C, x + 13 * C, C, NULL, NULL, 1e-5f, 1, C, NULL, NULL);
+        ck_assert_int_eq(memcmp(alone, y + 13 * C, sizeof alone), 0);
+        memcpy(row, x + 17 * C, sizeof row);
+        vlp_softmax_rows(&c, row, C, 1, C, NULL);
+        ck_assert_int_eq(memcmp(row, y + (N + 17) * C, sizeof row), 0);
+        vlp_activate(&c, VLP_ACT_GELU, row, x + 5 * C + 1, 10);
+        ck_assert_int_eq(memcmp(row, y + (2 * N + 5) * C + 1, 10 * sizeof *row), 0);
+        if (first) {
+            ck_assert_int_eq(memcmp(first, y, sizeof *y * 3 * N * C), 0);
+            free(y);
+        } else {
+            first = y;
+        }
+        vlp_pool_close(c.pool);
+    }
+    free(first);
+    free(x);
+}
+END_TEST
+
+START_TEST(scan_scores_are_dot_products_of_stored_rows)
+{
+    static const enum vlp_dtype types[] = {VLP_F32, VLP_F16, VLP_BF16, VLP_I8};
+    static const int            dims[] = {1, 5, 16, 33, 64, 77, 512, 515};
+    for (size_t t = 0; t < VLP_COUNT(types); t++)
+        for (size_t d = 0; d < VLP_COUNT(dims); d++) {
+            const struct vlp_compute one = level(_i, 1), c = level(_i, 3);
+            const int                dim = dims[d], n = 2311;
+            const size_t             head = types[t] == VLP_I8 ? sizeof(float) : 0;
+            const size_t             size = head + vlp_dtype_size(types[t], (size_t)dim);
+            const size_t             stride = size + (types[t] == VLP_I8 ? 3 : 4);
+            uint8_t                 *rows = vlp_calloc((size_t)n, stride);
+            float                   *q = random_floats((size_t)dim, 1, 1.0f),
+                  *v = random_floats((size_t)dim * n, 2, 1.0f);
+            float *out = vlp_malloc(sizeof *out * n), score;
+            for (int r = 0; r < n; r++) {
+                uint8_t *row = rows + r * stride;
+                float   *x = v + (size_t)r * dim;
+                if (types[t] == VLP_I8) {
+                    const float scale = 0.03f;
+                    memcpy(row, &scale, sizeof scale);
+                    for (int i = 0; i < dim; i++) {
+                        const int8_t b = (int8_t)fmaxf(-127.0f, fminf(127.0f, rintf(x[i] / scale)));
+                        row[4 + i] = (uint8_t)b;
+                        x[i] = scale * b;
+                    }
+                } else {
+                    vlp_from_f32(row, types[t], x, (size_t)dim);
+                    vlp_to_f32(x, row, types[t], (size_t)dim);
+                }
+            }
+            vlp_scan_rows(&c, out, q, rows, stride, types[t], dim, n);
+            for (int r = 0; r < n; r++) {
+                double want = 0.0;
+                for (int i = 0; i < dim; i++) want += (double)q[i] * v[(size_t)r * dim + i];
+                ck_assert_double_lt(fabs(out[r] - want), 2e-6 * sqrt(dim) + 1e-6);
+                if (r % 97) continue;
+                vlp_scan_rows(&one, &score, q, rows + r * stride, stride, types[t], dim, 1);
+                ck_assert(score == out[r]);
+            }
+            free(rows);
+            free(q);
+            free(v);
+            free(out);
+            vlp_pool_close(c.pool);
+        }
+}
+END_TEST
+
+START_TEST(measured_peaks_are_positive)
+{
+    const struct vlp_compute c = level(_i, 1);
+    for (int p = 0; p < VLP_PRECISION_COUNT; p++)
+        ck_assert_double_gt(vlp_peak_flops(&c, (enum vlp_precision)p), 0.1);
+    ck_assert_double_gt(vlp_peak_read(&c), 0.1);
+    ck_assert_double_gt(vlp_peak_triad(&c), 0.1);
+}
+END_TEST
+
+int main(void)
+{
+    const int levels = (int)vlp_cpu_best() + 1;
+    Suite    *s = suite_create("row kernels");
+    TCase    *t = tcase_create("every level");
+    tcase_set_timeout(t, 300);
+    tcase_add_loop_test(t, layernorm_has_mean_zero_and_deviation_one_before_scale_and_shift, 0,
+                        levels);
+    tcase_add_loop_test(t, activations_are_exact_to_a_few_units_in_the_last_place, 0, levels);
+    tcase_add_loop_test(t, activations_keep_infinities_and_what_is_not_a_number, 0, levels);
+    tcase_add_loop_test(t, activation_slopes_are_those_of_finite_differences, 0, levels);
+    tcase_add_loop_test(t, softmax_rows_sum_to_one_and_give_their_log_sum, 0, levels);
+    tcase_add_loop_test(t, softmax_of_masked_entries_is_zero, 0, levels);
+    tcase_add_loop_test(t, dot_is_the_sum_of_products, 0, levels);
+    tcase_add_loop_test(t, row_results_do_not_depend_on_threads_or_neighbours, 0, levels);
+    tcase_add_loop_test(t, scan_scores_are_dot_products_of_stored_rows, 0, levels);
+    tcase_add_loop_test(t, measured_peaks_are_positive, 0, levels);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    const int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? 1 : 0;
+}
