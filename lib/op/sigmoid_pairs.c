@@ -1,8 +1,8 @@
 /*
- * sigmoid_pairs.c -- every pair a yes-or-no question: yes on the diagonal, no elsewhere.
+ * sigmoid_pairs.c -- every pair a yes-or-no question: yes for the true pairs, no elsewhere.
  *
- *   forward     loss = - sum_ij log sigmoid(z_ij x_ij) / rows,  z = +1 on the diagonal, else -1
- *   backward    dx_ij += - dloss z_ij sigmoid(- z_ij x_ij) / rows
+ *   forward     loss = - sum_ij log sigmoid(z_ij x_ij) / rows,  z_ij = +1 where j = first + i, else
+ * -1 backward    dx_ij += - dloss z_ij sigmoid(- z_ij x_ij) / rows
  */
 #include "op_internal.h"
 
@@ -13,7 +13,7 @@ struct part {
     float       *dx;
     double      *loss;
     float        factor;
-    int          C;
+    int          C, first;
 };
 
 static void forward_rows(void *ctx, int begin, int end)
@@ -22,7 +22,7 @@ static void forward_rows(void *ctx, int begin, int end)
     for (int r = begin; r < end; r++) {
         double sum = 0.0;
         for (int c = 0; c < p->C; c++) {
-            const float v = p->x[(size_t)r * p->C + c], m = r == c ? -v : v;
+            const float v = p->x[(size_t)r * p->C + c], m = r + p->first == c ? -v : v;
             sum += (double)fmaxf(m, 0.0f) + log1p((double)op_exp(-fabsf(m))); /* softplus(m) */
         }
         p->loss[r] = sum;
@@ -35,9 +35,10 @@ static void backward_rows(void *ctx, int begin, int end)
     for (int r = begin; r < end; r++)
         for (int c = 0; c < p->C; c++) {
             const size_t at = (size_t)r * p->C + c;
-            const float  m = r == c ? -p->x[at] : p->x[at];
+            const bool   yes = r + p->first == c;
+            const float  m = yes ? -p->x[at] : p->x[at];
             const float  s = 1.0f / (1.0f + op_exp(-m));
-            p->dx[at] += r == c ? -p->factor * s : p->factor * s;
+            p->dx[at] += yes ? -p->factor * s : p->factor * s;
         }
 }
 
@@ -45,8 +46,11 @@ static void backward(struct vlp_tape *t, const struct vlp_node *n)
 {
     struct vlp_tensor *x = n->in[0];
     const int          N = vlp_rows(x);
-    struct part        p = {
-               .x = x->data, .dx = x->grad, .factor = n->out->grad[0] / (float)N, .C = vlp_cols(x)};
+    struct part        p = {.x = x->data,
+                            .dx = x->grad,
+                            .factor = n->out->grad[0] / (float)N,
+                            .C = vlp_cols(x),
+                            .first = *(const int *)n->saved};
     op_split(t, N, (size_t)p.C * 4, backward_rows, &p);
 }
 
@@ -54,12 +58,19 @@ const struct vlp_op vlp_op_sigmoid_pairs = {"sigmoid_pairs", backward};
 
 struct vlp_tensor *vlp_sigmoid_pairs(struct vlp_tape *t, struct vlp_tensor *x)
 {
+    return vlp_sigmoid_pairs_from(t, x, 0);
+}
+
+struct vlp_tensor *vlp_sigmoid_pairs_from(struct vlp_tape *t, struct vlp_tensor *x, int first)
+{
     const int          N = vlp_rows(x);
     struct vlp_tensor *y = vlp_tensor_new(t, VLP_DIMS(1), false);
-    vlp_record(t, &vlp_op_sigmoid_pairs, y, 0, VLP_INPUTS(x));
+    int *saved = vlp_record(t, &vlp_op_sigmoid_pairs, y, sizeof *saved, VLP_INPUTS(x));
+    *saved = first;
     struct part p = {.x = x->data,
                      .loss = vlp_arena_alloc(t->mem, (size_t)N * sizeof(double)),
-                     .C = vlp_cols(x)};
+                     .C = vlp_cols(x),
+                     .first = first};
     op_split(t, N, (size_t)p.C * 4, forward_rows, &p);
     double sum = 0.0;
     for (int r = 0; r < N; r++) sum += p.loss[r];

@@ -87,6 +87,9 @@ struct vlp_tensor *vlp_cross_entropy_soft(struct vlp_tape *t, struct vlp_tensor 
 /* -mean over rows of sum_j log sigmoid(sign_ij x_ij), sign +1 on the diagonal, -1 elsewhere
  * (SigLIP). */
 struct vlp_tensor *vlp_sigmoid_pairs(struct vlp_tape *t, struct vlp_tensor *x);
+/* The same where row i's true partner is column first + i: rows of one process, candidates of all.
+ */
+struct vlp_tensor *vlp_sigmoid_pairs_from(struct vlp_tape *t, struct vlp_tensor *x, int first);
 
 /* Pictures: (B,3,H,W) f32 -> flat patches (B*g*g, 3*P*P) in (c,y,x) order, row-major positions. */
 struct vlp_tensor *vlp_patchify(struct vlp_tape *t, struct vlp_tensor *x, int patch);
