@@ -122,8 +122,29 @@ static struct vlp_tensor *positions(struct vlp_tape *t, const struct clip_vit *x
     return vlp_matmul_nt(t, m, vlp_transpose(t, p));
 }
 
+/*
+ * Patch dropout (Li et al. 2023, "Scaling language-image pre-training via masking"; open_clip's
+ * rule): of the n patches of each picture a random max(1, int(n (1-p))) stay, in raster order; the
+ * class token always.
+ */
+static struct vlp_tensor *drop_patches(struct vlp_tape *t, struct vlp_tensor *h, int B, int T)
+{
+    const int n = T - 1, stay = (int)fmaxf(1.0f, (float)n * (1.0f - t->patch_dropout));
+    int      *rows = vlp_arena_alloc(t->mem, (size_t)B * (size_t)(1 + stay) * sizeof *rows), k = 0;
+    for (int b = 0; b < B; b++) {
+        rows[k++] = b * T;
+        for (int i = 0, left = stay; i < n;
+             i++) /* each with the chance that makes every subset alike */
+            if ((int)vlp_rng_below(&t->rng, (uint32_t)(n - i)) < left) {
+                rows[k++] = b * T + 1 + i;
+                left--;
+            }
+    }
+    return vlp_gather_rows(t, h, rows, k);
+}
+
 static struct vlp_tensor *embed(struct vlp_tape *t, const struct clip_vit *x,
-                                struct vlp_tensor *images, struct vlp_seqs *seqs)
+                                struct vlp_tensor *images)
 {
     const int          B = images->dim[0], P = x->patch_size;
     const int          gh = images->dim[2] / P, gw = images->dim[3] / P;
@@ -135,7 +156,7 @@ static struct vlp_tensor *embed(struct vlp_tape *t, const struct clip_vit *x,
     struct vlp_tensor *h = vlp_concat_tokens(t, cls, vlp_seqs_even(t, B, 1), patches,
                                              vlp_seqs_even(t, B, gh * gw), &both);
     h = vlp_add(t, h, positions(t, x, gh, gw));
-    *seqs = both;
+    if (t->patch_dropout > 0.0f) h = drop_patches(t, h, B, 1 + gh * gw);
     return vlp_norm_forward(t, &x->ln_pre, h);
 }
 
@@ -145,14 +166,13 @@ struct vlp_tensor *clip_vit_encode(struct vlp_model *m, struct vlp_tape *t,
     const struct clip_vit *x = &((const struct clip *)m->net)->vit;
     assert(images->ndim == 4 && images->dim[1] == 3);
     const int B = images->dim[0];
-    const int T = 1 + (images->dim[2] / x->patch_size) * (images->dim[3] / x->patch_size);
-    const struct vlp_seqs seqs = vlp_seqs_even(t, B, T);
-    int                  *pooled = vlp_arena_alloc(t->mem, ((size_t)B + 1) * sizeof *pooled);
-    for (int b = 0; b < B; b++) pooled[b] = b * T;
+    int      *pooled = vlp_arena_alloc(t->mem, ((size_t)B + 1) * sizeof *pooled);
 
     const struct vlp_arena_mark mark = vlp_arena_mark(t->mem);
-    struct vlp_seqs             made;
-    struct vlp_tensor          *h = vlp_keep(t, mark, embed(t, x, images, &made));
+    struct vlp_tensor          *h = vlp_keep(t, mark, embed(t, x, images));
+    const int                   T = vlp_rows(h) / B;
+    const struct vlp_seqs       seqs = vlp_seqs_even(t, B, T);
+    for (int b = 0; b < B; b++) pooled[b] = b * T;
     h = vlp_stack_forward(t, &x->stack, h, seqs, pooled, watch);
     h = vlp_norm_forward(t, &x->ln_post, h);
     if (watch->call) watch->call(watch->ctx, "image_penultimate", h, vlp_seqs_even(t, B, 1));

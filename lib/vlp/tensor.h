@@ -253,6 +253,7 @@ struct vlp_tape {
     bool             recompute; /* blocks keep their input alone and are computed again backward */
     struct vlp_node *last;
     struct vlp_rng   rng; /* dropout, drop path */
+    float patch_dropout;    /* share of a picture's patches left out, noted or not; training */
 };
 void vlp_tape_init(struct vlp_tape *t, const struct vlp_compute *c, struct vlp_arena *mem,
                    bool recording);
