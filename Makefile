@@ -24,7 +24,8 @@ MPI_LIBS   := $(shell pkg-config --libs ompi-c 2>/dev/null)
 
 ALL_CFLAGS  = $(CSTD) $(OPT) -g $(WARN) $(NUMERIC) -pthread $(PKG_CFLAGS) $(CFLAGS) $(SAN)
 ALL_LDFLAGS = -pthread $(LDFLAGS) $(SAN)
-LIBS        = $(PKG_LIBS) -lm
+# --as-needed: a program is bound to those libraries only that it calls (MPI: vlp-train).
+LIBS        = -Wl,--as-needed $(PKG_LIBS) $(MPI_LIBS) -lm
 
 ROOMS    := base tensor op nn model checkpoint loss text image data embedding train task
 LIB_SRC  := $(foreach r,$(ROOMS),$(wildcard lib/$(r)/*.c))
@@ -52,6 +53,10 @@ $(BUILD)/%_vnni.o: LEVEL := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512v
 $(BUILD)/%_bf16.o: LEVEL := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512bf16 -mavx2 -mfma -mf16c
 $(BUILD)/%_amx.o: LEVEL := -mamx-tile -mamx-bf16 -mamx-int8 -mavx512f -mavx512bw -mavx512dq -mavx512vl \
                            -mavx512vnni -mavx512bf16 -mavx2 -mfma -mf16c
+# Several processes, where MPI is installed.
+ifneq ($(MPI_LIBS),)
+$(BUILD)/lib/train/comm.o $(BUILD)/cmd/version.o: LEVEL := -DVLP_HAVE_MPI $(MPI_CFLAGS)
+endif
 # Kernels are unrolled by the compiler where that pays.
 $(BUILD)/lib/tensor/%.o: OPT := -O3
 $(BUILD)/lib/image/resample_%.o: OPT := -O3

@@ -1,0 +1,99 @@
+/*
+ * groups.c -- which parameters are trained, how fast, and which decay.
+ *
+ * A frozen tower (rate 0) may have its last groups unlocked (LiT): a group is one layer number of
+ * the tower, the highest first. Layer-wise rates fall by `layer_decay` per layer below the top of
+ * their tower. Decay: matrices, but not position or class embeddings (open_clip's current rule);
+ * --decay-all takes every tensor of two dimensions and more (its older rule).
+ */
+#include <math.h>
+#include <string.h>
+
+#include "train_internal.h"
+
+int vlp_trainer_count(const struct vlp_trainer *t)
+{
+    return t->model->params.n + t->own.n;
+}
+
+struct vlp_param *vlp_trainer_param(const struct vlp_trainer *t, int i)
+{
+    const int n = t->model->params.n;
+    return i < n ? t->model->params.item[i] : t->own.item[i - n];
+}
+
+struct vlp_trained *vlp_trainer_find(const struct vlp_trainer *t, const struct vlp_param *p)
+{
+    for (int i = 0; i < t->n_trained; i++)
+        if (t->trained[i].param == p) return &t->trained[i];
+    return NULL;
+}
+
+/* The highest layer number of a tower. */
+static int top_layer(const struct vlp_params *ps, const char *tower)
+{
+    int top = 0;
+    for (int i = 0; i < ps->n; i++)
+        if (strcmp(ps->item[i]->tower, tower) == 0 && ps->item[i]->layer > top)
+            top = ps->item[i]->layer;
+    return top;
+}
+
+/* Multiplier of the learning rate; 0 is frozen. */
+static float rate_of(const struct vlp_trainer *t, const struct vlp_param *p)
+{
+    const struct {
+        const char *name;
+        float       rate;
+        int         unlock;
+    } tower[] = {{"image", t->o.image_rate, t->o.unlock_image},
+                 {"text", t->o.text_rate, t->o.unlock_text}};
+    for (size_t i = 0; i < VLP_COUNT(tower); i++) {
+        if (strcmp(p->tower, tower[i].name) != 0) continue;
+        const int top = top_layer(&t->model->params, p->tower);
+        float     rate = tower[i].rate;
+        if (rate == 0.0f && p->layer >= 0 && p->layer > top - tower[i].unlock) rate = 1.0f;
+        if (p->layer >= 0) rate *= powf(t->o.layer_decay, (float)(top - p->layer));
+        return rate;
+    }
+    return 1.0f;
+}
+
+static bool is_matrix(const struct vlp_param *p)
+{
+    return p->tensor.ndim >= 2;
+}
+
+enum vlp_status vlp_trainer_groups(struct vlp_trainer *t, struct vlp_error *err)
+{
+    const int n = vlp_trainer_count(t);
+    t->trained = VLP_NEW_N(&t->mem, struct vlp_trained, (size_t)n);
+    for (int i = 0; i < n; i++) {
+        struct vlp_param *p = vlp_trainer_param(t, i);
+        const float       rate = rate_of(t, p);
+        p->tensor.grad = NULL;
+        if (rate == 0.0f) continue;
+        struct vlp_trained *q = &t->trained[t->n_trained++];
+        *q = (struct vlp_trained){.param = p, .rate = rate};
+        q->decay = t->o.decay_all ? is_matrix(p) : p->decay;
+        q->clamp = p == t->model->logit_scale;
+        t->n_grads += vlp_numel(&p->tensor);
+    }
+    if (t->n_trained == 0)
+        return vlp_fail(err, VLP_ERR_USAGE, "everything is frozen: nothing to train");
+    t->grads = VLP_NEW_N(&t->mem, float, t->n_grads);
+    size_t at = 0;
+    for (int i = 0; i < t->n_trained; i++) {
+        struct vlp_trained *q = &t->trained[i];
+        const size_t        len = vlp_numel(&q->param->tensor);
+        q->param->tensor.grad = t->grads + at;
+        q->m = VLP_NEW_N(&t->mem, float, len);
+        q->v = VLP_NEW_N(&t->mem, float, len);
+        if (t->o.ema_decay > 0.0f) {
+            q->ema = VLP_NEW_N(&t->mem, float, len);
+            memcpy(q->ema, q->param->tensor.data, len * sizeof *q->ema);
+        }
+        at += len;
+    }
+    return VLP_OK;
+}

@@ -1,0 +1,194 @@
+/*
+ * state.c -- a run put down and taken up again: one safetensors file with everything.
+ *
+ *   weight.<name>  adam.m.<name>  adam.v.<name>  ema.<name>      tensors, f32
+ *   metadata "vlp.train": {"version": 1, "steps", "updates", "model": about, "options": {...},
+ * "extra": {...}}
+ *
+ * The order of samples and every random number follow from (seed, step), so there is no further
+ * state.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "train_internal.h"
+
+/* Options that change the numbers. A run may only be continued with the same. */
+static json_t *options_json(const struct vlp_trainer *t)
+{
+    const struct vlp_train_options *o = &t->o;
+    json_t                         *j = json_object();
+    const struct {
+        const char *key;
+        double      value;
+    } number[] = {
+        {"lr", o->schedule.base},
+        {"lr_end", o->schedule.end},
+        {"power", o->schedule.power},
+        {"warmup", (double)o->schedule.warmup},
+        /* Where the rate does not depend on the end, the end may be moved. */
+        {"total", strcmp(o->schedule.kind, "constant") == 0 ? 0.0 : (double)o->schedule.total},
+        {"beta1", o->adamw.beta1},
+        {"beta2", o->adamw.beta2},
+        {"eps", o->adamw.eps},
+        {"weight_decay", o->adamw.weight_decay},
+        {"decay_all", o->decay_all},
+        {"clip_norm", o->clip_norm},
+        {"ema_decay", o->ema_decay},
+        {"layer_decay", o->layer_decay},
+        {"image_rate", o->image_rate},
+        {"text_rate", o->text_rate},
+        {"unlock_image", o->unlock_image},
+        {"unlock_text", o->unlock_text},
+        {"patch_dropout", o->patch_dropout},
+        {"micro_batch", o->micro_batch},
+        {"gather_local", o->gather_local},
+        {"ranks", t->comm->size},
+        {"seed", (double)o->seed},
+    };
+    json_object_set_new(j, "loss", json_string(o->loss->name));
+    json_object_set_new(j, "schedule", json_string(o->schedule.kind));
+    json_object_set_new(j, "precision", json_string(vlp_precision_name(t->compute.precision)));
+    for (size_t i = 0; i < VLP_COUNT(number); i++)
+        json_object_set_new(j, number[i].key, json_real(number[i].value));
+    return j;
+}
+
+struct list {
+    struct vlp_stored *item;
+    size_t             n;
+    struct vlp_arena   mem;
+};
+
+static void add(struct list *l, const char *kind, const struct vlp_param *p, const float *data)
+{
+    struct vlp_stored *s = &l->item[l->n++];
+    *s = (struct vlp_stored){
+        .name = vlp_arena_printf(&l->mem, "%s.%s", kind, p->name),
+        .dtype = VLP_F32,
+        .ndim = p->tensor.ndim,
+        .data = data,
+        .size = vlp_numel(&p->tensor) * sizeof(float),
+    };
+    for (int i = 0; i < s->ndim; i++) s->dim[i] = p->tensor.dim[i];
+}
+
+enum vlp_status vlp_trainer_save(struct vlp_trainer *t, const char *path, const json_t *extra,
+                                 struct vlp_error *err)
+{
+    const int   n = vlp_trainer_count(t);
+    struct list l = {.item = vlp_calloc((size_t)n * 4, sizeof *l.item)};
+    for (int i = 0; i < n; i++) {
+        const struct vlp_param   *p = vlp_trainer_param(t, i);
+        const struct vlp_trained *q = vlp_trainer_find(t, p);
+        add(&l, "weight", p, p->tensor.data);
+        if (!q) continue;
+        add(&l, "adam.m", p, q->m);
+        add(&l, "adam.v", p, q->v);
+        if (q->ema) add(&l, "ema", p, q->ema);
+    }
+    json_t *state = json_pack("{s:i, s:I, s:I, s:O, s:o}", "version", 1, "steps",
+                              (json_int_t)t->steps, "updates", (json_int_t)t->updates, "model",
+                              t->model->about, "options", options_json(t));
+    if (extra) json_object_set_new(state, "extra", json_deep_copy(extra));
+    char   *text = json_dumps(state, JSON_COMPACT | JSON_SORT_KEYS);
+    json_t *metadata = json_pack("{s:s}", "vlp.train", text);
+
+    struct vlp_output o;
+    enum vlp_status   s = vlp_output_open(&o, path, true, err);
+    if (s == VLP_OK) {
+        s = vlp_safetensors_write(&o, l.item, l.n, metadata, err);
+        if (s == VLP_OK) s = vlp_output_commit(&o, err);
+        vlp_output_abort(&o);
+    }
+    json_decref(metadata);
+    json_decref(state);
+    free(text);
+    free(l.item);
+    vlp_arena_free(&l.mem);
+    return s;
+}
+
+/* The first key on which two option objects differ, or NULL. */
+static const char *first_difference(const json_t *a, const json_t *b)
+{
+    const char *key;
+    json_t     *value;
+    json_object_foreach((json_t *)a, key, value)
+    {
+        const json_t *other = json_object_get(b, key);
+        const bool    same = json_is_number(value) && json_is_number(other)
+                                 ? json_number_value(value) == json_number_value(other)
+                                 : json_equal(value, other);
+        if (!same) return key;
+    }
+    return NULL;
+}
+
+static enum vlp_status take(const struct vlp_safetensors *f, const char *kind,
+                            const struct vlp_param *p, float *into, const char *path,
+                            struct vlp_error *err)
+{
+    char name[512];
+    snprintf(name, sizeof name, "%s.%s", kind, p->name);
+    const struct vlp_stored *s = vlp_safetensors_find(f, name);
+    const size_t             size = vlp_numel(&p->tensor) * sizeof(float);
+    if (!s) return vlp_fail(err, VLP_ERR_MISMATCH, "%s: has no '%s'", path, name);
+    if (s->dtype != VLP_F32 || s->size != size)
+        return vlp_fail(err, VLP_ERR_MISMATCH, "%s: '%s' has another shape than the model's", path,
+                        name);
+    memcpy(into, s->data, size);
+    return VLP_OK;
+}
+
+static enum vlp_status take_all(struct vlp_trainer *t, const struct vlp_safetensors *f,
+                                const char *path, struct vlp_error *err)
+{
+    for (int i = 0; i < vlp_trainer_count(t); i++) {
+        struct vlp_param         *p = vlp_trainer_param(t, i);
+        const struct vlp_trained *q = vlp_trainer_find(t, p);
+        VLP_TRY(take(f, "weight", p, p->tensor.data, path, err));
+        if (!q) continue;
+        VLP_TRY(take(f, "adam.m", p, q->m, path, err));
+        VLP_TRY(take(f, "adam.v", p, q->v, path, err));
+        if (q->ema) VLP_TRY(take(f, "ema", p, q->ema, path, err));
+    }
+    return VLP_OK;
+}
+
+static enum vlp_status check_state(const struct vlp_trainer *t, const json_t *state,
+                                   const char *path, struct vlp_error *err)
+{
+    if (!json_is_object(state))
+        return vlp_fail(err, VLP_ERR_FORMAT, "%s: not a training checkpoint", path);
+    if (json_integer_value(json_object_get(state, "version")) != 1)
+        return vlp_fail(err, VLP_ERR_MISMATCH, "%s: a training checkpoint of another version",
+                        path);
+    json_t         *now = options_json(t);
+    const char     *key = first_difference(now, json_object_get(state, "options"));
+    enum vlp_status s = VLP_OK;
+    if (key)
+        s = vlp_fail(err, VLP_ERR_MISMATCH,
+                     "%s: was trained with another '%s'; the same options continue it", path, key);
+    json_decref(now);
+    return s;
+}
+
+enum vlp_status vlp_trainer_load(struct vlp_trainer *t, const char *path, json_t **extra,
+                                 struct vlp_error *err)
+{
+    struct vlp_safetensors f;
+    VLP_TRY(vlp_safetensors_open(&f, path, err));
+    const char     *text = json_string_value(json_object_get(f.metadata, "vlp.train"));
+    json_t         *state = text ? json_loads(text, 0, NULL) : NULL;
+    enum vlp_status s = check_state(t, state, path, err);
+    if (s == VLP_OK) s = take_all(t, &f, path, err);
+    if (s == VLP_OK) {
+        t->steps = json_integer_value(json_object_get(state, "steps"));
+        t->updates = json_integer_value(json_object_get(state, "updates"));
+        if (extra) *extra = json_deep_copy(json_object_get(state, "extra"));
+    }
+    json_decref(state);
+    vlp_safetensors_close(&f);
+    return s;
+}

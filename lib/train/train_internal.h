@@ -1,0 +1,55 @@
+/*
+ * train_internal.h -- what the files of the train room share.
+ */
+#ifndef VLP_TRAIN_INTERNAL_H
+#define VLP_TRAIN_INTERNAL_H
+
+#include <vlp/train.h>
+
+/* Streams of one seed, far apart: no use of randomness can meet another. */
+#define VLP_STREAM_ORDER  (1ull << 60) /* + epoch */
+#define VLP_STREAM_SAMPLE (2ull << 60) /* + running number of the sample */
+#define VLP_STREAM_STEP                                                                            \
+    (3ull << 60) /* + step << 20 | micro-batch, rank: dropout, patch dropout                       \
+                  */
+
+/* So many steps in a row without a finite loss end the run. */
+#define VLP_MAX_NAN_STEPS 10
+
+struct vlp_sample {
+    const char    *id;
+    const char    *path;  /* of the picture, or */
+    const uint8_t *bytes; /* the picture itself */
+    size_t         bytes_len;
+    const char   **caption;
+    int            n_captions;
+};
+const struct vlp_sample *vlp_dataset_at(const struct vlp_dataset *d, uint32_t i);
+
+struct vlp_trainer {
+    struct vlp_model        *model;
+    struct vlp_compute       compute;
+    struct vlp_comm          single, *comm;
+    struct vlp_train_options o;
+    struct vlp_arena         mem;  /* moments, gradients, averaged copy */
+    struct vlp_arena         step; /* rewound every step */
+    struct vlp_params        own;  /* parameters of the loss that the model has not (logit_bias) */
+    struct vlp_param        *logit_bias;
+    struct vlp_trained      *trained;
+    int                      n_trained;
+    float                   *grads; /* all gradients lie here, one after the other */
+    size_t                   n_grads;
+    int64_t                  steps;   /* made */
+    int64_t                  updates; /* of them, those that changed the weights: Adam's t */
+    int                      nan_run; /* steps in a row that did not */
+};
+
+/* Which parameters are trained, how fast, with decay or not: fills trained[], n_trained. */
+enum vlp_status vlp_trainer_groups(struct vlp_trainer *t, struct vlp_error *err);
+/* Every parameter of the model, then the loss's own: what a state holds. */
+int               vlp_trainer_count(const struct vlp_trainer *t);
+struct vlp_param *vlp_trainer_param(const struct vlp_trainer *t, int i);
+/* The entry of a parameter among the trained ones, or NULL when it is frozen. */
+struct vlp_trained *vlp_trainer_find(const struct vlp_trainer *t, const struct vlp_param *p);
+
+#endif

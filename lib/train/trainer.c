@@ -1,0 +1,276 @@
+/*
+ * trainer.c -- one step: features, loss over all candidates, gradients, update.
+ *
+ * The loss has a tape of its own whose leaves are the features. So the towers neither know whether
+ * their features went through a gather, nor in how many micro-batches they are computed:
+ *
+ *   one micro-batch    towers forward (noted)  -> loss, df -> towers backward
+ *   several            towers forward (not noted), all features kept -> loss, df over all
+ *                      -> for each micro-batch: towers forward again (noted), backward with its
+ * rows of df
+ *
+ * The second is exact (spec 5.1): the loss is that of the whole batch, and the logit scale's
+ * gradient is counted once. Between processes features are gathered; every process computes the
+ * loss of all rows and takes its own rows of df, so the sum over processes is the gradient of the
+ * full batch.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "train_internal.h"
+
+enum vlp_status vlp_trainer_open(struct vlp_trainer **out, struct vlp_model *m,
+                                 const struct vlp_compute *c, struct vlp_comm *comm,
+                                 const struct vlp_train_options *o, struct vlp_error *err)
+{
+    if (!m->logit_scale)
+        return vlp_fail(err, VLP_ERR_SUPPORT, "a %s model has no logit scale to train with '%s'",
+                        m->family->name, o->loss->name);
+    struct vlp_trainer *t = vlp_calloc(1, sizeof *t);
+    t->model = m;
+    t->compute = *c;
+    t->o = *o;
+    t->single = (struct vlp_comm){.rank = 0, .size = 1};
+    t->comm = comm ? comm : &t->single;
+    vlp_params_train(&m->params);
+    vlp_params_init(&t->own);
+    if (o->loss->has_bias) {
+        t->own.tower = "";
+        t->logit_bias = vlp_param(&t->own, "logit_bias", VLP_SHAPE(1),
+                                  (struct vlp_start){VLP_INIT_CONST, o->loss->start_bias});
+        t->logit_bias->layer = -1;
+        vlp_params_start(&t->own, o->seed);
+    }
+    const enum vlp_status s = vlp_trainer_groups(t, err);
+    if (s != VLP_OK) {
+        vlp_trainer_close(t);
+        return s;
+    }
+    *out = t;
+    return VLP_OK;
+}
+
+void vlp_trainer_close(struct vlp_trainer *t)
+{
+    if (!t) return;
+    for (int i = 0; i < vlp_trainer_count(t); i++) vlp_trainer_param(t, i)->tensor.grad = NULL;
+    vlp_params_free(&t->own);
+    vlp_arena_free(&t->step);
+    vlp_arena_free(&t->mem);
+    free(t);
+}
+
+int64_t vlp_trainer_steps(const struct vlp_trainer *t)
+{
+    return t->steps;
+}
+
+struct vlp_trained *vlp_trainer_params(struct vlp_trainer *t, int *n)
+{
+    *n = t->n_trained;
+    return t->trained;
+}
+
+size_t vlp_trainer_peak(const struct vlp_trainer *t)
+{
+    return t->mem.used + t->step.peak;
+}
+
+struct features {
+    struct vlp_tensor *image, *text; /* normalised, (n, E) */
+};
+
+/* Rows [from, from + n) of the batch through both towers. */
+static struct features forward(struct vlp_trainer *t, struct vlp_tape *tape,
+                               const struct vlp_batch *b, int from, int n)
+{
+    const int    size = t->model->image_size;
+    const size_t picture = 3 * (size_t)size * (size_t)size;
+    int         *start = VLP_NEW_N(tape->mem, int, (size_t)n + 1);
+    for (int i = 0; i <= n; i++) start[i] = b->start[from + i] - b->start[from];
+    const struct vlp_text_batch texts = {n, b->ids + b->start[from], start};
+    struct vlp_tensor          *images =
+        vlp_tensor_of(tape, b->images + (size_t)from * picture, VLP_DIMS(n, 3, size, size));
+    return (struct features){
+        .image = vlp_normalize(tape, vlp_encode_image(t->model, tape, images)),
+        .text = vlp_normalize(tape, vlp_encode_text(t->model, tape, &texts)),
+    };
+}
+
+/* The same random numbers in both passes of a micro-batch, others in every step, rank and
+ * micro-batch. */
+static void seed_tape(const struct vlp_trainer *t, struct vlp_tape *tape, int from)
+{
+    const uint64_t where =
+        (uint64_t)t->steps << 24 | (uint64_t)t->comm->rank << 12 | (uint64_t)from;
+    vlp_rng_seed(&tape->rng, t->o.seed, VLP_STREAM_STEP + where);
+    tape->patch_dropout = t->o.patch_dropout;
+    tape->recompute = t->o.recompute;
+}
+
+/* A leaf (n, E) with these values and a zeroed gradient. */
+static struct vlp_tensor *leaf(struct vlp_tape *tape, const float *values, int n, int E)
+{
+    struct vlp_tensor *x = vlp_tensor_new(tape, VLP_DIMS(n, E), true);
+    memcpy(x->data, values, (size_t)n * (size_t)E * sizeof(float));
+    return x;
+}
+
+/* All processes' rows. */
+static struct vlp_tensor *gather(struct vlp_trainer *t, struct vlp_tape *tape, const float *own,
+                                 int B, int E)
+{
+    const size_t len = (size_t)B * (size_t)E;
+    float       *all = VLP_NEW_N(tape->mem, float, len *(size_t)t->comm->size);
+    vlp_comm_gather(t->comm, all, own, len);
+    return leaf(tape, all, B * t->comm->size, E);
+}
+
+/*
+ * Loss of the features of this process's B rows, and its gradient: df_image, df_text (B, E) and the
+ * scalars'. `all`: every process computes all rows, so its own rows' gradient is the exact one.
+ * `local`: own rows against all candidates, other processes' features constant; the mean over
+ * processes is the loss.
+ */
+static double loss_gradient(struct vlp_trainer *t, const float *image, const float *text, int B,
+                            int E, float *d_image, float *d_text)
+{
+    struct vlp_tape  tape;
+    struct vlp_comm *comm = t->comm;
+    const size_t     len = (size_t)B * (size_t)E, own = (size_t)comm->rank * len;
+    const bool       local = t->o.gather_local && comm->size > 1;
+    vlp_tape_init(&tape, &t->compute, &t->step, true);
+    struct vlp_contrast c = {
+        .all_image = gather(t, &tape, image, B, E),
+        .all_text = gather(t, &tape, text, B, E),
+        .logit_scale = &t->model->logit_scale->tensor,
+        .logit_bias = t->logit_bias ? &t->logit_bias->tensor : NULL,
+    };
+    c.image = local ? leaf(&tape, image, B, E) : c.all_image;
+    c.text = local ? leaf(&tape, text, B, E) : c.all_text;
+    c.first = local ? comm->rank * B : 0;
+    struct vlp_tensor *loss = t->o.loss->forward(&tape, &c);
+    double             value = loss->data[0];
+    /* Scalars see the same gradient in every process under `all`: each contributes its share to the
+     * sum. */
+    float *scalar[2] = {c.logit_scale->grad, c.logit_bias ? c.logit_bias->grad : NULL};
+    loss->grad[0] = 1.0f;
+    vlp_backward(&tape, loss);
+    for (int i = 0; i < 2; i++)
+        if (scalar[i] && comm->size > 1) scalar[i][0] /= (float)comm->size;
+    const float share = local ? 1.0f / (float)comm->size : 1.0f;
+    for (size_t i = 0; i < len; i++) {
+        d_image[i] = c.all_image->grad[own + i] * share;
+        d_text[i] = c.all_text->grad[own + i] * share;
+    }
+    if (local) {
+        for (size_t i = 0; i < len; i++) {
+            d_image[i] += c.image->grad[i] * share;
+            d_text[i] += c.text->grad[i] * share;
+        }
+        vlp_comm_sum_f64(comm, &value, 1);
+        value /= comm->size;
+    }
+    return value;
+}
+
+static void backward(struct vlp_tape *tape, struct features f, const float *d_image,
+                     const float *d_text)
+{
+    const size_t image = vlp_numel(f.image) * sizeof(float),
+                 text = vlp_numel(f.text) * sizeof(float);
+    if (f.image->grad) memcpy(f.image->grad, d_image, image);
+    if (f.text->grad) memcpy(f.text->grad, d_text, text);
+    if (f.image->grad || f.text->grad) vlp_backward(tape, f.text->grad ? f.text : f.image);
+}
+
+/* Features of all micro-batches without notes, into (B, E) buffers. */
+static void first_pass(struct vlp_trainer *t, const struct vlp_batch *b, int micro, float *image,
+                       float *text)
+{
+    const size_t E = (size_t)t->model->embed_dim;
+    for (int from = 0; from < b->n; from += micro) {
+        const int                   n = b->n - from < micro ? b->n - from : micro;
+        const struct vlp_arena_mark mark = vlp_arena_mark(&t->step);
+        struct vlp_tape             tape;
+        vlp_tape_init(&tape, &t->compute, &t->step, false);
+        seed_tape(t, &tape, from);
+        const struct features f = forward(t, &tape, b, from, n);
+        memcpy(image + (size_t)from * E, f.image->data, (size_t)n * E * sizeof(float));
+        memcpy(text + (size_t)from * E, f.text->data, (size_t)n * E * sizeof(float));
+        vlp_arena_rewind(&t->step, mark);
+    }
+}
+
+double vlp_trainer_gradients(struct vlp_trainer *t, const struct vlp_batch *b)
+{
+    const int       B = b->n, E = t->model->embed_dim;
+    const int       micro = t->o.micro_batch > 0 && t->o.micro_batch < B ? t->o.micro_batch : B;
+    const size_t    len = (size_t)B * (size_t)E;
+    struct vlp_tape tape;
+    double          loss;
+    memset(t->grads, 0, t->n_grads * sizeof *t->grads);
+    vlp_arena_rewind(&t->step, (struct vlp_arena_mark){0});
+    float *d_image = VLP_NEW_N(&t->step, float, len), *d_text = VLP_NEW_N(&t->step, float, len);
+    if (micro == B) {
+        vlp_tape_init(&tape, &t->compute, &t->step, true);
+        seed_tape(t, &tape, 0);
+        const struct features f = forward(t, &tape, b, 0, B);
+        loss = loss_gradient(t, f.image->data, f.text->data, B, E, d_image, d_text);
+        backward(&tape, f, d_image, d_text);
+    } else {
+        float *image = VLP_NEW_N(&t->step, float, len), *text = VLP_NEW_N(&t->step, float, len);
+        first_pass(t, b, micro, image, text);
+        loss = loss_gradient(t, image, text, B, E, d_image, d_text);
+        for (int from = 0; from < B; from += micro) {
+            const int                   n = B - from < micro ? B - from : micro;
+            const struct vlp_arena_mark mark = vlp_arena_mark(&t->step);
+            const size_t                row = (size_t)from * (size_t)E;
+            vlp_tape_init(&tape, &t->compute, &t->step, true);
+            seed_tape(t, &tape, from);
+            backward(&tape, forward(t, &tape, b, from, n), d_image + row, d_text + row);
+            vlp_arena_rewind(&t->step, mark);
+        }
+    }
+    vlp_comm_sum(t->comm, t->grads, t->n_grads);
+    return loss;
+}
+
+/* After an update the logit scale stays within the loss's limits (spec 5.2). */
+static void clamp(struct vlp_trainer *t)
+{
+    for (int i = 0; i < t->n_trained; i++) {
+        if (!t->trained[i].clamp) continue;
+        float *s = t->trained[i].param->tensor.data;
+        *s = fminf(fmaxf(*s, t->o.loss->min_scale), t->o.loss->max_scale);
+    }
+}
+
+enum vlp_status vlp_trainer_step(struct vlp_trainer *t, const struct vlp_batch *b,
+                                 struct vlp_step *out, struct vlp_error *err)
+{
+    const double lr = vlp_schedule_at(&t->o.schedule, t->steps);
+    const double loss = vlp_trainer_gradients(t, b);
+    const double norm = vlp_gradient_norm(&t->compute, t->trained, t->n_trained);
+    *out = (struct vlp_step){.loss = loss, .lr = lr, .gradient_norm = norm};
+    out->skipped = !isfinite(loss) || !isfinite(norm);
+    t->nan_run = out->skipped ? t->nan_run + 1 : 0;
+    if (t->nan_run > VLP_MAX_NAN_STEPS)
+        return vlp_fail(err, VLP_ERR_FORMAT,
+                        "loss or gradient not finite in %d steps in a row, the last is step %lld: "
+                        "a lower rate, clipping or f32 may help",
+                        t->nan_run, (long long)t->steps);
+    if (!out->skipped) {
+        /* torch's clip_grad_norm_: the factor max/(norm + 1e-6), never above 1. */
+        const double limit = t->o.clip_norm;
+        const float  scale = limit > 0 ? (float)fmin(1.0, limit / (norm + 1e-6)) : 1.0f;
+        t->updates++;
+        vlp_adamw_step(&t->compute, &t->o.adamw, t->trained, t->n_trained, lr, t->updates, scale,
+                       t->o.ema_decay);
+        clamp(t);
+    }
+    t->steps++;
+    out->logit_scale = exp((double)vlp_param_f32(t->model->logit_scale)[0]);
+    return VLP_OK;
+}

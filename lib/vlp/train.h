@@ -1,0 +1,194 @@
+/*
+ * train.h -- the engine: data in a fixed order, gradients, AdamW, and a state that can be put down
+ * and taken up again byte for byte.
+ *
+ * Whatever a step does depends on (seed, step) and the data alone: the order of samples, captions,
+ * augmentation, dropout. Threads only decide who computes a number, never which.
+ */
+#ifndef VLP_TRAIN_H
+#define VLP_TRAIN_H
+
+#include <vlp/data.h>
+#include <vlp/image.h>
+#include <vlp/loss.h>
+#include <vlp/model.h>
+#include <vlp/text.h>
+
+/* ---- learning rate ------------------------------------------------------------------------- */
+
+struct vlp_schedule {
+    const char *kind;          /* "cosine", "linear", "constant", "polynomial" */
+    double      base, end;     /* rate after warm-up; rate at the end */
+    double      power;         /* polynomial */
+    int64_t     warmup, total; /* steps */
+};
+extern const char *const vlp_schedules[]; /* NULL-terminated */
+/*
+ * Step t from 0. Warm-up: base (t+1)/warmup. Then with u = (t - warmup)/(total - warmup):
+ * cosine end + (base-end)/2 (1 + cos pi u), linear, polynomial end + (base-end)(1-u)^power
+ * (open_clip's train code for all but the last, which is LAVIS's).
+ */
+double vlp_schedule_at(const struct vlp_schedule *s, int64_t t);
+
+/* ---- optimiser ----------------------------------------------------------------------------- */
+
+struct vlp_adamw {
+    float beta1, beta2, eps, weight_decay;
+};
+
+/* What one parameter is to the optimiser. */
+struct vlp_trained {
+    struct vlp_param *param;
+    float            *m, *v; /* first and second moment, as long as the value */
+    float            *ema;   /* or NULL */
+    float             rate;  /* multiplies the learning rate */
+    bool              decay;
+    bool              clamp; /* logit scale: kept within the loss's limits after a step */
+};
+
+/*
+ * p -= lr wd p;  m = b1 m + (1-b1) g;  v = b2 v + (1-b2) g^2;  p -= lr/(1-b1^t) m /
+ * (sqrt(v/(1-b2^t)) + eps) (Loshchilov and Hutter 2019 as torch computes it), g scaled by `scale`
+ * first; step counts from 1.
+ */
+void vlp_adamw_step(const struct vlp_compute *c, const struct vlp_adamw *o, struct vlp_trained *p,
+                    int n, double lr, int64_t step, float scale, float ema_decay);
+/* sqrt of the sum of squares of all gradients, one fixed order. */
+double vlp_gradient_norm(const struct vlp_compute *c, const struct vlp_trained *p, int n);
+
+/* ---- samples ------------------------------------------------------------------------------- */
+
+/* Where a sample's picture and captions are. Built once from sources, then read by index. */
+struct vlp_dataset;
+struct vlp_dataset_source {
+    struct vlp_source_options source;
+    double                    weight; /* how often a sample of it is seen an epoch; 1 */
+};
+enum vlp_status vlp_dataset_open(struct vlp_dataset **out, const struct vlp_dataset_source *s,
+                                 int n, void (*say)(void *ctx, const char *sentence), void *ctx,
+                                 struct vlp_error *err);
+void            vlp_dataset_close(struct vlp_dataset *d);
+int64_t vlp_dataset_size(const struct vlp_dataset *d);  /* pictures with at least one caption */
+int64_t vlp_dataset_epoch(const struct vlp_dataset *d); /* samples an epoch, weights counted */
+int64_t vlp_dataset_captions(const struct vlp_dataset *d);
+int64_t vlp_dataset_bad(const struct vlp_dataset *d); /* records that were no samples */
+/*
+ * Try to use sample i, its picture and every caption: what --check does. VLP_OK, or why not, with
+ * its id. *cut counts captions longer than the context.
+ */
+enum vlp_status vlp_dataset_try(const struct vlp_dataset *d, int64_t i, struct vlp_arena *mem,
+                                const struct vlp_preprocess *how, const struct vlp_tokenizer *tok,
+                                int *cut, struct vlp_error *err);
+/* Order of one epoch: vlp_dataset_epoch() indices, a function of (seed, epoch). */
+void vlp_dataset_order(const struct vlp_dataset *d, uint64_t seed, int64_t epoch, uint32_t *order);
+
+/* One batch, ready to be computed. */
+struct vlp_batch {
+    int      n;
+    float   *images; /* (n, 3, H, W) */
+    int32_t *ids;    /* ragged: ids of sample i are ids[start[i]] .. */
+    int     *start;
+};
+
+struct vlp_loader_options {
+    const struct vlp_dataset    *data;
+    const struct vlp_preprocess *preprocess;
+    const struct vlp_tokenizer  *tokenizer;
+    struct vlp_augment           augment;
+    uint64_t                     seed;
+    int64_t                      first_step;
+    int                          batch;       /* of all ranks together */
+    int                          rank, ranks; /* this process takes rows rank*batch/ranks .. */
+    int                          threads;
+    void (*say)(void *ctx, const char *sentence); /* one thread at a time; may be NULL */
+    void *ctx;
+};
+struct vlp_loader;
+enum vlp_status vlp_loader_open(struct vlp_loader **out, const struct vlp_loader_options *o,
+                                struct vlp_error *err);
+/*
+ * The batch of the next step, in order; valid until the next call. A sample that cannot be read is
+ * named through `say` once, counted, and its place taken by another drawn from (seed, step, row).
+ */
+enum vlp_status vlp_loader_next(struct vlp_loader *l, struct vlp_batch *b, struct vlp_error *err);
+int64_t         vlp_loader_bad(const struct vlp_loader *l);
+int64_t         vlp_loader_epoch_steps(
+            const struct vlp_loader *l); /* batches an epoch; its last, smaller one is left out */
+void vlp_loader_close(struct vlp_loader *l);
+
+/* ---- several processes --------------------------------------------------------------------- */
+
+/* One process, or MPI's. Every call is collective and deterministic for a given number of ranks. */
+struct vlp_comm {
+    int   rank, size;
+    void *internal;
+};
+bool            vlp_comm_has_mpi(void); /* built with it? */
+enum vlp_status vlp_comm_open(struct vlp_comm  *c,
+                              struct vlp_error *err); /* MPI where mpirun started us */
+void            vlp_comm_close(struct vlp_comm *c);
+void            vlp_comm_sum(struct vlp_comm *c, float *data, size_t n); /* in place, over ranks */
+void            vlp_comm_sum_f64(struct vlp_comm *c, double *data, size_t n);
+void vlp_comm_gather(struct vlp_comm *c, float *all, const float *own, size_t n); /* rank order */
+void vlp_comm_barrier(struct vlp_comm *c);
+
+/* ---- the trainer --------------------------------------------------------------------------- */
+
+struct vlp_train_options {
+    const struct vlp_contrastive_loss *loss;
+    struct vlp_schedule                schedule;
+    struct vlp_adamw                   adamw;
+    double                             clip_norm; /* 0: none */
+    float                              ema_decay; /* 0: no averaged copy */
+    float    layer_decay;               /* rate of a layer = this ^ layers above it; 1: all alike */
+    float    image_rate, text_rate;     /* multiply the rate of a tower; 0 freezes it */
+    int      unlock_image, unlock_text; /* of a frozen tower, train this many last groups (LiT) */
+    bool     decay_all;    /* weight decay on vectors and position embeddings as well */
+    int      micro_batch;  /* 0: the whole batch at once */
+    bool     gather_local; /* gradients through this process's own rows alone */
+    float    patch_dropout;
+    bool     recompute; /* keep block inputs only, compute the rest again: gradient checkpointing */
+    uint64_t seed;
+};
+
+struct vlp_step {
+    double loss, lr, gradient_norm, logit_scale; /* exp */
+    bool   skipped;                              /* not finite: no update was made */
+};
+
+struct vlp_trainer;
+/* The model's parameters become memory of their own. `comm` may be NULL. */
+enum vlp_status vlp_trainer_open(struct vlp_trainer **out, struct vlp_model *m,
+                                 const struct vlp_compute *c, struct vlp_comm *comm,
+                                 const struct vlp_train_options *o, struct vlp_error *err);
+void            vlp_trainer_close(struct vlp_trainer *t);
+int64_t         vlp_trainer_steps(const struct vlp_trainer *t); /* made so far */
+/* Gradients of one batch into every trained parameter's tensor.grad (zeroed first); the loss. */
+double vlp_trainer_gradients(struct vlp_trainer *t, const struct vlp_batch *b);
+/* The same, then clip, AdamW, clamp, EMA. */
+enum vlp_status     vlp_trainer_step(struct vlp_trainer *t, const struct vlp_batch *b,
+                                     struct vlp_step *out, struct vlp_error *err);
+struct vlp_trained *vlp_trainer_params(struct vlp_trainer *t, int *n);
+size_t              vlp_trainer_peak(const struct vlp_trainer *t); /* bytes of step memory */
+
+/*
+ * Everything a run is: weights, moments, averaged copy, step, options' fingerprint. One safetensors
+ * file, written whole or not at all. Loading into a trainer with another model or other options
+ * that change the numbers is VLP_ERR_MISMATCH, with the first difference named.
+ */
+enum vlp_status vlp_trainer_save(struct vlp_trainer *t, const char *path, const json_t *extra,
+                                 struct vlp_error *err);
+enum vlp_status vlp_trainer_load(struct vlp_trainer *t, const char *path, json_t **extra,
+                                 struct vlp_error *err);
+/* The model as it is now (averaged: the EMA copy), as a model file. vocab may be NULL. */
+enum vlp_status vlp_trainer_export(struct vlp_trainer *t, const char *path, bool averaged,
+                                   const void *vocab, size_t vocab_len, const json_t *training,
+                                   const struct vlp_convert *how, struct vlp_error *err);
+
+/* ---- what a run leaves to look at ------------------------------------------------------------ */
+
+/* Loss, rate and every evaluation figure of a metrics file (JSON lines) over steps, as one SVG. */
+enum vlp_status vlp_plot_metrics(const char *metrics_path, const char *svg_path, bool force,
+                                 struct vlp_error *err);
+
+#endif

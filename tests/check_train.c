@@ -1,0 +1,479 @@
+/*
+ * check_train.c -- the engine against the reference: gradients, ten AdamW steps, accumulation,
+ * frozen towers, the sigmoid loss; and a state put down and taken up again.
+ */
+#include <check.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <vlp/train.h>
+
+static const char *const cases[] = {"quickgelu", "gelu"};
+
+struct fixture {
+    char                   dir[128];
+    struct vlp_model       model;
+    struct vlp_compute     compute;
+    struct vlp_safetensors inputs;
+    json_t                *expected;
+    int                   *start;
+    int32_t               *ids;
+};
+
+static void must(enum vlp_status s, const struct vlp_error *err)
+{
+    ck_assert_msg(s == VLP_OK, "%s", err->text);
+}
+
+static void open_fixture(struct fixture *f, const char *name, int threads)
+{
+    struct vlp_error      err;
+    struct vlp_checkpoint c;
+    char                  path[256];
+    memset(f, 0, sizeof *f);
+    snprintf(f->dir, sizeof f->dir, "tests/golden/clip/train/%s", name);
+    must(vlp_compute_init(&f->compute, vlp_pool_open(threads), getenv("VLP_CPU"), VLP_PRECISION_F32,
+                          &err),
+         &err);
+    must(vlp_checkpoint_open(&c, f->dir, NULL, &err), &err);
+    must(vlp_model_open(&f->model, &c, &err), &err);
+    snprintf(path, sizeof path, "%s/inputs.safetensors", f->dir);
+    must(vlp_safetensors_open(&f->inputs, path, &err), &err);
+    snprintf(path, sizeof path, "%s/expected.json", f->dir);
+    f->expected = json_load_file(path, 0, NULL);
+    ck_assert_ptr_nonnull(f->expected);
+}
+
+static void close_fixture(struct fixture *f)
+{
+    free(f->start);
+    free(f->ids);
+    json_decref(f->expected);
+    vlp_safetensors_close(&f->inputs);
+    vlp_model_close(&f->model);
+    vlp_pool_close(f->compute.pool);
+}
+
+/* Batch t: pictures as they are, texts cut after the first position of their largest id. */
+static struct vlp_batch batch_of(struct fixture *f, int t)
+{
+    char name[32];
+    snprintf(name, sizeof name, "image.%d", t);
+    const struct vlp_stored *image = vlp_safetensors_find(&f->inputs, name);
+    snprintf(name, sizeof name, "text.%d", t);
+    const struct vlp_stored *text = vlp_safetensors_find(&f->inputs, name);
+    ck_assert(image && text);
+    const int n = (int)text->dim[0], T = (int)text->dim[1];
+    f->start = vlp_realloc(f->start, (size_t)(n + 1) * sizeof *f->start);
+    f->ids = vlp_realloc(f->ids, (size_t)(n * T) * sizeof *f->ids);
+    int k = 0;
+    for (int i = 0; i < n; i++) {
+        const uint8_t *row = (const uint8_t *)text->data + (size_t)i * (size_t)T * 8;
+        int            end = 0;
+        for (int j = 1; j < T; j++)
+            if (vlp_load_u64(row + 8 * j) > vlp_load_u64(row + 8 * end)) end = j;
+        f->start[i] = k;
+        for (int j = 0; j <= end; j++) f->ids[k++] = (int32_t)vlp_load_u64(row + 8 * j);
+    }
+    f->start[n] = k;
+    return (struct vlp_batch){
+        .n = n, .images = (float *)image->data, .ids = f->ids, .start = f->start};
+}
+
+static double number(const json_t *j, const char *key)
+{
+    const json_t *v = json_object_get(j, key);
+    ck_assert_msg(json_is_number(v), "no number '%s'", key);
+    return json_number_value(v);
+}
+
+static struct vlp_train_options options_of(const struct fixture *f, const char *loss)
+{
+    const json_t *h = json_object_get(f->expected, "hyperparameters");
+    const json_t *betas = json_object_get(h, "betas");
+    return (struct vlp_train_options){
+        .loss = vlp_contrastive_loss_find(loss),
+        .schedule = {"cosine", number(h, "lr"), 0, 1, (int64_t)number(h, "warmup"),
+                     (int64_t)number(h, "total")},
+        .adamw = {(float)json_number_value(json_array_get(betas, 0)),
+                  (float)json_number_value(json_array_get(betas, 1)), (float)number(h, "eps"),
+                  (float)number(h, "weight_decay")},
+        .layer_decay = 1,
+        .image_rate = 1,
+        .text_rate = 1,
+    };
+}
+
+/*
+ * Softmax does not change when every key gets the same bias, so a key bias has no gradient but
+ * rounding noise, which Adam scales up to steps of the full rate: after steps its value says
+ * nothing.
+ */
+static bool is_noise(const char *name, size_t i, size_t n)
+{
+    return strstr(name, "in_proj_bias") && i >= n / 3 && i < 2 * n / 3;
+}
+
+/* Each tensor of the file against the gradient (or value) of that name, relative to its largest. */
+static void compare_file(struct fixture *f, struct vlp_trainer *t, const char *file, bool gradients,
+                         double tolerance)
+{
+    struct vlp_safetensors want;
+    struct vlp_error       err;
+    char                   path[256];
+    snprintf(path, sizeof path, "%s/%s", f->dir, file);
+    must(vlp_safetensors_open(&want, path, &err), &err);
+    int                 n, seen = 0;
+    struct vlp_trained *trained = vlp_trainer_params(t, &n);
+    for (size_t i = 0; i < want.n_tensors; i++) {
+        const struct vlp_stored *s = &want.tensors[i];
+        const float             *got = NULL, *expect = s->data;
+        for (int k = 0; k < n; k++)
+            if (strcmp(trained[k].param->name, s->name) == 0)
+                got = gradients ? trained[k].param->tensor.grad : trained[k].param->tensor.data;
+        ck_assert_msg(got != NULL, "%s: nothing trained has that name", s->name);
+        seen++;
+        double largest = 0, worst = 0;
+        for (size_t k = 0; k < s->size / 4; k++) {
+            if (!gradients && is_noise(s->name, k, s->size / 4)) continue;
+            largest = fmax(largest, fabs((double)expect[k]));
+            worst = fmax(worst, fabs((double)got[k] - expect[k]));
+        }
+        ck_assert_msg(worst <= tolerance * largest + 1e-9, "%s: off by %g, largest value %g",
+                      s->name, worst, largest);
+    }
+    ck_assert_int_eq(seen, n); /* and nothing is trained that the reference does not train */
+    vlp_safetensors_close(&want);
+}
+
+static const json_t *case_of(const struct fixture *f, const char *name)
+{
+    return json_object_get(json_object_get(f->expected, "cases"), name);
+}
+
+START_TEST(gradients_are_the_references)
+{
+    for (int threads = 1; threads <= 3; threads += 2) {
+        struct fixture      f;
+        struct vlp_error    err;
+        struct vlp_trainer *t;
+        open_fixture(&f, cases[_i], threads);
+        const struct vlp_train_options o = options_of(&f, "softmax");
+        must(vlp_trainer_open(&t, &f.model, &f.compute, NULL, &o, &err), &err);
+        const struct vlp_batch b = batch_of(&f, 0);
+        const double           loss = vlp_trainer_gradients(t, &b);
+        int                    n;
+        struct vlp_trained    *p = vlp_trainer_params(t, &n);
+        ck_assert_double_eq_tol(loss, number(case_of(&f, "gradients"), "loss"), 1e-5);
+        ck_assert_double_eq_tol(vlp_gradient_norm(&f.compute, p, n),
+                                number(case_of(&f, "gradients"), "gradient_norm"), 2e-3);
+        compare_file(&f, t, "gradients.safetensors", true, 1e-4);
+        vlp_trainer_close(t);
+        close_fixture(&f);
+    }
+}
+END_TEST
+
+START_TEST(micro_batches_give_the_gradient_of_the_whole_batch)
+{
+    struct fixture      f;
+    struct vlp_error    err;
+    struct vlp_trainer *t;
+    open_fixture(&f, cases[_i], 2);
+    for (int micro = 1; micro < 8; micro += 2) {
+        struct vlp_train_options o = options_of(&f, "softmax");
+        o.micro_batch = micro;
+        must(vlp_trainer_open(&t, &f.model, &f.compute, NULL, &o, &err), &err);
+        const struct vlp_batch b = batch_of(&f, 0);
+        ck_assert_double_eq_tol(vlp_trainer_gradients(t, &b),
+                                number(case_of(&f, "gradients"), "loss"), 1e-5);
+        compare_file(&f, t, "gradients.safetensors", true, 1e-4);
+        vlp_trainer_close(t);
+    }
+    close_fixture(&f);
+}
+END_TEST
+
+START_TEST(recomputed_blocks_give_the_same_bits)
+{
+    struct fixture f;
+    float         *plain = NULL;
+    open_fixture(&f, cases[_i], 2);
+    for (int recompute = 0; recompute < 2; recompute++) {
+        struct vlp_error         err;
+        struct vlp_trainer      *t;
+        struct vlp_train_options o = options_of(&f, "softmax");
+        o.recompute = recompute;
+        must(vlp_trainer_open(&t, &f.model, &f.compute, NULL, &o, &err), &err);
+        const struct vlp_batch b = batch_of(&f, 0);
+        vlp_trainer_gradients(t, &b);
+        int                 n;
+        struct vlp_trained *p = vlp_trainer_params(t, &n);
+        size_t              size = 0, at = 0;
+        for (int i = 0; i < n; i++) size += vlp_numel(&p[i].param->tensor);
+        if (!plain) plain = vlp_calloc(size, sizeof *plain);
+        for (int i = 0; i < n; i++) {
+            const size_t len = vlp_numel(&p[i].param->tensor);
+            if (recompute)
+                ck_assert_mem_eq(plain + at, p[i].param->tensor.grad, len * sizeof(float));
+            else
+                memcpy(plain + at, p[i].param->tensor.grad, len * sizeof(float));
+            at += len;
+        }
+        vlp_trainer_close(t);
+    }
+    free(plain);
+    close_fixture(&f);
+}
+END_TEST
+
+START_TEST(a_frozen_picture_tower_gets_no_gradient)
+{
+    struct fixture      f;
+    struct vlp_error    err;
+    struct vlp_trainer *t;
+    open_fixture(&f, cases[_i], 2);
+    struct vlp_train_options o = options_of(&f, "softmax");
+    o.image_rate = 0;
+    must(vlp_trainer_open(&t, &f.model, &f.compute, NULL, &o, &err), &err);
+    const struct vlp_batch b = batch_of(&f, 0);
+    ck_assert_double_eq_tol(vlp_trainer_gradients(t, &b),
+                            number(case_of(&f, "frozen_image"), "loss"), 1e-5);
+    compare_file(&f, t, "gradients_frozen_image.safetensors", true, 1e-4);
+    vlp_trainer_close(t);
+    close_fixture(&f);
+}
+END_TEST
+
+static void run_steps(const char *name, const char *case_name, double clip, const char *file)
+{
+    struct fixture      f;
+    struct vlp_error    err;
+    struct vlp_trainer *t;
+    open_fixture(&f, name, 2);
+    struct vlp_train_options o = options_of(&f, "softmax");
+    o.clip_norm = clip;
+    must(vlp_trainer_open(&t, &f.model, &f.compute, NULL, &o, &err), &err);
+    const json_t *steps = json_object_get(case_of(&f, case_name), "steps");
+    for (size_t i = 0; i < json_array_size(steps); i++) {
+        const json_t          *want = json_array_get(steps, i);
+        const struct vlp_batch b = batch_of(&f, (int)i);
+        struct vlp_step        got;
+        must(vlp_trainer_step(t, &b, &got, &err), &err);
+        ck_assert_double_eq_tol(got.lr, number(want, "lr"), 1e-9);
+        ck_assert_double_eq_tol(got.loss, number(want, "loss"), 2e-4);
+        ck_assert_double_eq_tol(log(got.logit_scale), number(want, "logit_scale"), 1e-5);
+    }
+    compare_file(&f, t, file, false, 5e-4);
+    vlp_trainer_close(t);
+    close_fixture(&f);
+}
+
+START_TEST(ten_steps_of_adamw_are_the_references)
+{
+    run_steps(cases[_i], "adamw", 0, "weights_after_adamw.safetensors");
+}
+END_TEST
+
+START_TEST(ten_clipped_steps_are_the_references)
+{
+    run_steps(cases[_i], "adamw_clipped", 0.5, "weights_after_adamw_clipped.safetensors");
+}
+END_TEST
+
+START_TEST(sigmoid_loss_is_the_references)
+{
+    struct fixture      f;
+    struct vlp_error    err;
+    struct vlp_trainer *t;
+    open_fixture(&f, cases[_i], 2);
+    const struct vlp_train_options o = options_of(&f, "sigmoid");
+    const json_t                  *c = case_of(&f, "sigmoid"), *steps = json_object_get(c, "steps");
+    must(vlp_trainer_open(&t, &f.model, &f.compute, NULL, &o, &err), &err);
+    f.model.logit_scale->tensor.data[0] = (float)number(c, "logit_scale");
+    struct vlp_batch b = batch_of(&f, 0);
+    ck_assert_double_eq_tol(vlp_trainer_gradients(t, &b), number(c, "loss"), 1e-4);
+    compare_file(&f, t, "gradients_sigmoid.safetensors", true, 1e-4);
+    for (size_t i = 0; i < json_array_size(steps); i++) {
+        struct vlp_step got;
+        b = batch_of(&f, (int)i);
+        must(vlp_trainer_step(t, &b, &got, &err), &err);
+        ck_assert_double_eq_tol(got.loss, number(json_array_get(steps, i), "loss"), 1e-3);
+        ck_assert_double_eq_tol(log(got.logit_scale),
+                                number(json_array_get(steps, i), "logit_scale"), 1e-5);
+    }
+    vlp_trainer_close(t);
+    close_fixture(&f);
+}
+END_TEST
+
+/* ---- rates, decay, state -----------------------------------------------------------------------
+ */
+
+START_TEST(schedules_hit_the_specified_points)
+{
+    /* Specification 5.4: base 5e-4, warm-up 10, total 100. */
+    const struct vlp_schedule s = {"cosine", 5e-4, 0, 1, 10, 100};
+    static const struct {
+        int    t;
+        double lr;
+    } row[] = {{0, 5e-5}, {5, 3e-4}, {9, 5e-4}, {10, 5e-4}, {55, 2.5e-4}, {99, 1.52293245e-7}};
+    for (size_t i = 0; i < VLP_COUNT(row); i++)
+        ck_assert_double_eq_tol(vlp_schedule_at(&s, row[i].t), row[i].lr, 1e-14);
+    const struct vlp_schedule l = {"linear", 1.0, 0.5, 1, 0, 10};
+    ck_assert_double_eq_tol(vlp_schedule_at(&l, 5), 0.75, 1e-12);
+    const struct vlp_schedule p = {"polynomial", 1.0, 0.0, 2, 0, 10};
+    ck_assert_double_eq_tol(vlp_schedule_at(&p, 5), 0.25, 1e-12);
+    const struct vlp_schedule c = {"constant", 0.3, 0.0, 1, 2, 10};
+    ck_assert_double_eq_tol(vlp_schedule_at(&c, 9), 0.3, 1e-12);
+}
+END_TEST
+
+START_TEST(adamw_matches_the_worked_example)
+{
+    /* Specification 5.4: p=1, lr 1e-3, wd 0.2, betas (0.9, 0.98), eps 1e-6, gradients 0.1 -0.2 0.3.
+     */
+    static const double      want[] = {0.9988000100, 0.9989653016, 0.9984241373};
+    static const float       g[] = {0.1f, -0.2f, 0.3f};
+    float                    value = 1, grad, m = 0, v = 0;
+    struct vlp_param         p = {.tensor = {.ndim = 1, .dim = {1}, .data = &value, .grad = &grad}};
+    struct vlp_trained       t = {.param = &p, .m = &m, .v = &v, .rate = 1, .decay = true};
+    const struct vlp_adamw   o = {0.9f, 0.98f, 1e-6f, 0.2f};
+    const struct vlp_compute c = {0};
+    for (int i = 0; i < 3; i++) {
+        grad = g[i];
+        vlp_adamw_step(&c, &o, &t, 1, 1e-3, i + 1, 1.0f, 0);
+        ck_assert_double_eq_tol((double)value, want[i], 2e-7);
+    }
+}
+END_TEST
+
+START_TEST(a_run_put_down_and_taken_up_is_the_straight_run)
+{
+    static const char *path = "build/check_train_state.train";
+    struct vlp_error   err;
+    struct vlp_step    step;
+    struct vlp_batch   b;
+    float             *straight = NULL;
+    size_t             size = 0;
+    for (int interrupted = 0; interrupted < 2; interrupted++) {
+        struct fixture      f;
+        struct vlp_trainer *t;
+        open_fixture(&f, "gelu", 1 + interrupted);
+        struct vlp_train_options o = options_of(&f, "sigmoid");
+        o.ema_decay = 0.9f;
+        must(vlp_trainer_open(&t, &f.model, &f.compute, NULL, &o, &err), &err);
+        for (int i = 0; i < 6; i++) {
+            if (interrupted && i == 3) { /* everything is forgotten but the file */
+                must(vlp_trainer_save(t, path, NULL, &err), &err);
+                vlp_trainer_close(t);
+                close_fixture(&f);
+                open_fixture(&f, "gelu", 3);
+                must(vlp_trainer_open(&t, &f.model, &f.compute, NULL, &o, &err), &err);
+                must(vlp_trainer_load(t, path, NULL, &err), &err);
+                ck_assert_int_eq(vlp_trainer_steps(t), 3);
+            }
+            b = batch_of(&f, i);
+            must(vlp_trainer_step(t, &b, &step, &err), &err);
+        }
+        int                 n;
+        struct vlp_trained *p = vlp_trainer_params(t, &n);
+        size_t              at = 0;
+        for (int i = 0; i < n; i++) size += interrupted ? 0 : 2 * vlp_numel(&p[i].param->tensor);
+        if (!straight) straight = vlp_calloc(size, sizeof *straight);
+        for (int i = 0; i < n; i++) {
+            const size_t len = vlp_numel(&p[i].param->tensor);
+            const float *part[] = {p[i].param->tensor.data, p[i].ema};
+            for (int k = 0; k < 2; k++, at += len) {
+                if (interrupted)
+                    ck_assert_mem_eq(straight + at, part[k], len * sizeof(float));
+                else
+                    memcpy(straight + at, part[k], len * sizeof(float));
+            }
+        }
+        vlp_trainer_close(t);
+        close_fixture(&f);
+    }
+    unlink(path);
+    free(straight);
+}
+END_TEST
+
+START_TEST(a_state_of_other_options_is_refused_by_name)
+{
+    static const char  *path = "build/check_train_other.train";
+    struct fixture      f;
+    struct vlp_error    err;
+    struct vlp_trainer *t;
+    open_fixture(&f, "gelu", 1);
+    struct vlp_train_options o = options_of(&f, "softmax");
+    must(vlp_trainer_open(&t, &f.model, &f.compute, NULL, &o, &err), &err);
+    must(vlp_trainer_save(t, path, NULL, &err), &err);
+    vlp_trainer_close(t);
+    o.adamw.beta2 = 0.999f;
+    must(vlp_trainer_open(&t, &f.model, &f.compute, NULL, &o, &err), &err);
+    ck_assert_int_eq(vlp_trainer_load(t, path, NULL, &err), VLP_ERR_MISMATCH);
+    ck_assert_ptr_nonnull(strstr(err.text, "beta2"));
+    vlp_trainer_close(t);
+    close_fixture(&f);
+    unlink(path);
+}
+END_TEST
+
+START_TEST(a_loss_that_is_not_finite_changes_nothing)
+{
+    struct fixture      f;
+    struct vlp_error    err;
+    struct vlp_trainer *t;
+    struct vlp_step     step;
+    open_fixture(&f, "gelu", 1);
+    const struct vlp_train_options o = options_of(&f, "softmax");
+    must(vlp_trainer_open(&t, &f.model, &f.compute, NULL, &o, &err), &err);
+    struct vlp_batch b = batch_of(&f, 0);
+    const size_t     len = (size_t)b.n * 3 * 32 * 32;
+    float           *images = vlp_malloc(len * sizeof *images);
+    memcpy(images, b.images, len * sizeof *images);
+    images[5] = NAN;
+    b.images = images;
+    int                 n;
+    struct vlp_trained *p = vlp_trainer_params(t, &n);
+    const float         before = p[3].param->tensor.data[0];
+    must(vlp_trainer_step(t, &b, &step, &err), &err);
+    ck_assert(step.skipped);
+    ck_assert_float_eq(p[3].param->tensor.data[0], before);
+    for (int i = 0; i < 20; i++)
+        if (vlp_trainer_step(t, &b, &step, &err) != VLP_OK) break;
+    ck_assert_ptr_nonnull(strstr(err.text, "not finite"));
+    free(images);
+    vlp_trainer_close(t);
+    close_fixture(&f);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("train");
+    TCase *t = tcase_create("train");
+    suite_add_tcase(s, t);
+    tcase_set_timeout(t, 120);
+    tcase_add_loop_test(t, gradients_are_the_references, 0, 2);
+    tcase_add_loop_test(t, micro_batches_give_the_gradient_of_the_whole_batch, 0, 2);
+    tcase_add_loop_test(t, recomputed_blocks_give_the_same_bits, 0, 2);
+    tcase_add_loop_test(t, a_frozen_picture_tower_gets_no_gradient, 0, 2);
+    tcase_add_loop_test(t, ten_steps_of_adamw_are_the_references, 0, 2);
+    tcase_add_loop_test(t, ten_clipped_steps_are_the_references, 0, 2);
+    tcase_add_loop_test(t, sigmoid_loss_is_the_references, 0, 2);
+    tcase_add_test(t, schedules_hit_the_specified_points);
+    tcase_add_test(t, adamw_matches_the_worked_example);
+    tcase_add_test(t, a_run_put_down_and_taken_up_is_the_straight_run);
+    tcase_add_test(t, a_state_of_other_options_is_refused_by_name);
+    tcase_add_test(t, a_loss_that_is_not_finite_changes_nothing);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    const int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
