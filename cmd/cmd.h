@@ -134,6 +134,7 @@ struct cmd_model {
     const char *path;       /* -m */
     const char *activation; /* --activation */
     const char *flavour;    /* --flavour */
+    const char *cleaning;   /* --cleaning */
     int         precision;  /* enum vlp_precision */
     int64_t     threads;    /* -j */
     bool        orient;     /* --no-orient clears it */
@@ -142,6 +143,8 @@ struct cmd_model {
 extern struct cmd_model  cmd_model;
 extern const char *const cmd_precisions[];  /* "f32", "bf16", "int8" */
 extern const char *const cmd_activations[]; /* "gelu", "quick_gelu" */
+extern const char *const cmd_cleanings[];   /* "openai", "hf" */
+bool                     cmd_take_cleaning(void *target, const char *value, char why[256]);
 bool                     cmd_take_activation(void *target, const char *value, char why[256]);
 bool                     cmd_take_flavour(void *target, const char *value, char why[256]);
 /* clang-format off */
@@ -153,6 +156,10 @@ bool                     cmd_take_flavour(void *target, const char *value, char 
     CMD_ROW(0, "activation", "NAME", CMD_CALL, &cmd_model.activation, "what the checkpoint says",  \
             "gelu or quick_gelu, where the weights cannot tell",                                   \
             .choices = cmd_activations, .call = cmd_take_activation)
+#define CMD_CLEANING_OPTION                                                                        \
+    CMD_ROW(0, "cleaning", "NAME", CMD_CALL, &cmd_model.cleaning, "the model's",                   \
+            "what happens to a text before it is split: openai or hf",                             \
+            .choices = cmd_cleanings, .call = cmd_take_cleaning)
 #define CMD_PICTURE_OPTIONS                                                                        \
     CMD_ROW(0, "flavour", "NAME", CMD_CALL, &cmd_model.flavour, "the model's",                     \
             "preprocessing of pictures: openai, hf, squash, longest, square or vilt",              \
@@ -165,7 +172,7 @@ bool                     cmd_take_flavour(void *target, const char *value, char 
     CMD_ROW('j', "threads", "N", CMD_INT, &cmd_model.threads, "0", "threads; 0: all cores",        \
             .max = 4096)
 #define CMD_MODEL_OPTIONS                                                                          \
-    CMD_MODEL_OPTION, CMD_PICTURE_OPTIONS,                                                         \
+    CMD_MODEL_OPTION, CMD_PICTURE_OPTIONS, CMD_CLEANING_OPTION,                                    \
     CMD_ROW(0, "precision", "NAME", CMD_CHOICE, &cmd_model.precision, "f32",                       \
             "arithmetic of linear layers: f32, bf16 or int8", .choices = cmd_precisions),          \
     CMD_THREADS_OPTION

@@ -53,7 +53,10 @@ void cmd_print_help(FILE *f, const struct cmd_program *p)
 {
     for (int i = 0; p->usage[i]; i++)
         fprintf(f, "%s %s %s\n", i == 0 ? "Usage:" : "      ", p->name, p->usage[i]);
-    wrap(f, p->summary, 0, 0);
+    char summary[256];
+    snprintf(summary, sizeof summary, "%s.", p->summary);
+    if (summary[0] >= 'a' && summary[0] <= 'z') summary[0] = (char)(summary[0] - 'a' + 'A');
+    wrap(f, summary, 0, 0);
     if (p->verbs) {
         fprintf(f, "\nVerbs:\n");
         for (int i = 0; p->verbs[i]; i++) {

@@ -15,6 +15,8 @@ struct cmd_model  cmd_model = {.orient = true};
 const char *const cmd_precisions[] = {"f32", "bf16", "int8", NULL};
 const char *const cmd_activations[] = {"gelu", "quick_gelu", NULL};
 
+const char *const cmd_cleanings[] = {"openai", "hf", NULL};
+
 static bool one_of(const char *const *list, const char *value, const char **out, char why[256])
 {
     int n = snprintf(why, 256, "'%s' is none of", value);
@@ -33,17 +35,14 @@ bool cmd_take_activation(void *target, const char *value, char why[256])
     return one_of(cmd_activations, value, target, why);
 }
 
+bool cmd_take_cleaning(void *target, const char *value, char why[256])
+{
+    return one_of(cmd_cleanings, value, target, why);
+}
+
 bool cmd_take_flavour(void *target, const char *value, char why[256])
 {
     return one_of(vlp_preprocess_flavours, value, target, why);
-}
-
-static bool has_vocabulary(const char *dir)
-{
-    char path[4200];
-    if (!vlp_is_dir(dir)) return false;
-    snprintf(path, sizeof path, "%s/vocab", dir);
-    return vlp_is_dir(path);
 }
 
 const char *cmd_share_dir(void)
@@ -64,10 +63,10 @@ const char *cmd_share_dir(void)
             *slash = '\0';
             if (up == 0) continue;
             snprintf(dir, sizeof dir, "%s/share/vlp", self);
-            if (has_vocabulary(dir)) return found = dir;
+            if (vlp_is_dir(dir)) return found = dir;
         }
     }
-    if (has_vocabulary(VLP_SHARE_DIR)) return found = VLP_SHARE_DIR;
+    if (vlp_is_dir(VLP_SHARE_DIR)) return found = VLP_SHARE_DIR;
     return NULL;
 }
 
@@ -102,6 +101,7 @@ enum vlp_status cmd_model_open(struct vlp_encoder *e, struct vlp_error *err)
     const struct vlp_encoder_options opt = {
         .activation = cmd_model.activation,
         .flavour = cmd_model.flavour,
+        .cleaning = cmd_model.cleaning,
         .no_orient = !cmd_model.orient,
         .grey16_sane = cmd_model.grey16,
         .threads = (int)cmd_model.threads,

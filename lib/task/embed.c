@@ -77,9 +77,10 @@ static bool read_unit(struct job *j, struct vlp_unit *u, int size)
             more = false;
         } else if (more) {
             read++;
-            int want = (o->images ? VLP_WANT_IMAGE : 0) | (o->texts ? VLP_WANT_TEXT : 0);
-            if (o->want) want &= o->want(o->ctx, &item);
-            if (want)
+            int want = (o->images && (item.path || item.bytes) ? VLP_WANT_IMAGE : 0) |
+                       (o->texts && item.text ? VLP_WANT_TEXT : 0);
+            if (o->want && item.status == VLP_OK) want &= o->want(o->ctx, &item);
+            if (want || item.status != VLP_OK)
                 vlp_unit_add(u, &item, want);
             else
                 vlp_item_free(&item);
@@ -160,7 +161,7 @@ static void work(void *ctx, int i, int worker)
 }
 
 /* So many that a unit fills matrix tiles and its activations stay small: about 2000 tokens. */
-static int choose_batch(const struct vlp_encoder *e)
+int vlp_embed_batch(const struct vlp_encoder *e)
 {
     const json_t *vision = json_object_get(json_object_get(e->model.about, "config"), "vision");
     const int     patch = (int)json_integer_value(json_object_get(vision, "patch_size"));
@@ -177,7 +178,7 @@ enum vlp_status vlp_embed_run(struct vlp_encoder *e, struct vlp_source *s,
     int                threads = vlp_pool_threads(e->compute.pool);
     struct vlp_compute alone = e->compute;
     alone.pool = NULL;
-    j.batch = o->batch > 0 ? o->batch : choose_batch(e);
+    j.batch = o->batch > 0 ? o->batch : vlp_embed_batch(e);
     j.compute = &alone;
     if (j.expected >= 0 && j.expected < threads) {
         /* Fewer records than threads: one after the other, each with all threads. */

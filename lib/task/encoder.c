@@ -179,10 +179,8 @@ enum vlp_status vlp_checkpoint_add_vocabulary(struct vlp_checkpoint *c, const ch
     if (i == VLP_COUNT(vocabularies) ||
         !map_vocabulary(&map, &c->mem, share_dir, vocabularies[i].file))
         return VLP_OK;
-    const char *flavour = text_at(json_object_get(c->about, "preprocess"), "flavour");
-    const char *cleaning = strcmp(vocabularies[i].kind, "bert_uncased") == 0 ? "bert"
-                           : strcmp(flavour, "hf") == 0                      ? "hf"
-                                                                             : "openai";
+    /* CLIP was trained on texts cleaned OpenAI's way, whoever repacked its weights. */
+    const char *cleaning = strcmp(vocabularies[i].kind, "bert_uncased") == 0 ? "bert" : "openai";
     json_t     *tokenizer = json_pack("{s:s, s:s, s:s}", "kind", vocabularies[i].kind, "cleaning",
                                       cleaning, "tensor", "tokenizer.vocab");
     struct vlp_tokenizer *fits;
@@ -208,6 +206,19 @@ enum vlp_status vlp_checkpoint_add_vocabulary(struct vlp_checkpoint *c, const ch
     }
     json_decref(tokenizer);
     vlp_map_close(&map);
+    return VLP_OK;
+}
+
+static enum vlp_status override_cleaning(struct vlp_checkpoint *c, const char *cleaning,
+                                         struct vlp_error *err)
+{
+    json_t *tokenizer = json_object_get(c->about, "tokenizer");
+    if (!json_is_object(tokenizer) || strcmp(text_at(tokenizer, "cleaning"), cleaning) == 0)
+        return VLP_OK;
+    if (strcmp(text_at(tokenizer, "kind"), "clip_bpe") != 0)
+        return vlp_fail(err, VLP_ERR_USAGE, "cleaning %s belongs to CLIP's tokenizer", cleaning);
+    json_object_set_new(tokenizer, "cleaning", json_string(cleaning));
+    json_object_del(c->about, "fingerprint"); /* another text is another vector */
     return VLP_OK;
 }
 
@@ -242,7 +253,7 @@ enum vlp_status vlp_encoder_open(struct vlp_encoder *e, const char *path,
 {
     struct vlp_encoder                  out = {0};
     struct vlp_checkpoint               c;
-    struct vlp_preprocess               own;
+    struct vlp_preprocess               own = {0};
     struct vlp_error                    why = {0};
     const struct vlp_checkpoint_options how = {
         .activation = opt->activation, .say = opt->say, .ctx = opt->ctx};
@@ -254,6 +265,7 @@ enum vlp_status vlp_encoder_open(struct vlp_encoder *e, const char *path,
         return s;
     }
     s = vlp_checkpoint_add_vocabulary(&c, opt->share_dir, opt->say, opt->ctx, err);
+    if (s == VLP_OK && opt->cleaning) s = override_cleaning(&c, opt->cleaning, err);
     if (s == VLP_OK && (s = vlp_preprocess_of(&own, c.about, err)) != VLP_OK)
         vlp_fail_in(err, "%s", path);
     out.preprocess = own;

@@ -25,6 +25,7 @@ struct vlp_encoder {
 struct vlp_encoder_options {
     const char        *activation; /* as in vlp_checkpoint_options */
     const char        *flavour;    /* override the preprocessing flavour; NULL: the model's */
+    const char        *cleaning;   /* of texts: "openai" or "hf"; NULL: the model's */
     bool               no_orient, grey16_sane;
     int                threads; /* 0: all */
     enum vlp_precision precision;
@@ -108,7 +109,8 @@ struct vlp_embed_options {
                                       Several: the average of their normalised vectors */
     bool refuse_long;              /* text over the context is VLP_ERR_LIMIT instead of being cut */
     bool images, texts;            /* which parts of a record are wanted at all */
-    /* Asked once a record in input order: what of it is wanted (0: leave it out). May be NULL. */
+    /* Asked in input order of each record that could be read: what of it is wanted (0: leave it
+     * out). May be NULL. */
     int (*want)(void *ctx, const struct vlp_item *item);
     /* In input order, one call at a time, from any thread. Not VLP_OK ends the run with that. */
     enum vlp_status (*take)(void *ctx, const struct vlp_embedded *r, struct vlp_error *err);
@@ -129,6 +131,9 @@ struct vlp_embed_options {
  */
 enum vlp_status vlp_embed_run(struct vlp_encoder *e, struct vlp_source *s,
                               const struct vlp_embed_options *o, struct vlp_error *err);
+
+/* The batch that 0 stands for. */
+int vlp_embed_batch(const struct vlp_encoder *e);
 
 /* "a photo of a {}." with `text` in place of {}; the text follows after a space when there is none.
  */
