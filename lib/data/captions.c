@@ -5,7 +5,6 @@
  * "text" ... (columns.c), a string or a list of strings (or of objects with such a key); a list at
  * the top is a list of captions.
  */
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -88,6 +87,11 @@ static void add_value(struct captions *c, const json_t *v, int depth)
         add_value(c, inner, depth + 1);
         return;
     }
+}
+
+void captions_add_value(struct captions *c, const json_t *v)
+{
+    add_value(c, v, 0);
 }
 
 void captions_add_json(struct captions *c, const char *text, size_t len, const char *name)

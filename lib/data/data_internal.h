@@ -5,6 +5,8 @@
 #ifndef DATA_INTERNAL_H
 #define DATA_INTERNAL_H
 
+#include <jansson.h>
+
 #include <vlp/data.h>
 
 /* ---- stream.c: the bytes of a file or of stdin, in order
@@ -55,6 +57,8 @@ void item_fail(struct vlp_item *it, enum vlp_status s, const char *fmt, ...)
 /* The same id with "#k". */
 void item_number_id(struct vlp_item *it, int k);
 
+struct input;
+
 /* ---- captions.c: the texts of one picture
  * ------------------------------------------------------------ */
 
@@ -72,6 +76,7 @@ void captions_add(struct captions *c, const char *text, size_t len);
 void captions_add_lines(struct captions *c, const char *text, size_t len);
 /* An object with a caption, a list of them, or lists of either; `name` for the fault. */
 void captions_add_json(struct captions *c, const char *text, size_t len, const char *name);
+void captions_add_value(struct captions *c, const json_t *v); /* a string, or a list of strings */
 void captions_fault(struct captions *c, enum vlp_status s, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* The first of PICTURE's stem + .txt, .caption, .json that exists. */
@@ -91,6 +96,23 @@ extern const char *const *const column_names[COLUMN_COUNT]; /* NULL-terminated, 
 /* The option that names this column, or NULL. */
 const char *column_option(const struct vlp_source_options *o, enum column c);
 
+/* ---- record.c: a row of a table or an object, as a record
+ * ----------------------------------------------- */
+
+struct field {
+    const char *bytes; /* NULL: there is none */
+    size_t      len;
+};
+enum {
+    RECORD_LIMIT = 16 << 20,  /* bytes of a row or an object */
+    PICTURE_LIMIT = 256 << 20 /* bytes of a picture that is held in memory */
+};
+/* A record from these fields of row `row` (from 1) of the input; the text may be given later. */
+void record_make(struct vlp_item *it, const struct input *in, const struct field f[COLUMN_COUNT],
+                 int64_t row);
+/* A record without a picture and without text is a bad one. Call this last. */
+void record_check(struct vlp_item *it);
+
 /* ---- names.c: what a name tells
  * --------------------------------------------------------------------- */
 
@@ -107,9 +129,14 @@ struct input {
     const struct source_kind        *kind;
     const struct vlp_source_options *opt;
     const char                      *path;     /* "-" is stdin; lives as long as the input */
+    char                            *owned;    /* `path`, where it is ours */
+    const char                      *member;   /* of a tar: only this one; NULL: all */
     bool                             counting; /* only the number of records is wanted */
+    struct stream                    ahead;    /* what was read of stdin to see what it is */
     void                            *state;
 };
+/* The input's bytes from their beginning. */
+enum vlp_status input_stream(struct input *in, struct stream *out, struct vlp_error *err);
 
 struct source_kind {
     const char *name; /* of --format, or NULL */
@@ -120,7 +147,7 @@ struct source_kind {
     void (*close)(struct input *in); /* fine after a failed open, with state NULL */
 };
 extern const struct source_kind source_picture, source_folder, source_list, source_lines,
-    source_tsv, source_csv, source_jsonl, source_json, source_tar;
+    source_tsv, source_csv, source_jsonl, source_json, source_tar, source_stdin;
 
 /* Open the input at `path` as what it is. */
 enum vlp_status input_open(struct input *in, const struct vlp_source_options *opt, const char *path,

@@ -1,6 +1,7 @@
 /*
  * input.c -- what a path stands for: by the user's word, its ending, or its first bytes.
  */
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -8,7 +9,18 @@
 
 #include "data_internal.h"
 
-static const struct source_kind *const kinds[] = {&source_picture, &source_list};
+static const struct source_kind *const kinds[] = {&source_picture, &source_tsv,  &source_csv,
+                                                  &source_jsonl,   &source_json, &source_tar};
+
+static const struct {
+    const char               *ending;
+    const struct source_kind *kind;
+} endings[] = {
+    {".tsv", &source_tsv},      {".csv", &source_csv},      {".jsonl", &source_jsonl},
+    {".ndjson", &source_jsonl}, {".json", &source_json},    {".tar", &source_tar},
+    {".tar.gz", &source_tar},   {".tgz", &source_tar},      {".tar.zst", &source_tar},
+    {".tzst", &source_tar},     {".tar.zstd", &source_tar},
+};
 
 static const struct source_kind *kind_named(const char *name)
 {
@@ -23,18 +35,135 @@ bool input_is_regular(const char *path)
     return stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
+static const struct source_kind *by_ending(const char *path)
+{
+    const size_t len = strlen(path);
+    for (size_t i = 0; i < VLP_COUNT(endings); i++) {
+        const size_t n = strlen(endings[i].ending);
+        if (len > n && strcasecmp(path + len - n, endings[i].ending) == 0) return endings[i].kind;
+    }
+    return name_is_picture(path) ? &source_picture : NULL;
+}
+
+/* Pictures have control bytes in their first few. */
+static bool is_text(const uint8_t *p, size_t have)
+{
+    for (size_t i = 0; i < have; i++)
+        if (p[i] < 0x20 && !(p[i] >= '\t' && p[i] <= '\r')) return false;
+    return have > 0;
+}
+
+/* What `have` bytes at the beginning say; a picture when nothing else does: its reader names it. */
+static const struct source_kind *by_bytes(const uint8_t *p, size_t have)
+{
+    static const uint8_t gzip[] = {0x1f, 0x8b}, zstd[] = {0x28, 0xb5, 0x2f, 0xfd};
+    size_t               i = 0;
+    if (have >= 262 && memcmp(p + 257, "ustar", 5) == 0) return &source_tar;
+    if (have >= sizeof gzip && memcmp(p, gzip, sizeof gzip) == 0) return &source_tar;
+    if (have >= sizeof zstd && memcmp(p, zstd, sizeof zstd) == 0) return &source_tar;
+    if (have >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0) i = 3;
+    while (i < have && (p[i] == ' ' || p[i] == '\t' || p[i] == '\r' || p[i] == '\n')) i++;
+    if (i < have && p[i] == '{') return &source_jsonl;
+    if (i < have && p[i] == '[') return &source_json;
+    const uint8_t *end = have ? memchr(p, '\n', have) : NULL;
+    if (is_text(p, have) && memchr(p, '\t', end ? (size_t)(end - p) : have)) return &source_tsv;
+    return &source_picture;
+}
+
 const struct source_kind *kind_of(const struct vlp_source_options *opt, const char *path)
 {
-    if (strcmp(path, "-") != 0 && vlp_is_dir(path)) return &source_folder;
+    const bool standard = strcmp(path, "-") == 0;
+    if (!standard && vlp_is_dir(path)) return &source_folder;
     if (opt->format) return kind_named(opt->format);
-    return &source_picture;
+    if (standard) return &source_stdin;
+    const struct source_kind *kind = by_ending(path);
+    if (kind) return kind;
+    uint8_t      p[512];
+    FILE        *f = input_is_regular(path) ? fopen(path, "rb") : NULL;
+    const size_t have = f ? fread(p, 1, sizeof p, f) : 0;
+    if (f) fclose(f);
+    return by_bytes(p, have);
+}
+
+/* ---- stdin: seen when it is read
+ * ------------------------------------------------------------------- */
+
+static enum vlp_status stdin_open(struct input *in, struct vlp_error *err)
+{
+    struct stream s;
+    VLP_TRY(stream_open(&s, "-", err));
+    const enum vlp_status status = stream_fill(&s, 512, err);
+    if (status != VLP_OK) {
+        stream_close(&s);
+        return status;
+    }
+    const struct source_kind *kind = by_bytes(s.buf, s.end);
+    in->ahead = s;
+    if (s.end == 0) return VLP_OK; /* nothing: no records */
+    if (kind == &source_picture && is_text(s.buf, vlp_min_i64(s.end, 512)))
+        return vlp_fail(err, VLP_ERR_USAGE,
+                        "standard input is text: a list of files (--files-from -), a text a line "
+                        "(--lines -), or a table (--format csv)?");
+    in->kind = kind;
+    return kind->open(in, err);
+}
+
+static enum vlp_status stdin_next(struct input *in, struct vlp_item *out, bool *more,
+                                  struct vlp_error *err)
+{
+    (void)in;
+    (void)out;
+    (void)err;
+    *more = false;
+    return VLP_OK;
+}
+
+static void stdin_close(struct input *in)
+{
+    stream_close(&in->ahead);
+}
+
+const struct source_kind source_stdin = {NULL, stdin_open, stdin_next, stdin_close};
+
+/* --------------------------------------------------------------------------------------------------------
+ */
+
+enum vlp_status input_stream(struct input *in, struct stream *out, struct vlp_error *err)
+{
+    if (!in->ahead.buf) return stream_open(out, in->path, err);
+    *out = in->ahead;
+    in->ahead = (struct stream){0};
+    return VLP_OK;
+}
+
+/* "SHARD!MEMBER", as the ids of tar members are, where SHARD is a file: the shard's length, else 0.
+ */
+static size_t shard_length(const char *path)
+{
+    const char *mark = path;
+    if (vlp_file_exists(path)) return 0;
+    while ((mark = strchr(mark, '!')) != NULL) {
+        char      *shard = vlp_strndup(path, (size_t)(mark - path));
+        const bool is_shard = input_is_regular(shard);
+        free(shard);
+        if (is_shard) return (size_t)(mark - path);
+        mark++;
+    }
+    return 0;
 }
 
 enum vlp_status input_open(struct input *in, const struct vlp_source_options *opt, const char *path,
                            bool counting, struct vlp_error *err)
 {
     *in = (struct input){.opt = opt, .path = path, .counting = counting};
-    in->kind = kind_of(opt, path);
+    const size_t shard = strcmp(path, "-") == 0 ? 0 : shard_length(path);
+    if (shard) {
+        in->kind = &source_tar;
+        in->path = in->owned = vlp_strndup(path, shard);
+        in->member = path + shard + 1;
+    } else {
+        in->kind = kind_of(opt, path);
+    }
     if (!in->kind)
         return vlp_fail(err, VLP_ERR_USAGE, "no input format is called '%s'", opt->format);
     return in->kind->open(in, err);
@@ -43,5 +172,7 @@ enum vlp_status input_open(struct input *in, const struct vlp_source_options *op
 void input_close(struct input *in)
 {
     if (in->kind) in->kind->close(in);
+    stream_close(&in->ahead);
+    free(in->owned);
     *in = (struct input){0};
 }

@@ -109,7 +109,7 @@ static bool countable(const struct vlp_source_options *o, const char *path)
     if (!path) return true;
     if (strcmp(path, "-") == 0) return false;
     const struct source_kind *kind = kind_of(o, path);
-    return kind != NULL;
+    return kind != &source_tar;
 }
 
 int64_t vlp_source_expected(const struct vlp_source *s)

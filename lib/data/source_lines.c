@@ -18,7 +18,7 @@ static enum vlp_status lines_open(struct input *in, struct vlp_error *err)
 {
     struct lines *l = vlp_calloc(1, sizeof *l);
     in->state = l;
-    return stream_open(&l->stream, in->path, err);
+    return input_stream(in, &l->stream, err);
 }
 
 static enum vlp_status lines_next(struct input *in, struct vlp_item *out, bool *more,

@@ -14,7 +14,8 @@ enum { PATH_LIMIT = 64 * 1024 };
 struct list {
     struct stream  stream;
     struct vlp_buf line;
-    int64_t        n; /* lines read */
+    struct vlp_buf before; /* the picture of the caption before this one */
+    int64_t        n;      /* lines read */
     struct input   file;
 };
 
@@ -22,7 +23,7 @@ static enum vlp_status list_open(struct input *in, struct vlp_error *err)
 {
     struct list *l = vlp_calloc(1, sizeof *l);
     in->state = l;
-    return stream_open(&l->stream, in->path, err);
+    return input_stream(in, &l->stream, err);
 }
 
 /* Undo \t \n \r \\ in place; returns the new length. */
@@ -44,6 +45,25 @@ static void trim_line(struct vlp_buf *b)
     if (b->len && b->data[b->len - 1] == '\r') b->data[--b->len] = '\0';
     char *tab = memchr(b->data, '\t', b->len);
     if (tab) b->len = unescape(b->data, (size_t)(tab - b->data));
+}
+
+/*
+ * "a.jpg#1" is caption 1 of a.jpg, as ids go, unless there is such a file. The picture gives all
+ * its captions again, once: false for the second, third ... of them.
+ */
+static bool strip_caption_number(struct list *l)
+{
+    char        *path = l->line.data, *mark = strrchr(path, '#');
+    const size_t digits = mark ? strspn(mark + 1, "0123456789") : 0;
+    const bool   numbered = digits > 0 && mark[1 + digits] == '\0' && !vlp_file_exists(path);
+    if (numbered) {
+        *mark = '\0';
+        l->line.len = (size_t)(mark - path);
+    }
+    const bool again = numbered && l->before.len && strcmp(l->before.data, path) == 0;
+    vlp_buf_clear(&l->before);
+    if (numbered) vlp_buf_add_str(&l->before, path);
+    return !again;
 }
 
 static enum vlp_status list_next(struct input *in, struct vlp_item *out, bool *more,
@@ -70,6 +90,7 @@ static enum vlp_status list_next(struct input *in, struct vlp_item *out, bool *m
         }
         if (!in->opt->nul) trim_line(&l->line);
         if (l->line.len == 0 || !name_is_wanted(in->opt, l->line.data, false)) continue;
+        if (!strip_caption_number(l)) continue;
         VLP_TRY(input_open(&l->file, in->opt, l->line.data, in->counting, err));
     }
 }
@@ -80,6 +101,7 @@ static void list_close(struct input *in)
     if (!l) return;
     input_close(&l->file);
     vlp_buf_free(&l->line);
+    vlp_buf_free(&l->before);
     stream_close(&l->stream);
     free(l);
 }

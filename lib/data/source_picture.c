@@ -19,11 +19,39 @@ static enum vlp_status picture_open(struct input *in, struct vlp_error *err)
     return VLP_OK;
 }
 
+/* The picture is what stdin holds. */
+static enum vlp_status read_stdin(struct input *in, struct vlp_item *out, struct vlp_error *err)
+{
+    struct stream   s;
+    struct vlp_buf  all = {0};
+    enum vlp_status status = input_stream(in, &s, err);
+    while (status == VLP_OK && all.len <= PICTURE_LIMIT) {
+        status = stream_fill(&s, 1, err);
+        if (s.begin == s.end) break;
+        vlp_buf_add(&all, s.buf + s.begin, s.end - s.begin);
+        s.begin = s.end;
+    }
+    stream_close(&s);
+    if (status == VLP_OK) {
+        item_begin(out, "-", 1);
+        if (all.len > PICTURE_LIMIT)
+            item_fail(out, VLP_ERR_LIMIT, "standard input: more than %d bytes", PICTURE_LIMIT);
+        else
+            out->bytes = (uint8_t *)vlp_arena_strndup(&out->mem, all.data ? all.data : "", all.len);
+        out->bytes_len = all.len;
+    }
+    vlp_buf_free(&all);
+    return status;
+}
+
 static enum vlp_status picture_next(struct input *in, struct vlp_item *out, bool *more,
                                     struct vlp_error *err)
 {
     struct picture *p = in->state;
-    (void)err;
+    if (strcmp(in->path, "-") == 0) {
+        *more = p->at++ == 0;
+        return *more ? read_stdin(in, out, err) : VLP_OK;
+    }
     if (in->opt->captions && !p->looked) captions_read_beside(&p->captions, in->path);
     p->looked = true;
     *more = p->at < captions_records(&p->captions);

@@ -7,9 +7,9 @@
  * record, and goes on. Not thread-safe: one reader at a time.
  *
  * Ids. A picture file: its path as given. A row of a table: its id column; else its picture as the
- * row names it; else "TABLE:ROW", rows counted from 1 without the header. A tar member:
- * "SHARD.tar!MEMBER" ("-!MEMBER" from stdin). A line: its number, from 1. A picture with several
- * captions is several consecutive records with the same picture, "ID#0", "ID#1", ...
+ * row names it; else "TABLE:ROW", rows counted from 1 without the header (JSON lines: the line). A
+ * tar member: "SHARD.tar!MEMBER" ("-!MEMBER" from stdin). A line: its number, from 1. A picture
+ * with several captions is several consecutive records with the same picture, "ID#0", "ID#1", ...
  */
 #ifndef VLP_DATA_H
 #define VLP_DATA_H

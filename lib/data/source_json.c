@@ -1,0 +1,233 @@
+/*
+ * source_json.c -- records from JSON: lines of objects, or one array (or sequence) of objects.
+ *
+ * JSON lines: a line that is no object is a bad record, and the next line is the next record. In an
+ * array an element that is no object is a bad record; brackets that do not match end the input.
+ * A caption may be a list: as many records as captions.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "data_internal.h"
+
+struct source_state {
+    struct stream   stream;
+    struct vlp_buf  text; /* of the object in hand */
+    int64_t         n;    /* objects or lines met */
+    json_t         *object;
+    struct captions captions;
+    int             at; /* records given of this object */
+    enum { UNSEEN, IN_ARRAY, IN_SEQUENCE, ENDED } where;
+};
+
+static enum vlp_status json_open(struct input *in, struct vlp_error *err)
+{
+    struct source_state *s = vlp_calloc(1, sizeof *s);
+    in->state = s;
+    return input_stream(in, &s->stream, err);
+}
+
+static enum vlp_status skip_bom(struct stream *s, struct vlp_error *err)
+{
+    VLP_TRY(stream_fill(s, 3, err));
+    if (s->end - s->begin >= 3 && memcmp(s->buf + s->begin, "\xef\xbb\xbf", 3) == 0) {
+        s->begin += 3;
+        s->offset += 3;
+    }
+    return VLP_OK;
+}
+
+/* ---- the text of the next object
+ * ------------------------------------------------------------------- */
+
+static enum vlp_status next_line(struct source_state *s, bool *more, bool *too_long,
+                                 struct vlp_error *err)
+{
+    if (s->n == 0) VLP_TRY(skip_bom(&s->stream, err));
+    do {
+        VLP_TRY(stream_line(&s->stream, '\n', RECORD_LIMIT, &s->text, too_long, more, err));
+        s->n += *more;
+    } while (*more && strspn(s->text.data, " \t\r") == s->text.len);
+    return VLP_OK;
+}
+
+/* The next byte that is no space, not eaten; -1 at the end. */
+static enum vlp_status look(struct stream *s, int *c, struct vlp_error *err)
+{
+    enum vlp_status status = VLP_OK;
+    for (;;) {
+        VLP_TRY(stream_fill(s, 1, err));
+        *c = s->begin < s->end ? s->buf[s->begin] : -1;
+        if (*c != ' ' && *c != '\t' && *c != '\n' && *c != '\r') return VLP_OK;
+        stream_byte(s, &status, err);
+    }
+}
+
+static enum vlp_status wrong_at(const struct source_state *s, const char *what,
+                                struct vlp_error *err)
+{
+    return vlp_fail(err, VLP_ERR_FORMAT, "%s: at offset %llu: %s", s->stream.name,
+                    (unsigned long long)s->stream.offset, what);
+}
+
+/* One value, by its brackets and quotes; whether it is JSON is seen later. */
+static enum vlp_status take_value(struct source_state *s, bool *too_long, struct vlp_error *err)
+{
+    enum vlp_status status = VLP_OK;
+    int             depth = 0;
+    bool            quoted = false, escaped = false;
+    vlp_buf_clear(&s->text);
+    *too_long = false;
+    for (;;) {
+        VLP_TRY(stream_fill(&s->stream, 1, err));
+        if (s->stream.begin == s->stream.end) {
+            if (depth || quoted) return wrong_at(s, "the file ends inside a record", err);
+            return VLP_OK;
+        }
+        const int c = s->stream.buf[s->stream.begin];
+        if (!quoted && depth == 0 && s->text.len && strchr(",]} \t\r\n", c)) return VLP_OK;
+        stream_byte(&s->stream, &status, err);
+        if (s->text.len < RECORD_LIMIT)
+            vlp_buf_add_char(&s->text, (char)c);
+        else
+            *too_long = true;
+        if (quoted) {
+            quoted = escaped || c != '"';
+            escaped = !escaped && c == '\\';
+        } else if (c == '"') {
+            quoted = true;
+        } else if (c == '{' || c == '[') {
+            depth++;
+        } else if (c == '}' || c == ']') {
+            if (depth == 0) return wrong_at(s, "a closing bracket without an opening one", err);
+            if (--depth == 0) return VLP_OK;
+        }
+    }
+}
+
+static enum vlp_status next_element(struct source_state *s, bool *more, bool *too_long,
+                                    struct vlp_error *err)
+{
+    enum vlp_status status = VLP_OK;
+    int             c;
+    *more = false;
+    if (s->where == UNSEEN) {
+        VLP_TRY(skip_bom(&s->stream, err));
+        VLP_TRY(look(&s->stream, &c, err));
+        s->where = c == '[' ? IN_ARRAY : IN_SEQUENCE;
+        if (c == '[') stream_byte(&s->stream, &status, err);
+    }
+    if (s->where == ENDED) return VLP_OK;
+    VLP_TRY(look(&s->stream, &c, err));
+    if (s->where == IN_ARRAY) {
+        if (c == ',' && s->n > 0) {
+            stream_byte(&s->stream, &status, err);
+            VLP_TRY(look(&s->stream, &c, err));
+            if (c == ']' || c == ',') return wrong_at(s, "a comma without a record", err);
+        } else if (c != ']' && c >= 0 && s->n > 0) {
+            return wrong_at(s, "a comma is missing between records", err);
+        }
+        if (c < 0) return wrong_at(s, "the file ends before its list does", err);
+        if (c == ']') {
+            stream_byte(&s->stream, &status, err);
+            s->where = ENDED;
+            VLP_TRY(look(&s->stream, &c, err));
+            return c < 0 ? VLP_OK : wrong_at(s, "something follows the list", err);
+        }
+    }
+    if (c < 0) return VLP_OK;
+    *more = true;
+    s->n++;
+    return take_value(s, too_long, err);
+}
+
+/* ---- records
+ * ------------------------------------------------------------------------------------------ */
+
+static const json_t *value_of(const struct input *in, const json_t *object, enum column c)
+{
+    const char *option = column_option(in->opt, c);
+    if (option) return json_object_get(object, option);
+    for (const char *const *name = column_names[c]; *name; name++) {
+        const json_t *v = json_object_get(object, *name);
+        if (v && !json_is_null(v)) return v;
+    }
+    return NULL;
+}
+
+/* The text of a string, or of a number in `room`. */
+static struct field field_of(const json_t *v, char room[32])
+{
+    if (json_is_string(v)) return (struct field){json_string_value(v), json_string_length(v)};
+    if (json_is_integer(v))
+        snprintf(room, 32, "%" JSON_INTEGER_FORMAT, json_integer_value(v));
+    else if (json_is_real(v))
+        vlp_format_f64(room, json_real_value(v));
+    else
+        return (struct field){0};
+    return (struct field){room, strlen(room)};
+}
+
+static void give(struct input *in, struct vlp_item *out)
+{
+    struct source_state *s = in->state;
+    struct field         f[COLUMN_COUNT] = {{0}};
+    char                 room[COLUMN_COUNT][32];
+    for (int c = 0; c < COLUMN_COUNT; c++)
+        if (c != COLUMN_TEXT) f[c] = field_of(value_of(in, s->object, (enum column)c), room[c]);
+    record_make(out, in, f, s->n);
+    captions_give(&s->captions, s->at++, out);
+    record_check(out);
+}
+
+static enum vlp_status json_next(struct input *in, struct vlp_item *out, bool *more,
+                                 struct vlp_error *err)
+{
+    struct source_state *s = in->state;
+    const bool           lines = in->kind == &source_jsonl;
+    bool                 too_long = false;
+    json_error_t         e;
+    if (s->object && s->at < captions_records(&s->captions)) {
+        *more = true;
+        give(in, out);
+        return VLP_OK;
+    }
+    json_decref(s->object);
+    s->object = NULL;
+    captions_free(&s->captions);
+    s->at = 0;
+    VLP_TRY(lines ? next_line(s, more, &too_long, err) : next_element(s, more, &too_long, err));
+    if (!*more) return VLP_OK;
+    json_t *object = too_long ? NULL : json_loadb(s->text.data, s->text.len, JSON_ALLOW_NUL, &e);
+    if (json_is_object(object)) {
+        s->object = object;
+        captions_add_value(&s->captions, value_of(in, object, COLUMN_TEXT));
+        give(in, out);
+        return VLP_OK;
+    }
+    const char     *unit = lines ? "line" : "record";
+    const long long n = s->n;
+    item_begin_at(out, "%s:%lld", in->path, n);
+    if (too_long)
+        item_fail(out, VLP_ERR_LIMIT, "%s %lld is longer than %d bytes", unit, n, RECORD_LIMIT);
+    else if (object)
+        item_fail(out, VLP_ERR_FORMAT, "%s %lld is no JSON object", unit, n);
+    else
+        item_fail(out, VLP_ERR_FORMAT, "%s %lld is not JSON: %s", unit, n, e.text);
+    json_decref(object);
+    return VLP_OK;
+}
+
+static void json_close(struct input *in)
+{
+    struct source_state *s = in->state;
+    if (!s) return;
+    json_decref(s->object);
+    captions_free(&s->captions);
+    vlp_buf_free(&s->text);
+    stream_close(&s->stream);
+    free(s);
+}
+
+const struct source_kind source_jsonl = {"jsonl", json_open, json_next, json_close};
+const struct source_kind source_json = {"json", json_open, json_next, json_close};

@@ -1,0 +1,173 @@
+/*
+ * source_table.c -- records from TSV and CSV: which column is what, then row by row.
+ *
+ * Columns are named by the options, or found: a first row with a usual name (columns.c) is a
+ * header. Without header and options, the first column whose first cell ends like a picture is the
+ * picture and the next other one its caption; without any picture, one column is texts, two or more
+ * are id and text.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "data_internal.h"
+#include "table_internal.h"
+
+struct table {
+    struct rows rows;
+    int         column[COLUMN_COUNT]; /* -1: none */
+    bool        ready, pending;       /* the columns are known; the first row is data */
+    int64_t     n;
+};
+
+static enum vlp_status open_table(struct input *in, bool comma, struct vlp_error *err)
+{
+    struct table *t = vlp_calloc(1, sizeof *t);
+    t->rows.comma = comma;
+    in->state = t;
+    return input_stream(in, &t->rows.stream, err);
+}
+
+static enum vlp_status tsv_open(struct input *in, struct vlp_error *err)
+{
+    return open_table(in, false, err);
+}
+
+static enum vlp_status csv_open(struct input *in, struct vlp_error *err)
+{
+    return open_table(in, true, err);
+}
+
+static bool cell_is(struct field f, const char *name)
+{
+    while (f.len && (*f.bytes == ' ')) f.bytes++, f.len--;
+    while (f.len && f.bytes[f.len - 1] == ' ') f.len--;
+    return f.len == strlen(name) && strncasecmp(f.bytes, name, f.len) == 0;
+}
+
+static int find_cell(const struct rows *r, const char *name)
+{
+    for (size_t i = 0; i < r->n; i++)
+        if (cell_is(rows_field(r, i), name)) return (int)i;
+    return -1;
+}
+
+static int find_usual(const struct rows *r, enum column c)
+{
+    for (const char *const *name = column_names[c]; *name; name++) {
+        const int i = find_cell(r, *name);
+        if (i >= 0) return i;
+    }
+    return -1;
+}
+
+/* Columns by what the cells of the first row look like. */
+static void guess(struct table *t, const bool told[COLUMN_COUNT])
+{
+    const struct rows *r = &t->rows;
+    const int          n = (int)r->n;
+    if (told[COLUMN_IMAGE] || told[COLUMN_TEXT]) return;
+    for (int i = 0; i < n && t->column[COLUMN_IMAGE] < 0; i++) {
+        const struct field f = rows_field(r, (size_t)i);
+        char              *cell = vlp_strndup(f.bytes, f.len);
+        if (i != t->column[COLUMN_ID] && i != t->column[COLUMN_LABEL] && name_is_picture(cell))
+            t->column[COLUMN_IMAGE] = i;
+        free(cell);
+    }
+    if (t->column[COLUMN_IMAGE] < 0 && !told[COLUMN_ID] && n > 1) t->column[COLUMN_ID] = 0;
+    for (int i = 0; i < n && t->column[COLUMN_TEXT] < 0; i++)
+        if (i != t->column[COLUMN_IMAGE] && i != t->column[COLUMN_ID] &&
+            i != t->column[COLUMN_LABEL])
+            t->column[COLUMN_TEXT] = i;
+}
+
+static enum vlp_status find_columns(struct input *in, struct vlp_error *err)
+{
+    struct table      *t = in->state;
+    const struct rows *r = &t->rows;
+    bool               header = false, told[COLUMN_COUNT];
+    for (int c = 0; c < COLUMN_COUNT; c++) {
+        const char *option = column_option(in->opt, (enum column)c);
+        int64_t     number;
+        told[c] = option != NULL;
+        t->column[c] = -1;
+        if (option && vlp_parse_i64(option, &number)) {
+            if (number < 1 || number > 100000)
+                return vlp_fail(err, VLP_ERR_USAGE, "%s: no column has the number %s", in->path,
+                                option);
+            t->column[c] = (int)number - 1;
+        } else if (option) {
+            t->column[c] = find_cell(r, option);
+            header = true;
+            if (t->column[c] < 0)
+                return vlp_fail(err, VLP_ERR_USAGE, "%s: no column is called '%s'", in->path,
+                                option);
+        }
+    }
+    int usual[COLUMN_COUNT];
+    for (int c = 0; c < COLUMN_COUNT; c++) {
+        usual[c] = find_usual(r, (enum column)c);
+        header |= usual[c] >= 0;
+    }
+    for (int c = 0; c < COLUMN_COUNT && header; c++)
+        if (!told[c]) t->column[c] = usual[c];
+    if (!header) guess(t, told);
+    t->ready = true;
+    t->pending = !header;
+    if (t->column[COLUMN_IMAGE] < 0 && t->column[COLUMN_TEXT] < 0)
+        return vlp_fail(err, VLP_ERR_USAGE,
+                        "%s: which column holds pictures or texts? (--image-column, --text-column)",
+                        in->path);
+    return VLP_OK;
+}
+
+static enum vlp_status table_next(struct input *in, struct vlp_item *out, bool *more,
+                                  struct vlp_error *err)
+{
+    struct table *t = in->state;
+    struct rows  *r = &t->rows;
+    if (!t->ready) {
+        VLP_TRY(rows_next(r, more, err));
+        if (!*more) return VLP_OK;
+        VLP_TRY(find_columns(in, err));
+    }
+    if (!t->pending) VLP_TRY(rows_next(r, more, err));
+    if (!t->pending && !*more) return VLP_OK;
+    *more = true;
+    t->pending = false;
+    t->n++;
+    int          needs = 0;
+    struct field f[COLUMN_COUNT] = {{0}};
+    for (int c = 0; c < COLUMN_COUNT; c++) {
+        if (t->column[c] < 0) continue;
+        f[c] = rows_field(r, (size_t)t->column[c]);
+        if (c == COLUMN_IMAGE || c == COLUMN_TEXT)
+            needs = (int)vlp_max_i64(needs, t->column[c] + 1);
+    }
+    const bool short_row = (int)r->n < needs;
+    if (!r->too_long && !short_row) {
+        record_make(out, in, f, t->n);
+        record_check(out);
+        return VLP_OK;
+    }
+    item_begin_at(out, "%s:%lld", in->path, (long long)t->n);
+    if (r->too_long)
+        item_fail(out, VLP_ERR_LIMIT, "line %lld: the row is longer than %d bytes",
+                  (long long)r->row_line, RECORD_LIMIT);
+    else
+        item_fail(out, VLP_ERR_FORMAT, "line %lld: the row has %zu fields of %d",
+                  (long long)r->row_line, r->n, needs);
+    return VLP_OK;
+}
+
+static void table_close(struct input *in)
+{
+    struct table *t = in->state;
+    if (!t) return;
+    vlp_buf_free(&t->rows.raw);
+    rows_close(&t->rows);
+    free(t);
+}
+
+const struct source_kind source_tsv = {"tsv", tsv_open, table_next, table_close};
+const struct source_kind source_csv = {"csv", csv_open, table_next, table_close};

@@ -1,0 +1,242 @@
+/*
+ * source_tar.c -- records from a tar shard: neighbouring members with one stem belong together.
+ *
+ * A picture and its .txt, .caption or .json neighbours make a pair, .cls its label. Captions
+ * without a picture are texts. Hidden members, folders and members of other endings are passed
+ * over; a link that is called like a picture is a bad record, for its bytes are elsewhere.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "tar_internal.h"
+
+/* The members of one stem. */
+struct group {
+    bool            open;
+    struct vlp_buf  stem, name; /* of the picture, or of the first caption */
+    bool            has_picture;
+    struct vlp_buf  bytes;
+    int64_t         mtime;
+    enum vlp_status status; /* of the picture */
+    const char     *reason;
+    struct captions captions;
+    struct vlp_buf  label;
+    int             at; /* records given */
+};
+
+struct tar {
+    struct tar_reader reader;
+    struct group      group;
+    struct tar_member member; /* met, not yet in a group */
+    struct vlp_buf    text;
+    bool              pending, ended, told, found;
+    enum vlp_status   status; /* what ends the shard, after the group in hand */
+    struct vlp_error  error;
+};
+
+static enum vlp_status source_open(struct input *in, struct vlp_error *err)
+{
+    if (in->counting) return vlp_fail(err, VLP_ERR_SUPPORT, "%s: is not counted", in->path);
+    struct tar *t = vlp_calloc(1, sizeof *t);
+    in->state = t;
+    return tar_open(&t->reader, in, err);
+}
+
+/* ---- groups
+ * -------------------------------------------------------------------------------------------- */
+
+static void empty_group(struct group *g)
+{
+    captions_free(&g->captions);
+    vlp_buf_clear(&g->stem);
+    vlp_buf_clear(&g->name);
+    vlp_buf_clear(&g->bytes);
+    vlp_buf_clear(&g->label);
+    g->open = g->has_picture = false;
+    g->status = VLP_OK;
+    g->at = 0;
+}
+
+static size_t stem_length(const char *name)
+{
+    const char *ext = vlp_path_ext(name);
+    return strlen(name) - strlen(ext) - (*ext != '\0');
+}
+
+static bool belongs(const struct group *g, const char *name)
+{
+    const size_t len = stem_length(name);
+    return len == g->stem.len && memcmp(g->stem.data, name, len) == 0 &&
+           !(g->has_picture && name_is_picture(name));
+}
+
+static bool is_ours(const struct input *in, const struct tar_member *m)
+{
+    if (m->folder || vlp_path_base(m->name)[0] == '.') return false;
+    const char *ext = vlp_path_ext(m->name);
+    if (captions_ending(ext) || strcasecmp(ext, "cls") == 0)
+        return m->regular && !name_is_excluded(in->opt, m->name);
+    return name_is_wanted(in->opt, m->name, true);
+}
+
+static void trim(struct vlp_buf *b)
+{
+    while (b->len && strchr(" \t\r\n", b->data[b->len - 1])) b->data[--b->len] = '\0';
+}
+
+/* Put the member in hand into the group. What damages the shard is kept for after the group. */
+static void add_member(struct tar *t, struct group *g)
+{
+    const struct tar_member *m = &t->member;
+    const char              *ext = vlp_path_ext(m->name);
+    const bool               caption = captions_ending(ext), label = strcasecmp(ext, "cls") == 0;
+    bool                     too_long = false;
+    if (!g->open) {
+        vlp_buf_add(&g->stem, m->name, stem_length(m->name));
+        g->open = true;
+    }
+    if (!caption && !label) {
+        vlp_buf_clear(&g->name);
+        vlp_buf_add_str(&g->name, m->name);
+        g->has_picture = true;
+        g->mtime = m->mtime;
+        if (!m->regular) {
+            g->status = VLP_ERR_SUPPORT;
+            g->reason = "is a link inside the tar file";
+            return;
+        }
+        t->status = tar_read(&t->reader, &g->bytes, PICTURE_LIMIT, &too_long, &t->error);
+        if (too_long) {
+            g->status = VLP_ERR_LIMIT;
+            g->reason = "is larger than 256 MiB";
+        }
+        return;
+    }
+    if (g->name.len == 0) vlp_buf_add_str(&g->name, m->name);
+    t->status = tar_read(&t->reader, &t->text, CAPTION_FILE_LIMIT, &too_long, &t->error);
+    if (t->status != VLP_OK) return;
+    if (too_long) {
+        captions_fault(&g->captions, VLP_ERR_LIMIT, "%s: is larger than 4 MiB", m->name);
+    } else if (label) {
+        trim(&t->text);
+        vlp_buf_add(&g->label, t->text.data, t->text.len);
+    } else if (strcasecmp(ext, "json") != 0) {
+        captions_add_lines(&g->captions, t->text.data, t->text.len);
+    } else if (g->captions.n == 0) { /* the .txt neighbour usually says the same */
+        captions_add_json(&g->captions, t->text.data, t->text.len, m->name);
+    }
+}
+
+/* Is this group one that the caller asked for? */
+static bool asked_for(const struct input *in, const struct group *g)
+{
+    if (!in->member) return true;
+    const size_t n = g->name.len;
+    if (strncmp(in->member, g->name.data, n) != 0) return false;
+    const char *rest = in->member + n;
+    return *rest == '\0' || (*rest == '#' && rest[1 + strspn(rest + 1, "0123456789")] == '\0');
+}
+
+/* Fill the group with the next members of one stem; not open: there are none. */
+static void next_group(struct input *in)
+{
+    struct tar   *t = in->state;
+    struct group *g = &t->group;
+    empty_group(g);
+    while (t->status == VLP_OK && !t->ended) {
+        if (!t->pending) {
+            bool more;
+            t->status = tar_next(&t->reader, &t->member, &more, &t->error);
+            t->ended = t->status == VLP_OK && !more;
+            if (t->status != VLP_OK || t->ended || !is_ours(in, &t->member)) continue;
+        }
+        t->pending = g->open && !belongs(g, t->member.name);
+        if (t->pending && asked_for(in, g)) return;
+        if (t->pending) empty_group(g);
+        t->pending = false;
+        const bool whole = g->has_picture;
+        add_member(t, g);
+        /* A member that is cut off is not whole; a picture that stood before it is. */
+        if (t->status != VLP_OK && !whole) empty_group(g);
+    }
+    if (g->open && !asked_for(in, g)) empty_group(g);
+}
+
+/* ---- records
+ * -------------------------------------------------------------------------------------------- */
+
+static void give(const struct input *in, struct group *g, struct vlp_item *out)
+{
+    item_begin_at(out, "%s!%s", in->path, g->name.data);
+    if (g->label.len) out->label = vlp_arena_strndup(&out->mem, g->label.data, g->label.len);
+    if (g->status != VLP_OK) {
+        item_fail(out, g->status, "%s", g->reason);
+    } else if (g->has_picture) {
+        out->bytes = (uint8_t *)vlp_arena_strndup(&out->mem, g->bytes.data, g->bytes.len);
+        out->bytes_len = g->bytes.len;
+        out->size = (int64_t)g->bytes.len;
+        out->mtime = g->mtime;
+    }
+    captions_give(&g->captions, g->at++, out);
+    record_check(out);
+}
+
+/* Something to say at the end of the shard that is no reason to stop. */
+static bool last_word(struct input *in, struct vlp_item *out)
+{
+    struct tar *t = in->state;
+    if (t->told) return false;
+    t->told = true;
+    if (in->member && !t->found) {
+        item_begin_at(out, "%s!%s", in->path, in->member);
+        item_fail(out, VLP_ERR_IO, "%s: has no member '%s'", in->path, in->member);
+        return true;
+    }
+    if (!t->reader.no_end_mark || in->member) return false;
+    item_begin(out, in->path, strlen(in->path));
+    item_fail(out, VLP_ERR_FORMAT, "%s: ends after member '%s' without tar's end mark: cut off?",
+              in->path, t->reader.n ? t->reader.name.data : "");
+    return true;
+}
+
+static enum vlp_status source_next(struct input *in, struct vlp_item *out, bool *more,
+                                   struct vlp_error *err)
+{
+    struct tar *t = in->state;
+    *more = true;
+    if (!t->group.open || t->group.at == captions_records(&t->group.captions)) {
+        if (in->member && t->found) t->ended = true;
+        if (!t->ended || t->pending)
+            next_group(in);
+        else
+            empty_group(&t->group);
+    }
+    if (t->group.open) {
+        t->found = true;
+        give(in, &t->group, out);
+        return VLP_OK;
+    }
+    if (t->status != VLP_OK) {
+        if (err) *err = t->error;
+        return t->status;
+    }
+    *more = last_word(in, out);
+    return VLP_OK;
+}
+
+static void source_close(struct input *in)
+{
+    struct tar *t = in->state;
+    if (!t) return;
+    tar_close(&t->reader);
+    empty_group(&t->group);
+    vlp_buf_free(&t->group.stem);
+    vlp_buf_free(&t->group.name);
+    vlp_buf_free(&t->group.bytes);
+    vlp_buf_free(&t->group.label);
+    vlp_buf_free(&t->text);
+    free(t);
+}
+
+const struct source_kind source_tar = {"tar", source_open, source_next, source_close};

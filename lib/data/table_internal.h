@@ -1,0 +1,25 @@
+/*
+ * table_internal.h -- rows of a table, between the file that cuts them and the file that reads
+ * them.
+ */
+#ifndef TABLE_INTERNAL_H
+#define TABLE_INTERNAL_H
+
+#include "data_internal.h"
+
+struct rows {
+    struct stream  stream;
+    bool           comma; /* CSV; else TSV */
+    bool           begun;
+    int64_t        line;     /* the next to read, from 1 */
+    int64_t        row_line; /* where the row in hand begins */
+    struct vlp_buf raw, text;
+    size_t        *at, n, cap; /* where fields begin in text */
+    bool           too_long;   /* the row is cut off */
+};
+/* The next row that is not empty. VLP_ERR_FORMAT for a quote that never closes. */
+enum vlp_status rows_next(struct rows *r, bool *more, struct vlp_error *err);
+struct field    rows_field(const struct rows *r, size_t i); /* no bytes beyond the last */
+void            rows_close(struct rows *r);
+
+#endif

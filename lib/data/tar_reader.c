@@ -1,0 +1,139 @@
+/*
+ * tar_reader.c -- members of a tar shard, plain or compressed, from a file or from stdin.
+ *
+ * libarchive unpacks; nothing is ever written, so names are only names. Only the tar format and
+ * filters that run in this process are switched on.
+ */
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tar_internal.h"
+
+static la_ssize_t feed_archive(struct archive *a, void *ctx, const void **out)
+{
+    struct tar_reader *t = ctx;
+    struct stream     *s = &t->stream;
+    /* What was read to see what it is comes first. */
+    if (!t->first) s->begin = s->end;
+    t->first = false;
+    t->feed_status = stream_fill(s, 1, &t->feed_error);
+    if (t->feed_status != VLP_OK) {
+        archive_set_error(a, EIO, "reading failed");
+        return -1;
+    }
+    *out = s->buf + s->begin;
+    s->offset += s->end - s->begin;
+    return (la_ssize_t)(s->end - s->begin);
+}
+
+/* What libarchive says, with the place. */
+static enum vlp_status archive_failed(struct tar_reader *t, struct vlp_error *err)
+{
+    if (t->feed_status != VLP_OK) {
+        if (err) *err = t->feed_error;
+        return t->feed_status;
+    }
+    const char *why = archive_error_string(t->archive);
+    return vlp_fail(err, VLP_ERR_FORMAT, "%s: damaged %s%s%s at offset %llu: %s", t->stream.name,
+                    t->n ? "after member '" : "at its beginning", t->n ? t->name.data : "",
+                    t->n ? "'" : "", (unsigned long long)archive_filter_bytes(t->archive, -1),
+                    why ? why : "unknown fault");
+}
+
+enum vlp_status tar_open(struct tar_reader *t, struct input *in, struct vlp_error *err)
+{
+    VLP_TRY(input_stream(in, &t->stream, err));
+    t->archive = archive_read_new();
+    if (!t->archive) {
+        vlp_no_memory(0);
+        abort();
+    }
+    archive_read_support_format_tar(t->archive);
+    archive_read_support_filter_gzip(t->archive);
+    archive_read_support_filter_zstd(t->archive);
+    archive_read_support_filter_bzip2(t->archive);
+    archive_read_support_filter_xz(t->archive);
+    archive_read_support_filter_lz4(t->archive);
+    archive_read_set_options(t->archive, "read_concatenated_archives");
+    return VLP_OK;
+}
+
+void tar_close(struct tar_reader *t)
+{
+    if (t->archive) archive_read_free(t->archive);
+    vlp_buf_free(&t->name);
+    stream_close(&t->stream);
+    *t = (struct tar_reader){0};
+}
+
+static enum vlp_status begin(struct tar_reader *t, bool *empty, struct vlp_error *err)
+{
+    VLP_TRY(stream_fill(&t->stream, 1, err));
+    *empty = t->stream.begin == t->stream.end;
+    t->begun = true;
+    if (*empty) return VLP_OK;
+    t->first = true;
+    if (archive_read_open(t->archive, t, NULL, feed_archive, NULL) != ARCHIVE_OK)
+        return archive_failed(t, err);
+    return VLP_OK;
+}
+
+enum vlp_status tar_next(struct tar_reader *t, struct tar_member *m, bool *more,
+                         struct vlp_error *err)
+{
+    struct archive_entry *e;
+    bool                  empty = false;
+    *more = false;
+    *m = (struct tar_member){0};
+    if (!t->begun) VLP_TRY(begin(t, &empty, err));
+    if (empty) return vlp_fail(err, VLP_ERR_FORMAT, "%s: is empty, not a tar file", t->stream.name);
+    const int r = archive_read_next_header(t->archive, &e);
+    if (r == ARCHIVE_EOF) {
+        t->no_end_mark =
+            archive_filter_bytes(t->archive, 0) == archive_read_header_position(t->archive);
+        return VLP_OK;
+    }
+    if (r != ARCHIVE_OK && r != ARCHIVE_WARN) return archive_failed(t, err);
+    const char *name = archive_entry_pathname(e);
+    if (!name) name = archive_entry_pathname_utf8(e);
+    t->n++;
+    vlp_buf_clear(&t->name);
+    if (name)
+        vlp_buf_add_str(&t->name, name);
+    else
+        vlp_buf_printf(&t->name, "member-%lld", (long long)t->n);
+    m->name = t->name.data;
+    m->unnamed = name == NULL;
+    m->regular = archive_entry_filetype(e) == AE_IFREG && !archive_entry_hardlink(e);
+    m->folder = archive_entry_filetype(e) == AE_IFDIR;
+    m->mtime = archive_entry_mtime_is_set(e)
+                   ? (int64_t)archive_entry_mtime(e) * 1000000000 + archive_entry_mtime_nsec(e)
+                   : -1;
+    *more = true;
+    return VLP_OK;
+}
+
+enum vlp_status tar_read(struct tar_reader *t, struct vlp_buf *out, size_t limit, bool *too_long,
+                         struct vlp_error *err)
+{
+    enum { STEP = 256 * 1024 };
+    vlp_buf_clear(out);
+    vlp_buf_add(out, "", 0);
+    *too_long = false;
+    for (;;) {
+        vlp_buf_reserve(out, STEP);
+        const la_ssize_t got = archive_read_data(t->archive, out->data + out->len, STEP);
+        if (got == ARCHIVE_RETRY || got == ARCHIVE_WARN) continue;
+        if (got < 0) return archive_failed(t, err);
+        out->len += (size_t)got;
+        out->data[out->len] = '\0';
+        if (got == 0) return VLP_OK;
+        if (out->len > limit) {
+            *too_long = true;
+            return VLP_OK;
+        }
+    }
+}

@@ -1,0 +1,297 @@
+/*
+ * check_tables.c -- records from TSV, CSV, JSON lines and JSON.
+ */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <vlp/data.h>
+
+static char dir[64], home[4096];
+
+static void make_dir(void)
+{
+    strcpy(dir, "/tmp/vlp-check-XXXXXX");
+    ck_assert_ptr_nonnull(getcwd(home, sizeof home));
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    ck_assert_int_eq(chdir(dir), 0);
+    ck_assert_int_eq(system("mkdir sub && touch a.jpg b.jpg sub/c.png"), 0);
+}
+
+static void remove_dir(void)
+{
+    char command[192];
+    ck_assert_int_eq(chdir(home), 0);
+    snprintf(command, sizeof command, "rm -rf '%s'", dir);
+    ck_assert_int_eq(system(command), 0);
+}
+
+static void put_bytes(const char *path, const void *data, size_t len)
+{
+    FILE *f = fopen(path, "wb");
+    ck_assert_uint_eq(fwrite(data, 1, len, f), len);
+    ck_assert_int_eq(fclose(f), 0);
+}
+
+static struct vlp_error last;
+
+/* "id|path|text|label" a line, "id!status" for bad records, "!status" for what ends the input. */
+static char *listing(struct vlp_source_options o, const char *path)
+{
+    static struct vlp_buf b;
+    struct vlp_source    *s;
+    bool                  more = true;
+    char *const           paths[] = {(char *)path};
+    o.paths = paths;
+    o.n_paths = 1;
+    vlp_buf_clear(&b);
+    vlp_buf_add(&b, "", 0);
+    ck_assert_int_eq(vlp_source_open(&s, &o, &last), VLP_OK);
+    for (;;) {
+        struct vlp_item       it;
+        const enum vlp_status status = vlp_source_next(s, &it, &more, &last);
+        if (status != VLP_OK) vlp_buf_printf(&b, "!%s", vlp_status_name(status));
+        if (status != VLP_OK || !more) break;
+        if (it.status != VLP_OK) {
+            vlp_buf_printf(&b, "%s!%s\n", it.id, vlp_status_name(it.status));
+            snprintf(last.text, sizeof last.text, "%s", it.reason);
+        } else {
+            vlp_buf_printf(&b, "%s|%s|%s|%s\n", it.id, it.path ? it.path : "-",
+                           it.text ? it.text : "-", it.label ? it.label : "-");
+        }
+        vlp_item_free(&it);
+    }
+    vlp_source_close(s);
+    return b.data;
+}
+
+static char *table(const char *name, const char *text)
+{
+    put_bytes(name, text, strlen(text));
+    return listing((struct vlp_source_options){0}, name);
+}
+
+START_TEST(a_header_names_the_columns)
+{
+    ck_assert_str_eq(table("t.tsv", "caption\tFilepath\tlabel\n"
+                                    "a cat\ta.jpg\tcat\r\n\nno file\tgone.jpg\tx\n"),
+                     "a.jpg|a.jpg|a cat|cat\ngone.jpg!io\n");
+    ck_assert_str_eq(table("t.csv", "\xef\xbb\xbfkey,image,title\nk1,a.jpg,one\nk2,b.jpg,\n"),
+                     "k1|a.jpg|one|-\nk2|b.jpg|-|-\n");
+    ck_assert_str_eq(table("t.tsv", "id\ttext\n7\tseven\n"), "7|-|seven|-\n");
+}
+END_TEST
+
+START_TEST(without_a_header_the_cells_tell)
+{
+    ck_assert_str_eq(table("t.tsv", "a.jpg\ta cat\nb.jpg\ta dog\n"),
+                     "a.jpg|a.jpg|a cat|-\nb.jpg|b.jpg|a dog|-\n");
+    ck_assert_str_eq(table("t.tsv", "a cat\ta.jpg\n"), "a.jpg|a.jpg|a cat|-\n");
+    ck_assert_str_eq(table("t.tsv", "k\ta cat\n"), "k|-|a cat|-\n");
+    ck_assert_str_eq(table("t.csv", "only texts\nsecond\n"),
+                     "t.csv:1|-|only texts|-\nt.csv:2|-|second|-\n");
+}
+END_TEST
+
+START_TEST(columns_may_be_named_or_numbered)
+{
+    const char *text = "x,y,z\na.jpg,one,A\nb.jpg,two,B\n";
+    put_bytes("t.csv", text, strlen(text));
+    ck_assert_str_eq(listing((struct vlp_source_options){.image_column = "x",
+                                                         .text_column = "y",
+                                                         .label_column = "Z"},
+                             "t.csv"),
+                     "a.jpg|a.jpg|one|A\nb.jpg|b.jpg|two|B\n");
+    ck_assert_str_eq(
+        listing((struct vlp_source_options){.text_column = "3", .id_column = "2"}, "t.csv"),
+        "y|-|z|-\none|-|A|-\ntwo|-|B|-\n");
+    ck_assert_str_eq(listing((struct vlp_source_options){.text_column = "nope"}, "t.csv"),
+                     "!usage");
+    ck_assert_ptr_nonnull(strstr(last.text, "nope"));
+    ck_assert_str_eq(listing((struct vlp_source_options){.text_column = "0"}, "t.csv"), "!usage");
+    ck_assert_str_eq(listing((struct vlp_source_options){.text_column = "9"}, "t.csv"),
+                     "t.csv:1!format\nt.csv:2!format\nt.csv:3!format\n");
+    ck_assert_ptr_nonnull(strstr(last.text, "line 3"));
+}
+END_TEST
+
+START_TEST(csv_quotes_hold_commas_quotes_and_lines)
+{
+    ck_assert_str_eq(
+        table("t.csv", "id,text\r\n1,\"a, \"\"b\"\"\r\nc\"\r\n2,\"\"\r\n3,x\"y\"\r\n\"4\",end"),
+        "1|-|a, \"b\"\r\nc|-\n2!format\n3|-|x\"y\"|-\n4|-|end|-\n");
+    ck_assert_str_eq(table("t.csv", "id,text\n1,ok\n2,\"open\n3,x\n"), "1|-|ok|-\n!format");
+    ck_assert_ptr_nonnull(strstr(last.text, "line 3"));
+}
+END_TEST
+
+START_TEST(tsv_quotes_hold_when_they_close_the_field)
+{
+    ck_assert_str_eq(table("t.tsv", "id\ttext\n1\t\"it said \"\"no\"\"\"\n2\t\"open\n3\t\"a\" b\n"),
+                     "1|-|it said \"no\"|-\n2|-|\"open|-\n3|-|\"a\" b|-\n");
+}
+END_TEST
+
+START_TEST(pictures_count_from_the_folder_of_the_table_or_a_given_one)
+{
+    ck_assert_str_eq(table("sub/t.tsv", "image\tcaption\nc.png\tone\n"), "c.png|sub/c.png|one|-\n");
+    ck_assert_str_eq(listing((struct vlp_source_options){.base_dir = "."}, "sub/t.tsv"),
+                     "c.png!io\n");
+    put_bytes("t.jsonl", "{\"image\":\"c.png\"}", 17);
+    ck_assert_str_eq(listing((struct vlp_source_options){.base_dir = "sub"}, "t.jsonl"),
+                     "c.png|sub/c.png|-|-\n");
+}
+END_TEST
+
+START_TEST(rows_that_are_short_endless_or_empty_are_bad_records)
+{
+    struct vlp_buf b = {0};
+    vlp_buf_add_str(&b, "id,text\n1,one\n2\n3,\"");
+    for (int i = 0; i < 17 << 20; i++) vlp_buf_add_char(&b, i % 60 ? 'x' : '\n');
+    vlp_buf_add_str(&b, "\"\n4,four\n5,\n");
+    put_bytes("t.csv", b.data, b.len);
+    ck_assert_str_eq(listing((struct vlp_source_options){0}, "t.csv"),
+                     "1|-|one|-\nt.csv:2!format\nt.csv:3!limit\n4|-|four|-\n5!format\n");
+    vlp_buf_free(&b);
+}
+END_TEST
+
+START_TEST(a_table_without_anything_usable_is_refused)
+{
+    ck_assert_str_eq(table("t.tsv", "id\tlabel\n1\t2\n"), "!usage");
+    ck_assert_str_eq(table("t.tsv", ""), "");
+    ck_assert_str_eq(table("t.tsv", "id\ttext\n"), "");
+}
+END_TEST
+
+START_TEST(a_nul_in_a_file_name_is_a_bad_record)
+{
+    put_bytes("t.tsv", "image\tcaption\na.j\0pg\tx\nb.jpg\ty\n", 33);
+    ck_assert_ptr_nonnull(
+        strstr(listing((struct vlp_source_options){0}, "t.tsv"), "!format\nb.jpg|"));
+}
+END_TEST
+
+START_TEST(json_lines_are_records_and_bad_lines_bad_records)
+{
+    ck_assert_str_eq(table("t.jsonl",
+                           "\xef\xbb\xbf{\"image\":\"a.jpg\",\"caption\":\"one\",\"label\":3}\r\n\n"
+                           "{\"id\":12,\"text\":\"two\"}\n{broken\n[1]\n"
+                           "{\"x\":1}\n{\"id\":\"l\",\"text\":\"last\"}"),
+                     "a.jpg|a.jpg|one|3\n12|-|two|-\nt.jsonl:4!format\nt.jsonl:5!format\n"
+                     "t.jsonl:6!format\nl|-|last|-\n");
+}
+END_TEST
+
+START_TEST(a_list_of_captions_makes_as_many_records)
+{
+    ck_assert_str_eq(
+        table("t.json", "[{\"image\": \"a.jpg\", \"caption\": [\"x\", \"y\"]},\n"
+                        " {\"image\": \"b.jpg\", \"captions\": [\"only\"]},\n"
+                        " {\"image\": \"b.jpg\", \"sentences\": [{\"raw\": \"p\"}, {\"raw\": "
+                        "\"q\"}], \"id\": 5}]\n"),
+        "a.jpg#0|a.jpg|x|-\na.jpg#1|a.jpg|y|-\nb.jpg|b.jpg|only|-\n5#0|b.jpg|p|-\n5#1|b.jpg|q|-\n");
+}
+END_TEST
+
+START_TEST(a_json_array_may_be_written_in_any_way_and_its_damage_is_named)
+{
+    ck_assert_str_eq(table("t.json", " [ ] \n"), "");
+    ck_assert_str_eq(table("t.json", "[{\"text\":\"a]}\\\"\"},3,{\"text\":}, {\"text\":\"b\"}]"),
+                     "t.json:1|-|a]}\"|-\nt.json:2!format\nt.json:3!format\nt.json:4|-|b|-\n");
+    ck_assert_str_eq(table("t.json", "{\"text\":\n\"a\"}\n{\"text\":\"b\"}"),
+                     "t.json:1|-|a|-\nt.json:2|-|b|-\n");
+    const char *bad[] = {"[{\"text\":\"a\"}", "[{\"text\":\"a\"},]",
+                         "[{\"text\":\"a\"} {\"text\":\"b\"}]", "[{\"text\":\"a\"}] x",
+                         "[{\"text\":\"a\"},{\"text\":\"b"};
+    for (size_t i = 0; i < VLP_COUNT(bad); i++) {
+        ck_assert_str_eq(table("t.json", bad[i]), "t.json:1|-|a|-\n!format");
+        ck_assert_ptr_nonnull(strstr(last.text, "at offset"));
+    }
+}
+END_TEST
+
+START_TEST(columns_of_json_may_be_named)
+{
+    put_bytes("t.jsonl", "{\"f\":\"a.jpg\",\"t\":\"x\",\"caption\":\"no\"}", 36);
+    ck_assert_str_eq(
+        listing((struct vlp_source_options){.image_column = "f", .text_column = "t"}, "t.jsonl"),
+        "a.jpg|a.jpg|x|-\n");
+}
+END_TEST
+
+START_TEST(stdin_is_seen_by_its_first_bytes)
+{
+    const struct {
+        const char *text, *want;
+    } in[] = {{"image\tcaption\na.jpg\tx\n", "a.jpg|a.jpg|x|-\n"},
+              {"{\"text\":\"x\"}\n", "-:1|-|x|-\n"},
+              {"[{\"text\":\"x\"}]", "-:1|-|x|-\n"},
+              {"", ""},
+              {"a line, of text\n", "!usage"},
+              {"\xff\xd8\xff\xe0 jpeg\x01", "-|-|-|-\n"}};
+    for (size_t i = 0; i < VLP_COUNT(in); i++) {
+        put_bytes("in", in[i].text, strlen(in[i].text));
+        ck_assert_ptr_nonnull(freopen("in", "rb", stdin));
+        ck_assert_str_eq(listing((struct vlp_source_options){0}, "-"), in[i].want);
+    }
+    put_bytes("in", "text,id\nx,1\n", 12);
+    ck_assert_ptr_nonnull(freopen("in", "rb", stdin));
+    ck_assert_str_eq(listing((struct vlp_source_options){.format = "csv"}, "-"), "1|-|x|-\n");
+}
+END_TEST
+
+START_TEST(a_format_can_be_forced)
+{
+    put_bytes("odd.name", "id,text\n1,x\n", 12);
+    ck_assert_str_eq(listing((struct vlp_source_options){.format = "csv"}, "odd.name"),
+                     "1|-|x|-\n");
+    ck_assert_str_eq(listing((struct vlp_source_options){.format = "parquet"}, "odd.name"),
+                     "!usage");
+    put_bytes("odd.name", "{\"id\":\"1\",\"text\":\"y\"}", 21);
+    ck_assert_str_eq(listing((struct vlp_source_options){0}, "odd.name"), "1|-|y|-\n");
+}
+END_TEST
+
+START_TEST(tables_are_counted_beforehand)
+{
+    struct vlp_source        *s;
+    char *const               paths[] = {"t.csv", "a.jpg"};
+    struct vlp_source_options o = {.paths = paths, .n_paths = 2};
+    put_bytes("t.csv", "id,text\n1,\"a\nb\"\n2,c\n", 20);
+    ck_assert_int_eq(vlp_source_open(&s, &o, NULL), VLP_OK);
+    ck_assert_int_eq(vlp_source_expected(s), 3);
+    vlp_source_close(s);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("tables");
+    TCase *t = tcase_create("tables");
+    tcase_add_checked_fixture(t, make_dir, remove_dir);
+    tcase_set_timeout(t, 60);
+    tcase_add_test(t, a_header_names_the_columns);
+    tcase_add_test(t, without_a_header_the_cells_tell);
+    tcase_add_test(t, columns_may_be_named_or_numbered);
+    tcase_add_test(t, csv_quotes_hold_commas_quotes_and_lines);
+    tcase_add_test(t, tsv_quotes_hold_when_they_close_the_field);
+    tcase_add_test(t, pictures_count_from_the_folder_of_the_table_or_a_given_one);
+    tcase_add_test(t, rows_that_are_short_endless_or_empty_are_bad_records);
+    tcase_add_test(t, a_table_without_anything_usable_is_refused);
+    tcase_add_test(t, a_nul_in_a_file_name_is_a_bad_record);
+    tcase_add_test(t, json_lines_are_records_and_bad_lines_bad_records);
+    tcase_add_test(t, a_list_of_captions_makes_as_many_records);
+    tcase_add_test(t, a_json_array_may_be_written_in_any_way_and_its_damage_is_named);
+    tcase_add_test(t, columns_of_json_may_be_named);
+    tcase_add_test(t, stdin_is_seen_by_its_first_bytes);
+    tcase_add_test(t, a_format_can_be_forced);
+    tcase_add_test(t, tables_are_counted_beforehand);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    const int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}

@@ -1,0 +1,267 @@
+/*
+ * check_tar.c -- records from tar shards.
+ */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <vlp/data.h>
+
+static char dir[64], home[4096];
+
+static void make_dir(void)
+{
+    strcpy(dir, "/tmp/vlp-check-XXXXXX");
+    ck_assert_ptr_nonnull(getcwd(home, sizeof home));
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    ck_assert_int_eq(chdir(dir), 0);
+    ck_assert_int_eq(
+        system("mkdir d && printf picture-a >d/a.jpg && printf 'one\\ntwo\\n' >d/a.txt && "
+               "printf picture-b >d/b.png && printf '{\"caption\":\"b json\"}' >d/b.json && "
+               "printf cat >d/b.cls && printf picture-c >d/c.webp && printf lonely >d/d.txt && "
+               "printf x >d/.hidden.jpg && printf x >d/e.npy && "
+               "tar cf s.tar --no-recursion d d/a.jpg d/a.txt d/b.cls d/b.json d/b.png d/c.webp "
+               "d/.hidden.jpg d/d.txt d/e.npy"),
+        0);
+}
+
+static void remove_dir(void)
+{
+    char command[192];
+    ck_assert_int_eq(chdir(home), 0);
+    snprintf(command, sizeof command, "rm -rf '%s'", dir);
+    ck_assert_int_eq(system(command), 0);
+}
+
+static struct vlp_error last;
+
+static char *listing(struct vlp_source_options o, const char *path)
+{
+    static struct vlp_buf b;
+    struct vlp_source    *s;
+    bool                  more = true;
+    char *const           paths[] = {(char *)path};
+    o.paths = paths;
+    o.n_paths = path != NULL;
+    vlp_buf_clear(&b);
+    vlp_buf_add(&b, "", 0);
+    ck_assert_int_eq(vlp_source_open(&s, &o, &last), VLP_OK);
+    for (;;) {
+        struct vlp_item       it;
+        const enum vlp_status status = vlp_source_next(s, &it, &more, &last);
+        if (status != VLP_OK) vlp_buf_printf(&b, "!%s", vlp_status_name(status));
+        if (status != VLP_OK || !more) break;
+        if (it.status != VLP_OK) {
+            vlp_buf_printf(&b, "%s!%s\n", it.id, vlp_status_name(it.status));
+            snprintf(last.text, sizeof last.text, "%s", it.reason);
+        } else {
+            vlp_buf_printf(&b, "%s|%.*s|%s|%s\n", it.id, it.bytes ? (int)it.bytes_len : 1,
+                           it.bytes ? (const char *)it.bytes : "-", it.text ? it.text : "-",
+                           it.label ? it.label : "-");
+        }
+        vlp_item_free(&it);
+    }
+    vlp_source_close(s);
+    return b.data;
+}
+
+static const struct vlp_source_options plain;
+
+static char *want(const char *shard)
+{
+    static struct vlp_buf b;
+    vlp_buf_clear(&b);
+    vlp_buf_printf(&b,
+                   "%1$s!d/a.jpg#0|picture-a|one|-\n%1$s!d/a.jpg#1|picture-a|two|-\n"
+                   "%1$s!d/b.png|picture-b|b json|cat\n%1$s!d/c.webp|picture-c|-|-\n"
+                   "%1$s!d/d.txt|-|lonely|-\n",
+                   shard);
+    return b.data;
+}
+
+static void slurp(const char *path, struct vlp_buf *b)
+{
+    FILE *f = fopen(path, "rb");
+    ck_assert_int_eq(vlp_read_all(b, f, 0, path, NULL), VLP_OK);
+    fclose(f);
+}
+
+static void spill(const char *path, const void *data, size_t len)
+{
+    FILE *f = fopen(path, "wb");
+    ck_assert_uint_eq(fwrite(data, 1, len, f), len);
+    ck_assert_int_eq(fclose(f), 0);
+}
+
+START_TEST(neighbours_with_one_stem_are_pairs)
+{
+    ck_assert_str_eq(listing(plain, "s.tar"), want("s.tar"));
+}
+END_TEST
+
+START_TEST(shards_may_be_compressed)
+{
+    ck_assert_int_eq(
+        system("gzip -k s.tar && cp s.tar.gz t.tgz && zstd -q s.tar && mv s.tar.zst odd"), 0);
+    ck_assert_str_eq(listing(plain, "s.tar.gz"), want("s.tar.gz"));
+    ck_assert_str_eq(listing(plain, "t.tgz"), want("t.tgz"));
+    ck_assert_str_eq(listing(plain, "odd"), want("odd"));
+}
+END_TEST
+
+START_TEST(shards_stream_on_stdin)
+{
+    ck_assert_int_eq(system("zstd -q s.tar"), 0);
+    const char *file[] = {"s.tar", "s.tar.zst"};
+    for (int i = 0; i < 2; i++) {
+        ck_assert_ptr_nonnull(freopen(file[i], "rb", stdin));
+        ck_assert_str_eq(listing(plain, "-"), want("-"));
+    }
+}
+END_TEST
+
+START_TEST(concatenated_shards_are_read_to_the_end)
+{
+    ck_assert_int_eq(system("cat s.tar s.tar > t.tar"), 0);
+    struct vlp_buf b = {0};
+    vlp_buf_add_str(&b, want("t.tar"));
+    vlp_buf_add_str(&b, want("t.tar"));
+    ck_assert_str_eq(listing(plain, "t.tar"), b.data);
+    vlp_buf_free(&b);
+}
+END_TEST
+
+START_TEST(includes_choose_among_members)
+{
+    const char *const png[] = {"*.png", NULL};
+    ck_assert_str_eq(
+        listing((struct vlp_source_options){.include = png,
+                                            .exclude = (const char *const[]){"*.txt", NULL}},
+                "s.tar"),
+        "s.tar!d/b.png|picture-b|b json|cat\n");
+}
+END_TEST
+
+START_TEST(a_failed_member_can_be_asked_for_again)
+{
+    const char *list = "s.tar!d/b.png\tformat\tx\ns.tar!d/a.jpg#1\tio\ty\ns.tar!gone.jpg\n";
+    spill("list", list, strlen(list));
+    ck_assert_str_eq(listing((struct vlp_source_options){.files_from = "list"}, NULL),
+                     "s.tar!d/b.png|picture-b|b json|cat\ns.tar!d/a.jpg#0|picture-a|one|-\n"
+                     "s.tar!d/a.jpg#1|picture-a|two|-\ns.tar!gone.jpg!io\n");
+}
+END_TEST
+
+START_TEST(names_stay_names)
+{
+    ck_assert_int_eq(system("tar cPf t.tar --transform 's,^d/,../../,' d/a.jpg && "
+                            "tar rPf t.tar --transform 's,^d/,/abs/,' d/c.webp && "
+                            "cd d && ln -s a.jpg link.jpg && tar rf ../t.tar link.jpg"),
+                     0);
+    ck_assert_str_eq(listing(plain, "t.tar"),
+                     "t.tar!../../a.jpg|picture-a|-|-\nt.tar!/abs/c.webp|picture-c|-|-\n"
+                     "t.tar!link.jpg!unsupported\n");
+    ck_assert_int_ne(access("../../a.jpg", F_OK), 0);
+}
+END_TEST
+
+START_TEST(names_that_are_not_utf8_are_bytes)
+{
+    ck_assert_int_eq(system("cp d/a.jpg \"$(printf 'd/\\377\\303\\251.jpg')\" && "
+                            "tar --format=pax -cf t.tar d/*.jpg d/c.webp"),
+                     0);
+    ck_assert_ptr_nonnull(strstr(listing(plain, "t.tar"), "t.tar!d/\xff\xc3\xa9.jpg|picture-a|"));
+}
+END_TEST
+
+START_TEST(cut_at_any_block_a_shard_gives_what_is_whole_and_says_so)
+{
+    struct vlp_buf b = {0};
+    slurp("s.tar", &b);
+    const char *all = vlp_strdup(want("t.tar"));
+    for (size_t len = 0; len < 14 * 512; len += 128) {
+        spill("t.tar", b.data, len);
+        char       *got = listing(plain, "t.tar");
+        size_t      n = strlen(got);
+        const char *line = strstr(got, "t.tar!format\n"), *end = strstr(got, "!format");
+        ck_assert_ptr_nonnull(end); /* a bad record, or the end of the input */
+        n = (size_t)((line ? line : end) - got);
+        ck_assert_msg(n <= strlen(all), "%zu: %s", len, got);
+    }
+    vlp_buf_free(&b);
+}
+END_TEST
+
+START_TEST(a_truncated_gzip_is_a_format_error)
+{
+    struct vlp_buf b = {0};
+    ck_assert_int_eq(
+        system("head -c 300000 /dev/urandom > d/z.jpg && tar czf t.tar.gz d/a.jpg d/a.txt d/z.jpg"),
+        0);
+    slurp("t.tar.gz", &b);
+    spill("t.tar.gz", b.data, b.len - 2000);
+    ck_assert_str_eq(
+        listing(plain, "t.tar.gz"),
+        "t.tar.gz!d/a.jpg#0|picture-a|one|-\nt.tar.gz!d/a.jpg#1|picture-a|two|-\n!format");
+    ck_assert_msg(strstr(last.text, "d/z.jpg") != NULL, "%s", last.text);
+    vlp_buf_free(&b);
+}
+END_TEST
+
+START_TEST(sizes_that_lie_are_format_errors)
+{
+    struct vlp_buf b = {0};
+    slurp("s.tar", &b);
+    const char *size[] = {"77777777777", "00000200000", "-0000000001"};
+    for (size_t i = 0; i < VLP_COUNT(size); i++) {
+        uint8_t *head = (uint8_t *)b.data + 512; /* of d/a.jpg */
+        memcpy(head + 124, size[i], 12);
+        memset(head + 148, ' ', 8);
+        unsigned sum = 0;
+        for (int k = 0; k < 512; k++) sum += head[k];
+        snprintf((char *)head + 148, 8, "%06o", sum);
+        spill("t.tar", b.data, b.len);
+        ck_assert_ptr_nonnull(strstr(listing(plain, "t.tar"), "!format"));
+    }
+    vlp_buf_free(&b);
+}
+END_TEST
+
+START_TEST(what_is_no_tar_is_a_format_error)
+{
+    spill("t.tar", "not a tar file at all, whatever its name may say", 48);
+    ck_assert_str_eq(listing(plain, "t.tar"), "!format");
+    spill("t.tar", "", 0);
+    ck_assert_str_eq(listing(plain, "t.tar"), "!format");
+    spill("t.tar.gz", "\x1f\x8b\x08\x00garbage", 11);
+    ck_assert_str_eq(listing(plain, "t.tar.gz"), "!format");
+    ck_assert_str_eq(listing(plain, "none.tar"), "!io");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("tar");
+    TCase *t = tcase_create("tar");
+    tcase_add_checked_fixture(t, make_dir, remove_dir);
+    tcase_set_timeout(t, 60);
+    tcase_add_test(t, neighbours_with_one_stem_are_pairs);
+    tcase_add_test(t, shards_may_be_compressed);
+    tcase_add_test(t, shards_stream_on_stdin);
+    tcase_add_test(t, concatenated_shards_are_read_to_the_end);
+    tcase_add_test(t, includes_choose_among_members);
+    tcase_add_test(t, a_failed_member_can_be_asked_for_again);
+    tcase_add_test(t, names_stay_names);
+    tcase_add_test(t, names_that_are_not_utf8_are_bytes);
+    tcase_add_test(t, cut_at_any_block_a_shard_gives_what_is_whole_and_says_so);
+    tcase_add_test(t, a_truncated_gzip_is_a_format_error);
+    tcase_add_test(t, sizes_that_lie_are_format_errors);
+    tcase_add_test(t, what_is_no_tar_is_a_format_error);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    const int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
