@@ -51,8 +51,12 @@ enum vlp_status vlp_fail_in(struct vlp_error *err, const char *fmt, ...)
     va_start(ap, fmt);
     int n = vsnprintf(err->text, sizeof err->text, fmt, ap);
     va_end(ap);
-    if (n >= 0 && (size_t)n < sizeof err->text)
-        snprintf(err->text + n, sizeof err->text - (size_t)n, ": %s", old);
+    if (n >= 0 && (size_t)n + 2 < sizeof err->text) {
+        const size_t room = sizeof err->text - (size_t)n - 3, len = strlen(old);
+        memcpy(err->text + n, ": ", 2);
+        memcpy(err->text + n + 2, old, len < room ? len : room);
+        err->text[(size_t)n + 2 + (len < room ? len : room)] = '\0';
+    }
     one_line(err->text);
     return err->status;
 }
