@@ -58,7 +58,7 @@ ifneq ($(MPI_LIBS),)
 $(BUILD)/lib/train/comm.o $(BUILD)/cmd/version.o: LEVEL := -DVLP_HAVE_MPI $(MPI_CFLAGS)
 endif
 # Kernels are unrolled by the compiler where that pays.
-$(BUILD)/lib/tensor/%.o: OPT := -O3
+$(BUILD)/lib/tensor/%.o $(BUILD)/lib/train/adamw%.o: OPT := -O3
 $(BUILD)/lib/image/resample_%.o: OPT := -O3
 
 # Where an installed program finds its vocabularies and the default model.

@@ -7,7 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include <vlp/train.h>
+#include "adamw_internal.h"
 
 enum { PIECE = 32768 };
 
@@ -34,9 +34,9 @@ static struct piece *cut(const struct vlp_trained *p, int n, int *pieces)
 struct update {
     const struct piece     *piece;
     const struct vlp_adamw *o;
+    adamw_kernel           *kernel;
     double                  lr;
-    float                   fix1, fix2; /* 1 - beta1^t; sqrt(1 - beta2^t) */
-    float                   scale, ema_decay;
+    struct adamw_row        row;
 };
 
 static void update_piece(void *ctx, int i, int worker)
@@ -45,24 +45,27 @@ static void update_piece(void *ctx, int i, int worker)
     const struct update      *u = ctx;
     const struct piece       *q = &u->piece[i];
     const struct vlp_trained *t = q->p;
-    const float               lr = (float)(u->lr * t->rate);
-    const float keep = t->decay ? (float)(1.0 - u->lr * t->rate * u->o->weight_decay) : 1.0f;
-    const float b1 = u->o->beta1, b2 = u->o->beta2, eps = u->o->eps, scale = u->scale;
-    const float step = lr / u->fix1, fix2 = u->fix2;
-    float *restrict p = t->param->tensor.data + q->from;
-    float *restrict m = t->m + q->from;
-    float *restrict v = t->v + q->from;
-    const float *restrict grad = t->param->tensor.grad + q->from;
-    for (size_t k = 0; k < q->count; k++) {
-        const float g = grad[k] * scale;
-        m[k] = b1 * m[k] + (1.0f - b1) * g;
-        v[k] = b2 * v[k] + (1.0f - b2) * (g * g);
-        p[k] = p[k] * keep - step * (m[k] / (sqrtf(v[k]) / fix2 + eps));
-    }
-    if (!t->ema) return;
-    float *restrict e = t->ema + q->from;
-    const float d = u->ema_decay;
-    for (size_t k = 0; k < q->count; k++) e[k] = d * e[k] + (1.0f - d) * p[k];
+    struct adamw_row          r = u->row;
+    const double              lr = u->lr * t->rate;
+    r.keep = t->decay ? (float)(1.0 - lr * u->o->weight_decay) : 1.0f;
+    r.step = (float)lr / r.fix1;
+    r.p = t->param->tensor.data + q->from;
+    r.m = t->m + q->from;
+    r.v = t->v + q->from;
+    r.grad = t->param->tensor.grad + q->from;
+    r.ema = t->ema ? t->ema + q->from : NULL;
+    r.n = q->count;
+    u->kernel(&r);
+}
+
+static adamw_kernel *kernel_for(enum vlp_cpu cpu)
+{
+#if defined(__x86_64__)
+    if (cpu >= VLP_CPU_AVX512) return adamw_row_avx512;
+    if (cpu >= VLP_CPU_AVX2) return adamw_row_avx2;
+#endif
+    (void)cpu;
+    return adamw_row_portable;
 }
 
 void vlp_adamw_step(const struct vlp_compute *c, const struct vlp_adamw *o, struct vlp_trained *p,
@@ -74,10 +77,14 @@ void vlp_adamw_step(const struct vlp_compute *c, const struct vlp_adamw *o, stru
         .piece = piece,
         .o = o,
         .lr = lr,
-        .fix1 = (float)(1.0 - pow(o->beta1, (double)step)),
-        .fix2 = (float)sqrt(1.0 - pow(o->beta2, (double)step)),
-        .scale = scale,
-        .ema_decay = ema_decay,
+        .kernel = kernel_for(c->cpu),
+        .row = {.b1 = o->beta1,
+                .b2 = o->beta2,
+                .eps = o->eps,
+                .scale = scale,
+                .ema_decay = ema_decay,
+                .fix1 = (float)(1.0 - pow(o->beta1, (double)step)),
+                .fix2 = (float)sqrt(1.0 - pow(o->beta2, (double)step))},
     };
     vlp_parallel(c->pool, pieces, update_piece, &u);
     free(piece);

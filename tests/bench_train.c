@@ -1,0 +1,206 @@
+/*
+ * bench_train.c -- a training step beside this machine's peaks: arithmetic, memory, the optimiser.
+ *
+ * Work is counted as three forwards of all tokens (the text tower to the end of its context, as
+ * other implementations compute it). One line a figure: name, measured, must, stretch, ok or BELOW,
+ * tab-separated; "-" stands for "no limit".
+ *
+ *   bench_train [part ...]     parts: default b32 adamw; all without any
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <vlp/train.h>
+
+struct shape {
+    const char *name;
+    int  image, patch, width, layers, embed, context, vocab, text_width, text_layers, batch, rounds;
+    bool bounded; /* the table's limits are stated for this size */
+};
+static const struct shape shapes[] = {
+    {"default", 96, 12, 192, 6, 192, 32, 8192, 192, 4, 128, 3, false},
+    {"b32", 224, 32, 768, 12, 512, 77, 49408, 512, 12, 32, 2, true},
+};
+
+static json_t *about_of(const struct shape *s)
+{
+    json_t *config =
+        json_pack("{s:i,s:s,s:{s:s,s:i,s:i,s:i,s:i,s:i,s:i},s:{s:i,s:i,s:i,s:i,s:i,s:i}}",
+                  "embed_dim", s->embed, "activation", "quick_gelu", "vision", "kind", "vit",
+                  "image_size", s->image, "patch_size", s->patch, "width", s->width, "layers",
+                  s->layers, "heads", s->width / 64, "mlp", 4 * s->width, "text", "context",
+                  s->context, "vocab", s->vocab, "width", s->text_width, "layers", s->text_layers,
+                  "heads", s->text_width / 64, "mlp", 4 * s->text_width);
+    return json_pack("{s:s,s:o}", "family", "clip", "config", config);
+}
+
+/* Multiply-adds of a tower twice: products of blocks, attention, patches and projection left to be
+ * small. */
+static double tower_flops(int tokens, int width, int layers)
+{
+    const double T = tokens, C = width;
+    return layers * (2 * T * 12 * C * C + 4 * T * T * C);
+}
+
+static double step_flops(const struct shape *s)
+{
+    const int    tokens = 1 + (s->image / s->patch) * (s->image / s->patch);
+    const double patches = 2.0 * (tokens - 1) * s->width * 3 * s->patch * s->patch;
+    return 3.0 * s->batch *
+           (tower_flops(tokens, s->width, s->layers) + patches +
+            tower_flops(s->context, s->text_width, s->text_layers));
+}
+
+static void line(const char *name, double value, const char *must, const char *stretch, bool ok)
+{
+    printf("%s\t%.3f\t%s\t%s\t%s\n", name, value, must, stretch,
+           *must == '-' ? "-"
+           : ok         ? "ok"
+                        : "BELOW");
+    fflush(stdout);
+}
+
+struct batch {
+    struct vlp_batch b;
+    struct vlp_arena mem;
+};
+
+static void make_batch(struct batch *x, const struct shape *s)
+{
+    struct vlp_rng r;
+    const size_t   picture = 3 * (size_t)s->image * (size_t)s->image;
+    vlp_rng_seed(&r, 1, 1);
+    memset(x, 0, sizeof *x);
+    x->b.n = s->batch;
+    x->b.images = VLP_NEW_N(&x->mem, float, picture *(size_t)s->batch);
+    x->b.ids = VLP_NEW_N(&x->mem, int32_t, (size_t)(s->batch * s->context));
+    x->b.start = VLP_NEW_N(&x->mem, int, (size_t)s->batch + 1);
+    for (size_t i = 0; i < picture * (size_t)s->batch; i++)
+        x->b.images[i] = 4.0f * (float)vlp_rng_uniform(&r) - 2.0f;
+    for (int i = 0; i < s->batch; i++) { /* full contexts: nothing is saved by stopping early */
+        x->b.start[i] = i * s->context;
+        for (int j = 0; j < s->context; j++)
+            x->b.ids[i * s->context + j] = (int32_t)vlp_rng_below(&r, (uint32_t)s->vocab - 2);
+        x->b.ids[(i + 1) * s->context - 1] = s->vocab - 1;
+    }
+    x->b.start[s->batch] = s->batch * s->context;
+}
+
+/* The fastest of a few steps; *memory is the step's. */
+static double time_step(const struct shape *s, const struct vlp_compute *c, bool recompute,
+                        double *memory)
+{
+    struct vlp_error               err;
+    struct vlp_model               m;
+    struct vlp_trainer            *t;
+    struct batch                   x;
+    struct vlp_step                out;
+    json_t                        *about = about_of(s);
+    const struct vlp_train_options o = {
+        .loss = vlp_contrastive_losses[0],
+        .schedule = {"constant", 1e-5, 1e-5, 1, 0, 100},
+        .adamw = {0.9f, 0.98f, 1e-6f, 0.2f},
+        .layer_decay = 1,
+        .image_rate = 1,
+        .text_rate = 1,
+        .recompute = recompute,
+    };
+    if (vlp_model_new(&m, about, 1, &err) != VLP_OK ||
+        vlp_trainer_open(&t, &m, c, NULL, &o, &err) != VLP_OK) {
+        fprintf(stderr, "%s\n", err.text);
+        exit(1);
+    }
+    make_batch(&x, s);
+    double best = 1e300;
+    for (int i = 0; i <= s->rounds; i++) {
+        const double start = vlp_now();
+        if (vlp_trainer_step(t, &x.b, &out, &err) != VLP_OK) exit(1);
+        const double took = vlp_now() - start;
+        if (i > 0 && took < best) best = took; /* the first touches fresh memory */
+    }
+    *memory = (double)vlp_trainer_peak(t) / (1 << 20);
+    vlp_trainer_close(t);
+    vlp_model_close(&m);
+    vlp_arena_free(&x.mem);
+    json_decref(about);
+    return best;
+}
+
+static void bench_shape(const struct shape *s, struct vlp_compute *c)
+{
+    char   name[128];
+    double memory, less;
+    c->precision = VLP_PRECISION_F32;
+    const double peak = vlp_peak_flops(c, VLP_PRECISION_F32), flops = step_flops(s);
+    const double f32 = time_step(s, c, false, &memory), share = flops / f32 / 1e9 / peak;
+    snprintf(name, sizeof name, "train step f32 %s batch %d, 3x forward over FMA peak", s->name,
+             s->batch);
+    line(name, share, s->bounded ? "0.62" : "-", s->bounded ? "0.70" : "-", share >= 0.62);
+    snprintf(name, sizeof name, "train f32 %s, samples/s", s->name);
+    line(name, s->batch / f32, "-", "-", true);
+    snprintf(name, sizeof name, "train f32 %s, step memory, MiB", s->name);
+    line(name, memory, "-", "-", true);
+
+    c->precision = VLP_PRECISION_BF16;
+    const double bf16 = time_step(s, c, false, &memory);
+    const bool   amx = c->cpu >= VLP_CPU_AMX;
+    snprintf(name, sizeof name, "train step bf16 %s over own f32", s->name);
+    line(name, f32 / bf16, amx && s->bounded ? "3" : "-", amx && s->bounded ? "6" : "-",
+         f32 / bf16 >= 3);
+
+    c->precision = VLP_PRECISION_F32;
+    const double again = time_step(s, c, true, &less);
+    snprintf(name, sizeof name, "train %s, memory with gradient checkpointing over without",
+             s->name);
+    line(name, less / memory, "-", "-", true);
+    snprintf(name, sizeof name, "train %s, time with gradient checkpointing over without", s->name);
+    line(name, again / f32, "-", "-", true);
+}
+
+/* 28 bytes a parameter: value, gradient, two moments read; value and two moments written. */
+static void bench_adamw(const struct vlp_compute *c)
+{
+    enum { N = 16 << 20 };
+    struct vlp_arena       mem = {0};
+    const struct vlp_adamw o = {0.9f, 0.98f, 1e-6f, 0.2f};
+    struct vlp_param       p = {.tensor = {.ndim = 2, .dim = {N / 1024, 1024}}};
+    struct vlp_trained     t = {.param = &p, .rate = 1, .decay = true};
+    p.tensor.data = VLP_NEW_N(&mem, float, N);
+    p.tensor.grad = VLP_NEW_N(&mem, float, N);
+    t.m = VLP_NEW_N(&mem, float, N);
+    t.v = VLP_NEW_N(&mem, float, N);
+    for (int i = 0; i < N; i++) p.tensor.grad[i] = 1e-3f * (float)(i % 17 - 8);
+    double best = 1e300;
+    for (int i = 0; i < 8; i++) {
+        const double start = vlp_now();
+        vlp_adamw_step(c, &o, &t, 1, 1e-3, i + 1, 1.0f, 0);
+        if (vlp_now() - start < best) best = vlp_now() - start;
+    }
+    const double share = 28.0 * N / best / 1e9 / vlp_peak_triad(c);
+    line("AdamW, 28 bytes a parameter, over triad bandwidth", share, "0.6", "0.85", share >= 0.6);
+    vlp_arena_free(&mem);
+}
+
+static bool wanted(int argc, char **argv, const char *part)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], part) == 0) return true;
+    return argc == 1;
+}
+
+int main(int argc, char **argv)
+{
+    struct vlp_compute c;
+    struct vlp_error   err;
+    struct vlp_pool   *pool = vlp_pool_open(0);
+    if (vlp_compute_init(&c, pool, getenv("VLP_CPU"), VLP_PRECISION_F32, &err) != VLP_OK) {
+        fprintf(stderr, "%s\n", err.text);
+        return 1;
+    }
+    if (wanted(argc, argv, "adamw")) bench_adamw(&c);
+    for (size_t i = 0; i < VLP_COUNT(shapes); i++)
+        if (wanted(argc, argv, shapes[i].name)) bench_shape(&shapes[i], &c);
+    vlp_pool_close(pool);
+    return 0;
+}
