@@ -1,0 +1,220 @@
+/*
+ * embed_job.c -- what vlp-embed does with each record: leave out what is there, write what comes.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "embed_job.h"
+
+/*
+ * A block is closed every so many records, so that little is lost when the machine dies: few where
+ * a record is much work. Not by the clock: the same job writes the same bytes.
+ */
+static int records_a_block(const struct vlp_encoder *e)
+{
+    return (int)vlp_max_i64(16, vlp_min_i64(256, 4 * vlp_embed_batch(e)));
+}
+
+bool embed_out_of_time(const struct embed_job *j)
+{
+    return j->o->max_time > 0 && vlp_now() - j->start >= j->o->max_time;
+}
+
+static bool should_stop(void *ctx)
+{
+    return cmd_stopped() || embed_out_of_time(ctx);
+}
+
+static void reading(void *ctx, bool begins)
+{
+    (void)ctx;
+    cmd_reading(begins);
+}
+
+/* "mtime:size" of the picture's file; "" when nobody knows. */
+static size_t stamp_of(const struct vlp_item *it, char out[64])
+{
+    out[0] = '\0';
+    if (it->mtime < 0 || it->size < 0) return 0;
+    return (size_t)snprintf(out, 64, "%" PRId64 ":%" PRId64, it->mtime, it->size);
+}
+
+static bool same_bytes(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+    return a_len == b_len && (a_len == 0 || memcmp(a, b, a_len) == 0);
+}
+
+static bool picture_is_same(const struct embed_entry *e, const struct vlp_item *it)
+{
+    char         stamp[64];
+    const size_t len = stamp_of(it, stamp);
+    if (e->images == 0) return false;
+    if (it->label)
+        return same_bytes(it->label, strlen(it->label), e->image_meta, e->image_meta_len);
+    return len == 0 || same_bytes(stamp, len, e->image_meta, e->image_meta_len);
+}
+
+static bool text_is_same(const struct embed_entry *e, const struct vlp_item *it)
+{
+    return e->texts > 0 && same_bytes(it->text, it->text_len, e->text_meta, e->text_meta_len);
+}
+
+/* A record of a file that is being updated: 0 when the file has it as it is. */
+static int want_update(struct embed_job *j, const struct vlp_item *it, int parts)
+{
+    struct embed_entry *e = embed_state_add(&j->state, it->id, it->id_len);
+    if (e->seen && !j->twice) j->twice = vlp_arena_strndup(&j->mem, it->id, it->id_len);
+    e->seen = true;
+    if ((!(parts & VLP_WANT_IMAGE) || picture_is_same(e, it)) &&
+        (!(parts & VLP_WANT_TEXT) || text_is_same(e, it)))
+        return 0;
+    e->stale = e->images + e->texts > 0;
+    return parts;
+}
+
+/* Ids may repeat: each record in the file stands for one of the input. */
+static int want_rest(struct embed_job *j, const struct vlp_item *it, int parts)
+{
+    struct embed_entry *e = embed_state_find(&j->state, it->id, it->id_len);
+    if (e && (parts & VLP_WANT_IMAGE) && e->images > 0) {
+        e->images--;
+        parts &= ~VLP_WANT_IMAGE;
+    }
+    if (e && (parts & VLP_WANT_TEXT) && e->texts > 0) {
+        e->texts--;
+        parts &= ~VLP_WANT_TEXT;
+    }
+    return parts;
+}
+
+static int want(void *ctx, const struct vlp_item *it)
+{
+    struct embed_job *j = ctx;
+    int parts = (it->path || it->bytes) && j->o->only != EMBED_TEXT ? VLP_WANT_IMAGE : 0;
+    if (it->text && j->o->only != EMBED_IMAGE) parts |= VLP_WANT_TEXT;
+    pthread_mutex_lock(&j->lock);
+    if (j->o->update)
+        parts = want_update(j, it, parts);
+    else if (j->resuming)
+        parts = want_rest(j, it, parts);
+    if (!parts && j->expected > 0) cmd_progress_total(--j->expected);
+    pthread_mutex_unlock(&j->lock);
+    return parts;
+}
+
+static enum vlp_status forget(struct embed_job *j, const char *id, size_t len,
+                              struct vlp_error *err)
+{
+    const struct vlp_record r = {.id = id, .id_len = len, .flags = VLP_RECORD_DELETED};
+    j->deleted++;
+    return vlp_embedding_write(j->writer, &r, err);
+}
+
+/* A record of the file that is about to be replaced goes first. */
+static enum vlp_status forget_stale(struct embed_job *j, const struct vlp_item *it,
+                                    struct vlp_error *err)
+{
+    pthread_mutex_lock(&j->lock);
+    struct embed_entry *e = embed_state_find(&j->state, it->id, it->id_len);
+    const bool          stale = e && e->stale;
+    if (stale) {
+        e->stale = false;
+        e->images = e->texts = 0;
+    }
+    pthread_mutex_unlock(&j->lock);
+    return stale ? forget(j, it->id, it->id_len, err) : VLP_OK;
+}
+
+static enum vlp_status put_image(struct embed_job *j, const struct vlp_embedded *r,
+                                 struct vlp_error *err)
+{
+    const struct vlp_item *it = r->item;
+    char                   stamp[64];
+    const size_t           len = stamp_of(it, stamp);
+    struct vlp_record      out = {.id = it->id, .id_len = it->id_len, .vector = r->image};
+    if (it->label) {
+        out.flags = VLP_RECORD_LABEL;
+        out.meta = it->label;
+        out.meta_len = strlen(it->label);
+    } else if (len > 0) {
+        out.meta = stamp;
+        out.meta_len = len;
+    }
+    j->images++;
+    return vlp_embedding_write(j->writer, &out, err);
+}
+
+static enum vlp_status put_text(struct embed_job *j, const struct vlp_embedded *r,
+                                struct vlp_error *err)
+{
+    const struct vlp_item  *it = r->item;
+    const struct vlp_record out = {.id = it->id,
+                                   .id_len = it->id_len,
+                                   .flags = VLP_RECORD_TEXT | (r->cut ? VLP_RECORD_TRUNCATED : 0u),
+                                   .meta = it->text,
+                                   .meta_len = it->text_len,
+                                   .vector = r->text};
+    j->texts++;
+    j->cut += r->cut;
+    return vlp_embedding_write(j->writer, &out, err);
+}
+
+static enum vlp_status take(void *ctx, const struct vlp_embedded *r, struct vlp_error *err)
+{
+    struct embed_job      *j = ctx;
+    const struct vlp_item *it = r->item;
+    if (j->o->update) VLP_TRY(forget_stale(j, it, err));
+    if (r->status != VLP_OK) {
+        cmd_failures_add(&j->bad, it->id, it->id_len, r->status, r->reason);
+        cmd_progress_add(0, 1);
+        if (j->bad.stop_at_first)
+            return vlp_fail(err, r->status, "stopped at the first record that cannot be used");
+        return VLP_OK;
+    }
+    if (r->image) VLP_TRY(put_image(j, r, err));
+    if (r->text) VLP_TRY(put_text(j, r, err));
+    cmd_progress_add(1, 0);
+    if (strcmp(j->o->format, "vle") == 0 && ++j->since_flush >= j->block) {
+        VLP_TRY(vlp_embedding_flush(j->writer, err));
+        j->since_flush = 0;
+    }
+    return VLP_OK;
+}
+
+/* What the file holds and the input does not name any more. */
+static enum vlp_status forget_gone(struct embed_job *j, struct vlp_error *err)
+{
+    for (int64_t i = 0; i < j->state.n; i++) {
+        const struct embed_entry *e = &j->state.entry[i];
+        if (!e->seen && e->images + e->texts > 0) VLP_TRY(forget(j, e->id, e->id_len, err));
+    }
+    return VLP_OK;
+}
+
+enum vlp_status embed_run(struct embed_job *j, struct vlp_source *source,
+                          const char *const *templates, struct vlp_error *err)
+{
+    const struct vlp_embed_options how = {
+        .batch = (int)j->o->batch,
+        .features = {.normalize = j->o->normalize, .penultimate = j->o->layer == 1},
+        .templates = templates,
+        .refuse_long = j->o->truncate == 1,
+        .images = j->o->only != EMBED_TEXT,
+        .texts = j->o->only != EMBED_IMAGE,
+        .want = want,
+        .take = take,
+        .stop = should_stop,
+        .reading = reading,
+        .ctx = j,
+    };
+    j->expected = vlp_source_expected(source);
+    j->block = records_a_block(&j->e);
+    cmd_progress_start("records", j->expected);
+    enum vlp_status s = vlp_embed_run(&j->e, source, &how, err);
+    cmd_progress_end();
+    if (s == VLP_OK && j->twice)
+        s = vlp_fail(err, VLP_ERR_USAGE, "id '%.200s' occurs twice: --update needs ids that differ",
+                     j->twice);
+    if (s == VLP_OK && j->o->update && cmd_source.limit == 0) s = forget_gone(j, err);
+    return s;
+}

@@ -1,0 +1,51 @@
+/*
+ * embed_job.h -- a run of vlp-embed: what was asked for, where the output stands, what was done.
+ */
+#ifndef EMBED_JOB_H
+#define EMBED_JOB_H
+
+#include <pthread.h>
+
+#include "embed_state.h"
+
+enum { EMBED_BOTH, EMBED_IMAGE, EMBED_TEXT };
+
+struct embed_options {
+    const char     *output, *format, *templates_file;
+    bool            force, update, normalize, header, convert;
+    struct cmd_list prompts;
+    int             only, truncate, layer, dtype;
+    int64_t         batch;
+    double          max_time;
+};
+
+struct embed_job {
+    const struct embed_options  *o;
+    struct vlp_encoder           e;
+    struct vlp_embedding_header  header;
+    struct vlp_embedding_writer *writer;
+    pthread_mutex_t              lock; /* of the state: one thread reads, another writes */
+    struct embed_state           state;
+    struct cmd_failures          bad;
+    struct vlp_arena             mem;
+    bool    resuming, complete; /* the file is continued; is finished already */
+    int64_t expected, held;     /* records to come; records of the file before */
+    int64_t images, texts, cut, deleted, since_flush, block;
+    double  start;
+    char   *twice; /* an id that --update met twice */
+};
+
+/* embed_output.c: the stream's header, then the output: new, continued, updated or refused. */
+enum vlp_status embed_describe(struct embed_job *j, char *const *paths, int n_paths,
+                               const char *const *templates, struct vlp_error *err);
+enum vlp_status embed_open_output(struct embed_job *j, struct vlp_error *err);
+
+/* embed_convert.c: the live records of embedding files into another one; the exit status. */
+int embed_convert(const struct embed_options *o, char **inputs, int n);
+
+/* embed_job.c: read, encode, write until the source ends. */
+enum vlp_status embed_run(struct embed_job *j, struct vlp_source *source,
+                          const char *const *templates, struct vlp_error *err);
+bool            embed_out_of_time(const struct embed_job *j);
+
+#endif

@@ -1,0 +1,236 @@
+/*
+ * embed_output.c -- where vlp-embed writes: a new file, one to be continued, one to be updated.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "embed_job.h"
+
+/* Keys of the provenance that decide over the vectors: streams that differ in them do not mix. */
+static const char *const settings[] = {"flavour",   "cleaning", "orient",    "scale_grey16",
+                                       "precision", "layer",    "templates", "truncate"};
+
+/* Does every input name pictures, as far as can be seen without opening it? */
+static bool only_pictures(char *const *paths, int n)
+{
+    static const char *const endings[] = {"jpg", "jpeg", "png", "webp"};
+    if (cmd_source.lines || cmd_source.captions) return false;
+    if (cmd_source.format) return strcmp(cmd_source.format, "image") == 0;
+    if (cmd_source.files_from && n == 0) return true;
+    for (int i = 0; i < n; i++) {
+        const char *ext = vlp_path_ext(paths[i]);
+        bool        known = vlp_is_dir(paths[i]);
+        for (size_t k = 0; k < VLP_COUNT(endings) && !known; k++)
+            known = strcasecmp(ext, endings[k]) == 0;
+        if (!known) return false;
+    }
+    return n > 0 || cmd_source.files_from;
+}
+
+static enum vlp_modality modality(const struct embed_options *o, char *const *paths, int n)
+{
+    if (o->only == EMBED_IMAGE || o->layer == 1) return VLP_IMAGE;
+    if (o->only == EMBED_TEXT) return VLP_TEXT;
+    if (cmd_source.lines && n == 0 && !cmd_source.files_from) return VLP_TEXT;
+    return only_pictures(paths, n) ? VLP_IMAGE : VLP_ANY;
+}
+
+/* What was asked for, without what does not change the result (threads, batch, where it goes). */
+static char *command(const struct embed_options *o, char *const *paths, int n)
+{
+    struct vlp_buf b = {0};
+    const struct {
+        const char *name, *value;
+    } texts[] = {{"only", o->only == EMBED_IMAGE  ? "image"
+                          : o->only == EMBED_TEXT ? "text"
+                                                  : NULL},
+                 {"lines", cmd_source.lines},
+                 {"files-from", cmd_source.files_from},
+                 {"input-format", cmd_source.format},
+                 {"image-column", cmd_source.image_column},
+                 {"text-column", cmd_source.text_column},
+                 {"id-column", cmd_source.id_column},
+                 {"label-column", cmd_source.label_column},
+                 {"base-dir", cmd_source.base_dir},
+                 {"templates", o->templates_file}};
+    const struct {
+        const char            *name;
+        const struct cmd_list *list;
+    } lists[] = {{"include", &cmd_source.include},
+                 {"exclude", &cmd_source.exclude},
+                 {"template", &o->prompts}};
+    vlp_buf_add_str(&b, "vlp-embed");
+    if (cmd_source.recursive) vlp_buf_add_str(&b, " -r");
+    if (cmd_source.captions) vlp_buf_add_str(&b, " --captions");
+    if (cmd_source.id_is_text) vlp_buf_add_str(&b, " --id-is-text");
+    if (cmd_source.shard[1] > 0)
+        vlp_buf_printf(&b, " --shard=%d/%d", cmd_source.shard[0], cmd_source.shard[1]);
+    if (cmd_source.limit > 0) vlp_buf_printf(&b, " --limit=%lld", (long long)cmd_source.limit);
+    for (size_t i = 0; i < VLP_COUNT(texts); i++)
+        if (texts[i].value) vlp_buf_printf(&b, " --%s=%s", texts[i].name, texts[i].value);
+    for (size_t i = 0; i < VLP_COUNT(lists); i++)
+        for (int k = 0; k < lists[i].list->n; k++)
+            vlp_buf_printf(&b, " --%s=%s", lists[i].name, lists[i].list->item[k]);
+    /* A thousand names are remembered by what they hash to. */
+    enum { NAMES_IN_FULL = 16 };
+    uint64_t hash = 0;
+    for (int i = 0; i < n; i++) {
+        if (n <= NAMES_IN_FULL)
+            vlp_buf_printf(&b, " %s", paths[i]);
+        else
+            hash = hash * 1099511628211u + vlp_hash64(paths[i], strlen(paths[i]));
+    }
+    if (n > NAMES_IN_FULL) vlp_buf_printf(&b, " (%d inputs, %016llx)", n, (unsigned long long)hash);
+    return b.data;
+}
+
+/* Bytes that are not UTF-8 (a folder's name) cannot stand in JSON. */
+static json_t *json_text(const char *s)
+{
+    struct vlp_buf b = {0};
+    const char    *end = s + strlen(s);
+    while (s < end) {
+        char          utf8[4];
+        const int32_t c = vlp_utf8_next(&s, end);
+        vlp_buf_add(&b, utf8, (size_t)vlp_utf8_put(utf8, c < 0 ? 0xfffd : (uint32_t)c));
+    }
+    json_t *text = json_string(b.data ? b.data : "");
+    vlp_buf_free(&b);
+    return text;
+}
+
+static json_t *describe(const struct embed_job *j, char *const *paths, int n,
+                        const char *const *templates)
+{
+    const struct embed_options *o = j->o;
+    json_t                     *about = json_object(), *list = json_array();
+    char                       *asked = command(o, paths, n);
+    for (int i = 0; templates && templates[i]; i++)
+        json_array_append_new(list, json_text(templates[i]));
+    json_object_set_new(about, "program", json_string("vlp-embed"));
+    json_object_set_new(about, "version", json_string(VLP_VERSION));
+    json_object_set_new(about, "command", json_text(asked));
+    json_object_set_new(about, "model", json_text(vlp_path_base(cmd_model_path())));
+    json_object_set_new(about, "family", json_string(j->e.model.family->name));
+    json_object_set_new(about, "flavour",
+                        json_string(cmd_model.flavour ? cmd_model.flavour : "model"));
+    json_object_set_new(about, "cleaning",
+                        json_string(cmd_model.cleaning ? cmd_model.cleaning : "model"));
+    json_object_set_new(about, "orient", json_boolean(cmd_model.orient));
+    json_object_set_new(about, "scale_grey16", json_boolean(cmd_model.grey16));
+    json_object_set_new(about, "precision", json_string(cmd_precisions[cmd_model.precision]));
+    json_object_set_new(about, "layer", json_string(o->layer ? "penultimate" : "features"));
+    json_object_set_new(about, "templates", list);
+    json_object_set_new(about, "truncate", json_string(o->truncate ? "error" : "cut"));
+    if (j->e.model.logit_scale)
+        json_object_set_new(about, "logit_scale",
+                            json_real(exp((double)vlp_param_f32(j->e.model.logit_scale)[0])));
+    free(asked);
+    return about;
+}
+
+enum vlp_status embed_describe(struct embed_job *j, char *const *paths, int n_paths,
+                               const char *const *templates, struct vlp_error *err)
+{
+    static const enum vlp_dtype dtypes[] = {VLP_F32, VLP_F16, VLP_BF16, VLP_I8};
+    const struct vlp_features   f = {j->o->normalize, j->o->layer == 1};
+    VLP_TRY(vlp_features_dim(&j->e, &f, &j->header.dim, err));
+    j->header.dtype = dtypes[j->o->dtype];
+    j->header.modality = modality(j->o, paths, n_paths);
+    j->header.normalized = j->o->normalize;
+    memcpy(j->header.fingerprint, j->e.fingerprint, sizeof j->header.fingerprint);
+    if (f.penultimate) {
+        /* Another space than the one in which pictures meet texts. */
+        struct vlp_hasher *h = vlp_hasher_open();
+        vlp_hasher_add(h, j->e.fingerprint, 32);
+        vlp_hasher_add(h, "penultimate", 11);
+        vlp_hasher_close(h, j->header.fingerprint);
+    }
+    j->header.about = describe(j, paths, n_paths, templates);
+    return VLP_OK;
+}
+
+/* ---- a file that is there ----------------------------------------------------------------------
+ */
+
+static enum vlp_status same_settings(const struct embed_job *j, const json_t *theirs,
+                                     struct vlp_error *err)
+{
+    for (size_t i = 0; i < VLP_COUNT(settings); i++) {
+        const json_t *a = json_object_get(theirs, settings[i]);
+        if (a && !json_equal(a, json_object_get(j->header.about, settings[i])))
+            return vlp_fail(err, VLP_ERR_MISMATCH,
+                            "%s was made with another setting of %s (-f starts over)", j->o->output,
+                            settings[i]);
+    }
+    return VLP_OK;
+}
+
+static enum vlp_status same_kind(const struct embed_job *j, const struct vlp_embedding_header *h,
+                                 struct vlp_error *err)
+{
+    VLP_TRY(
+        vlp_embedding_compatible(h, j->o->output, &j->header, "what would be added", false, err));
+    if (h->dtype != j->header.dtype || h->normalized != j->header.normalized ||
+        h->modality != j->header.modality)
+        return vlp_fail(err, VLP_ERR_MISMATCH,
+                        "%s holds another type or kind of vectors than would be added (-f starts "
+                        "over)",
+                        j->o->output);
+    return same_settings(j, h->about, err);
+}
+
+static bool same_command(const struct embed_job *j, const struct vlp_embedding_header *h)
+{
+    return json_equal(json_object_get(h->about, "command"),
+                      json_object_get(j->header.about, "command"));
+}
+
+/* Read the file that is to be continued or updated; decides which. */
+static enum vlp_status read_output(struct embed_job *j, struct vlp_error *err)
+{
+    struct vlp_embedding_reader *r;
+    struct vlp_error             why;
+    if (vlp_embedding_open(&r, j->o->output, &why) != VLP_OK)
+        return vlp_fail(err, VLP_ERR_EXISTS,
+                        "%s exists and cannot be continued (%.300s); -f "
+                        "overwrites it",
+                        j->o->output, why.text);
+    const struct vlp_embedding_header *h = vlp_embedding_header(r);
+    enum vlp_status                    s = same_kind(j, h, err);
+    if (s == VLP_OK) s = embed_state_read(&j->state, r, err);
+    if (s == VLP_OK && vlp_embedding_ended(r) && !vlp_embedding_torn(r) && !j->o->update) {
+        if (same_command(j, h))
+            j->complete = true;
+        else
+            s = vlp_fail(
+                err, VLP_ERR_EXISTS,
+                "%s exists and is complete: --update brings it up to date, -f overwrites it",
+                j->o->output);
+    }
+    if (s == VLP_OK && vlp_embedding_torn(r))
+        cmd_note("%s: its last block was cut off and is dropped", j->o->output);
+    vlp_embedding_close(r);
+    for (int64_t i = 0; i < j->state.n; i++)
+        j->held += j->state.entry[i].images + j->state.entry[i].texts;
+    return s;
+}
+
+enum vlp_status embed_open_output(struct embed_job *j, struct vlp_error *err)
+{
+    const struct embed_options        *o = j->o;
+    struct vlp_embedding_write_options how = {
+        .format = o->format, .force = o->force, .header = o->header};
+    struct stat st;
+    const bool  stream = strcmp(o->format, "vle") == 0;
+    const bool  there = strcmp(o->output, "-") != 0 && stat(o->output, &st) == 0;
+    if (there && S_ISREG(st.st_mode) && st.st_size == 0) how.force = true; /* nothing to lose */
+    if (there && stream && S_ISREG(st.st_mode) && st.st_size > 0 && (o->update || !o->force)) {
+        VLP_TRY(read_output(j, err));
+        if (j->complete) return VLP_OK;
+        j->resuming = how.append = true;
+    }
+    return vlp_embedding_writer_open(&j->writer, o->output, &j->header, &how, err);
+}

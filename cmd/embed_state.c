@@ -1,0 +1,94 @@
+/*
+ * embed_state.c -- a table of ids: what an embedding file holds already.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "embed_state.h"
+
+void embed_state_init(struct embed_state *s)
+{
+    *s = (struct embed_state){.n_slots = 1024};
+    s->slot = vlp_calloc((size_t)s->n_slots, sizeof *s->slot);
+    vlp_arena_init(&s->mem);
+}
+
+void embed_state_free(struct embed_state *s)
+{
+    free(s->entry);
+    free(s->slot);
+    vlp_arena_free(&s->mem);
+}
+
+/* The slot of the id, or the empty one where it would be. */
+static int64_t *place(const struct embed_state *s, const char *id, size_t len)
+{
+    uint64_t at = vlp_hash64(id, len) & (uint64_t)(s->n_slots - 1);
+    for (;; at = (at + 1) & (uint64_t)(s->n_slots - 1)) {
+        int64_t *slot = &s->slot[at];
+        if (*slot == 0) return slot;
+        const struct embed_entry *e = &s->entry[*slot - 1];
+        if (e->id_len == len && memcmp(e->id, id, len) == 0) return slot;
+    }
+}
+
+struct embed_entry *embed_state_find(struct embed_state *s, const char *id, size_t len)
+{
+    const int64_t *slot = place(s, id, len);
+    return *slot ? &s->entry[*slot - 1] : NULL;
+}
+
+static void grow(struct embed_state *s)
+{
+    free(s->slot);
+    s->n_slots *= 2;
+    s->slot = vlp_calloc((size_t)s->n_slots, sizeof *s->slot);
+    for (int64_t i = 0; i < s->n; i++) *place(s, s->entry[i].id, s->entry[i].id_len) = i + 1;
+}
+
+struct embed_entry *embed_state_add(struct embed_state *s, const char *id, size_t len)
+{
+    int64_t *slot = place(s, id, len);
+    if (*slot) return &s->entry[*slot - 1];
+    if (2 * (s->n + 1) > s->n_slots) {
+        grow(s);
+        slot = place(s, id, len);
+    }
+    if (s->n == s->cap) {
+        s->cap = s->cap ? 2 * s->cap : 256;
+        s->entry = vlp_realloc(s->entry, (size_t)s->cap * sizeof *s->entry);
+    }
+    *slot = ++s->n;
+    struct embed_entry *e = &s->entry[s->n - 1];
+    *e = (struct embed_entry){.id = vlp_arena_strndup(&s->mem, id, len), .id_len = len};
+    return e;
+}
+
+static void take_meta(struct embed_state *s, const char **meta, size_t *len, const char *from,
+                      size_t from_len)
+{
+    *meta = from ? vlp_arena_strndup(&s->mem, from, from_len) : NULL;
+    *len = from ? from_len : 0;
+}
+
+enum vlp_status embed_state_read(struct embed_state *s, struct vlp_embedding_reader *r,
+                                 struct vlp_error *err)
+{
+    struct vlp_embedding_block b;
+    for (;;) {
+        VLP_TRY(vlp_embedding_next(r, &b, err));
+        if (b.n == 0) return VLP_OK;
+        for (int i = 0; i < b.n; i++) {
+            struct embed_entry *e = embed_state_add(s, b.ids[i], b.id_lens[i]);
+            if (b.flags[i] & VLP_RECORD_DELETED) {
+                e->images = e->texts = 0;
+            } else if (b.flags[i] & VLP_RECORD_TEXT) {
+                e->texts++;
+                take_meta(s, &e->text_meta, &e->text_meta_len, b.metas[i], b.meta_lens[i]);
+            } else {
+                e->images++;
+                take_meta(s, &e->image_meta, &e->image_meta_len, b.metas[i], b.meta_lens[i]);
+            }
+        }
+    }
+}

@@ -1,0 +1,262 @@
+/*
+ * vlp-embed.c -- pictures and texts to vectors.
+ */
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "embed_job.h"
+
+/* ---- what the user asked for ------------------------------------------------------------------
+ */
+
+static const char *const only_names[] = {"both", "image", "text", NULL};
+static const char *const truncate_names[] = {"cut", "error", NULL};
+static const char *const layer_names[] = {"features", "penultimate", NULL};
+static const char *const dtype_names[] = {"f32", "f16", "bf16", "i8", NULL};
+
+static struct embed_options opt = {.normalize = true, .dtype = 0};
+
+static bool take_output_format(void *target, const char *value, char why[256])
+{
+    for (int i = 0; vlp_embedding_formats[i]; i++)
+        if (strcmp(vlp_embedding_formats[i], value) == 0) {
+            *(const char **)target = vlp_embedding_formats[i];
+            return true;
+        }
+    snprintf(why, 256, "'%s' is none of the formats that can be written", value);
+    return false;
+}
+
+/* clang-format off */
+static const struct cmd_option options[] = {
+    CMD_SOURCE_OPTIONS,
+    CMD_ROW(0, "only", "WHAT", CMD_CHOICE, &opt.only, "both",
+            "of records with a picture and a text: both, image or text", .choices = only_names),
+    CMD_ROW(0, "template", "TEXT", CMD_LIST, &opt.prompts, NULL,
+            "put each text in place of {} in TEXT; may be repeated: the average is taken",
+            .group = "Texts"),
+    CMD_ROW(0, "templates", "FILE", CMD_STRING, &opt.templates_file, NULL,
+            "the same, one template per line of FILE"),
+    CMD_ROW(0, "truncate", "WHAT", CMD_CHOICE, &opt.truncate, "cut",
+            "a text longer than the model takes: cut it, or make it an error",
+            .choices = truncate_names),
+    CMD_MODEL_OPTIONS,
+    CMD_ROW('b', "batch", "N", CMD_INT, &opt.batch, "chosen by the model",
+            "records that a thread takes at a time", .min = 1, .max = 65536),
+    CMD_ROW('o', "output", "FILE", CMD_STRING, &opt.output, "stdout",
+            "write to FILE; an interrupted stream is continued", .group = "Output"),
+    CMD_ROW('f', "force", NULL, CMD_FLAG, &opt.force, NULL,
+            "overwrite FILE; write binary data to a terminal"),
+    CMD_ROW(0, "update", NULL, CMD_FLAG, &opt.update, NULL,
+            "bring FILE up to date: add what is new or changed, delete what is gone"),
+    CMD_ROW(0, "format", "NAME", CMD_CALL, &opt.format, "by the ending of FILE, else vle",
+            "vle (the stream), npy, fvecs, tsv, jsonl or safetensors",
+            .choices = vlp_embedding_formats, .call = take_output_format),
+    CMD_ROW(0, "convert", NULL, CMD_FLAG, &opt.convert, NULL,
+            "inputs are embedding files: write their records in another format or type"),
+    CMD_ROW(0, "header", NULL, CMD_FLAG, &opt.header, NULL, "tsv: column names first"),
+    CMD_ROW(0, "dtype", "NAME", CMD_CHOICE, &opt.dtype, "f32",
+            "numbers in the stream: f32, f16, bf16 or i8", .choices = dtype_names),
+    CMD_ROW(0, "normalize", NULL, CMD_FLAG, &opt.normalize, NULL,
+            "scale vectors to unit length (the default)"),
+    CMD_ROW(0, "no-normalize", NULL, CMD_UNFLAG, &opt.normalize, NULL,
+            "leave vectors as the model gives them"),
+    CMD_ROW(0, "layer", "NAME", CMD_CHOICE, &opt.layer, "features",
+            "features, or penultimate: of pictures, before the last projection (linear probes)",
+            .choices = layer_names),
+    CMD_ROW(0, "max-time", "SECONDS", CMD_FLOAT, &opt.max_time, "none",
+            "stop after SECONDS with status 6; the same command continues", .max = 1e12),
+    CMD_FAILURE_OPTIONS,
+    CMD_COMMON_OPTIONS, CMD_LAST};
+/* clang-format on */
+
+static const char *const usage[] = {"[OPTION]... INPUT...", "[OPTION]... --files-from=LIST",
+                                    "[OPTION]... --lines=FILE",
+                                    "[OPTION]... --convert EMBEDDINGS...", NULL};
+
+static const struct cmd_program program = {
+    .name = "vlp-embed",
+    .summary = "turn pictures and texts into vectors",
+    .usage = usage,
+    .options = options,
+    .notes = "INPUT is a picture, a folder, a table (tsv, csv, json, jsonl), a tar file, or - for "
+             "stdin.\nThe same command, run again, continues a job that was interrupted.",
+};
+
+/* ---- the run -----------------------------------------------------------------------------------
+ */
+
+/* Prompts of --template and of the lines of --templates; NULL when there are none. */
+static enum vlp_status read_templates(const char *const **out, struct vlp_arena *mem,
+                                      struct vlp_error *err)
+{
+    struct cmd_list all = opt.prompts;
+    if (opt.templates_file) {
+        const bool     from_stdin = strcmp(opt.templates_file, "-") == 0;
+        struct vlp_buf text = {0};
+        FILE          *f = from_stdin ? stdin : fopen(opt.templates_file, "rb");
+        if (!f) return vlp_fail(err, VLP_ERR_IO, "%s: cannot be opened: %m", opt.templates_file);
+        const enum vlp_status s = vlp_read_all(&text, f, 16 << 20, opt.templates_file, err);
+        if (!from_stdin) fclose(f);
+        if (s != VLP_OK) return s;
+        char *save = NULL;
+        for (char *line = strtok_r(text.data, "\r\n", &save); line;
+             line = strtok_r(NULL, "\r\n", &save)) {
+            all.item = vlp_realloc(all.item, (size_t)(all.n + 2) * sizeof *all.item);
+            all.item[all.n++] = vlp_arena_strdup(mem, line);
+            all.item[all.n] = NULL;
+        }
+        vlp_buf_free(&text);
+        if (all.n == 0)
+            return vlp_fail(err, VLP_ERR_USAGE, "%s holds no template", opt.templates_file);
+    }
+    for (int i = 0; i < all.n; i++)
+        if (!strstr(all.item[i], "{}"))
+            return vlp_fail(err, VLP_ERR_USAGE, "template '%s' has no {} for the text",
+                            all.item[i]);
+    opt.prompts = all; /* the list may have moved */
+    *out = all.n > 0 ? all.item : NULL;
+    return VLP_OK;
+}
+
+static void check_usage(int n_inputs)
+{
+    if (n_inputs == 0 && !cmd_source.files_from && !cmd_source.lines)
+        cmd_usage_error("no input: name pictures, folders, tables or tar files, or - for stdin");
+    if (opt.convert && (n_inputs == 0 || cmd_source.files_from || cmd_source.lines || opt.update))
+        cmd_usage_error("--convert takes embedding files as arguments, and nothing else");
+    if (!opt.output) opt.output = "-";
+    if (!opt.format) {
+        const char *ext = vlp_path_ext(opt.output);
+        opt.format = "vle";
+        for (int i = 0; vlp_embedding_formats[i]; i++)
+            if (strcmp(vlp_embedding_formats[i], ext) == 0) opt.format = vlp_embedding_formats[i];
+    }
+    const bool text = strcmp(opt.format, "tsv") == 0 || strcmp(opt.format, "jsonl") == 0;
+    const bool to_stdout = strcmp(opt.output, "-") == 0;
+    if (to_stdout && !text) cmd_refuse_terminal(opt.force);
+    if (opt.update && (to_stdout || strcmp(opt.format, "vle") != 0))
+        cmd_usage_error("--update works on a stream in a file: -o FILE.vle");
+    if (opt.layer == 1 && opt.only == EMBED_TEXT)
+        cmd_usage_error("the penultimate layer is one of pictures, not of texts");
+    if (opt.layer == 1) opt.only = EMBED_IMAGE;
+}
+
+static void summary(const struct embed_job *j)
+{
+    const double   took = vlp_now() - j->start;
+    struct vlp_buf b = {0};
+    vlp_buf_printf(&b, "%" PRId64 " pictures, %" PRId64 " texts in %.1f s (%.1f a second)",
+                   j->images, j->texts, took, (double)(j->images + j->texts) / fmax(took, 1e-9));
+    if (j->resuming && !opt.update) vlp_buf_printf(&b, "; %" PRId64 " were there already", j->held);
+    if (j->deleted > 0) vlp_buf_printf(&b, "; %" PRId64 " deleted or replaced", j->deleted);
+    if (j->cut > 0)
+        vlp_buf_printf(&b, "; %" PRId64 " texts cut to %d ids", j->cut,
+                       vlp_tokenizer_context(j->e.tokenizer));
+    if (j->bad.n > 0) vlp_buf_printf(&b, "; %" PRId64 " records skipped", j->bad.n);
+    cmd_note("%s", b.data);
+    vlp_buf_free(&b);
+}
+
+/* A file that we made and that holds nothing is in nobody's way. */
+static void remove_file(const char *path)
+{
+    struct stat st;
+    if (strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISREG(st.st_mode)) unlink(path);
+}
+
+/* Close the output as the run's end asks for; the exit status. */
+static int finish(struct embed_job *j, enum vlp_status s, struct vlp_error *err)
+{
+    struct vlp_error late = {0};
+    const int64_t    written = j->images + j->texts;
+    const bool       stream = strcmp(opt.format, "vle") == 0;
+    const bool       stopped = s == VLP_ERR_STOPPED;
+    const bool       nothing = s == VLP_OK && written + j->held == 0 && cmd_source.shard[1] == 0;
+    if (stopped && stream) {
+        /* No end record: that is what says "to be continued". */
+        enum vlp_status flushed = vlp_embedding_flush(j->writer, &late);
+        vlp_embedding_writer_abandon(j->writer);
+        if (flushed != VLP_OK) return cmd_fail(&late);
+    } else if (s != VLP_OK || nothing) {
+        if (stream) vlp_embedding_flush(j->writer, &late);
+        vlp_embedding_writer_abandon(j->writer);
+        if (stream && written == 0 && !j->resuming) remove_file(opt.output);
+        if (s == VLP_OK) {
+            if (j->bad.n > 0)
+                cmd_error("no record could be used (%" PRId64 " skipped)", j->bad.n);
+            else
+                cmd_error("no records in the input");
+            return CMD_FAILED;
+        }
+        if (!stopped) return cmd_fail(err);
+    } else if (vlp_embedding_writer_close(j->writer, &late) != VLP_OK) {
+        return cmd_fail(&late);
+    }
+    summary(j);
+    if (stopped) {
+        if (!stream)
+            cmd_note("stopped; %s is written whole or not at all, so nothing was kept", opt.format);
+        else if (strcmp(opt.output, "-") == 0)
+            cmd_note("stopped; the stream is valid as far as it goes");
+        else
+            cmd_note("stopped; the same command continues %s", opt.output);
+        return embed_out_of_time(j) && !cmd_stopped() ? CMD_LIMIT : CMD_SIGNALLED + cmd_stopped();
+    }
+    return j->bad.n > 0 ? CMD_SKIPPED : CMD_OK;
+}
+
+static int embed(struct embed_job *j, char **inputs, int n)
+{
+    struct vlp_source_options from;
+    struct vlp_source        *source;
+    struct vlp_error          err = {0}, late = {0};
+    const char *const        *templates = NULL;
+    enum vlp_status           s = read_templates(&templates, &j->mem, &err);
+    if (s != VLP_OK) return cmd_fail(&err);
+    if ((s = cmd_model_open(&j->e, &err)) != VLP_OK) return cmd_fail(&err);
+    cmd_source_options(&from, inputs, n);
+    if ((s = vlp_source_open(&source, &from, &err)) == VLP_OK) {
+        s = embed_describe(j, inputs, n, templates, &err);
+        if (s == VLP_OK) s = cmd_failures_open(&j->bad, cmd_failed_path, &err);
+        if (s == VLP_OK) s = embed_open_output(j, &err);
+        int status;
+        if (s != VLP_OK) {
+            status = cmd_fail(&err);
+        } else if (j->complete) {
+            cmd_note("%s is complete: --update looks for changes, -f starts over", opt.output);
+            status = CMD_OK;
+        } else {
+            cmd_stop_politely();
+            s = embed_run(j, source, templates, &err);
+            status = finish(j, s, &err);
+        }
+        if (cmd_failures_close(&j->bad, &late) != VLP_OK) status = cmd_fail(&late);
+        vlp_source_close(source);
+        json_decref(j->header.about);
+        vlp_encoder_close(&j->e);
+        return status;
+    }
+    vlp_encoder_close(&j->e);
+    return cmd_fail(&err);
+}
+
+int main(int argc, char **argv)
+{
+    const int        first = cmd_start(&program, argc, argv);
+    struct embed_job j = {.o = &opt, .start = vlp_now()};
+    check_usage(argc - first);
+    pthread_mutex_init(&j.lock, NULL);
+    vlp_arena_init(&j.mem);
+    embed_state_init(&j.state);
+    const int status = opt.convert ? embed_convert(&opt, argv + first, argc - first)
+                                   : embed(&j, argv + first, argc - first);
+    embed_state_free(&j.state);
+    vlp_arena_free(&j.mem);
+    pthread_mutex_destroy(&j.lock);
+    return cmd_finish(status);
+}

@@ -1,0 +1,51 @@
+# A job that was interrupted, anyhow, is continued by the same command and ends the same.
+. "$ROOT/tests/cli_helpers.sh"
+use_pictures
+for i in 1 2 3 4 5 6 7 8; do cp -r photos "more$i"; done
+expect 0 vlp-embed -o straight.vle photos more*
+expect 0 vlp-embed --format tsv -o straight.tsv photos more*
+# Stopped by time: status 6 until it is done.
+n=0
+while :; do
+    vlp-embed -q --max-time 0.05 -j1 -b2 -o timed.vle photos more* 2>stderr
+    status=$?
+    [ $status -eq 0 ] && break
+    [ $status -eq 6 ] || fail "status $status: $(cat stderr)"
+    n=$((n + 1))
+    [ $n -lt 500 ] || fail "never done"
+done
+[ $n -gt 0 ] || fail "was not stopped"
+# Killed at any moment.
+for delay in 0.01 0.03 0.05 0.08 0.1 0.15; do
+    vlp-embed -q -j1 -b1 -o killed.vle photos more* 2>/dev/null &
+    pid=$!
+    sleep $delay
+    kill -KILL $pid 2>/dev/null
+    wait $pid 2>/dev/null
+done
+expect 0 vlp-embed -q -o killed.vle photos more*
+# A torn tail.
+head -c $(($(stat -c %s straight.vle) * 2 / 3)) straight.vle >torn.vle
+expect 0 vlp-embed -o torn.vle photos more*
+# Complete: nothing to do, and other commands are refused.
+cp torn.vle before
+expect 0 vlp-embed -o torn.vle photos more*
+says "is complete"
+same torn.vle before
+expect 2 vlp-embed -o torn.vle photos
+says "-f overwrites it"
+expect 4 vlp-embed --flavour openai -o torn.vle photos more*
+# SIGTERM: valid as far as it goes, 128 + 15.
+(vlp-embed -j1 -b1 -o term.vle photos more* photos more* photos more* photos more* 2>stderr & 
+ pid=$!; sleep 0.06; kill -TERM $pid; wait $pid; echo $? >status)
+[ "$(cat status)" -eq 143 ] || [ "$(cat status)" -eq 0 ] || fail "status $(cat status)"
+expect 0 vlp-embed -o term.vle photos more* photos more* photos more* photos more*
+# All hold the same records in the same order.
+for file in straight timed killed torn; do
+    expect 0 vlp-embed --convert -f -o "$file.check.tsv" "$file.vle"
+    same straight.tsv "$file.check.tsv"
+done
+expect 0 vlp-embed --format tsv photos more* photos more* photos more* photos more*
+cp stdout long.tsv
+expect 0 vlp-embed --convert --format tsv term.vle
+same long.tsv stdout

@@ -1,0 +1,27 @@
+# The same vectors in every format, whatever the threads and the batch.
+. "$ROOT/tests/cli_helpers.sh"
+use_pictures
+expect 0 vlp-embed -j1 -b1 -o one.npy photos
+says "12 pictures, 0 texts"
+for how in "-j2 -b1" "-j2 -b5" "-j1 -b64" "-j3"; do
+    expect 0 vlp-embed $how -f -o other.npy photos
+    same one.npy other.npy
+done
+expect 0 vlp-embed -j1 -b2 -o a.vle photos
+expect 0 vlp-embed -j2 -b7 -o b.vle photos
+same a.vle b.vle
+for format in fvecs safetensors jsonl tsv vle; do
+    expect 0 vlp-embed -o "out.$format" photos
+    expect 0 vlp-embed --format $format photos
+    same "out.$format" stdout
+done
+[ "$(wc -l <out.tsv)" -eq 12 ] || fail "tsv has $(wc -l <out.tsv) lines"
+[ "$(head -1 out.tsv | cut -f1)" = photos/p00.png ] || fail "the first id is $(head -1 out.tsv | cut -f1)"
+expect 0 vlp-embed --header --format tsv photos
+[ "$(wc -l <stdout)" -eq 13 ] || fail "no header line"
+expect 2 vlp-embed -o out.npy photos/p00.png -f --format nothing
+# Nothing is overwritten.
+expect 2 vlp-embed -o one.npy photos
+says "one.npy"
+expect 1 vlp-embed -o /nonexistent/x.vle photos
+expect 1 sh -c 'vlp-embed photos >/dev/full'
