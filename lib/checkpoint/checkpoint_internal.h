@@ -31,6 +31,8 @@ bool   vlp_stored_shape_is(const struct vlp_stored *t, int ndim, const int64_t *
 const char *vlp_shape_text(char out[128], int ndim, const int64_t *dim);
 /* What the address of an element is a multiple of: 8 for F64 and I64, 2 for Q8_0. */
 size_t vlp_dtype_align(enum vlp_dtype t);
+/* Can weights have this type? */
+bool vlp_dtype_is_real(enum vlp_dtype t);
 /* The value of a scalar, whatever its type. */
 double vlp_stored_scalar(const struct vlp_stored *t);
 /* Fresh f32 memory with the values of t. */
@@ -52,11 +54,6 @@ struct vlp_bytes {
 enum vlp_status vlp_safetensors_parse(struct vlp_stored_list *list, json_t **metadata,
                                       struct vlp_arena *mem, const struct vlp_bytes *file,
                                       struct vlp_error *err);
-/* Without padding or alignment: what everybody's strict loaders take. */
-enum vlp_status vlp_safetensors_write_plain(struct vlp_output *o, const struct vlp_stored *tensors,
-                                            size_t n, const json_t *metadata,
-                                            struct vlp_error *err);
-
 /* One file of a zip archive, where it lies. */
 struct vlp_zip_entry {
     const char    *name;
@@ -141,6 +138,7 @@ enum vlp_status vlp_map_names(struct vlp_stored_list *out, struct vlp_arena *mem
 
 /* ---- layouts --------------------------------------------------------------------------------- */
 
+/* A checkpoint being opened. */
 struct vlp_opening {
     struct vlp_origin                   *source;
     const struct vlp_checkpoint_options *opt;
@@ -200,8 +198,9 @@ enum vlp_status vlp_preprocess_from_open_clip(json_t *preprocess, const json_t *
                                               const char *file, struct vlp_error *err);
 enum vlp_status vlp_preprocess_from_hf(json_t *preprocess, const json_t *cfg, const char *file,
                                        struct vlp_error *err);
-/* Keys that our own writer adds to foreign files, so that nothing is lost on the way back. */
-void vlp_preprocess_own_keys(json_t *preprocess, const json_t *own);
+/* Keys that our own writer adds to foreign files, so that nothing is lost on the way back. A
+ * cleaning is left in about.tokenizer, for vlp_vocabulary_import to complete or to drop. */
+void vlp_own_keys_apply(json_t *about, const json_t *own);
 /* merges.txt, vocab.json, tokenizer.json of the folder, when there are any: adds the tensor
  * "tokenizer.vocab" and about.tokenizer. */
 enum vlp_status vlp_vocabulary_import(struct vlp_opening *o, json_t *about, const char *cleaning);
@@ -221,6 +220,13 @@ void            vlp_merges_free(struct vlp_merges *m);
 #define VLP_CLIP_MERGES      48894
 #define VLP_CLIP_MERGES_HASH UINT64_C(0xa301521285214fb4)
 
+/* The pieces of a fingerprint, for values that are made as they go: all tensors in order of names
+ * between open and close. */
+struct vlp_fingerprint;
+struct vlp_fingerprint *vlp_fingerprint_open(const struct vlp_checkpoint *c);
+void                    vlp_fingerprint_add(struct vlp_fingerprint *f, const struct vlp_stored *t);
+void vlp_fingerprint_close(struct vlp_fingerprint *f, const struct vlp_checkpoint *c,
+                           char text[33]);
 /* Always from the values, whatever the document says. */
 void vlp_fingerprint_compute(const struct vlp_checkpoint *c, char text[33]);
 

@@ -121,7 +121,7 @@ static enum vlp_status read_preprocess(const struct hf *h, json_t *about)
     if (cfg) {
         s = vlp_preprocess_from_hf(
             p, cfg, vlp_path_join(h->o->source->mem, h->o->source->folder, name), h->o->err);
-        vlp_preprocess_own_keys(p, json_object_get(cfg, "vlp"));
+        vlp_own_keys_apply(about, json_object_get(cfg, "vlp"));
     } else {
         vlp_opening_say(h->o, "%s: no preprocessor_config.json: taking CLIP's constants",
                         h->o->source->file);

@@ -196,7 +196,7 @@ static enum vlp_status read_config(struct vlp_opening *o, json_t *about, json_t 
         vlp_preprocess_from_open_clip(p, json_object_get(top, "preprocess_cfg"), c.file, o->err));
     /* open_clip gives the pictures the model's side whatever the file says */
     json_object_set_new(p, "size", json_pack("[O, O]", side, side));
-    vlp_preprocess_own_keys(p, json_object_get(top, "vlp"));
+    vlp_own_keys_apply(about, json_object_get(top, "vlp"));
     return VLP_OK;
 }
 

@@ -15,6 +15,13 @@ static bool is_tar(const struct vlp_bytes *f)
     return f->size >= 512 && memcmp(f->data + 257, "ustar", 5) == 0;
 }
 
+/* What a clone without Git LFS leaves in the place of weights. */
+static bool is_lfs_pointer(const struct vlp_bytes *f)
+{
+    static const char head[] = "version https://git-lfs";
+    return f->size >= sizeof head - 1 && memcmp(f->data, head, sizeof head - 1) == 0;
+}
+
 enum vlp_status vlp_container_parse(struct vlp_stored_list *list, enum vlp_container *kind,
                                     json_t **metadata, struct vlp_arena *mem,
                                     const struct vlp_bytes *file, struct vlp_error *err)
@@ -31,6 +38,10 @@ enum vlp_status vlp_container_parse(struct vlp_stored_list *list, enum vlp_conta
     } else if (is_tar(file)) {
         return vlp_fail(err, VLP_ERR_SUPPORT,
                         "%s: a tar archive; weights are read from safetensors and PyTorch files",
+                        file->name);
+    } else if (is_lfs_pointer(file)) {
+        return vlp_fail(err, VLP_ERR_FORMAT,
+                        "%s: not the weights, but Git LFS's pointer to them: fetch the file itself",
                         file->name);
     } else {
         return vlp_fail(err, VLP_ERR_FORMAT,

@@ -22,8 +22,22 @@ static void add_text(struct vlp_hasher *h, const char *text)
     vlp_hasher_add(h, text, strlen(text) + 1);
 }
 
-static void add_tensor(struct vlp_hasher *h, const struct vlp_stored *t, float *chunk)
+struct vlp_fingerprint {
+    struct vlp_hasher *hasher;
+    float              chunk[CHUNK];
+};
+
+struct vlp_fingerprint *vlp_fingerprint_open(const struct vlp_checkpoint *c)
 {
+    struct vlp_fingerprint *f = vlp_malloc(sizeof *f);
+    f->hasher = vlp_hasher_open();
+    add_text(f->hasher, json_string_value(json_object_get(c->about, "family")));
+    return f;
+}
+
+void vlp_fingerprint_add(struct vlp_fingerprint *f, const struct vlp_stored *t)
+{
+    struct vlp_hasher *h = f->hasher;
     add_text(h, t->name);
     for (int i = 0; i < t->ndim; i++) {
         uint8_t dim[8];
@@ -38,8 +52,8 @@ static void add_tensor(struct vlp_hasher *h, const struct vlp_stored *t, float *
     for (size_t at = 0; at < n; at += CHUNK) {
         const size_t   count = n - at < CHUNK ? n - at : CHUNK;
         const uint8_t *from = (const uint8_t *)t->data + vlp_dtype_size(t->dtype, at);
-        vlp_to_f32(chunk, from, t->dtype, count);
-        vlp_hasher_add(h, chunk, count * sizeof *chunk);
+        vlp_to_f32(f->chunk, from, t->dtype, count);
+        vlp_hasher_add(h, f->chunk, count * sizeof *f->chunk);
     }
 }
 
@@ -99,21 +113,24 @@ static void add_tokenizer(struct vlp_hasher *h, const struct vlp_checkpoint *c)
     vlp_merges_free(&m);
 }
 
+void vlp_fingerprint_close(struct vlp_fingerprint *f, const struct vlp_checkpoint *c, char text[33])
+{
+    add_json(f->hasher, effective_config(c));
+    add_json(f->hasher, effective_preprocess(c));
+    add_tokenizer(f->hasher, c);
+    vlp_hasher_close(f->hasher, text);
+    free(f);
+}
+
 void vlp_fingerprint_compute(const struct vlp_checkpoint *c, char text[33])
 {
-    struct vlp_hasher *h = vlp_hasher_open();
-    float             *chunk = vlp_malloc(CHUNK * sizeof *chunk);
-    const char        *vocabulary =
+    struct vlp_fingerprint *f = vlp_fingerprint_open(c);
+    const char             *vocabulary =
         json_string_value(json_object_get(json_object_get(c->about, "tokenizer"), "tensor"));
-    add_text(h, json_string_value(json_object_get(c->about, "family")));
     for (size_t i = 0; i < c->n_tensors; i++)
         if (!c->tensors[i].extra && (!vocabulary || strcmp(vocabulary, c->tensors[i].name) != 0))
-            add_tensor(h, &c->tensors[i], chunk);
-    add_json(h, effective_config(c));
-    add_json(h, effective_preprocess(c));
-    add_tokenizer(h, c);
-    free(chunk);
-    vlp_hasher_close(h, text);
+            vlp_fingerprint_add(f, &c->tensors[i]);
+    vlp_fingerprint_close(f, c, text);
 }
 
 void vlp_checkpoint_fingerprint(const struct vlp_checkpoint *c, char text[33])

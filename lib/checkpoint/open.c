@@ -124,10 +124,14 @@ static void compare(void *ctx, const char *name, int ndim, const int64_t *dim, b
     }
     if (ndim == 0 && t->ndim == 1 && t->dim[0] == 1) t->ndim = 0; /* some store scalars as [1] */
     t->extra = false;
-    if (shape_fits(t, ndim, dim) && t->dtype != VLP_DTYPE_COUNT) return;
-    char have[128], want[128], text[320];
-    snprintf(text, sizeof text, "%s %s instead of %s", name, vlp_shape_text(have, t->ndim, t->dim),
-             vlp_shape_text(want, ndim, dim));
+    char have[128], want[128], text[400];
+    if (!vlp_dtype_is_real(t->dtype))
+        snprintf(text, sizeof text, "%.80s of type %s", name, vlp_dtype_name(t->dtype));
+    else if (!shape_fits(t, ndim, dim))
+        snprintf(text, sizeof text, "%.80s %s instead of %s", name,
+                 vlp_shape_text(have, t->ndim, t->dim), vlp_shape_text(want, ndim, dim));
+    else
+        return;
     vlp_name_list_add(&k->misshapen, &k->n_misshapen, text);
 }
 
@@ -148,9 +152,7 @@ static enum vlp_status check_promise(struct vlp_checkpoint *c, const char *file,
         s = vlp_fail(err, VLP_ERR_MISMATCH, "%s: %zu tensors are missing: %s", file, k.n_missing,
                      k.missing.data);
     else if (k.n_misshapen)
-        s = vlp_fail(err, VLP_ERR_MISMATCH,
-                     "%s: %zu tensors have another shape than the "
-                     "configuration: %s",
+        s = vlp_fail(err, VLP_ERR_MISMATCH, "%s: %zu tensors contradict the configuration: %s",
                      file, k.n_misshapen, k.misshapen.data);
     vlp_buf_free(&k.missing);
     vlp_buf_free(&k.misshapen);

@@ -41,19 +41,20 @@ void vlp_preprocess_by_tag(const struct vlp_opening *o, json_t *about)
     }
 }
 
-void vlp_preprocess_own_keys(json_t *preprocess, const json_t *own)
+void vlp_own_keys_apply(json_t *about, const json_t *own)
 {
     static const char *const flags[] = {"rgb_first", "crop_floor"};
-    const char              *flavour = json_string_value(json_object_get(own, "flavour"));
-    if (flavour && (strcmp(flavour, "openai") == 0 || strcmp(flavour, "hf") == 0))
-        json_object_set_new(preprocess, "flavour", json_string(flavour));
+    json_t                  *p = json_object_get(about, "preprocess");
+    json_t                  *flavour = json_object_get(own, "flavour");
+    json_t *fill = json_object_get(own, "fill"), *cleaning = json_object_get(own, "cleaning");
+    if (json_is_string(flavour)) json_object_set(p, "flavour", flavour);
+    if (json_is_integer(fill)) json_object_set(p, "fill", fill);
     for (size_t i = 0; i < VLP_COUNT(flags); i++) {
         json_t *v = json_object_get(own, flags[i]);
-        if (json_is_boolean(v)) json_object_set(preprocess, flags[i], v);
+        if (json_is_boolean(v)) json_object_set(p, flags[i], v);
     }
-    json_t *resize = json_object_get(own, "resize"), *fill = json_object_get(own, "fill");
-    if (json_is_string(resize)) json_object_set(preprocess, "resize", resize);
-    if (json_is_integer(fill)) json_object_set(preprocess, "fill", fill);
+    if (json_is_string(cleaning))
+        json_object_set_new(about, "tokenizer", json_pack("{s:O}", "cleaning", cleaning));
 }
 
 /* ---- what both kinds of files have

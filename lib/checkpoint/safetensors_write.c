@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "checkpoint_internal.h"
+#include "emit.h"
 
 enum { ALIGN = 64 };
 
@@ -72,13 +72,14 @@ static char *make_header(const struct vlp_stored *t, size_t n, const json_t *met
     return text;
 }
 
-static enum vlp_status write_all(struct vlp_output *o, const struct vlp_stored *t, size_t n,
-                                 const json_t *metadata, bool aligned, struct vlp_error *err)
+enum vlp_status vlp_safetensors_stream(struct vlp_output *o, const struct vlp_stored *heads,
+                                       size_t n, const json_t *metadata, bool aligned,
+                                       vlp_bytes_of *bytes_of, void *ctx, struct vlp_error *err)
 {
     static const char spaces[ALIGN + 1] =
         "                                                                ";
     static const char zeros[ALIGN] = {0};
-    char             *header = make_header(t, n, metadata, aligned);
+    char             *header = make_header(heads, n, metadata, aligned);
     if (!header)
         return vlp_fail(err, VLP_ERR_USAGE, "%s: the name of a tensor is not UTF-8", o->path);
     const size_t    len = strlen(header), pad = gap_before(8 + len, true);
@@ -90,23 +91,22 @@ static enum vlp_status write_all(struct vlp_output *o, const struct vlp_stored *
     if (s == VLP_OK) s = vlp_output_write(o, spaces, pad, err);
     size_t at = 0;
     for (size_t i = 0; i < n && s == VLP_OK; i++) {
-        const size_t gap = t[i].size ? gap_before(at, aligned) : 0;
+        const size_t gap = heads[i].size ? gap_before(at, aligned) : 0;
         s = vlp_output_write(o, zeros, gap, err);
-        if (s == VLP_OK) s = vlp_output_write(o, t[i].data, t[i].size, err);
-        at += gap + t[i].size;
+        if (s == VLP_OK) s = vlp_output_write(o, bytes_of(ctx, i), heads[i].size, err);
+        at += gap + heads[i].size;
     }
     free(header);
     return s;
 }
 
+static const void *data_of(void *ctx, size_t i)
+{
+    return ((const struct vlp_stored *)ctx)[i].data;
+}
+
 enum vlp_status vlp_safetensors_write(struct vlp_output *o, const struct vlp_stored *tensors,
                                       size_t n, const json_t *metadata, struct vlp_error *err)
 {
-    return write_all(o, tensors, n, metadata, true, err);
-}
-
-enum vlp_status vlp_safetensors_write_plain(struct vlp_output *o, const struct vlp_stored *tensors,
-                                            size_t n, const json_t *metadata, struct vlp_error *err)
-{
-    return write_all(o, tensors, n, metadata, false, err);
+    return vlp_safetensors_stream(o, tensors, n, metadata, true, data_of, (void *)tensors, err);
 }

@@ -71,6 +71,11 @@ size_t vlp_dtype_align(enum vlp_dtype t)
     return t == VLP_Q8_0 ? 2 : vlp_dtype_size(t, 1);
 }
 
+bool vlp_dtype_is_real(enum vlp_dtype t)
+{
+    return t == VLP_F32 || t == VLP_F16 || t == VLP_BF16 || t == VLP_F64 || t == VLP_Q8_0;
+}
+
 double vlp_stored_scalar(const struct vlp_stored *t)
 {
     switch (t->dtype) {

@@ -61,27 +61,39 @@ static enum vlp_status from_merges(struct vlp_buf *out, const struct vlp_opening
     return s;
 }
 
+/* The tensor, and what the document says about it. */
+static void carry(struct vlp_opening *o, json_t *about, const struct vlp_buf *text,
+                  const char *cleaning)
+{
+    const char *own =
+        json_string_value(json_object_get(json_object_get(about, "tokenizer"), "cleaning"));
+    const struct vlp_stored t = {
+        .name = "tokenizer.vocab",
+        .dtype = VLP_U8,
+        .ndim = 1,
+        .dim = {(int64_t)text->len},
+        .data = vlp_arena_strndup(&o->out->mem, text->data, text->len),
+        .size = text->len,
+    };
+    vlp_checkpoint_add(o->out, &t);
+    json_object_set_new(about, "tokenizer",
+                        json_pack("{s:s, s:s, s:s}", "kind", "clip_bpe", "cleaning",
+                                  own ? own : cleaning, "tensor", t.name));
+}
+
 enum vlp_status vlp_vocabulary_import(struct vlp_opening *o, json_t *about, const char *cleaning)
 {
-    /* beside a file given by its own name may lie anything */
-    if (!o->source->is_folder && strcmp(cleaning, "hf") != 0) return VLP_OK;
     struct vlp_buf  text = {0};
-    enum vlp_status s = from_merges(&text, o);
-    if (s == VLP_OK && text.len == 0) s = from_tokenizer_json(&text, o);
-    if (s == VLP_OK && text.len > 0) {
-        const struct vlp_stored t = {
-            .name = "tokenizer.vocab",
-            .dtype = VLP_U8,
-            .ndim = 1,
-            .dim = {(int64_t)text.len},
-            .data = vlp_arena_strndup(&o->out->mem, text.data, text.len),
-            .size = text.len,
-        };
-        vlp_checkpoint_add(o->out, &t);
-        json_object_set_new(about, "tokenizer",
-                            json_pack("{s:s, s:s, s:s}", "kind", "clip_bpe", "cleaning", cleaning,
-                                      "tensor", t.name));
+    enum vlp_status s = VLP_OK;
+    /* beside a file of OpenAI's names, given by its own name, may lie anything */
+    if (o->source->is_folder || strcmp(cleaning, "hf") == 0) {
+        s = from_merges(&text, o);
+        if (s == VLP_OK && text.len == 0) s = from_tokenizer_json(&text, o);
     }
+    if (s == VLP_OK && text.len > 0)
+        carry(o, about, &text, cleaning);
+    else
+        json_object_del(about, "tokenizer");
     vlp_buf_free(&text);
     return s;
 }

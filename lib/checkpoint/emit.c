@@ -1,0 +1,166 @@
+/*
+ * emit.c -- one tensor at a time from its stored form to the form a file wants.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "emit.h"
+
+void vlp_emit_list_free(struct vlp_emit_list *l)
+{
+    free(l->item);
+    vlp_buf_free(&l->wide);
+    vlp_buf_free(&l->out);
+    *l = (struct vlp_emit_list){0};
+}
+
+void vlp_emit_add(struct vlp_emit_list *l, const char *name, const struct vlp_stored *from,
+                  enum vlp_dtype dtype, bool transpose, int part)
+{
+    struct vlp_stored head = *from;
+    head.name = vlp_arena_strdup(l->names, name);
+    head.dtype = dtype;
+    head.data = NULL;
+    if (part >= 0) head.dim[0] /= 3;
+    if (transpose) {
+        head.dim[0] = from->dim[1];
+        head.dim[1] = from->dim[0];
+    }
+    head.size = vlp_dtype_size(dtype, vlp_stored_numel(&head));
+    if (l->n == l->cap) {
+        l->cap = l->cap ? 2 * l->cap : 256;
+        l->item = vlp_realloc(l->item, l->cap * sizeof *l->item);
+    }
+    l->item[l->n++] = (struct vlp_emit){head, from, transpose, part};
+}
+
+static void *room(struct vlp_buf *b, size_t size)
+{
+    vlp_buf_clear(b);
+    vlp_buf_reserve(b, size + 1);
+    return b->data;
+}
+
+static void transpose(float *to, const float *from, size_t rows, size_t cols)
+{
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < cols; j++) to[j * rows + i] = from[i * cols + j];
+}
+
+const void *vlp_emit_bytes(struct vlp_emit_list *l, size_t i)
+{
+    const struct vlp_emit   *e = &l->item[i];
+    const struct vlp_stored *from = e->from;
+    const size_t             n = vlp_stored_numel(&e->head);
+    const size_t             skip = e->part > 0 ? n * (size_t)e->part : 0;
+    const uint8_t           *data = (const uint8_t *)from->data + vlp_dtype_size(from->dtype, skip);
+    if (e->head.dtype == from->dtype && !e->transpose) return data;
+
+    float *wide = room(&l->wide, n * sizeof *wide);
+    vlp_to_f32(wide, data, from->dtype, n);
+    if (from->mapped) vlp_map_forget(data, vlp_dtype_size(from->dtype, n));
+    if (e->transpose) {
+        float *turned = room(&l->out, n * sizeof *turned);
+        transpose(turned, wide, (size_t)from->dim[0], (size_t)from->dim[1]);
+        if (e->head.dtype == VLP_F32) return turned;
+        memcpy(wide, turned, n * sizeof *wide);
+    }
+    if (e->head.dtype == VLP_F32) return wide;
+    void *out = room(&l->out, e->head.size);
+    vlp_from_f32(out, e->head.dtype, wide, n);
+    return out;
+}
+
+/* Blocks run along rows, which must consist of whole ones; position tables are added, not
+ * multiplied, and stay finer. */
+static bool suits_blocks(const struct vlp_stored *t)
+{
+    size_t row = 1;
+    for (int i = 1; i < t->ndim; i++) row *= (size_t)t->dim[i];
+    return row % VLP_Q8_0_BLOCK == 0 && !strstr(t->name, "positional_embedding");
+}
+
+enum vlp_dtype vlp_emit_dtype(const struct vlp_stored *t, const struct vlp_convert *how)
+{
+    const bool foreign = how->layout != VLP_LAYOUT_VLP;
+    if (!vlp_dtype_is_real(t->dtype)) return t->dtype;
+    if (how->keep_dtype) return foreign && t->dtype == VLP_Q8_0 ? VLP_F32 : t->dtype;
+    if (foreign) return how->dtype;
+    if (t->ndim < 2) return VLP_F32;
+    return how->dtype == VLP_Q8_0 && !suits_blocks(t) ? VLP_F16 : how->dtype;
+}
+
+static const void *bytes_of(void *ctx, size_t i)
+{
+    return vlp_emit_bytes(ctx, i);
+}
+
+enum vlp_status vlp_emit_write(struct vlp_emit_list *l, struct vlp_output *o,
+                               const json_t *metadata, bool aligned, struct vlp_error *err)
+{
+    struct vlp_stored *heads = vlp_calloc(l->n + 1, sizeof *heads);
+    for (size_t i = 0; i < l->n; i++) heads[i] = l->item[i].head;
+    const enum vlp_status s =
+        vlp_safetensors_stream(o, heads, l->n, metadata, aligned, bytes_of, l, err);
+    free(heads);
+    return s;
+}
+
+/* ---- folders
+ * ------------------------------------------------------------------------------------- */
+
+enum vlp_status vlp_folder_make(const char *path, struct vlp_error *err)
+{
+    if (mkdir(path, 0777) == 0 || (errno == EEXIST && vlp_is_dir(path))) return VLP_OK;
+    return vlp_fail(err, VLP_ERR_IO, "%s: %s", path, strerror(errno));
+}
+
+static enum vlp_status open_in(struct vlp_output *o, const char *folder, const char *name,
+                               bool force, struct vlp_error *err)
+{
+    struct vlp_buf path = {0};
+    vlp_buf_printf(&path, "%s/%s", folder, name);
+    const enum vlp_status s = vlp_output_open(o, path.data, force, err);
+    vlp_buf_free(&path);
+    return s;
+}
+
+enum vlp_status vlp_folder_write(const char *folder, const char *name, const void *data, size_t len,
+                                 bool force, struct vlp_error *err)
+{
+    struct vlp_output o;
+    VLP_TRY(open_in(&o, folder, name, force, err));
+    enum vlp_status s = vlp_output_write(&o, data, len, err);
+    if (s == VLP_OK) s = vlp_output_commit(&o, err);
+    vlp_output_abort(&o);
+    return s;
+}
+
+enum vlp_status vlp_folder_write_json(const char *folder, const char *name, const json_t *v,
+                                      bool force, struct vlp_error *err)
+{
+    char          *text = json_dumps(v, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
+    struct vlp_buf line = {0};
+    vlp_buf_printf(&line, "%s\n", text);
+    const enum vlp_status s = vlp_folder_write(folder, name, line.data, line.len, force, err);
+    vlp_buf_free(&line);
+    free(text);
+    return s;
+}
+
+enum vlp_status vlp_folder_write_tensors(const char *folder, const char *name,
+                                         struct vlp_emit_list *l, bool force, struct vlp_error *err)
+{
+    struct vlp_output o;
+    json_t           *metadata = json_pack("{s:s}", "format", "pt");
+    enum vlp_status   s = open_in(&o, folder, name, force, err);
+    if (s == VLP_OK) {
+        s = vlp_emit_write(l, &o, metadata, false, err);
+        if (s == VLP_OK) s = vlp_output_commit(&o, err);
+        vlp_output_abort(&o);
+    }
+    json_decref(metadata);
+    return s;
+}

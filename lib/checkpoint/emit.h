@@ -1,0 +1,62 @@
+/*
+ * emit.h -- tensors on their way out: cast, transposed or split one at a time, so that a model of
+ * many gigabytes needs memory for its largest tensor only.
+ */
+#ifndef VLP_EMIT_H
+#define VLP_EMIT_H
+
+#include "checkpoint_internal.h"
+
+struct vlp_emit {
+    struct vlp_stored        head; /* what the file will say; data is NULL */
+    const struct vlp_stored *from;
+    bool                     transpose;
+    int part; /* 0, 1, 2: a third of `from` along its first dimension; -1: all */
+};
+struct vlp_emit_list {
+    struct vlp_emit  *item;
+    size_t            n, cap;
+    struct vlp_arena *names;
+    struct vlp_buf    wide, out; /* scratch */
+};
+void vlp_emit_list_free(struct vlp_emit_list *l);
+void vlp_emit_add(struct vlp_emit_list *l, const char *name, const struct vlp_stored *from,
+                  enum vlp_dtype dtype, bool transpose, int part);
+/* The bytes of item i, valid until the next call. */
+const void *vlp_emit_bytes(struct vlp_emit_list *l, size_t i);
+/* The type in which `how` stores a tensor. */
+enum vlp_dtype vlp_emit_dtype(const struct vlp_stored *t, const struct vlp_convert *how);
+
+/* How a safetensors writer gets at the bytes of tensor i. */
+typedef const void *vlp_bytes_of(void *ctx, size_t i);
+enum vlp_status     vlp_safetensors_stream(struct vlp_output *o, const struct vlp_stored *heads,
+                                           size_t n, const json_t *metadata, bool aligned,
+                                           vlp_bytes_of *bytes_of, void *ctx, struct vlp_error *err);
+/* All of the list, in its order, to o. */
+enum vlp_status vlp_emit_write(struct vlp_emit_list *l, struct vlp_output *o,
+                               const json_t *metadata, bool aligned, struct vlp_error *err);
+
+/* `path` as a folder, made if need be. */
+enum vlp_status vlp_folder_make(const char *path, struct vlp_error *err);
+/* A JSON file or a text file in it, there whole or not at all. */
+enum vlp_status vlp_folder_write_json(const char *folder, const char *name, const json_t *v,
+                                      bool force, struct vlp_error *err);
+enum vlp_status vlp_folder_write(const char *folder, const char *name, const void *data, size_t len,
+                                 bool force, struct vlp_error *err);
+enum vlp_status vlp_folder_write_tensors(const char *folder, const char *name,
+                                         struct vlp_emit_list *l, bool force,
+                                         struct vlp_error *err);
+/* vocab.json and merges.txt of the checkpoint's vocabulary, when it carries one. */
+enum vlp_status vlp_vocabulary_export(const struct vlp_checkpoint *c, const char *folder,
+                                      bool force, struct vlp_error *err);
+/* What foreign preprocessing files cannot say; see vlp_own_keys_apply. */
+json_t *vlp_own_keys_of(const struct vlp_checkpoint *c);
+
+enum vlp_status vlp_write_own(const struct vlp_checkpoint *c, const char *path,
+                              const struct vlp_convert *how, struct vlp_error *err);
+enum vlp_status vlp_write_open_clip(const struct vlp_checkpoint *c, const char *path,
+                                    const struct vlp_convert *how, struct vlp_error *err);
+enum vlp_status vlp_write_hf(const struct vlp_checkpoint *c, const char *path,
+                             const struct vlp_convert *how, struct vlp_error *err);
+
+#endif

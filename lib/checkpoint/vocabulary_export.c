@@ -1,0 +1,110 @@
+/*
+ * vocabulary_export.c -- vocab.json and merges.txt from the merges that a checkpoint carries.
+ *
+ *   ids 0..255      one symbol per byte, the printable bytes first
+ *   ids 256..511    the same at the end of a word
+ *   then            each merge's two halves joined, in order
+ *   the last two    start and end of text
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "emit.h"
+
+json_t *vlp_own_keys_of(const struct vlp_checkpoint *c)
+{
+    static const char *const keys[] = {"flavour", "rgb_first", "crop_floor", "fill"};
+    const json_t            *p = json_object_get(c->about, "preprocess");
+    json_t                  *own = json_object();
+    for (size_t i = 0; i < VLP_COUNT(keys); i++)
+        json_object_set(own, keys[i], json_object_get(p, keys[i]));
+    json_t *cleaning = json_object_get(json_object_get(c->about, "tokenizer"), "cleaning");
+    if (cleaning) json_object_set(own, "cleaning", cleaning);
+    return own;
+}
+
+static bool is_printable(int byte)
+{
+    return (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
+}
+
+/* The code points of the 256 byte symbols, in the order of their ids. */
+static void byte_symbols(uint32_t out[256])
+{
+    int      n = 0;
+    uint32_t next = 0x100;
+    for (int b = 0; b < 256; b++)
+        if (is_printable(b)) out[n++] = (uint32_t)b;
+    for (int b = 0; b < 256; b++)
+        if (!is_printable(b)) out[n++] = next++;
+}
+
+static json_t *make_vocab(const struct vlp_merges *m)
+{
+    json_t  *vocab = json_object();
+    uint32_t symbol[256];
+    int      id = 0;
+    byte_symbols(symbol);
+    for (int ends = 0; ends < 2; ends++) {
+        for (int i = 0; i < 256; i++) {
+            char      text[16];
+            const int n = vlp_utf8_put(text, symbol[i]);
+            strcpy(text + n, ends ? "</w>" : "");
+            json_object_set_new(vocab, text, json_integer(id++));
+        }
+    }
+    struct vlp_buf piece = {0};
+    for (const char *p = m->text, *end = m->text + m->len; p < end;) {
+        const char *stop = memchr(p, '\n', (size_t)(end - p));
+        if (!stop) stop = end;
+        vlp_buf_clear(&piece);
+        for (; p < stop; p++)
+            if (*p != ' ' && *p != '\r') vlp_buf_add_char(&piece, *p);
+        if (piece.len) json_object_set_new(vocab, piece.data, json_integer(id++));
+        p = stop + 1;
+    }
+    vlp_buf_free(&piece);
+    json_object_set_new(vocab, "<|startoftext|>", json_integer(id++));
+    json_object_set_new(vocab, "<|endoftext|>", json_integer(id++));
+    return vocab;
+}
+
+/* A vocabulary of another model in this folder would be read as this one's. */
+static enum vlp_status remove_stale(const char *folder, bool force, struct vlp_error *err)
+{
+    static const char *const names[] = {"vocab.json", "merges.txt", "tokenizer.json",
+                                        "tokenizer_config.json"};
+    enum vlp_status          s = VLP_OK;
+    for (size_t i = 0; i < VLP_COUNT(names) && s == VLP_OK; i++) {
+        struct vlp_buf path = {0};
+        vlp_buf_printf(&path, "%s/%s", folder, names[i]);
+        if (vlp_file_exists(path.data) && !force)
+            s = vlp_fail(err, VLP_ERR_EXISTS, "%s: exists and is of another model (-f removes it)",
+                         path.data);
+        else if (vlp_file_exists(path.data) && unlink(path.data) != 0)
+            s = vlp_fail(err, VLP_ERR_IO, "%s: %s", path.data, strerror(errno));
+        vlp_buf_free(&path);
+    }
+    return s;
+}
+
+enum vlp_status vlp_vocabulary_export(const struct vlp_checkpoint *c, const char *folder,
+                                      bool force, struct vlp_error *err)
+{
+    struct vlp_merges m;
+    VLP_TRY(vlp_merges_of(&m, c, err));
+    if (!m.text) return remove_stale(folder, force, err);
+    json_t        *vocab = make_vocab(&m);
+    struct vlp_buf merges = {0};
+    vlp_buf_add_str(&merges, "#version: 0.2\n");
+    vlp_buf_add(&merges, m.text, m.len);
+    if (m.len) vlp_buf_add_char(&merges, '\n');
+    enum vlp_status s = vlp_folder_write_json(folder, "vocab.json", vocab, force, err);
+    if (s == VLP_OK)
+        s = vlp_folder_write(folder, "merges.txt", merges.data, merges.len, force, err);
+    vlp_buf_free(&merges);
+    json_decref(vocab);
+    vlp_merges_free(&m);
+    return s;
+}

@@ -1,0 +1,127 @@
+/*
+ * write_open_clip.c -- a folder as open_clip reads it.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "emit.h"
+
+static json_int_t count(const json_t *o, const char *key)
+{
+    return json_integer_value(json_object_get(o, key));
+}
+
+/* A ratio r with int(width * r) == mlp, as plain as can be. */
+static json_t *mlp_ratio(const json_t *tower)
+{
+    const double width = (double)count(tower, "width"), mlp = (double)count(tower, "mlp");
+    double       ratio = mlp / width;
+    while (trunc(width * ratio) < mlp) ratio = nextafter(ratio, INFINITY);
+    return json_real(ratio);
+}
+
+static void set_tower(json_t *out, const json_t *tower)
+{
+    const double eps = json_number_value(json_object_get(tower, "ln_eps"));
+    json_object_set(out, "width", json_object_get(tower, "width"));
+    json_object_set(out, "layers", json_object_get(tower, "layers"));
+    if (count(tower, "mlp") != 4 * count(tower, "width"))
+        json_object_set_new(out, "mlp_ratio", mlp_ratio(tower));
+    if (eps != 1e-5) json_object_set_new(out, "norm_kwargs", json_pack("{s:f}", "eps", eps));
+    if (json_is_true(json_object_get(tower, "layer_scale")))
+        json_object_set_new(out, "ls_init_value", json_real(1e-5));
+}
+
+static json_t *vision_cfg(const json_t *vision)
+{
+    json_t    *out = json_object();
+    const bool vit = strcmp(json_string_value(json_object_get(vision, "kind")), "vit") == 0;
+    json_object_set(out, "image_size", json_object_get(vision, "image_size"));
+    json_int_t width = count(vision, "width");
+    if (vit) {
+        set_tower(out, vision);
+        json_object_set(out, "patch_size", json_object_get(vision, "patch_size"));
+    } else {
+        json_object_set(out, "width", json_object_get(vision, "width"));
+        json_object_set(out, "layers", json_object_get(vision, "layers"));
+        json_object_set_new(out, "patch_size", json_null());
+        width *= 32;
+    }
+    if (width != 64 * count(vision, "heads"))
+        json_object_set_new(out, "head_width", json_integer(width / count(vision, "heads")));
+    return out;
+}
+
+static json_t *text_cfg(const json_t *text)
+{
+    json_t *out = json_object();
+    json_object_set(out, "context_length", json_object_get(text, "context"));
+    json_object_set(out, "vocab_size", json_object_get(text, "vocab"));
+    json_object_set(out, "heads", json_object_get(text, "heads"));
+    set_tower(out, text);
+    return out;
+}
+
+static json_t *preprocess_cfg(const json_t *p)
+{
+    const json_t *size = json_object_get(p, "size"), *fill = json_object_get(p, "fill");
+    return json_pack("{s:O, s:O, s:O, s:O, s:O, s:[O, O]}", "mean", json_object_get(p, "mean"),
+                     "std", json_object_get(p, "std"), "interpolation",
+                     json_object_get(p, "filter"), "resize_mode", json_object_get(p, "resize"),
+                     "fill_color", fill, "size", json_array_get(size, 1), json_array_get(size, 0));
+}
+
+static json_t *make_config(const struct vlp_checkpoint *c)
+{
+    const json_t *config = json_object_get(c->about, "config");
+    const char   *act = json_string_value(json_object_get(config, "activation"));
+    json_t *model = json_pack("{s:O, s:o, s:o}", "embed_dim", json_object_get(config, "embed_dim"),
+                              "vision_cfg", vision_cfg(json_object_get(config, "vision")),
+                              "text_cfg", text_cfg(json_object_get(config, "text")));
+    if (strcmp(act, "quick_gelu") == 0) json_object_set_new(model, "quick_gelu", json_true());
+    return json_pack("{s:o, s:o, s:o}", "model_cfg", model, "preprocess_cfg",
+                     preprocess_cfg(json_object_get(c->about, "preprocess")), "vlp",
+                     vlp_own_keys_of(c));
+}
+
+/* open_clip gives every picture the size that the model is configured for. */
+static enum vlp_status check(const struct vlp_checkpoint *c, const char *path,
+                             struct vlp_error *err)
+{
+    const json_t *p = json_object_get(c->about, "preprocess");
+    const json_t *vision = json_object_get(json_object_get(c->about, "config"), "vision");
+    const json_t *size = json_object_get(p, "size"), *side = json_object_get(vision, "image_size");
+    if (json_equal(json_array_get(size, 0), side) && json_equal(json_array_get(size, 1), side))
+        return VLP_OK;
+    return vlp_fail(err, VLP_ERR_SUPPORT,
+                    "%s: open_clip cannot say that pictures have another size than the model is "
+                    "configured for",
+                    path);
+}
+
+enum vlp_status vlp_write_open_clip(const struct vlp_checkpoint *c, const char *path,
+                                    const struct vlp_convert *how, struct vlp_error *err)
+{
+    VLP_TRY(check(c, path, err));
+    VLP_TRY(vlp_folder_make(path, err));
+    const char *vocabulary =
+        json_string_value(json_object_get(json_object_get(c->about, "tokenizer"), "tensor"));
+    struct vlp_arena names;
+    vlp_arena_init(&names);
+    struct vlp_emit_list l = {.names = &names};
+    for (size_t i = 0; i < c->n_tensors; i++) {
+        const struct vlp_stored *t = &c->tensors[i];
+        if (t->extra || (vocabulary && strcmp(t->name, vocabulary) == 0)) continue;
+        vlp_emit_add(&l, t->name, t, vlp_emit_dtype(t, how), false, -1);
+    }
+    json_t         *config = make_config(c);
+    enum vlp_status s =
+        vlp_folder_write_tensors(path, "open_clip_model.safetensors", &l, how->force, err);
+    if (s == VLP_OK)
+        s = vlp_folder_write_json(path, "open_clip_config.json", config, how->force, err);
+    if (s == VLP_OK) s = vlp_vocabulary_export(c, path, how->force, err);
+    json_decref(config);
+    vlp_emit_list_free(&l);
+    vlp_arena_free(&names);
+    return s;
+}
