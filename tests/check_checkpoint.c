@@ -1,0 +1,859 @@
+/*
+ * check_checkpoint.c -- every released layout to one form and back, and damaged files by name.
+ */
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <vlp/checkpoint.h>
+
+#include "checkpoint/checkpoint_internal.h"
+#include "checkpoint_build.h"
+
+#define GOLDEN "tests/golden/clip/"
+
+static struct vlp_error err;
+
+struct said {
+    struct vlp_buf all;
+};
+static void listen(void *ctx, const char *sentence)
+{
+    struct said *s = ctx;
+    vlp_buf_printf(&s->all, "%s\n", sentence);
+}
+
+static void open_ok(struct vlp_checkpoint *c, const char *path,
+                    const struct vlp_checkpoint_options *opt)
+{
+    ck_assert_msg(vlp_checkpoint_open(c, path, opt, &err) == VLP_OK, "%s: %s", path, err.text);
+}
+
+/* about.a.b.c as text. */
+static const char *text_at(const struct vlp_checkpoint *c, const char *path)
+{
+    static char   number[40];
+    const json_t *v = c->about;
+    char          copy[128], *save = NULL;
+    snprintf(copy, sizeof copy, "%s", path);
+    for (char *p = strtok_r(copy, ".", &save); p; p = strtok_r(NULL, ".", &save))
+        v = json_object_get(v, p);
+    if (json_is_string(v)) return json_string_value(v);
+    if (json_is_number(v))
+        snprintf(number, sizeof number, "%g", json_number_value(v));
+    else
+        snprintf(number, sizeof number, "%s",
+                 json_is_true(v)    ? "true"
+                 : json_is_false(v) ? "false"
+                                    : "none");
+    return number;
+}
+
+static bool same_values(const struct vlp_stored *a, const struct vlp_stored *b)
+{
+    struct vlp_arena mem;
+    if (!vlp_stored_shape_is(a, b->ndim, b->dim)) return false;
+    vlp_arena_init(&mem);
+    const bool same =
+        memcmp(vlp_stored_f32(&mem, a), vlp_stored_f32(&mem, b), 4 * vlp_stored_numel(a)) == 0;
+    vlp_arena_free(&mem);
+    return same;
+}
+
+/* ---- the golden folders
+ * ------------------------------------------------------------------------------ */
+
+static const struct golden {
+    const char *path, *layout, *activation, *activation_from, *flavour;
+    int         n_tensors, vision_heads, text_heads, image_size;
+} golden[] = {
+    {"hf-bin", "hf", "quick_gelu", "config", "hf", 62, 4, 4, 32},
+    {"hf-gelu-sharded", "hf", "gelu", "config", "hf", 62, 4, 4, 32},
+    {"hf-quick", "hf", "quick_gelu", "config", "hf", 62, 4, 4, 32},
+    {"interp-hf", "hf", "quick_gelu", "config", "hf", 62, 4, 4, 32},
+    {"interp-openclip", "open_clip", "quick_gelu", "config", "openai", 62, 1, 4, 56},
+    {"legacy-nonzip", "open_clip", "gelu", "default", "openai", 62, 1, 1, 32},
+    {"openai-resnet", "openai", "quick_gelu", "layout", "openai", 149, 4, 1, 64},
+    {"openai-vit/model.pt", "openai", "quick_gelu", "layout", "openai", 62, 1, 1, 32},
+    {"openclip-customtext", "open_clip", "gelu", "config", "openai", 62, 1, 4, 32},
+    {"openclip-gelu", "open_clip", "gelu", "config", "openai", 62, 2, 4, 32},
+    {"openclip-quick", "open_clip", "quick_gelu", "config", "openai", 62, 1, 4, 32},
+    {"statedict-bf16", "open_clip", "gelu", "default", "openai", 62, 1, 1, 32},
+    {"statedict-module", "open_clip", "gelu", "default", "openai", 62, 1, 1, 32},
+    {"end-to-end/model", "hf", "quick_gelu", "config", "hf", 63, 2, 2, 64},
+};
+
+START_TEST(every_released_layout_opens_with_canonical_names)
+{
+    const struct golden  *g = &golden[_i];
+    struct vlp_checkpoint c;
+    char                  path[256];
+    snprintf(path, sizeof path, GOLDEN "%s", g->path);
+    open_ok(&c, path, NULL);
+    ck_assert_str_eq(text_at(&c, "source.layout"), g->layout);
+    ck_assert_str_eq(text_at(&c, "config.activation"), g->activation);
+    ck_assert_str_eq(text_at(&c, "source.activation_from"), g->activation_from);
+    ck_assert_str_eq(text_at(&c, "preprocess.flavour"), g->flavour);
+    ck_assert_int_eq(atoi(text_at(&c, "config.vision.heads")), g->vision_heads);
+    ck_assert_int_eq(atoi(text_at(&c, "config.text.heads")), g->text_heads);
+    ck_assert_int_eq(atoi(text_at(&c, "config.vision.image_size")), g->image_size);
+    ck_assert_int_eq((int)c.n_tensors, g->n_tensors);
+    ck_assert_ptr_nonnull(vlp_checkpoint_find(&c, "logit_scale"));
+    ck_assert_int_eq(vlp_checkpoint_find(&c, "logit_scale")->ndim, 0);
+    ck_assert_ptr_nonnull(vlp_checkpoint_find(&c, "transformer.resblocks.1.attn.in_proj_weight"));
+    ck_assert_ptr_null(vlp_checkpoint_find(&c, "input_resolution"));
+    for (size_t i = 0; i < c.n_tensors; i++) {
+        ck_assert(!c.tensors[i].extra);
+        ck_assert(i == 0 || strcmp(c.tensors[i - 1].name, c.tensors[i].name) < 0);
+    }
+    ck_assert_uint_eq(vlp_checkpoint_verify(&c, NULL, NULL, NULL), 0);
+    vlp_checkpoint_close(&c);
+}
+END_TEST
+
+START_TEST(open_clip_configuration_is_read_to_the_last_key)
+{
+    struct vlp_checkpoint c;
+    open_ok(&c, GOLDEN "openclip-gelu", NULL);
+    ck_assert_str_eq(text_at(&c, "config.vision.mlp"), "349"); /* int(80 * 4.3637) */
+    ck_assert_str_eq(text_at(&c, "preprocess.resize"), "squash");
+    ck_assert_double_eq(json_number_value(json_array_get(
+                            json_object_get(json_object_get(c.about, "preprocess"), "mean"), 2)),
+                        0.5);
+    vlp_checkpoint_close(&c);
+    open_ok(&c, GOLDEN "interp-openclip", NULL);
+    ck_assert_str_eq(text_at(&c, "config.vision.interpolate"), "open_clip");
+    ck_assert_int_eq(vlp_checkpoint_find(&c, "visual.positional_embedding")->dim[0], 17);
+    vlp_checkpoint_close(&c);
+    open_ok(&c, GOLDEN "interp-hf", NULL);
+    ck_assert_str_eq(text_at(&c, "config.vision.interpolate"), "hf");
+    ck_assert_int_eq((int)json_integer_value(json_array_get(
+                         json_object_get(json_object_get(c.about, "preprocess"), "size"), 0)),
+                     56);
+    vlp_checkpoint_close(&c);
+}
+END_TEST
+
+START_TEST(hugging_face_projections_are_stacked_and_transposed)
+{
+    struct vlp_checkpoint               c, raw;
+    const struct vlp_checkpoint_options as_it_is = {.raw = true};
+    open_ok(&c, GOLDEN "hf-quick", NULL);
+    open_ok(&raw, GOLDEN "hf-quick", &as_it_is);
+    ck_assert_ptr_null(raw.about);
+    static const char *const part[] = {"q_proj", "k_proj", "v_proj"};
+    const struct vlp_stored *qkv =
+        vlp_checkpoint_find(&c, "visual.transformer.resblocks.1.attn.in_proj_weight");
+    ck_assert(vlp_stored_shape_is(qkv, 2, (int64_t[]){192, 64}));
+    for (int i = 0; i < 3; i++) {
+        char name[128];
+        snprintf(name, sizeof name, "vision_model.encoder.layers.1.self_attn.%s.weight", part[i]);
+        const struct vlp_stored *t = vlp_checkpoint_find(&raw, name);
+        ck_assert(memcmp((const char *)qkv->data + (size_t)i * t->size, t->data, t->size) == 0);
+    }
+    const struct vlp_stored *p = vlp_checkpoint_find(&c, "text_projection");
+    const struct vlp_stored *w = vlp_checkpoint_find(&raw, "text_projection.weight");
+    const float             *a = p->data, *b = w->data;
+    ck_assert(vlp_stored_shape_is(p, 2, (int64_t[]){64, 32}));
+    for (int i = 0; i < 64; i++)
+        for (int j = 0; j < 32; j++) ck_assert_float_eq(a[i * 32 + j], b[j * 64 + i]);
+    vlp_checkpoint_close(&c);
+    vlp_checkpoint_close(&raw);
+}
+END_TEST
+
+START_TEST(containers_of_the_same_weights_agree)
+{
+    struct vlp_checkpoint a, b;
+    char                  fa[33], fb[33];
+    open_ok(&a, GOLDEN "statedict-module", NULL);
+    open_ok(&b, GOLDEN "legacy-nonzip", NULL);
+    for (size_t i = 0; i < a.n_tensors; i++) {
+        ck_assert_str_eq(a.tensors[i].name, b.tensors[i].name);
+        ck_assert(same_values(&a.tensors[i], &b.tensors[i]));
+    }
+    vlp_checkpoint_fingerprint(&a, fa);
+    vlp_checkpoint_fingerprint(&b, fb);
+    ck_assert_str_eq(fa, fb);
+    vlp_checkpoint_close(&b);
+    /* bf16 is the same weights, rounded */
+    open_ok(&b, GOLDEN "statedict-bf16", NULL);
+    for (size_t i = 0; i < a.n_tensors; i++) {
+        const struct vlp_stored *x = &a.tensors[i], *y = &b.tensors[i];
+        ck_assert_int_eq(y->dtype, VLP_BF16);
+        for (size_t k = 0; k < vlp_stored_numel(x); k++)
+            ck_assert_uint_eq(vlp_f32_to_bf16(((const float *)x->data)[k]),
+                              ((const uint16_t *)y->data)[k]);
+    }
+    vlp_checkpoint_close(&a);
+    vlp_checkpoint_close(&b);
+}
+END_TEST
+
+/* ---- what was chosen is said
+ * -------------------------------------------------------------------------- */
+
+/* A folder of its own with a link to golden weights under another name. */
+static void link_as(char path[4096], const char *target, const char *name)
+{
+    char real[4096];
+    ck_assert_ptr_nonnull(realpath(target, real));
+    build_file(path, name, "", 0);
+    unlink(path);
+    ck_assert_int_eq(symlink(real, path), 0);
+}
+
+static void write_beside(const char *path, const char *name, const char *text)
+{
+    char file[8192];
+    snprintf(file, sizeof file, "%.*s%s", (int)(vlp_path_base(path) - path), path, name);
+    FILE *f = fopen(file, "w");
+    ck_assert_ptr_nonnull(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+static const char *folder_of(const char *path)
+{
+    static char folder[4096];
+    snprintf(folder, sizeof folder, "%.*s", (int)(vlp_path_base(path) - path), path);
+    return folder;
+}
+
+static const struct {
+    const char *name, *activation, *from;
+} tags[] = {
+    {"ViT-B-32-openai.safetensors", "quick_gelu", "tag"},
+    {"vit_b_16-laion400m_e32-55e67d44.safetensors", "gelu", "tag"},
+    {"vit_b_32-quickgelu-laion400m_e32-46683a32.safetensors", "quick_gelu", "tag"},
+    {"rn50-quickgelu-yfcc15m-455df137.safetensors", "quick_gelu", "tag"},
+    {"rn101-yfcc15m.safetensors", "quick_gelu", "tag"},
+    {"RN50.cc12m.safetensors", "quick_gelu", "tag"},
+    {"b16_metaclip_400m.safetensors", "quick_gelu", "tag"},
+    {"h14-MetaCLIP-FullCC.safetensors", "quick_gelu", "tag"},
+    {"h14_metaclip_altogether.safetensors", "gelu", "tag"},
+    {"vit-b-16-dfn2b.safetensors", "quick_gelu", "tag"},
+    {"vit-b-16-dfn2b_s39b.safetensors", "gelu", "tag"},
+    {"vit-h-14-dfn5b.safetensors", "quick_gelu", "tag"},
+    {"CLIP-ViT-B-16-laion2B-s34B-b88K.safetensors", "gelu", "tag"},
+    {"ViT-B-16-DataComp.XL-s13B-b90K.safetensors", "gelu", "tag"},
+    {"weights.safetensors", "gelu", "default"},
+};
+
+START_TEST(the_tag_in_a_name_decides_the_activation_and_is_said)
+{
+    struct vlp_checkpoint         c;
+    struct said                   said = {0};
+    struct vlp_checkpoint_options opt = {.say = listen, .ctx = &said};
+    char                          path[4096];
+    link_as(path, GOLDEN "openclip-quick/open_clip_model.safetensors", tags[_i].name);
+    open_ok(&c, path, &opt);
+    ck_assert_str_eq(text_at(&c, "config.activation"), tags[_i].activation);
+    ck_assert_str_eq(text_at(&c, "source.activation_from"), tags[_i].from);
+    ck_assert_ptr_nonnull(strstr(said.all.data, tags[_i].activation));
+    if (strcmp(tags[_i].from, "default") == 0)
+        ck_assert_ptr_nonnull(strstr(said.all.data, "WARNING"));
+    if (strstr(tags[_i].name, "dfn5b"))
+        ck_assert_str_eq(text_at(&c, "preprocess.resize"), "squash");
+    vlp_checkpoint_close(&c);
+    opt.activation = strcmp(tags[_i].activation, "gelu") == 0 ? "quick_gelu" : "gelu";
+    open_ok(&c, path, &opt);
+    ck_assert_str_eq(text_at(&c, "config.activation"), opt.activation);
+    ck_assert_str_eq(text_at(&c, "source.activation_from"), "option");
+    vlp_checkpoint_close(&c);
+    opt.activation = "swish";
+    ck_assert_int_eq(vlp_checkpoint_open(&c, path, &opt, &err), VLP_ERR_USAGE);
+    vlp_buf_free(&said.all);
+    build_remove(path);
+}
+END_TEST
+
+START_TEST(a_configuration_beside_a_bare_file_counts_if_it_describes_it)
+{
+    static const char *const other =
+        "{\"model_cfg\":{\"embed_dim\":512,\"vision_cfg\":{\"patch_size\":32},\"text_cfg\":{}}}";
+    struct vlp_checkpoint         c;
+    struct said                   said = {0};
+    struct vlp_checkpoint_options opt = {.say = listen, .ctx = &said};
+    open_ok(&c, GOLDEN "openclip-quick/open_clip_model.safetensors", NULL);
+    ck_assert_str_eq(text_at(&c, "source.activation_from"), "config");
+    vlp_checkpoint_close(&c);
+    char path[4096];
+    link_as(path, GOLDEN "openclip-quick/open_clip_model.safetensors", "x.safetensors");
+    write_beside(path, "open_clip_config.json", other);
+    open_ok(&c, path, &opt);
+    ck_assert_str_eq(text_at(&c, "source.activation_from"), "default");
+    ck_assert_ptr_nonnull(strstr(said.all.data, "another model"));
+    vlp_checkpoint_close(&c);
+    /* in a folder, what lies together belongs together */
+    ck_assert_int_eq(vlp_checkpoint_open(&c, folder_of(path), NULL, &err), VLP_ERR_MISMATCH);
+    ck_assert_ptr_nonnull(strstr(err.text, "embed_dim"));
+    vlp_buf_free(&said.all);
+    build_remove(path);
+}
+END_TEST
+
+/* ---- Hugging Face's configuration files
+ * ------------------------------------------------------------------- */
+
+#define HF_TEXT                                                                                    \
+    "\"vocab_size\":600,\"hidden_size\":64,\"intermediate_size\":192,\"num_hidden_layers\":2,"     \
+    "\"max_position_embeddings\":12"
+#define HF_VISION                                                                                  \
+    "\"hidden_size\":64,\"intermediate_size\":192,\"num_hidden_layers\":2,\"image_size\":32,"      \
+    "\"patch_size\":8"
+#define HF(text, vision)                                                                           \
+    "{\"projection_dim\":32,\"text_config\":{" text "},\"vision_config\":{" vision "}}"
+#define HEADS ",\"num_attention_heads\":4"
+
+static const struct {
+    const char     *config;
+    enum vlp_status status;
+    const char     *word; /* of the error, or the activation */
+} hf_configs[] = {
+    {HF(HF_TEXT HEADS, HF_VISION HEADS), VLP_OK, "quick_gelu"},
+    {HF(HF_TEXT HEADS ",\"hidden_act\":\"gelu\"", HF_VISION HEADS ",\"hidden_act\":\"gelu\""),
+     VLP_OK, "gelu"},
+    {"{\"projection_dim\":32,\"text_config\":{\"hidden_size\":5,\"hidden_act\":\"gelu\"},"
+     "\"vision_config\":{},\"text_config_dict\":{" HF_TEXT HEADS ",\"hidden_act\":\"quick_gelu\"},"
+     "\"vision_config_dict\":{" HF_VISION HEADS "}}",
+     VLP_OK, "quick_gelu"},
+    {HF(HF_TEXT, HF_VISION), VLP_ERR_FORMAT, "heads"}, /* 12 do not divide 64 */
+    {HF(HF_TEXT HEADS, HF_VISION HEADS ",\"hidden_act\":\"gelu\""), VLP_ERR_SUPPORT, "hidden_act"},
+    {HF(HF_TEXT HEADS ",\"hidden_act\":\"relu\"", HF_VISION HEADS ",\"hidden_act\":\"relu\""),
+     VLP_ERR_SUPPORT, "relu"},
+    {HF(HF_TEXT ",\"num_attention_heads\":-4", HF_VISION HEADS), VLP_ERR_FORMAT,
+     "num_attention_heads"},
+    {HF(HF_TEXT ",\"num_attention_heads\":4e99", HF_VISION HEADS), VLP_ERR_FORMAT,
+     "num_attention_heads"},
+    {HF(HF_TEXT HEADS ",\"layer_norm_eps\":0", HF_VISION HEADS), VLP_ERR_FORMAT, "ln_eps"},
+    {HF("\"vocab_size\":601,\"hidden_size\":64", HF_VISION HEADS), VLP_ERR_MISMATCH,
+     "num_hidden_layers"},
+    {HF(HF_TEXT HEADS, HF_VISION HEADS) "x", VLP_ERR_FORMAT, "config.json"},
+    {"{\"projection_dim\":32", VLP_ERR_FORMAT, "config.json"},
+};
+
+START_TEST(config_json_with_overrides_defaults_and_faults)
+{
+    struct vlp_checkpoint c;
+    char                  path[4096];
+    link_as(path, GOLDEN "hf-quick/model.safetensors", "model.safetensors");
+    write_beside(path, "config.json", hf_configs[_i].config);
+    const enum vlp_status s = vlp_checkpoint_open(&c, folder_of(path), NULL, &err);
+    ck_assert_msg(s == hf_configs[_i].status, "%s: %s", vlp_status_name(s), err.text);
+    if (s == VLP_OK) {
+        ck_assert_str_eq(text_at(&c, "config.activation"), hf_configs[_i].word);
+        vlp_checkpoint_close(&c);
+    } else {
+        ck_assert_msg(strstr(err.text, hf_configs[_i].word) != NULL, "%s", err.text);
+    }
+    build_remove(path);
+}
+END_TEST
+
+static const struct {
+    const char     *text;
+    enum vlp_status status;
+    const char     *resize, *filter;
+    int             size;
+} preprocessors[] = {
+    {"{\"size\":32,\"crop_size\":32}", VLP_OK, "shortest", "bicubic", 32},
+    {"{\"size\":{\"shortest_edge\":32},\"crop_size\":{\"height\":32,\"width\":32}}", VLP_OK,
+     "shortest", "bicubic", 32},
+    {"{\"size\":{\"height\":32,\"width\":32},\"do_center_crop\":false,\"resample\":2}", VLP_OK,
+     "squash", "bilinear", 32},
+    {"{\"crop_size\":48,\"resample\":3}", VLP_OK, "shortest", "bicubic", 48},
+    {"{}", VLP_OK, "shortest", "bicubic", 32},
+    {"{\"size\":36,\"crop_size\":32}", VLP_ERR_SUPPORT, NULL, NULL, 0},
+    {"{\"resample\":0}", VLP_ERR_SUPPORT, NULL, NULL, 0},
+    {"{\"rescale_factor\":1.0}", VLP_ERR_SUPPORT, NULL, NULL, 0},
+    {"{\"size\":-1}", VLP_ERR_FORMAT, NULL, NULL, 0},
+    {"{\"size\":{\"shortest_edge\":1000000000}}", VLP_ERR_FORMAT, NULL, NULL, 0},
+    {"{\"size\":\"big\"}", VLP_ERR_FORMAT, NULL, NULL, 0},
+    {"{\"image_std\":[0,1,1]}", VLP_ERR_FORMAT, NULL, NULL, 0},
+    {"{\"image_mean\":[0,1]}", VLP_ERR_FORMAT, NULL, NULL, 0},
+    {"[]", VLP_ERR_FORMAT, NULL, NULL, 0},
+};
+
+START_TEST(preprocessor_config_in_its_old_and_new_shapes)
+{
+    struct vlp_checkpoint c;
+    char                  path[4096];
+    link_as(path, GOLDEN "hf-quick/model.safetensors", "model.safetensors");
+    write_beside(path, "config.json", HF(HF_TEXT HEADS, HF_VISION HEADS));
+    write_beside(path, "preprocessor_config.json", preprocessors[_i].text);
+    const enum vlp_status s = vlp_checkpoint_open(&c, folder_of(path), NULL, &err);
+    ck_assert_msg(s == preprocessors[_i].status, "%s: %s", vlp_status_name(s), err.text);
+    if (s == VLP_OK) {
+        const json_t *size = json_object_get(json_object_get(c.about, "preprocess"), "size");
+        ck_assert_str_eq(text_at(&c, "preprocess.resize"), preprocessors[_i].resize);
+        ck_assert_str_eq(text_at(&c, "preprocess.filter"), preprocessors[_i].filter);
+        ck_assert_int_eq((int)json_integer_value(json_array_get(size, 0)), preprocessors[_i].size);
+        vlp_checkpoint_close(&c);
+    } else {
+        ck_assert_msg(strstr(err.text, "preprocessor_config.json") != NULL, "%s", err.text);
+    }
+    build_remove(path);
+}
+END_TEST
+
+START_TEST(merges_are_carried_from_either_file)
+{
+    struct vlp_checkpoint    c;
+    const struct vlp_stored *t;
+    char                     path[4096];
+    link_as(path, GOLDEN "hf-quick/model.safetensors", "model.safetensors");
+    write_beside(path, "config.json", HF(HF_TEXT HEADS, HF_VISION HEADS));
+    write_beside(path, "tokenizer.json",
+                 "{\"model\":{\"type\":\"BPE\",\"merges\":[\"i n\",[\"t\",\"h</w>\"]]}}");
+    open_ok(&c, folder_of(path), NULL);
+    t = vlp_checkpoint_find(&c, "tokenizer.vocab");
+    ck_assert_ptr_nonnull(t);
+    ck_assert_uint_eq(t->size, strlen("#version: 0.2\ni n\nt h</w>\n"));
+    ck_assert(memcmp(t->data, "#version: 0.2\ni n\nt h</w>\n", t->size) == 0);
+    ck_assert_str_eq(text_at(&c, "tokenizer.cleaning"), "hf");
+    vlp_checkpoint_close(&c);
+    write_beside(path, "merges.txt", "#v\na b\n");
+    open_ok(&c, folder_of(path), NULL);
+    ck_assert_uint_eq(vlp_checkpoint_find(&c, "tokenizer.vocab")->size, 7);
+    vlp_checkpoint_close(&c);
+    write_beside(path, "merges.txt", "#v\n\xff b\n");
+    ck_assert_int_eq(vlp_checkpoint_open(&c, folder_of(path), NULL, &err), VLP_ERR_FORMAT);
+    build_remove(path);
+}
+END_TEST
+
+START_TEST(an_index_may_name_files_of_its_folder_only)
+{
+    struct vlp_checkpoint    c;
+    static const char *const maps[] = {"{\"weight_map\":{\"a\":\"../x.safetensors\"}}",
+                                       "{\"weight_map\":{\"a\":\"/etc/passwd\"}}",
+                                       "{\"weight_map\":{\"a\":7}}", "{\"weight_map\":{}}", "{}"};
+    for (size_t i = 0; i < VLP_COUNT(maps); i++) {
+        char path[4096];
+        build_file(path, "model.safetensors.index.json", maps[i], strlen(maps[i]));
+        ck_assert_int_eq(vlp_checkpoint_open(&c, path, NULL, &err), VLP_ERR_FORMAT);
+        ck_assert_int_eq(vlp_checkpoint_open(&c, folder_of(path), NULL, &err), VLP_ERR_FORMAT);
+        build_remove(path);
+    }
+}
+END_TEST
+
+/* ---- the way back
+ * ----------------------------------------------------------------------------------------- */
+
+static const struct trip {
+    const char     *from;
+    enum vlp_layout layout;
+    enum vlp_status status;
+} trips[] = {
+    {"hf-quick", VLP_LAYOUT_VLP, VLP_OK},
+    {"hf-quick", VLP_LAYOUT_HF, VLP_OK},
+    {"hf-gelu-sharded", VLP_LAYOUT_OPEN_CLIP, VLP_OK},
+    {"interp-hf", VLP_LAYOUT_HF, VLP_OK},
+    {"interp-hf", VLP_LAYOUT_VLP, VLP_OK},
+    {"interp-hf", VLP_LAYOUT_OPEN_CLIP, VLP_ERR_SUPPORT},
+    {"interp-openclip", VLP_LAYOUT_OPEN_CLIP, VLP_OK},
+    {"interp-openclip", VLP_LAYOUT_HF, VLP_ERR_SUPPORT},
+    {"openai-vit", VLP_LAYOUT_VLP, VLP_OK},
+    {"openai-vit", VLP_LAYOUT_HF, VLP_OK},
+    {"openai-vit", VLP_LAYOUT_OPEN_CLIP, VLP_OK},
+    {"openai-resnet", VLP_LAYOUT_VLP, VLP_OK},
+    {"openai-resnet", VLP_LAYOUT_OPEN_CLIP, VLP_OK},
+    {"openai-resnet", VLP_LAYOUT_HF, VLP_ERR_SUPPORT},
+    {"openclip-gelu", VLP_LAYOUT_OPEN_CLIP, VLP_OK},
+    {"openclip-gelu", VLP_LAYOUT_HF, VLP_OK},
+    {"openclip-customtext", VLP_LAYOUT_VLP, VLP_OK},
+    {"legacy-nonzip", VLP_LAYOUT_OPEN_CLIP, VLP_OK},
+    {"end-to-end/model", VLP_LAYOUT_VLP, VLP_OK},
+    {"end-to-end/model", VLP_LAYOUT_HF, VLP_OK},
+    {"end-to-end/model", VLP_LAYOUT_OPEN_CLIP, VLP_OK},
+};
+
+START_TEST(a_round_trip_keeps_every_value_and_the_fingerprint)
+{
+    const struct trip *t = &trips[_i];
+    char               from[256], file[4096], to[8192], before[33], after[33];
+    snprintf(from, sizeof from, GOLDEN "%s", t->from);
+    build_file(file, "x", "", 0);
+    snprintf(to, sizeof to, "%s%s", folder_of(file), "model");
+    struct vlp_checkpoint    c, d;
+    const struct vlp_convert how = {.layout = t->layout, .dtype = VLP_F32};
+    open_ok(&c, from, NULL);
+    vlp_checkpoint_fingerprint(&c, before);
+    const enum vlp_status s = vlp_checkpoint_write(&c, to, &how, &err);
+    ck_assert_msg(s == t->status, "%s: %s", vlp_status_name(s), err.text);
+    if (s == VLP_OK) {
+        open_ok(&d, to, NULL);
+        vlp_checkpoint_fingerprint(&d, after);
+        ck_assert_str_eq(before, after);
+        ck_assert_str_eq(text_at(&c, "config.activation"), text_at(&d, "config.activation"));
+        for (size_t i = 0; i < c.n_tensors; i++) {
+            const struct vlp_stored *u = vlp_checkpoint_find(&d, c.tensors[i].name);
+            ck_assert_msg(u && same_values(&c.tensors[i], u), "%s", c.tensors[i].name);
+        }
+        ck_assert_uint_eq(vlp_checkpoint_verify(&d, NULL, NULL, NULL), 0);
+        vlp_checkpoint_close(&d);
+        /* nothing is overwritten without being told to */
+        ck_assert_int_eq(vlp_checkpoint_write(&c, to, &how, &err), VLP_ERR_EXISTS);
+    }
+    vlp_checkpoint_close(&c);
+    if (vlp_is_dir(to)) {
+        char inside[8300];
+        snprintf(inside, sizeof inside, "%s/x", to);
+        build_remove(inside);
+    }
+    build_remove(file);
+}
+END_TEST
+
+START_TEST(hugging_face_vocabulary_is_made_from_the_merges)
+{
+    char file[4096], to[8192], made[8300];
+    build_file(file, "x", "", 0);
+    snprintf(to, sizeof to, "%smodel", folder_of(file));
+    struct vlp_checkpoint    c;
+    const struct vlp_convert how = {.layout = VLP_LAYOUT_HF, .keep_dtype = true};
+    open_ok(&c, GOLDEN "end-to-end/model", NULL);
+    ck_assert_int_eq(vlp_checkpoint_write(&c, to, &how, &err), VLP_OK);
+    vlp_checkpoint_close(&c);
+    snprintf(made, sizeof made, "%s/vocab.json", to);
+    json_t *ours = json_load_file(made, 0, NULL);
+    json_t *theirs = json_load_file(GOLDEN "end-to-end/model/vocab.json", 0, NULL);
+    ck_assert_uint_eq(json_object_size(ours), 49408);
+    ck_assert(json_equal(ours, theirs));
+    json_decref(ours);
+    json_decref(theirs);
+    snprintf(made, sizeof made, "%s/merges.txt", to);
+    struct vlp_map a, b;
+    ck_assert_int_eq(vlp_map_open(&a, made, &err), VLP_OK);
+    ck_assert_int_eq(vlp_map_open(&b, GOLDEN "end-to-end/model/merges.txt", &err), VLP_OK);
+    ck_assert_uint_eq(a.size, b.size);
+    ck_assert(memcmp(a.data, b.data, a.size) == 0);
+    vlp_map_close(&a);
+    vlp_map_close(&b);
+    build_remove(made);
+    build_remove(file);
+}
+END_TEST
+
+static const struct {
+    enum vlp_dtype dtype;
+    double         tolerance; /* relative to the largest value of a tensor */
+} dtypes[] = {{VLP_F16, 1.0 / 1024}, {VLP_BF16, 1.0 / 128}, {VLP_Q8_0, 1.0 / 127}};
+
+START_TEST(a_narrower_type_is_close_and_its_fingerprint_is_its_own)
+{
+    char file[4096], before[33], after[33];
+    build_file(file, "model.safetensors", "", 0);
+    struct vlp_checkpoint    c, d;
+    const struct vlp_convert how = {.dtype = dtypes[_i].dtype, .force = true};
+    open_ok(&c, GOLDEN "openclip-quick", NULL);
+    ck_assert_int_eq(vlp_checkpoint_write(&c, file, &how, &err), VLP_OK);
+    open_ok(&d, file, NULL);
+    vlp_checkpoint_fingerprint(&c, before);
+    vlp_checkpoint_fingerprint(&d, after);
+    ck_assert_str_ne(before, after);
+    size_t narrow = 0, checked = 0;
+    ck_assert_uint_eq(vlp_checkpoint_verify(&d, &checked, NULL, NULL), 0);
+    ck_assert_uint_eq(checked, d.n_tensors);
+    struct vlp_arena mem;
+    vlp_arena_init(&mem);
+    for (size_t i = 0; i < c.n_tensors; i++) {
+        const struct vlp_stored *t = vlp_checkpoint_find(&d, c.tensors[i].name);
+        const float             *a = vlp_stored_f32(&mem, &c.tensors[i]);
+        const float             *b = vlp_stored_f32(&mem, t);
+        double                   most = 0, off = 0;
+        narrow += t->dtype == dtypes[_i].dtype;
+        if (t->ndim < 2) ck_assert_int_eq(t->dtype, VLP_F32);
+        for (size_t k = 0; k < vlp_stored_numel(t); k++) {
+            most = fmax(most, fabs((double)a[k]));
+            off = fmax(off, fabs((double)a[k] - (double)b[k]));
+        }
+        ck_assert_msg(off <= most * dtypes[_i].tolerance, "%s: %g of %g", t->name, off, most);
+    }
+    ck_assert_uint_ge(narrow, 10);
+    vlp_arena_free(&mem);
+    vlp_checkpoint_close(&c);
+    vlp_checkpoint_close(&d);
+    build_remove(file);
+}
+END_TEST
+
+/* ---- verify
+ * ---------------------------------------------------------------------------------------------- */
+
+static void note(void *ctx, const char *what, const char *tensor, const char *sentence)
+{
+    vlp_buf_printf(ctx, "%s %s: %s\n", what, tensor, sentence);
+}
+
+START_TEST(verify_finds_a_flipped_bit_and_says_where)
+{
+    char file[4096];
+    build_file(file, "model.safetensors", "", 0);
+    struct vlp_checkpoint    c;
+    const struct vlp_convert how = {.dtype = VLP_F32, .force = true};
+    open_ok(&c, GOLDEN "openclip-quick", NULL);
+    ck_assert_int_eq(vlp_checkpoint_write(&c, file, &how, &err), VLP_OK);
+    vlp_checkpoint_close(&c);
+
+    struct vlp_safetensors s;
+    ck_assert_int_eq(vlp_safetensors_open(&s, file, &err), VLP_OK);
+    const long at =
+        (long)((const uint8_t *)vlp_safetensors_find(&s, "visual.proj")->data - s.map.data) + 8;
+    vlp_safetensors_close(&s);
+    FILE *f = fopen(file, "r+b");
+    fseek(f, at, SEEK_SET);
+    const int byte = fgetc(f);
+    fseek(f, at, SEEK_SET);
+    fputc(byte ^ 1, f);
+    fclose(f);
+
+    struct vlp_buf found = {0};
+    open_ok(&c, file, NULL);
+    ck_assert_uint_eq(vlp_checkpoint_verify(&c, NULL, note, &found), 2);
+    ck_assert_ptr_nonnull(strstr(found.data, "checksum visual.proj"));
+    ck_assert_ptr_nonnull(strstr(found.data, "fingerprint"));
+    vlp_checkpoint_close(&c);
+    vlp_buf_free(&found);
+    build_remove(file);
+}
+END_TEST
+
+/* The tensors of a golden file, with one changed by the test, written plainly. */
+static void rewrite(char file[4096], const struct vlp_stored *t, size_t n)
+{
+    struct vlp_output o;
+    build_file(file, "model.safetensors", "", 0);
+    ck_assert_int_eq(vlp_output_open(&o, file, true, &err), VLP_OK);
+    ck_assert_int_eq(vlp_safetensors_write(&o, t, n, NULL, &err), VLP_OK);
+    ck_assert_int_eq(vlp_output_commit(&o, &err), VLP_OK);
+}
+
+START_TEST(verify_finds_nan_infinity_and_what_is_not_used)
+{
+    struct vlp_safetensors s;
+    struct vlp_stored      t[80];
+    float                  bad[64] = {NAN, INFINITY, -INFINITY}, more[2] = {0};
+    char                   file[4096];
+    ck_assert_int_eq(
+        vlp_safetensors_open(&s, GOLDEN "openclip-quick/open_clip_model.safetensors", &err),
+        VLP_OK);
+    size_t n = s.n_tensors;
+    memcpy(t, s.tensors, n * sizeof *t);
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(t[i].name, "ln_final.bias") == 0) t[i].data = bad;
+    t[n++] = (struct vlp_stored){
+        .name = "visual.extra", .dtype = VLP_F32, .ndim = 1, .dim = {2}, .data = more, .size = 8};
+    t[n++] = (struct vlp_stored){
+        .name = "attn_mask", .dtype = VLP_F32, .ndim = 1, .dim = {2}, .data = more, .size = 8};
+    rewrite(file, t, n);
+    struct vlp_checkpoint c;
+    struct vlp_buf        found = {0};
+    open_ok(&c, file, NULL);
+    ck_assert_uint_eq(vlp_checkpoint_verify(&c, NULL, note, &found), 3);
+    ck_assert_ptr_nonnull(strstr(found.data, "nan ln_final.bias: 1 of 64"));
+    ck_assert_ptr_nonnull(strstr(found.data, "inf ln_final.bias: 2 of 64"));
+    ck_assert_ptr_nonnull(strstr(found.data, "extra visual.extra"));
+    vlp_checkpoint_close(&c);
+    vlp_buf_free(&found);
+    vlp_safetensors_close(&s);
+    build_remove(file);
+}
+END_TEST
+
+START_TEST(missing_and_misshapen_tensors_are_named)
+{
+    struct vlp_safetensors s;
+    struct vlp_stored      t[80];
+    struct vlp_checkpoint  c;
+    char                   file[4096];
+    ck_assert_int_eq(
+        vlp_safetensors_open(&s, GOLDEN "openclip-quick/open_clip_model.safetensors", &err),
+        VLP_OK);
+    size_t n = 0;
+    for (size_t i = 0; i < s.n_tensors; i++)
+        if (strcmp(s.tensors[i].name, "ln_final.bias") != 0) t[n++] = s.tensors[i];
+    rewrite(file, t, n);
+    ck_assert_int_eq(vlp_checkpoint_open(&c, file, NULL, &err), VLP_ERR_MISMATCH);
+    ck_assert_ptr_nonnull(strstr(err.text, "missing: ln_final.bias"));
+    build_remove(file);
+
+    memcpy(t, s.tensors, s.n_tensors * sizeof *t);
+    for (size_t i = 0; i < s.n_tensors; i++)
+        if (strcmp(t[i].name, "visual.proj") == 0) t[i].dim[0] = 32, t[i].dim[1] = 64;
+    rewrite(file, t, s.n_tensors);
+    ck_assert_int_eq(vlp_checkpoint_open(&c, file, NULL, &err), VLP_ERR_MISMATCH);
+    ck_assert_msg(strstr(err.text, "visual.proj [32, 64] instead of [64, 32]") != NULL, "%s",
+                  err.text);
+    build_remove(file);
+    vlp_safetensors_close(&s);
+}
+END_TEST
+
+/* ---- the document
+ * ------------------------------------------------------------------------------------------ */
+
+START_TEST(a_document_out_of_bounds_is_refused_by_the_name_of_its_key)
+{
+    static const struct {
+        const char *object, *key, *value, *word;
+    } cases[] = {
+        {"config", "embed_dim", "0", "config.embed_dim"},
+        {"config", "embed_dim", "\"32\"", "config.embed_dim"},
+        {"config", "activation", "\"relu\"", "config.activation"},
+        {"config.vision", "kind", "\"swin\"", "config.vision.kind"},
+        {"config.vision", "layers", "1000000", "config.vision.layers"},
+        {"config.vision", "heads", "3", "config.vision.heads"},
+        {"config.vision", "image_size", "4", "config.vision.patch_size"},
+        {"config.vision", "image_size", "100000000", "config.vision.image_size"},
+        {"config.vision", "interpolate", "\"magic\"", "config.vision.interpolate"},
+        {"config.vision", "ln_eps", "-1", "config.vision.ln_eps"},
+        {"config.text", "vocab", "-5", "config.text.vocab"},
+        {"config.text", "context", "1.5", "config.text.context"},
+        {"preprocess", "size", "[32]", "preprocess.size"},
+        {"preprocess", "std", "[1,0,1]", "preprocess.std"},
+        {"preprocess", "mean", "[1,2,\"x\"]", "preprocess.mean"},
+        {"preprocess", "fill", "256", "preprocess.fill"},
+        {"preprocess", "resize", "\"warp\"", "preprocess.resize"},
+        {"preprocess", "rgb_first", "1", "preprocess.rgb_first"},
+    };
+    struct vlp_checkpoint c;
+    open_ok(&c, GOLDEN "openclip-quick", NULL);
+    ck_assert_int_eq(vlp_about_validate(c.about, "x", &err), VLP_OK);
+    for (size_t i = 0; i < VLP_COUNT(cases); i++) {
+        json_t *about = json_deep_copy(c.about), *o = about;
+        char    path[64], *save = NULL;
+        snprintf(path, sizeof path, "%s", cases[i].object);
+        for (char *p = strtok_r(path, ".", &save); p; p = strtok_r(NULL, ".", &save))
+            o = json_object_get(o, p);
+        json_object_set_new(o, cases[i].key, json_loads(cases[i].value, JSON_DECODE_ANY, NULL));
+        ck_assert_int_eq(vlp_about_validate(about, "x", &err), VLP_ERR_FORMAT);
+        ck_assert_msg(strstr(err.text, cases[i].word) != NULL, "%s: %s", cases[i].word, err.text);
+        json_object_del(o, cases[i].key);
+        ck_assert_int_eq(vlp_about_validate(about, "x", &err), VLP_ERR_FORMAT);
+        json_decref(about);
+    }
+    vlp_checkpoint_close(&c);
+}
+END_TEST
+
+/* ---- damaged files
+ * ------------------------------------------------------------------------------------------- */
+
+#define DAMAGED "tests/data/checkpoint/"
+
+START_TEST(each_damaged_file_is_refused_for_its_own_reason)
+{
+    FILE *f = fopen(DAMAGED "expected.tsv", "r");
+    char  line[512];
+    int   n = 0;
+    ck_assert_ptr_nonnull(f);
+    for (; fgets(line, sizeof line, f); n++) {
+        char       *save = NULL, path[600];
+        const char *name = strtok_r(line, "\t", &save), *status = strtok_r(NULL, "\t", &save);
+        const char *word = strtok_r(NULL, "\n", &save);
+        struct vlp_checkpoint c;
+        snprintf(path, sizeof path, DAMAGED "%s", name);
+        const double          start = vlp_now();
+        const enum vlp_status s = vlp_checkpoint_open(&c, path, NULL, &err);
+        ck_assert_msg(strcmp(vlp_status_name(s), status) == 0, "%s: %s instead of %s: %s", name,
+                      vlp_status_name(s), status, err.text);
+        ck_assert_msg(strstr(err.text, word) != NULL, "%s: '%s' does not say '%s'", name, err.text,
+                      word);
+        ck_assert_msg(strstr(err.text, name) != NULL, "'%s' does not name %s", err.text, name);
+        ck_assert_msg(vlp_now() - start < 3.0, "%s took long", name);
+    }
+    fclose(f);
+    ck_assert_int_ge(n, 100);
+}
+END_TEST
+
+START_TEST(a_released_file_cut_anywhere_is_an_error)
+{
+    static const char *const files[] = {"openai-vit/model.pt", "statedict-module/epoch_3.pt",
+                                        "legacy-nonzip/model.pt", "hf-bin/pytorch_model.bin",
+                                        "openclip-quick/open_clip_model.safetensors"};
+    struct vlp_map           map;
+    char                     path[256];
+    snprintf(path, sizeof path, GOLDEN "%s", files[_i]);
+    ck_assert_int_eq(vlp_map_open(&map, path, &err), VLP_OK);
+    for (size_t n = 0; n < map.size; n += 1 + n / 3 + (n > 100) * 40) {
+        struct vlp_stored_list list = {0};
+        struct vlp_arena       mem;
+        enum vlp_container     kind;
+        json_t                *metadata = NULL;
+        const struct vlp_bytes file = {map.data, n, "cut", false};
+        vlp_arena_init(&mem);
+        const enum vlp_status s = vlp_container_parse(&list, &kind, &metadata, &mem, &file, &err);
+        ck_assert_msg(s == VLP_ERR_FORMAT || s == VLP_ERR_LIMIT, "%zu bytes: %s", n,
+                      vlp_status_name(s));
+        json_decref(metadata);
+        vlp_stored_list_free(&list);
+        vlp_arena_free(&mem);
+    }
+    vlp_map_close(&map);
+}
+END_TEST
+
+START_TEST(what_is_not_there_is_an_io_error)
+{
+    struct vlp_checkpoint c;
+    ck_assert_int_eq(vlp_checkpoint_open(&c, "tests/no-such-file", NULL, &err), VLP_ERR_IO);
+    ck_assert_int_eq(vlp_checkpoint_open(&c, GOLDEN "train", NULL, &err), VLP_ERR_IO);
+    memset(&c, 0, sizeof c);
+    vlp_checkpoint_close(&c);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("checkpoint");
+    TCase *t = tcase_create("layouts");
+    tcase_set_timeout(t, 60);
+    tcase_add_loop_test(t, every_released_layout_opens_with_canonical_names, 0, VLP_COUNT(golden));
+    tcase_add_test(t, open_clip_configuration_is_read_to_the_last_key);
+    tcase_add_test(t, hugging_face_projections_are_stacked_and_transposed);
+    tcase_add_test(t, containers_of_the_same_weights_agree);
+    tcase_add_loop_test(t, the_tag_in_a_name_decides_the_activation_and_is_said, 0,
+                        VLP_COUNT(tags));
+    tcase_add_test(t, a_configuration_beside_a_bare_file_counts_if_it_describes_it);
+    tcase_add_loop_test(t, config_json_with_overrides_defaults_and_faults, 0,
+                        VLP_COUNT(hf_configs));
+    tcase_add_loop_test(t, preprocessor_config_in_its_old_and_new_shapes, 0,
+                        VLP_COUNT(preprocessors));
+    tcase_add_test(t, merges_are_carried_from_either_file);
+    tcase_add_test(t, an_index_may_name_files_of_its_folder_only);
+    suite_add_tcase(s, t);
+
+    t = tcase_create("writers");
+    tcase_set_timeout(t, 60);
+    tcase_add_loop_test(t, a_round_trip_keeps_every_value_and_the_fingerprint, 0, VLP_COUNT(trips));
+    tcase_add_test(t, hugging_face_vocabulary_is_made_from_the_merges);
+    tcase_add_loop_test(t, a_narrower_type_is_close_and_its_fingerprint_is_its_own, 0,
+                        VLP_COUNT(dtypes));
+    suite_add_tcase(s, t);
+
+    t = tcase_create("verify");
+    tcase_add_test(t, verify_finds_a_flipped_bit_and_says_where);
+    tcase_add_test(t, verify_finds_nan_infinity_and_what_is_not_used);
+    tcase_add_test(t, missing_and_misshapen_tensors_are_named);
+    tcase_add_test(t, a_document_out_of_bounds_is_refused_by_the_name_of_its_key);
+    suite_add_tcase(s, t);
+
+    t = tcase_create("damaged");
+    tcase_set_timeout(t, 120);
+    tcase_add_test(t, each_damaged_file_is_refused_for_its_own_reason);
+    tcase_add_loop_test(t, a_released_file_cut_anywhere_is_an_error, 0, 5);
+    tcase_add_test(t, what_is_not_there_is_an_io_error);
+    suite_add_tcase(s, t);
+
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    const int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,236 @@
+/*
+ * check_pickle.c -- weights out of pickles: views, shared storages, both containers; and that
+ * nothing else gets in.
+ */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "checkpoint/checkpoint_internal.h"
+#include "checkpoint/pickle.h"
+#include "checkpoint_build.h"
+
+static struct vlp_arena       mem;
+static struct vlp_stored_list list;
+static struct vlp_error       err;
+static struct vlp_buf         pickle;
+static float                  values[12];
+
+static void setup(void)
+{
+    vlp_arena_init(&mem);
+    list = (struct vlp_stored_list){0};
+    err = (struct vlp_error){0};
+    for (int i = 0; i < 12; i++) values[i] = (float)i;
+    build_raw(&pickle, "\x80\x02");
+}
+
+static void teardown(void)
+{
+    vlp_stored_list_free(&list);
+    vlp_arena_free(&mem);
+    vlp_buf_free(&pickle);
+}
+
+/* The pickle and the twelve floats as storage "0", in a zip. */
+static enum vlp_status parse(enum vlp_torch_kind *kind, bool deflate)
+{
+    struct build_zip z = {0};
+    build_zip_add(&z, "any/data.pkl", pickle.data, pickle.len, deflate);
+    build_zip_add(&z, "any/data/0", values, sizeof values, deflate);
+    build_zip_end(&z, false);
+    /* the tensors stay in these bytes */
+    const void            *copy = memcpy(vlp_arena_alloc(&mem, z.out.len), z.out.data, z.out.len);
+    const struct vlp_bytes file = {copy, z.out.len, "test.pt", false};
+    const enum vlp_status  s = vlp_torch_zip_parse(&list, kind, &mem, &file, &err);
+    build_zip_free(&z);
+    return s;
+}
+
+static void add_view(const char *name, int64_t offset, int ndim, const int64_t *size,
+                     const int64_t *stride)
+{
+    build_text(&pickle, name);
+    build_tensor(&pickle, "FloatStorage", "0", 12, offset, ndim, size, stride);
+}
+
+static const float *floats(const char *name)
+{
+    for (size_t i = 0; i < list.n; i++)
+        if (strcmp(list.item[i].name, name) == 0) return list.item[i].data;
+    ck_abort_msg("no tensor '%s'", name);
+}
+
+static void add_views(void)
+{
+    build_ordered_dict(&pickle);
+    build_raw(&pickle, "(");
+    add_view("whole", 0, 2, (int64_t[]){3, 4}, (int64_t[]){4, 1});
+    add_view("turned", 0, 2, (int64_t[]){4, 3}, (int64_t[]){1, 4});
+    add_view("column", 2, 1, (int64_t[]){3}, (int64_t[]){4});
+    add_view("tail", 8, 1, (int64_t[]){4}, (int64_t[]){1});
+    add_view("scalar", 5, 0, NULL, NULL);
+    add_view("ones", 3, 3, (int64_t[]){1, 4, 1}, (int64_t[]){77, 1, 99});
+    add_view("nothing", 12, 2, (int64_t[]){0, 4}, (int64_t[]){4, 1});
+    add_view("spread", 7, 2, (int64_t[]){2, 3}, (int64_t[]){0, 0});
+}
+
+START_TEST(offsets_and_strides_are_honoured_and_a_storage_may_be_shared)
+{
+    enum vlp_torch_kind kind;
+    add_views();
+    build_raw(&pickle, "u.");
+    ck_assert_msg(parse(&kind, _i == 1) == VLP_OK, "%s", err.text);
+    ck_assert_int_eq(kind, VLP_TORCH_STATE_DICT);
+    ck_assert_uint_eq(list.n, 8);
+    ck_assert_ptr_eq(floats("whole") + 8, floats("tail")); /* in place, both */
+    for (int i = 0; i < 12; i++) ck_assert_float_eq(floats("whole")[i], (float)i);
+    for (int i = 0; i < 4; i++)
+        for (int j = 0; j < 3; j++)
+            ck_assert_float_eq(floats("turned")[i * 3 + j], (float)(j * 4 + i));
+    for (int i = 0; i < 3; i++) ck_assert_float_eq(floats("column")[i], (float)(2 + 4 * i));
+    ck_assert_float_eq(floats("scalar")[0], 5.0f);
+    ck_assert_float_eq(floats("ones")[3], 6.0f);
+    for (int i = 0; i < 6; i++) ck_assert_float_eq(floats("spread")[i], 7.0f);
+}
+END_TEST
+
+START_TEST(a_training_checkpoint_gives_its_state_dict_only)
+{
+    enum vlp_torch_kind kind;
+    build_raw(&pickle, "}(");
+    build_text(&pickle, "epoch");
+    build_int(&pickle, 3);
+    build_text(&pickle, "args");
+    build_global(&pickle, "argparse", "Namespace");
+    build_raw(&pickle, ")\x81}(");
+    build_text(&pickle, "lr");
+    build_int(&pickle, 1);
+    build_raw(&pickle, "ub");
+    build_text(&pickle, "state_dict");
+    add_views();
+    build_raw(&pickle, "u");
+    build_text(&pickle, "optimizer");
+    build_raw(&pickle, "}");
+    build_text(&pickle, "moment");
+    build_tensor(&pickle, "FloatStorage", "0", 12, 0, 1, (int64_t[]){12}, (int64_t[]){1});
+    build_raw(&pickle, "su.");
+    ck_assert_msg(parse(&kind, false) == VLP_OK, "%s", err.text);
+    ck_assert_uint_eq(list.n, 8);
+}
+END_TEST
+
+START_TEST(a_module_tree_gives_dotted_paths)
+{
+    enum vlp_torch_kind kind;
+    build_global(&pickle, "__torch__.a.b", "Net");
+    build_raw(&pickle, ")\x81}(");
+    build_text(&pickle, "training");
+    build_raw(&pickle, "\x89");
+    build_text(&pickle, "blocks");
+    build_global(&pickle, "__torch__.torch.___torch_mangle_7", "Sequential");
+    build_raw(&pickle, ")\x81}");
+    build_text(&pickle, "0");
+    build_global(&pickle, "__torch__.x", "Linear");
+    build_raw(&pickle, ")\x81}");
+    add_view("weight", 0, 1, (int64_t[]){12}, (int64_t[]){1});
+    build_raw(&pickle, "sbsbub.");
+    ck_assert_msg(parse(&kind, false) == VLP_OK, "%s", err.text);
+    ck_assert_int_eq(kind, VLP_TORCH_SCRIPT);
+    ck_assert_uint_eq(list.n, 1);
+    ck_assert_str_eq(list.item[0].name, "blocks.0.weight");
+}
+END_TEST
+
+START_TEST(a_global_that_is_not_on_the_list_is_named_and_not_run)
+{
+    static const char *const names[][2] = {{"os", "system"},         {"builtins", "eval"},
+                                           {"subprocess", "Popen"},  {"torch.load", "x"},
+                                           {"torch._utils", "evil"}, {"torch", "FloatStorage2"}};
+    enum vlp_torch_kind      kind;
+    char                     full[64];
+    build_global(&pickle, names[_i][0], names[_i][1]);
+    build_raw(&pickle, ")R.");
+    ck_assert_int_eq(parse(&kind, false), VLP_ERR_FORMAT);
+    snprintf(full, sizeof full, "%s.%s", names[_i][0], names[_i][1]);
+    ck_assert_msg(strstr(err.text, full) != NULL, "%s", err.text);
+}
+END_TEST
+
+START_TEST(every_truncation_of_a_pickle_is_an_error)
+{
+    add_views();
+    build_raw(&pickle, "u.");
+    for (size_t n = 0; n < pickle.len; n++) {
+        uint8_t *part = vlp_malloc(n + 1); /* so that a sanitizer sees the end */
+        memcpy(part, pickle.data, n);
+        struct vlp_value      *root;
+        size_t                 used;
+        const struct vlp_bytes in = {part, n, "test", false};
+        ck_assert_msg(vlp_pickle_run(&root, &used, &mem, &in, &err) != VLP_OK, "%zu bytes", n);
+        free(part);
+    }
+}
+END_TEST
+
+START_TEST(numbers_have_their_python_values)
+{
+    static const struct {
+        const char *bytes;
+        size_t      len;
+        int64_t     value;
+    } cases[] = {{"K\xff.", 3, 255},
+                 {"M\xff\xff.", 4, 65535},
+                 {"J\xff\xff\xff\xff.", 6, -1},
+                 {"\x8a\x00.", 3, 0},
+                 {"\x8a\x01\xff.", 4, -1},
+                 {"\x8a\x02\x00\x80.", 5, -32768},
+                 {"\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7f.", 11, INT64_MAX},
+                 {"\x8a\x08\x00\x00\x00\x00\x00\x00\x00\x80.", 11, INT64_MIN}};
+    for (size_t i = 0; i < VLP_COUNT(cases); i++) {
+        struct vlp_value      *root;
+        size_t                 used;
+        const struct vlp_bytes in = {(const uint8_t *)cases[i].bytes, cases[i].len, "test", false};
+        ck_assert_int_eq(vlp_pickle_run(&root, &used, &mem, &in, &err), VLP_OK);
+        ck_assert_int_eq(root->kind, VLP_VALUE_INT);
+        ck_assert_int_eq(root->i, cases[i].value);
+        ck_assert_uint_eq(used, cases[i].len);
+    }
+}
+END_TEST
+
+START_TEST(protocol_4_reads_like_protocol_2)
+{
+    static const char      bytes[] = "\x80\x04\x95\x00\x00\x00\x00\x00\x00\x00\x00"
+                                     "}\x94(\x8c\x01"
+                                     "a\x94K\x07\x8c\x01"
+                                     "bh\x01u.";
+    struct vlp_value      *root;
+    size_t                 used;
+    const struct vlp_bytes in = {(const uint8_t *)bytes, sizeof bytes - 1, "test", false};
+    ck_assert_msg(vlp_pickle_run(&root, &used, &mem, &in, &err) == VLP_OK, "%s", err.text);
+    ck_assert_int_eq(vlp_value_get(root, "a")->i, 7);
+    ck_assert_str_eq(vlp_value_get(root, "b")->text.s, "a");
+    ck_assert_ptr_null(vlp_value_get(root, "c"));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("pickle");
+    TCase *t = tcase_create("pickle");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_loop_test(t, offsets_and_strides_are_honoured_and_a_storage_may_be_shared, 0, 2);
+    tcase_add_test(t, a_training_checkpoint_gives_its_state_dict_only);
+    tcase_add_test(t, a_module_tree_gives_dotted_paths);
+    tcase_add_loop_test(t, a_global_that_is_not_on_the_list_is_named_and_not_run, 0, 6);
+    tcase_add_test(t, every_truncation_of_a_pickle_is_an_error);
+    tcase_add_test(t, numbers_have_their_python_values);
+    tcase_add_test(t, protocol_4_reads_like_protocol_2);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    const int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
