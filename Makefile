@@ -42,6 +42,7 @@ PROGS    := $(PROG_SRC:cmd/%.c=$(BUILD)/%)
 TESTS    := $(TEST_SRC:tests/%.c=$(BUILD)/%)
 BENCHES  := $(BENCH_SRC:tests/%.c=$(BUILD)/%)
 LIBVLP   := $(BUILD)/libvlp.a
+LIBCMD   := $(BUILD)/libcmd.a
 
 .PHONY: all
 all: $(LIBVLP) $(PROGS)
@@ -74,7 +75,13 @@ $(LIBVLP): $(LIB_OBJ)
 	$(if $(V),,@echo "  AR    $@")
 	$(Q)$(AR) rcs $@ $^
 
-$(BUILD)/vlp-%: $(BUILD)/cmd/vlp-%.o $(CMD_OBJ) $(LIBVLP)
+# An archive, so that a program gets the parts it calls and no other program's.
+$(LIBCMD): $(CMD_OBJ)
+	@rm -f $@
+	$(if $(V),,@echo "  AR    $@")
+	$(Q)$(AR) rcs $@ $^
+
+$(BUILD)/vlp-%: $(BUILD)/cmd/vlp-%.o $(LIBCMD) $(LIBVLP)
 	$(if $(V),,@echo "  LINK  $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 

@@ -264,6 +264,8 @@ int cmd_fail(const struct vlp_error *err);
 void cmd_progress_start(const char *unit, int64_t total);
 void cmd_progress_total(int64_t total);
 void cmd_progress_add(int64_t done, int64_t failed);
+/* A few words at the end of the line: the loss, say. */
+void cmd_progress_remark(const char *text);
 void cmd_progress_end(void);
 
 /* ---- signals -------------------------------------------------------------------------------- */
@@ -275,6 +277,8 @@ void cmd_progress_end(void);
  */
 void cmd_stop_politely(void);
 int  cmd_stopped(void);
+/* How often SIGUSR1 came: it prints the state, and a training run saves besides. */
+int cmd_status_requests(void);
 /* This thread is about to wait for input, or has got it: a wait is interrupted (EINTR) on stopping.
  */
 void cmd_reading(bool begins);

@@ -17,6 +17,7 @@ static struct {
     double      start, painted;
     bool        on, line, log; /* a job runs; a line may be painted; plain lines instead */
     bool        visible;
+    char        remark[96];
 } p;
 
 void cmd_progress_erase(void)
@@ -48,7 +49,9 @@ static void describe(char *out, size_t size)
         n += (size_t)put_time(out + n, size - n, (double)(p.total - p.done) / rate);
         n += (size_t)snprintf(out + n, size - n, " left");
     }
-    if (p.failed > 0) snprintf(out + n, size - n, ", %lld skipped", (long long)p.failed);
+    if (p.failed > 0)
+        n += (size_t)snprintf(out + n, size - n, ", %lld skipped", (long long)p.failed);
+    if (p.remark[0]) snprintf(out + n, size - n, ", %s", p.remark);
 }
 
 static int terminal_width(void)
@@ -92,6 +95,13 @@ void cmd_progress_total(int64_t total)
 {
     cmd_messages_lock();
     p.total = total;
+    cmd_messages_unlock();
+}
+
+void cmd_progress_remark(const char *text)
+{
+    cmd_messages_lock();
+    snprintf(p.remark, sizeof p.remark, "%s", text);
     cmd_messages_unlock();
 }
 

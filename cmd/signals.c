@@ -19,6 +19,13 @@ static atomic_bool     polite;
 static bool            waits_for_input;
 static pthread_t       reader;
 
+static atomic_int requests; /* SIGUSR1 */
+
+int cmd_status_requests(void)
+{
+    return atomic_load_explicit(&requests, memory_order_relaxed);
+}
+
 int cmd_stopped(void)
 {
     return atomic_load_explicit(&stopped, memory_order_relaxed);
@@ -58,6 +65,7 @@ static void *receive(void *arg)
     for (;;) {
         const int sig = cmd_stopped() ? sigtimedwait(set, NULL, &tenth) : sigwaitinfo(set, NULL);
         if (sig == SIGUSR1) {
+            atomic_fetch_add(&requests, 1);
             cmd_progress_print_status();
         } else if (sig > 0) {
             if (!polite || cmd_stopped()) die(sig);

@@ -69,7 +69,7 @@ fi
 if command -v mandoc >/dev/null; then
     for page in man/*.[157]; do
         [ -f "$page" ] || continue
-        mandoc -T lint -W warning "$page" || complain "$page: see above"
+        mandoc -T lint -W error "$page" || complain "$page: see above"
     done
 fi
 for program in "$build"/vlp-*; do

@@ -1,0 +1,355 @@
+/*
+ * train_run.c -- the loop: batches, steps, metrics, evaluation, checkpoints, and the finished
+ * model.
+ *
+ *   DIR/step-000000123.train    everything; the newest --keep of them, each written whole or not at
+ * all DIR/best.train              the one with the best validation figure DIR/metrics.jsonl a line
+ * every --log-every steps and for every evaluation DIR/model.safetensors       the finished model,
+ * for -m of every program
+ *
+ * A run found in DIR goes on from its newest checkpoint that can be read.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "train_cmd.h"
+
+static struct train_options *const o = &train_options;
+
+struct loop {
+    struct train_run   *r;
+    struct vlp_trainer *trainer;
+    struct vlp_loader  *loader;
+    FILE               *metrics;
+    struct vlp_buf      path;
+    int64_t             total, last_step; /* of the schedule; where this run ends */
+    double              started, saved, best;
+    double              loss_sum;
+    int64_t             loss_count, skipped, session_steps;
+    int                 requests;
+    bool                leader; /* rank 0 writes and speaks */
+};
+
+/* DIR/name; lives until the next call. */
+static const char *in_dir(struct loop *l, const char *name)
+{
+    vlp_buf_clear(&l->path);
+    vlp_buf_printf(&l->path, "%s/%s", o->output, name);
+    return l->path.data;
+}
+
+/* ---- checkpoints
+ * --------------------------------------------------------------------------------- */
+
+/* Steps of the checkpoints in DIR, newest first; the list is the caller's. */
+static int64_t *list_checkpoints(int *n)
+{
+    int64_t *list = NULL;
+    int      count = 0;
+    DIR     *dir = opendir(o->output);
+    for (struct dirent *d; dir && (d = readdir(dir));) {
+        long long step;
+        int       end = 0;
+        if (sscanf(d->d_name, "step-%lld.train%n", &step, &end) != 1 || end == 0 || d->d_name[end])
+            continue;
+        list = vlp_realloc(list, (size_t)(count + 1) * sizeof *list);
+        int at = count++;
+        for (; at > 0 && list[at - 1] < step; at--) list[at] = list[at - 1];
+        list[at] = step;
+    }
+    if (dir) closedir(dir);
+    *n = count;
+    return list;
+}
+
+static const char *checkpoint_path(struct loop *l, int64_t step)
+{
+    char name[64];
+    snprintf(name, sizeof name, "step-%09lld.train", (long long)step);
+    return in_dir(l, name);
+}
+
+static enum vlp_status save(struct loop *l, struct vlp_error *err)
+{
+    const int64_t step = vlp_trainer_steps(l->trainer);
+    l->saved = vlp_now();
+    if (!l->leader) return VLP_OK;
+    json_t               *extra = json_pack("{s:f}", "best", isfinite(l->best) ? l->best : -1.0);
+    const enum vlp_status s = vlp_trainer_save(l->trainer, checkpoint_path(l, step), extra, err);
+    json_decref(extra);
+    VLP_TRY(s);
+    cmd_detail("saved after step %lld", (long long)step);
+    int      n;
+    int64_t *list = list_checkpoints(&n);
+    for (int i = (int)o->keep; i < n; i++) unlink(checkpoint_path(l, list[i]));
+    free(list);
+    return VLP_OK;
+}
+
+static enum vlp_status save_best(struct loop *l, double figure, struct vlp_error *err)
+{
+    if (!(figure > l->best)) return VLP_OK;
+    l->best = figure;
+    return l->leader ? vlp_trainer_save(l->trainer, in_dir(l, "best.train"), NULL, err) : VLP_OK;
+}
+
+/* A damaged newest checkpoint (a disk's fault, renames are whole) is named and the one before it
+ * taken. */
+static enum vlp_status resume(struct loop *l, struct vlp_error *err)
+{
+    int             n;
+    int64_t        *list = list_checkpoints(&n);
+    enum vlp_status s = VLP_OK;
+    for (int i = 0; i < n; i++) {
+        json_t *extra = NULL;
+        s = vlp_trainer_load(l->trainer, checkpoint_path(l, list[i]), &extra, err);
+        if (s == VLP_OK) {
+            const double best = json_number_value(json_object_get(extra, "best"));
+            if (best >= 0) l->best = best;
+            if (l->leader)
+                cmd_note("going on after step %lld", (long long)vlp_trainer_steps(l->trainer));
+        }
+        json_decref(extra);
+        if (s != VLP_ERR_FORMAT && s != VLP_ERR_IO) break;
+        cmd_warn("%s; trying the one before", err->text);
+    }
+    free(list);
+    return s;
+}
+
+/* ---- metrics
+ * ------------------------------------------------------------------------------------- */
+
+/* Lines of steps after the checkpoint belong to a future that did not happen. */
+static enum vlp_status open_metrics(struct loop *l, struct vlp_error *err)
+{
+    if (!l->leader) return VLP_OK;
+    const char    *path = in_dir(l, "metrics.jsonl");
+    struct vlp_map m;
+    if (vlp_file_exists(path)) {
+        struct vlp_output out;
+        VLP_TRY(vlp_map_open(&m, path, err));
+        enum vlp_status s = vlp_output_open(&out, path, true, err);
+        const char     *p = (const char *)m.data, *end = p + m.size;
+        while (s == VLP_OK && p < end) {
+            const char *stop = memchr(p, '\n', (size_t)(end - p));
+            if (!stop) break; /* a torn last line */
+            json_t *j = json_loadb(p, (size_t)(stop - p), 0, NULL);
+            if (j &&
+                json_integer_value(json_object_get(j, "step")) <= vlp_trainer_steps(l->trainer))
+                s = vlp_output_write(&out, p, (size_t)(stop + 1 - p), err);
+            json_decref(j);
+            p = stop + 1;
+        }
+        vlp_map_close(&m);
+        if (s == VLP_OK) s = vlp_output_commit(&out, err);
+        vlp_output_abort(&out);
+        VLP_TRY(s);
+    }
+    l->metrics = fopen(in_dir(l, "metrics.jsonl"), "a");
+    if (!l->metrics) return vlp_fail(err, VLP_ERR_IO, "%s: %s", l->path.data, strerror(errno));
+    return VLP_OK;
+}
+
+static enum vlp_status put_line(struct loop *l, json_t *line, struct vlp_error *err)
+{
+    char *text = json_dumps(line, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
+    json_decref(line);
+    const bool ok = fprintf(l->metrics, "%s\n", text) > 0 && fflush(l->metrics) == 0;
+    free(text);
+    return ok ? VLP_OK
+              : vlp_fail(err, VLP_ERR_IO, "%s/metrics.jsonl: %s", o->output, strerror(errno));
+}
+
+static enum vlp_status log_step(struct loop *l, const struct vlp_step *s, struct vlp_error *err)
+{
+    const int64_t step = vlp_trainer_steps(l->trainer);
+    l->session_steps++;
+    if (s->skipped) {
+        l->skipped++;
+        if (l->leader)
+            cmd_warn("step %lld: loss or gradient not finite; no update", (long long)step);
+        return VLP_OK;
+    }
+    l->loss_sum += s->loss;
+    l->loss_count++;
+    if (step % o->log_every != 0 && step != l->last_step) return VLP_OK;
+    const double loss = l->loss_sum / (double)l->loss_count;
+    const double rate = (double)(l->session_steps * o->batch) / (vlp_now() - l->started);
+    l->loss_sum = 0;
+    l->loss_count = 0;
+    if (!l->leader) return VLP_OK;
+    char remark[96];
+    snprintf(remark, sizeof remark, "loss %.4f, %.0f samples/s", loss, rate);
+    cmd_progress_remark(remark);
+    return put_line(l,
+                    json_pack("{s:I, s:f, s:f, s:f, s:f, s:f, s:f}", "step", (json_int_t)step,
+                              "epoch", (double)step / (double)l->r->epoch_steps, "loss", loss, "lr",
+                              s->lr, "gradient_norm", s->gradient_norm, "logit_scale",
+                              s->logit_scale, "samples_per_second", rate),
+                    err);
+}
+
+static enum vlp_status evaluate(struct loop *l, struct vlp_error *err)
+{
+    if (!l->r->eval || !l->leader) {
+        vlp_comm_barrier(&l->r->comm);
+        return VLP_OK;
+    }
+    json_t         *figures = json_pack("{s:I}", "step", (json_int_t)vlp_trainer_steps(l->trainer));
+    enum vlp_status s = train_eval_run(l->r->eval, l->r, figures, err);
+    const double    top1 = json_number_value(json_object_get(figures, "val_top1"));
+    const double    recall = json_number_value(json_object_get(figures, "val_text_R@1")) +
+                          json_number_value(json_object_get(figures, "val_image_R@1"));
+    if (s == VLP_OK) {
+        cmd_detail("step %lld: text R@1 %.3f, picture R@1 %.3f, top-1 %.3f",
+                   (long long)vlp_trainer_steps(l->trainer),
+                   json_number_value(json_object_get(figures, "val_text_R@1")),
+                   json_number_value(json_object_get(figures, "val_image_R@1")), top1);
+        s = put_line(l, json_incref(figures), err);
+    }
+    if (s == VLP_OK) s = save_best(l, top1 + recall, err);
+    json_decref(figures);
+    vlp_comm_barrier(&l->r->comm);
+    return s;
+}
+
+/* ---- the loop
+ * ------------------------------------------------------------------------------------ */
+
+/* Any process's wish to stop is everybody's, in the same step. */
+static bool agreed(struct loop *l, bool mine)
+{
+    double wish = mine;
+    vlp_comm_sum_f64(&l->r->comm, &wish, 1);
+    return wish > 0;
+}
+
+static bool is_save_due(struct loop *l)
+{
+    const int64_t step = vlp_trainer_steps(l->trainer);
+    const int     requests = cmd_status_requests();
+    bool          due = o->save_every > 0 && step % o->save_every == 0;
+    due |= o->save_minutes > 0 && vlp_now() - l->saved > 60 * o->save_minutes;
+    due |= requests != l->requests;
+    l->requests = requests;
+    return due;
+}
+
+static enum vlp_status steps(struct loop *l, int *status, struct vlp_error *err)
+{
+    const int64_t every = o->eval_every > 0 ? o->eval_every : l->r->epoch_steps;
+    const double  until = o->max_time > 0 ? l->started + 60 * o->max_time : INFINITY;
+    *status = CMD_OK;
+    while (vlp_trainer_steps(l->trainer) < l->last_step) {
+        struct vlp_batch batch;
+        struct vlp_step  out;
+        VLP_TRY(vlp_loader_next(l->loader, &batch, err));
+        VLP_TRY(vlp_trainer_step(l->trainer, &batch, &out, err));
+        VLP_TRY(log_step(l, &out, err));
+        cmd_progress_add(1, 0);
+        const int64_t step = vlp_trainer_steps(l->trainer);
+        if (step % every == 0 || step == l->total) VLP_TRY(evaluate(l, err));
+        const bool done = step == l->last_step;
+        if (agreed(l, cmd_stopped() != 0) && !done) {
+            *status = CMD_SIGNALLED + (cmd_stopped() ? cmd_stopped() : 15);
+            break;
+        }
+        if (agreed(l, vlp_now() > until) && !done) {
+            *status = CMD_LIMIT;
+            break;
+        }
+        if (is_save_due(l) && !done) VLP_TRY(save(l, err));
+    }
+    if (*status == CMD_OK && l->last_step < l->total) *status = CMD_LIMIT;
+    return save(l, err);
+}
+
+static enum vlp_status finish(struct loop *l, struct vlp_error *err)
+{
+    static const enum vlp_dtype dtype[] = {VLP_F32, VLP_F16, VLP_BF16, VLP_Q8_0};
+    const struct vlp_convert    how = {
+           .layout = VLP_LAYOUT_VLP, .dtype = dtype[o->dtype], .force = true};
+    if (!l->leader) return VLP_OK;
+    json_t *training =
+        json_pack("{s:I, s:I, s:s, s:I}", "steps", (json_int_t)vlp_trainer_steps(l->trainer),
+                  "batch", (json_int_t)o->batch, "loss", l->r->options.loss->name, "pictures",
+                  (json_int_t)vlp_dataset_size(l->r->data));
+    enum vlp_status s = vlp_trainer_export(l->trainer, in_dir(l, "model.safetensors"), o->ema > 0,
+                                           l->r->vocab, l->r->vocab_len, training, &how, err);
+    json_decref(training);
+    if (s == VLP_OK && o->plot)
+        s = vlp_plot_metrics(in_dir(l, "metrics.jsonl"), o->plot, true, err);
+    if (s == VLP_OK) cmd_note("%s: the finished model", in_dir(l, "model.safetensors"));
+    return s;
+}
+
+static enum vlp_status open_loop(struct loop *l, struct vlp_error *err)
+{
+    struct train_run *r = l->r;
+    if (l->leader && mkdir(o->output, 0777) != 0 && errno != EEXIST)
+        return vlp_fail(err, VLP_ERR_IO, "%s: %s", o->output, strerror(errno));
+    vlp_comm_barrier(&r->comm);
+    VLP_TRY(vlp_trainer_open(&l->trainer, &r->encoder.model, &r->encoder.compute, &r->comm,
+                             &r->options, err));
+    VLP_TRY(resume(l, err));
+    VLP_TRY(open_metrics(l, err));
+    l->total = r->options.schedule.total;
+    l->last_step = o->max_steps > 0 && o->max_steps < l->total ? o->max_steps : l->total;
+    const struct vlp_loader_options how = {
+        .data = r->data,
+        .preprocess = &r->encoder.preprocess,
+        .tokenizer = r->encoder.tokenizer,
+        .augment = r->augment,
+        .seed = (uint64_t)o->seed,
+        .first_step = vlp_trainer_steps(l->trainer),
+        .batch = (int)o->batch,
+        .rank = r->comm.rank,
+        .ranks = r->comm.size,
+        .threads = (int)o->workers,
+        .say = train_warn,
+    };
+    return vlp_loader_open(&l->loader, &how, err);
+}
+
+int train_loop(struct train_run *r)
+{
+    struct vlp_error err;
+    struct loop      l = {.r = r, .best = -INFINITY, .leader = r->comm.rank == 0};
+    int              status = CMD_FAILED;
+    cmd_stop_politely();
+    enum vlp_status s = open_loop(&l, &err);
+    if (s == VLP_OK) {
+        if (l.leader) {
+            cmd_note("%lld pictures, %lld captions; %lld steps of %lld in %lld epochs",
+                     (long long)vlp_dataset_size(r->data), (long long)vlp_dataset_captions(r->data),
+                     (long long)l.total, (long long)o->batch, (long long)o->epochs);
+            cmd_progress_start("steps", l.last_step);
+            cmd_progress_add(vlp_trainer_steps(l.trainer), 0);
+        }
+        l.started = l.saved = vlp_now();
+        s = steps(&l, &status, &err);
+        cmd_progress_end();
+    }
+    if (s == VLP_OK && vlp_trainer_steps(l.trainer) == l.total) s = finish(&l, &err);
+    if (s == VLP_OK && status != CMD_OK && l.leader)
+        cmd_note("stopped after step %lld of %lld; the same command goes on",
+                 (long long)vlp_trainer_steps(l.trainer), (long long)l.total);
+    if (s == VLP_OK && status == CMD_OK &&
+        (vlp_dataset_bad(r->data) || vlp_loader_bad(l.loader) || l.skipped))
+        status = CMD_SKIPPED;
+    if (s != VLP_OK) status = cmd_fail(&err);
+    if (l.metrics && fclose(l.metrics) != 0 && status == CMD_OK) {
+        cmd_error("%s/metrics.jsonl: %s", o->output, strerror(errno));
+        status = CMD_FAILED;
+    }
+    vlp_loader_close(l.loader);
+    vlp_trainer_close(l.trainer);
+    vlp_buf_free(&l.path);
+    return status;
+}

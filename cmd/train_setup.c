@@ -1,0 +1,213 @@
+/*
+ * train_setup.c -- from options to a run: the model, new or to go on with, the data, the rates.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "train_cmd.h"
+
+static struct train_options *const o = &train_options;
+
+static void say(void *ctx, const char *sentence)
+{
+    const struct vlp_comm *comm = ctx;
+    if (!comm || comm->rank == 0) cmd_note("%s", sentence);
+}
+
+void train_warn(void *ctx, const char *sentence)
+{
+    (void)ctx;
+    cmd_warn("%s", sentence);
+}
+
+/* Another picture size than the one that the weights were made for (open_clip's rule). */
+static enum vlp_status resize(json_t *about, int64_t size, struct vlp_error *err)
+{
+    json_t       *vision = json_object_get(json_object_get(about, "config"), "vision");
+    json_t       *preprocess = json_object_get(about, "preprocess");
+    const int64_t patch = json_integer_value(json_object_get(vision, "patch_size"));
+    if (patch <= 0 || size % patch != 0)
+        return vlp_fail(err, VLP_ERR_USAGE,
+                        "--image-size %lld is no multiple of the patch size %lld", (long long)size,
+                        (long long)patch);
+    json_object_set_new(vision, "image_size", json_integer(size));
+    json_object_set_new(vision, "interpolate", json_string("open_clip"));
+    json_object_set_new(preprocess, "size",
+                        json_pack("[I, I]", (json_int_t)size, (json_int_t)size));
+    return VLP_OK;
+}
+
+/* A new model's own vocabulary, smaller than CLIP's: a merges file named in the configuration. */
+static enum vlp_status add_vocabulary(struct vlp_checkpoint *c, const char *path,
+                                      struct vlp_error *err)
+{
+    struct vlp_map m;
+    VLP_TRY(vlp_map_open(&m, path, err));
+    uint8_t *copy = vlp_arena_alloc(&c->mem, m.size);
+    memcpy(copy, m.data, m.size);
+    c->tensors = VLP_NEW(&c->mem, struct vlp_stored);
+    c->tensors[0] = (struct vlp_stored){.name = "tokenizer.vocab",
+                                        .dtype = VLP_U8,
+                                        .ndim = 1,
+                                        .dim = {(int64_t)m.size},
+                                        .data = copy,
+                                        .size = m.size};
+    c->n_tensors = 1;
+    json_object_set_new(c->about, "tokenizer",
+                        json_pack("{s:s, s:s, s:s}", "kind", "clip_bpe", "cleaning", "openai",
+                                  "tensor", "tokenizer.vocab"));
+    vlp_map_close(&m);
+    return VLP_OK;
+}
+
+/* The checkpoint to go on with, or the document of a new model. */
+static enum vlp_status open_start(struct vlp_checkpoint *c, struct train_run *r,
+                                  struct vlp_error *err)
+{
+    if (cmd_model.path) {
+        const struct vlp_checkpoint_options how = {
+            .activation = cmd_model.activation, .say = say, .ctx = &r->comm};
+        VLP_TRY(vlp_checkpoint_open(c, cmd_model.path, &how, err));
+    } else {
+        json_t *about = json_object_get(train_config, "model");
+        if (!json_is_object(about))
+            return vlp_fail(err, VLP_ERR_USAGE, "%s: has no \"model\", and no -m was given",
+                            o->config);
+        *c = (struct vlp_checkpoint){.about = json_deep_copy(about)};
+        const char *vocabulary = json_string_value(json_object_get(train_config, "vocabulary"));
+        if (vocabulary) VLP_TRY(add_vocabulary(c, vocabulary, err));
+    }
+    return vlp_checkpoint_add_vocabulary(c, cmd_share_dir(), say, &r->comm, err);
+}
+
+static enum vlp_status open_model(struct train_run *r, struct vlp_error *err)
+{
+    struct vlp_encoder   *e = &r->encoder;
+    struct vlp_checkpoint c = {0};
+    struct vlp_pool      *pool = vlp_pool_open(cmd_threads());
+    e->compute.pool = pool;
+    VLP_TRY(vlp_compute_init(&e->compute, pool, getenv("VLP_CPU"),
+                             (enum vlp_precision)cmd_model.precision, err));
+    enum vlp_status s = open_start(&c, r, err);
+    if (s == VLP_OK && o->image_size) s = resize(c.about, o->image_size, err);
+    if (s == VLP_OK) s = vlp_preprocess_of(&e->preprocess, c.about, err);
+    if (s == VLP_OK) s = vlp_tokenizer_of(&e->tokenizer, &c, err);
+    if (s != VLP_OK) {
+        vlp_checkpoint_close(&c);
+        return s;
+    }
+    e->preprocess.orient = true;
+    const char *name =
+        json_string_value(json_object_get(json_object_get(c.about, "tokenizer"), "tensor"));
+    const struct vlp_stored *vocab = name ? vlp_checkpoint_find(&c, name) : NULL;
+    if (vocab) {
+        r->vocab = vocab->data;
+        r->vocab_len = vocab->size;
+    }
+    if (cmd_model.path) return vlp_model_open(&e->model, &c, err);
+    r->start = c;
+    return vlp_model_new(&e->model, c.about, (uint64_t)o->seed, err);
+}
+
+/* "path:3" shows path three times an epoch. A file of exactly that name is a file. */
+static struct vlp_dataset_source source_of(const char *text, char **path)
+{
+    struct vlp_dataset_source s = {.weight = 1};
+    const char               *colon = strrchr(text, ':');
+    double                    weight;
+    *path = vlp_strdup(text);
+    if (colon && !vlp_file_exists(text) && vlp_parse_f64(colon + 1, &weight) && weight > 0 &&
+        weight < 1e6) {
+        s.weight = weight;
+        (*path)[colon - text] = '\0';
+    }
+    s.source = (struct vlp_source_options){
+        .paths = path, .n_paths = 1, .recursive = true, .captions = true};
+    return s;
+}
+
+static enum vlp_status open_data(struct train_run *r, char *const *data, int n,
+                                 struct vlp_error *err)
+{
+    struct vlp_dataset_source *source = vlp_calloc((size_t)n, sizeof *source);
+    char                     **path = vlp_calloc((size_t)n, sizeof *path);
+    for (int i = 0; i < n; i++) source[i] = source_of(data[i], &path[i]);
+    const enum vlp_status s = vlp_dataset_open(&r->data, source, n, train_warn, NULL, err);
+    for (int i = 0; i < n; i++) free(path[i]);
+    free(path);
+    free(source);
+    return s;
+}
+
+static void fill_options(struct train_run *r)
+{
+    r->epoch_steps = vlp_dataset_epoch(r->data) / o->batch;
+    r->options = (struct vlp_train_options){
+        .loss = vlp_contrastive_losses[o->loss],
+        .schedule = {.kind = vlp_schedules[o->schedule],
+                     .base = o->lr,
+                     .end = o->lr_end,
+                     .power = o->power,
+                     .warmup = o->warmup,
+                     .total = o->epochs * r->epoch_steps},
+        .adamw = {(float)o->beta1, (float)o->beta2, (float)o->eps, (float)o->weight_decay},
+        .clip_norm = o->clip_norm,
+        .ema_decay = (float)o->ema,
+        .layer_decay = (float)o->layer_decay,
+        .image_rate = (float)o->image_rate,
+        .text_rate = (float)o->text_rate,
+        .unlock_image = (int)o->unlock_image,
+        .unlock_text = (int)o->unlock_text,
+        .decay_all = o->decay_all,
+        .micro_batch = (int)o->micro_batch,
+        .gather_local = o->gather == 1,
+        .patch_dropout = (float)o->patch_dropout,
+        .recompute = o->recompute,
+        .seed = (uint64_t)o->seed,
+    };
+}
+
+static void fill_augment(struct vlp_augment *a)
+{
+    *a = (struct vlp_augment){
+        .crop = o->no_crop ? VLP_CROP_NONE : VLP_CROP_AREA,
+        .area = {o->crop_min, o->crop_max},
+        .ratio = {3.0 / 4, 4.0 / 3},
+        .flip = o->flip,
+        .jitter = o->jitter > 0 ? 1 : 0,
+        .colour = {o->jitter, o->jitter, o->jitter, 0},
+        .kind = o->rand_augment_ops > 0 ? VLP_RANDAUGMENT_ALBEF : VLP_RANDAUGMENT_NONE,
+        .n_ops = (int)o->rand_augment_ops,
+        .magnitude = (double)o->rand_augment_magnitude,
+    };
+}
+
+enum vlp_status train_open(struct train_run *r, char *const *data, int n_data,
+                           struct vlp_error *err)
+{
+    VLP_TRY(vlp_comm_open(&r->comm, err));
+    VLP_TRY(open_model(r, err));
+    VLP_TRY(open_data(r, data, n_data, err));
+    fill_options(r);
+    fill_augment(&r->augment);
+    if (r->epoch_steps == 0)
+        return vlp_fail(err, VLP_ERR_USAGE,
+                        "a batch of %lld is larger than an epoch of %lld pictures",
+                        (long long)o->batch, (long long)vlp_dataset_epoch(r->data));
+    if (o->batch % r->comm.size != 0)
+        return vlp_fail(err, VLP_ERR_USAGE,
+                        "a batch of %lld cannot be split evenly over %d processes",
+                        (long long)o->batch, r->comm.size);
+    if (o->validation) VLP_TRY(train_eval_open(&r->eval, r, err));
+    return VLP_OK;
+}
+
+void train_close(struct train_run *r)
+{
+    train_eval_close(r->eval);
+    vlp_dataset_close(r->data);
+    vlp_encoder_close(&r->encoder);
+    vlp_checkpoint_close(&r->start);
+    vlp_comm_close(&r->comm);
+}
