@@ -150,14 +150,18 @@ static void summary(const struct embed_job *j)
 {
     const double   took = vlp_now() - j->start;
     struct vlp_buf b = {0};
-    vlp_buf_printf(&b, "%" PRId64 " pictures, %" PRId64 " texts in %.1f s (%.1f a second)",
-                   j->images, j->texts, took, (double)(j->images + j->texts) / fmax(took, 1e-9));
+    vlp_buf_printf(&b, "%" PRId64 " %s, %" PRId64 " %s in %.1f s (%.1f a second)", j->images,
+                   j->images == 1 ? "picture" : "pictures", j->texts,
+                   j->texts == 1 ? "text" : "texts", took,
+                   (double)(j->images + j->texts) / fmax(took, 1e-9));
     if (j->resuming && !opt.update) vlp_buf_printf(&b, "; %" PRId64 " were there already", j->held);
     if (j->deleted > 0) vlp_buf_printf(&b, "; %" PRId64 " deleted or replaced", j->deleted);
     if (j->cut > 0)
-        vlp_buf_printf(&b, "; %" PRId64 " texts cut to %d ids", j->cut,
+        vlp_buf_printf(&b, "; %" PRId64 " %s cut to %d ids", j->cut, j->cut == 1 ? "text" : "texts",
                        vlp_tokenizer_context(j->e.tokenizer));
-    if (j->bad.n > 0) vlp_buf_printf(&b, "; %" PRId64 " records skipped", j->bad.n);
+    if (j->bad.n > 0)
+        vlp_buf_printf(&b, "; %" PRId64 " %s skipped", j->bad.n,
+                       j->bad.n == 1 ? "record" : "records");
     cmd_note("%s", b.data);
     vlp_buf_free(&b);
 }

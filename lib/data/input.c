@@ -103,7 +103,7 @@ static enum vlp_status stdin_open(struct input *in, struct vlp_error *err)
     if (kind == &source_picture && is_text(s.buf, vlp_min_i64(s.end, 512)))
         return vlp_fail(err, VLP_ERR_USAGE,
                         "standard input is text: a list of files (--files-from -), a text a line "
-                        "(--lines -), or a table (--format csv)?");
+                        "(--lines -), or a table (--input-format csv)?");
     in->kind = kind;
     return kind->open(in, err);
 }

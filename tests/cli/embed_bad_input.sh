@@ -24,7 +24,7 @@ expect 3 vlp-embed --lines lines --format tsv
 # Text that is too long.
 yes many words | head -200 | tr '\n' ' ' >long
 expect 0 vlp-embed --lines long --format tsv
-says "1 texts cut to 77 ids"
+says "1 text cut to 77 ids"
 expect 1 vlp-embed --truncate error --lines long --format tsv
 says "tokens long, the model takes 77"
 # A model that reads no text says so.
