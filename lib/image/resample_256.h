@@ -1,7 +1,9 @@
 /*
  * resample_256.h -- the two resampling passes in 256-bit vectors, written once for AVX2 and VNNI.
  *
- * The including file defines MULTIPLY_ADD(sum, p, k): sum + p0 k0 + p1 k1 for pairs of 16 bits.
+ * The including file defines MULTIPLY_ADD(sum, p, k): sum + p0 k0 + p1 k1 for pairs of 16 bits, and
+ * ROWS, how many rows the registers hold at once: a multiple of 4.
+ *
  * A weight w has 24 bits, the multiplier 16: w = 4096 h + l with l in 0..4095, and pairs of taps
  * meet in one multiply-add for h and one for l. Sums wrap modulo 2^32, so the result is exact.
  */
@@ -10,7 +12,7 @@
 
 #include "image_internal.h"
 
-enum { HALF = 12, ROWS = 4 };
+enum { HALF = 12 };
 
 /* ---- across --------------------------------------------------------------------------------- */
 
@@ -66,15 +68,17 @@ static inline __attribute__((always_inline)) void across_pixel(uint8_t *out, siz
             l[r] = MULTIPLY_ADD(l[r], p, kl);
         }
     }
-    const __m256i v01 = fold(join(h[0], l[0]), join(h[1], l[1]));
-    const __m256i v23 = fold(join(h[2], l[2]), join(h[3], l[3]));
-    __m256i       v = _mm256_packs_epi32(v01, v23);
-    v = _mm256_packus_epi16(v, v); /* rows 0 2 in the low lane, 1 3 in the high one */
-    const __m128i v02 = _mm256_castsi256_si128(v), v13 = _mm256_extracti128_si256(v, 1);
-    store(out, (uint32_t)_mm_cvtsi128_si32(v02), ch);
-    store(out + out_stride, (uint32_t)_mm_cvtsi128_si32(v13), ch);
-    store(out + out_stride * 2, (uint32_t)_mm_extract_epi32(v02, 1), ch);
-    store(out + out_stride * 3, (uint32_t)_mm_extract_epi32(v13, 1), ch);
+    for (int r = 0; r < ROWS; r += 4, out += out_stride * 4) {
+        const __m256i v01 = fold(join(h[r], l[r]), join(h[r + 1], l[r + 1]));
+        const __m256i v23 = fold(join(h[r + 2], l[r + 2]), join(h[r + 3], l[r + 3]));
+        __m256i       v = _mm256_packs_epi32(v01, v23);
+        v = _mm256_packus_epi16(v, v); /* rows 0 2 in the low lane, 1 3 in the high one */
+        const __m128i v02 = _mm256_castsi256_si128(v), v13 = _mm256_extracti128_si256(v, 1);
+        store(out, (uint32_t)_mm_cvtsi128_si32(v02), ch);
+        store(out + out_stride, (uint32_t)_mm_cvtsi128_si32(v13), ch);
+        store(out + out_stride * 2, (uint32_t)_mm_extract_epi32(v02, 1), ch);
+        store(out + out_stride * 3, (uint32_t)_mm_extract_epi32(v13, 1), ch);
+    }
 }
 
 static inline __attribute__((always_inline)) void across_channels(uint8_t *out, size_t out_stride,
