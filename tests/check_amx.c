@@ -90,7 +90,7 @@ START_TEST(amx_tiles_multiply_what_was_packed_for_them)
     struct vlp_kernels   k = vlp_kernels_portable;
     struct vlp_gemm_kind kind = *k.gemm[VLP_PRECISION_INT8];
     kind.mr = kind.nr = 32;
-    kind.k_align = 16;
+    kind.row_step = kind.k_align = 16;
     kind.enter = enter;
     kind.leave = leave;
     if (_i == VLP_PRECISION_INT8) {

@@ -121,6 +121,29 @@ static const void *panel_block(const struct run *g, int panel, int kb, bool by_p
     return room;
 }
 
+/* Rows are split evenly over tiles, by the kind's step. */
+static int row_of_tile(const struct vlp_gemm_kind *kind, int rows, int tiles, int t)
+{
+    const int step = kind->row_step, row = cut(vlp_ceil_div(rows, step), tiles, t) * step;
+    return row < rows ? row : rows;
+}
+
+static void prefetch_lines(const char *at, size_t size)
+{
+    for (size_t i = 0; i < size; i += 64) __builtin_prefetch(at + i, 1, 3);
+}
+
+/* What finishing a tile will touch comes near while its sums are made. */
+static void prefetch_out(const struct vlp_tile_out *o)
+{
+    const size_t size = (size_t)o->cols * sizeof *o->y;
+    for (int r = 0; r < o->rows; r++) {
+        prefetch_lines((const char *)(o->y + (size_t)r * o->ldy), size);
+        if (o->residual && o->residual != o->y)
+            prefetch_lines((const char *)(o->residual + (size_t)r * o->ld_residual), size);
+    }
+}
+
 static void run_task(void *ctx, int i, int worker)
 {
     const struct run           *g = ctx;
@@ -132,7 +155,8 @@ static void run_task(void *ctx, int i, int worker)
     const int                   p0 = g->first_panel + cut(g->panels, g->chunks, chunk);
     const int                   p1 = g->first_panel + cut(g->panels, g->chunks, chunk + 1);
     const int                   rows = r1 - r0, tiles = vlp_ceil_div(rows, kind->mr);
-    const size_t                tile_size = (size_t)rows * kind->nr * 4;
+    const int                   padded = vlp_ceil_div(rows, kind->row_step) * kind->row_step;
+    const size_t                tile_size = (size_t)padded * kind->nr * 4; /* of a panel's sums */
     (void)worker;
 
     uint32_t         *a = g->shared ? g->shared + (size_t)r0 * VLP_A_STRIDE : NULL;
@@ -168,16 +192,24 @@ static void run_task(void *ctx, int i, int worker)
             load_rows(g, a, NULL, r0, r1, kb);
         const char *next;
         const void *b = panel_block(g, panel, kb, by_panel, room, &next);
+        /* of the panel's form in memory: what the tiles ask for ahead, a line a unit each */
+        const size_t ahead = w->panel / (size_t)w->units * (size_t)units;
         for (int t = 0; t < tiles; t++) {
-            const int t0 = cut(rows, tiles, t), n = cut(rows, tiles, t + 1) - t0;
+            const int t0 = row_of_tile(kind, rows, tiles, t);
+            const int n = row_of_tile(kind, rows, tiles, t + 1) - t0;
             char     *c = partial;
-            if (many) c += tile_size * (size_t)(panel - p0) + (size_t)t0 * kind->nr * 4;
-            kind->tile(n, units, block + (size_t)t0 * VLP_A_STRIDE, b, c, kb > 0,
-                       next + (size_t)t * units * 64);
-            if (kb < w->n_blocks - 1) continue;
+            if (many) {
+                c += tile_size * (size_t)(panel - p0) + (size_t)t0 * kind->nr * 4;
+                prefetch_lines(c + (size_t)n * kind->nr * 4, (size_t)kind->mr * kind->nr * 4);
+            }
+            const size_t              asked = (size_t)t * units * 64;
             const struct vlp_tile_out out =
                 tile_out(g, r0 + t0, n, panel * kind->nr, quant ? quant + t0 : NULL);
-            kind->finish(c, kind->nr, &out);
+            const bool last = kb == w->n_blocks - 1;
+            if (last) prefetch_out(&out);
+            kind->tile(n, units, block + (size_t)t0 * VLP_A_STRIDE, b, c, kb > 0,
+                       asked < ahead ? next + asked : (const char *)b);
+            if (last) kind->finish(c, kind->nr, &out);
         }
     }
     if (kind->leave) kind->leave();

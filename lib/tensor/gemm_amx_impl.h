@@ -9,8 +9,6 @@
  * them another meaning: TILE_ZERO(t), TILE_LOAD(t, at, stride), TILE_STORE(t, at, stride),
  * TILE_DOT(c, a, b). Included with AMX_NAME defined as the function's name.
  */
-#include <string.h>
-
 #include "tensor_internal.h"
 
 static void AMX_NAME(int rows, int units, const void *a, const void *b, void *c, bool add,
@@ -19,11 +17,9 @@ static void AMX_NAME(int rows, int units, const void *a, const void *b, void *c,
     enum { COLS = 32, ROW = COLS * 4, A_ROW = VLP_A_STRIDE * 4, HALF = 16 };
     const char *at = a, *panel = b, *ahead = next;
     const bool  two = rows > HALF;
-    /* sums beyond the last row belong to somebody else */
-    char  whole[32 * ROW] __attribute__((aligned(64)));
-    char *sums = rows == 32 || rows == HALF ? c : whole;
+    const int   lines = two ? 16 : 32; /* a lone tile of rows asks for all of the next panel */
+    char       *sums = c;
     if (add) {
-        if (sums != c) memcpy(sums, c, (size_t)rows * ROW);
         TILE_LOAD(0, sums, ROW);
         TILE_LOAD(1, sums + 64, ROW);
         if (two) {
@@ -36,8 +32,8 @@ static void AMX_NAME(int rows, int units, const void *a, const void *b, void *c,
         TILE_ZERO(2);
         TILE_ZERO(3);
     }
-    for (int k = 0; k < units; k += 16, at += 64, panel += 16 * ROW, ahead += 16 * 64) {
-        for (int i = 0; i < 16; i++) __builtin_prefetch(ahead + i * 64, 0, 2);
+    for (int k = 0; k < units; k += 16, at += 64, panel += 16 * ROW, ahead += lines * 64) {
+        for (int i = 0; i < lines; i++) __builtin_prefetch(ahead + i * 64, 0, 2);
         TILE_LOAD(6, panel, ROW);
         TILE_LOAD(4, at, A_ROW);
         TILE_LOAD(7, panel + 64, ROW);
@@ -55,5 +51,4 @@ static void AMX_NAME(int rows, int units, const void *a, const void *b, void *c,
         TILE_STORE(2, sums + HALF * ROW, ROW);
         TILE_STORE(3, sums + HALF * ROW + 64, ROW);
     }
-    if (sums != c) memcpy(c, sums, (size_t)rows * ROW);
 }

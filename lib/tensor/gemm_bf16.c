@@ -70,6 +70,7 @@ const struct vlp_gemm_kind vlp_gemm_bf16_avx512 = {
     .mr = ROWS,
     .nr = COLS,
     .unit = 2,
+    .row_step = 1,
     .k_align = 1,
     .tile = tile,
     .load_row = load_row_bf16,

@@ -67,6 +67,7 @@ const struct vlp_gemm_kind vlp_gemm_int8_vnni = {
     .mr = ROWS,
     .nr = COLS,
     .unit = 4,
+    .row_step = 1,
     .k_align = 1,
     .w_limit = 127,
     .tile = tile,

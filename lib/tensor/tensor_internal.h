@@ -58,11 +58,13 @@ struct vlp_gemm_kind {
     const char *name;
     int         mr, nr;
     int         unit;       /* elements of k in a unit: 1, 2 or 4 */
+    int         row_step;   /* tiles begin at multiples of this */
     int         k_align;    /* units of a block are a multiple of this */
     int         w_limit;    /* largest |weight| when quantised, else 0 */
     bool        round_bf16; /* x is rounded to bf16 though the products run in f32 */
-    /* c (rows x nr, contiguous) = or += a b over `units` units; `next` is what to prefetch, as far
-     * as there are units */
+    /* c (rows x nr, contiguous) = or += a b over `units` units; `next` is what to prefetch, a line
+     * a unit. With a row_step, rows up to its next multiple may be read and written: there is room.
+     */
     void (*tile)(int rows, int units, const void *a, const void *b, void *c, bool add,
                  const void *next);
     /* `n` elements of one row to units; quant is filled first by quant_row */
