@@ -58,6 +58,11 @@ static inline vf v_div(vf a, vf b)
 {
     return _mm256_div_ps(a, b);
 }
+/* a / b for b between 1e-37 and 1e37, roughly */
+static inline vf v_quotient(vf a, vf b)
+{
+    return _mm256_div_ps(a, b);
+}
 static inline vf v_fma(vf a, vf b, vf c)
 {
     return _mm256_fmadd_ps(a, b, c);

@@ -84,7 +84,7 @@ static inline vf v_phi_half(vf x)
     q = v_fma(q, t, v_set1(2.96316232e-2f));
     q = v_fma(q, t, v_set1(2.55788407e-1f));
     q = v_fma(q, t, v_set1(1.0f));
-    const vf h = v_div(v_mul(z, p), q), half = v_set1(0.5f);
+    const vf h = v_quotient(v_mul(z, p), q), half = v_set1(0.5f);
     return v_min(half, v_max(v_sub(v_zero(), half), h));
 }
 
@@ -95,8 +95,12 @@ static inline vf v_gelu(vf x)
 
 static inline vf v_quick_gelu(vf x)
 {
-    const vf one = v_set1(1.0f);
-    return v_div(x, v_add(one, v_exp(v_mul(x, v_set1(-1.702f)))));
+    /* e^85 is as good as infinity: the quotient is zero to any sum that it enters */
+    vf       n;
+    const vf one = v_set1(1.0f), z = v_min(v_set1(85.0f), v_mul(x, v_set1(-1.702f)));
+    const vf y = v_exp_parts(v_max(v_set1(-87.0f), z), &n);
+    const vf e = v_of_bits(vi_add(v_bits(y), vi_shl(v_to_vi(n), 23)));
+    return v_quotient(x, v_add(one, e));
 }
 
 static inline vf v_activate(enum vlp_activation act, vf x)

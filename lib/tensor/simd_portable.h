@@ -66,6 +66,11 @@ static inline vf v_div(vf a, vf b)
 {
     return a / b;
 }
+/* a / b for b between 1e-37 and 1e37, roughly */
+static inline vf v_quotient(vf a, vf b)
+{
+    return a / b;
+}
 static inline vf v_fma(vf a, vf b, vf c) /* a b + c */
 {
     return a * b + c;
