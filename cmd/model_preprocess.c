@@ -1,0 +1,185 @@
+/*
+ * model_preprocess.c -- vlp-model preprocess: what the model sees of a picture.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "model_verbs.h"
+
+static const char *output, *failed;
+static bool        force;
+static int64_t     size;
+static int         format; /* index in formats */
+
+static const char *const formats[] = {"auto", "png", "npy", "raw", NULL};
+enum { AUTO, PNG, NPY, RAW };
+
+static enum vlp_status settings(struct vlp_preprocess *p, struct vlp_error *err)
+{
+    const char *env = getenv("VLP_MODEL");
+    if (cmd_model.path || (env && *env && !cmd_model.flavour)) {
+        struct vlp_checkpoint c;
+        VLP_TRY(cmd_verb_checkpoint(&c, cmd_model_path(), err));
+        const enum vlp_status s = vlp_preprocess_of(p, c.about, err);
+        if (s != VLP_OK) vlp_fail_in(err, "%s", cmd_model_path());
+        vlp_checkpoint_close(&c);
+        VLP_TRY(s);
+        struct vlp_preprocess other;
+        if (cmd_model.flavour) {
+            vlp_preprocess_flavour(&other, cmd_model.flavour, p->width);
+            memcpy(other.mean, p->mean, sizeof p->mean);
+            memcpy(other.std, p->std, sizeof p->std);
+            *p = other;
+        }
+        if (size > 0) p->width = p->height = (int)size;
+    } else {
+        const char *flavour = cmd_model.flavour ? cmd_model.flavour : "openai";
+        const int   usual = strcmp(flavour, "vilt") == 0 ? 384 : 224;
+        vlp_preprocess_flavour(p, flavour, size > 0 ? (int)size : usual);
+    }
+    p->orient = cmd_model.orient;
+    p->grey16_sane = cmd_model.grey16;
+    return VLP_OK;
+}
+
+static enum vlp_status put_png(struct vlp_output *o, const struct vlp_image *rgb,
+                               struct vlp_error *err)
+{
+    struct vlp_buf  bytes = {0};
+    enum vlp_status s = vlp_png_encode(&bytes, rgb, 6, err);
+    if (s == VLP_OK) s = vlp_output_write(o, bytes.data, bytes.len, err);
+    vlp_buf_free(&bytes);
+    return s;
+}
+
+static enum vlp_status put_npy(struct vlp_output *o, struct vlp_arena *mem,
+                               const struct vlp_image *rgb, const struct vlp_preprocess *how,
+                               struct vlp_error *err)
+{
+    const int64_t dim[3] = {3, rgb->height, rgb->width};
+    float        *x = VLP_NEW_N(mem, float, (size_t)(dim[0] * dim[1] * dim[2]));
+    vlp_preprocess_normalize(x, rgb, how);
+    return vlp_npy_write(o, VLP_F32, 3, dim, x, err);
+}
+
+/* What is wrong with the picture goes to `why`; what is wrong with the result to `err`. */
+static enum vlp_status one(const char *in, const char *out, int as,
+                           const struct vlp_preprocess *how, struct cmd_failures *bad,
+                           struct vlp_error *err)
+{
+    struct vlp_arena  mem;
+    struct vlp_image  image;
+    struct vlp_error  why;
+    struct vlp_output o;
+    enum vlp_status   s;
+    vlp_arena_init(&mem);
+    if (strcmp(in, "-") == 0) {
+        struct vlp_buf bytes = {0};
+        s = vlp_read_all(&bytes, stdin, 0, "standard input", &why);
+        if (s == VLP_OK) s = vlp_image_decode(&image, &mem, bytes.data, bytes.len, in, &why);
+        vlp_buf_free(&bytes);
+    } else {
+        s = vlp_image_read(&image, &mem, in, &why);
+    }
+    if (s != VLP_OK) {
+        cmd_failures_add(bad, in, strlen(in), s, why.text);
+        vlp_arena_free(&mem);
+        return bad->stop_at_first ? vlp_fail(err, s, "stopped at %s", in) : VLP_OK;
+    }
+    const struct vlp_image *rgb = vlp_preprocess_u8(&mem, &image, how);
+    s = vlp_output_open(&o, out, force, err);
+    if (s == VLP_OK) {
+        const size_t size = 3 * (size_t)rgb->width * (size_t)rgb->height;
+        s = as == NPY   ? put_npy(&o, &mem, rgb, how, err)
+            : as == RAW ? vlp_output_write(&o, rgb->data, size, err)
+                        : put_png(&o, rgb, err);
+        if (s == VLP_OK)
+            s = vlp_output_commit(&o, err);
+        else
+            vlp_output_abort(&o);
+    }
+    if (s == VLP_OK)
+        cmd_detail("%s: %dx%d %s to %dx%d", in, image.width, image.height,
+                   vlp_image_mode_name(image.mode), rgb->width, rgb->height);
+    vlp_arena_free(&mem);
+    return s;
+}
+
+/* DIR/stem.png; the whole name instead of the stem where another input has the same stem. */
+static char *name_in_folder(struct vlp_arena *mem, int i, int n, char **in)
+{
+    const char  *base = vlp_path_base(in[i]), *ext = vlp_path_ext(base);
+    const size_t stem = strlen(base) - (*ext ? strlen(ext) + 1 : 0);
+    bool         alone = true;
+    for (int k = 0; k < n; k++) {
+        const char  *other = vlp_path_base(in[k]), *e = vlp_path_ext(other);
+        const size_t len = strlen(other) - (*e ? strlen(e) + 1 : 0);
+        if (k != i && len == stem && memcmp(other, base, stem) == 0) alone = false;
+    }
+    return vlp_arena_printf(mem, "%s/%.*s.%s", output, alone ? (int)stem : (int)strlen(base), base,
+                            format == NPY   ? "npy"
+                            : format == RAW ? "rgb"
+                                            : "png");
+}
+
+static int run(int argc, char **argv)
+{
+    struct vlp_preprocess how;
+    struct vlp_error      err;
+    struct cmd_failures   bad;
+    struct vlp_arena      names;
+    const int             n = argc - 1;
+    char                **in = argv + 1;
+    const bool            folder = output && vlp_is_dir(output);
+    if (n == 0) cmd_usage_error("name a picture");
+    if (n > 1 && !folder)
+        cmd_usage_error("several pictures go to a folder: -o DIR, which must exist");
+    if (!folder && output && format == AUTO && strcmp(vlp_path_ext(output), "npy") == 0)
+        format = NPY;
+    if (!output || strcmp(output, "-") == 0) cmd_refuse_terminal(force);
+    enum vlp_status s = settings(&how, &err);
+    if (s == VLP_OK) s = cmd_failures_open(&bad, failed, &err);
+    if (s != VLP_OK) return cmd_finish(cmd_fail(&err));
+    vlp_arena_init(&names);
+    for (int i = 0; i < n && s == VLP_OK; i++) {
+        const char *out = folder ? name_in_folder(&names, i, n, in) : output ? output : "-";
+        s = one(in[i], out, format, &how, &bad, &err);
+    }
+    vlp_arena_free(&names);
+    struct vlp_error      late;
+    const enum vlp_status closed = cmd_failures_close(&bad, &late);
+    if (s != VLP_OK) return cmd_finish(cmd_fail(&err));
+    if (closed != VLP_OK) return cmd_finish(cmd_fail(&late));
+    if (bad.n == n) return cmd_finish(n == 1 ? CMD_CORRUPT : CMD_FAILED);
+    return cmd_finish(bad.n > 0 ? CMD_SKIPPED : CMD_OK);
+}
+
+/* clang-format off */
+static const struct cmd_option options[] = {
+    CMD_ROW('o', "output", "PATH", CMD_STRING, &output, "stdout",
+            "the file to write; a folder for several pictures", .group = "Output"),
+    CMD_ROW('f', "force", NULL, CMD_FLAG, &force, NULL,
+            "overwrite it; write to a terminal"),
+    CMD_ROW(0, "format", "NAME", CMD_CHOICE, &format, "by the ending of -o, else png",
+            "png: the u8 pixels; npy: the normalised f32 tensor (3, height, width); raw: RGB bytes",
+            .choices = formats),
+    CMD_ROW(0, "failed", "FILE", CMD_STRING, &failed, NULL,
+            "write pictures that could not be used to FILE: id, reason, detail"),
+    CMD_ROW(0, "on-error", "WHAT", CMD_CHOICE, &cmd_on_error, "skip",
+            "skip a picture that cannot be used, or stop at it", .choices = cmd_on_errors),
+    CMD_ROW(0, "size", "N", CMD_INT, &size, "the model's, else 224 (vilt: 384)",
+            "side of the result in pixels", .group = "Pictures", .min = 1, .max = 16384),
+    CMD_PICTURE_OPTIONS, CMD_MODEL_OPTION, CMD_COMMON_OPTIONS, CMD_LAST};
+/* clang-format on */
+
+static const char *const usage[] = {"[OPTION]... PICTURE [-o FILE]",
+                                    "[OPTION]... PICTURE... -o DIR", NULL};
+
+const struct cmd_program cmd_model_preprocess = {
+    .name = "vlp-model preprocess",
+    .summary = "what the model sees of a picture: PNG of the pixels, or npy of the tensor",
+    .usage = usage,
+    .options = options,
+    .notes = "Without -m the preprocessing is that of --flavour (openai).",
+    .run = run,
+};

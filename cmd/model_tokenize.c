@@ -1,0 +1,183 @@
+/*
+ * model_tokenize.c -- vlp-model tokenize: what ids a text becomes.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model_verbs.h"
+
+static bool        as_json, pad;
+static const char *lines;
+static int64_t     context;
+static int         kind; /* index in kinds */
+
+static const char *const kinds[] = {"model", "clip", "clip-hf", "bert", NULL};
+
+/* A document that says just enough for a tokenizer, by name. The context is the family's usual one.
+ */
+static const struct {
+    const char *family, *flavour;
+    int         context, vocab;
+} described[] = {{NULL, NULL, 0, 0},
+                 {"clip", "openai", 77, 49408},
+                 {"clip", "hf", 77, 49408},
+                 {"albef", "square", 512, 30522}};
+
+static enum vlp_status open_by_name(struct vlp_tokenizer **t, struct vlp_error *err)
+{
+    struct vlp_checkpoint c = {0};
+    vlp_arena_init(&c.mem);
+    c.about =
+        json_pack("{s:s, s:{s:{s:i, s:i}}, s:{s:s}}", "family", described[kind].family, "config",
+                  "text", "context", context > 0 ? (int)context : described[kind].context, "vocab",
+                  described[kind].vocab, "preprocess", "flavour", described[kind].flavour);
+    enum vlp_status s = vlp_checkpoint_add_vocabulary(&c, cmd_share_dir(), NULL, NULL, err);
+    if (s == VLP_OK) s = vlp_tokenizer_of(t, &c, err);
+    if (s == VLP_ERR_SUPPORT)
+        s = vlp_fail(err, VLP_ERR_IO, "no vocabulary in %s (set VLP_SHARE to where it is)",
+                     cmd_share_dir() ? cmd_share_dir() : "share/vlp");
+    json_decref(c.about);
+    vlp_arena_free(&c.mem);
+    return s;
+}
+
+static enum vlp_status open_of_model(struct vlp_tokenizer **t, struct vlp_error *err)
+{
+    struct vlp_checkpoint c;
+    VLP_TRY(cmd_verb_checkpoint(&c, cmd_model_path(), err));
+    json_t *text = json_object_get(json_object_get(c.about, "config"), "text");
+    if (context > 0) json_object_set_new(text, "context", json_integer(context));
+    const enum vlp_status s = vlp_tokenizer_of(t, &c, err);
+    if (s != VLP_OK) vlp_fail_in(err, "%s", cmd_model_path());
+    vlp_checkpoint_close(&c);
+    return s;
+}
+
+static void print_json(const struct vlp_tokenizer *t, const char *text, size_t len,
+                       const struct vlp_tokens *k)
+{
+    printf("{\"text\": ");
+    cmd_put_json(stdout, text, len);
+    printf(", \"ids\": [");
+    for (int i = 0; i < k->n; i++) printf("%s%" PRId32, i ? ", " : "", k->ids[i]);
+    printf("], \"pieces\": [");
+    for (int i = 0; i < k->n; i++) {
+        const char *piece = vlp_token_piece(t, k->ids[i]);
+        if (i) printf(", ");
+        cmd_put_json(stdout, piece ? piece : "", piece ? strlen(piece) : 0);
+    }
+    printf("], \"truncated\": %s", k->full > k->n ? "true" : "false");
+    if (k->full > k->n) printf(", \"length\": %d", k->full);
+    printf("}\n");
+}
+
+struct counts {
+    int64_t n, cut, bad;
+};
+
+static void tokenize(const struct vlp_tokenizer *t, struct vlp_arena *mem, const char *text,
+                     size_t len, struct counts *count)
+{
+    const struct vlp_arena_mark mark = vlp_arena_mark(mem);
+    struct vlp_tokens           k;
+    struct vlp_error            err;
+    count->n++;
+    if (vlp_tokenize(&k, mem, t, text, len, &err) != VLP_OK) {
+        count->bad++;
+        cmd_warn("text %" PRId64 ": %s (skipped)", count->n, err.text);
+        /* Its line stays, so that line n of the output is line n of the input. */
+        if (as_json) {
+            printf("{\"text\": ");
+            cmd_put_json(stdout, text, len);
+            printf(", \"error\": ");
+            cmd_put_json(stdout, err.text, strlen(err.text));
+            printf("}\n");
+        } else {
+            putchar('\n');
+        }
+    } else {
+        count->cut += k.full > k.n;
+        if (as_json) {
+            print_json(t, text, len, &k);
+        } else {
+            for (int i = 0; i < k.n; i++) printf("%s%" PRId32, i ? " " : "", k.ids[i]);
+            for (int i = k.n; pad && i < vlp_tokenizer_context(t); i++) printf(" 0");
+            putchar('\n');
+        }
+    }
+    vlp_arena_rewind(mem, mark);
+}
+
+static enum vlp_status tokenize_lines(const struct vlp_tokenizer *t, struct vlp_arena *mem,
+                                      const char *path, struct counts *count, struct vlp_error *err)
+{
+    const bool from_stdin = strcmp(path, "-") == 0;
+    FILE      *f = from_stdin ? stdin : fopen(path, "rb");
+    if (!f) return vlp_fail(err, VLP_ERR_IO, "%s: %s", path, strerror(errno));
+    char   *line = NULL;
+    size_t  cap = 0;
+    ssize_t len;
+    while ((len = getline(&line, &cap, f)) >= 0) {
+        if (len > 0 && line[len - 1] == '\n') len--;
+        if (len > 0 && line[len - 1] == '\r') len--;
+        line[len] = '\0';
+        tokenize(t, mem, line, (size_t)len, count);
+    }
+    free(line);
+    const bool bad = ferror(f) != 0;
+    if (!from_stdin) fclose(f);
+    if (bad) return vlp_fail(err, VLP_ERR_IO, "%s: reading failed", path);
+    return VLP_OK;
+}
+
+static int run(int argc, char **argv)
+{
+    struct vlp_tokenizer *t;
+    struct vlp_error      err;
+    struct vlp_arena      mem;
+    struct counts         count = {0};
+    const char           *env = getenv("VLP_MODEL");
+    if (lines && argc > 1) cmd_usage_error("texts as arguments, or --lines, not both");
+    if (cmd_model.path && cmd_given("tokenizer")) cmd_usage_error("-m or --tokenizer, not both");
+    /* Without -m there need not be a model: CLIP's tokenizer is the same for all of CLIP. */
+    if (kind == 0 && !cmd_model.path && !(env && *env) && !cmd_given("tokenizer")) kind = 1;
+    enum vlp_status s = kind > 0 ? open_by_name(&t, &err) : open_of_model(&t, &err);
+    if (s != VLP_OK) return cmd_finish(cmd_fail(&err));
+    vlp_arena_init(&mem);
+    for (int i = 1; i < argc; i++) tokenize(t, &mem, argv[i], strlen(argv[i]), &count);
+    if (argc < 2) s = tokenize_lines(t, &mem, lines ? lines : "-", &count, &err);
+    if (count.cut > 0)
+        cmd_note("%" PRId64 " of %" PRId64 " texts cut to %d ids", count.cut, count.n,
+                 vlp_tokenizer_context(t));
+    vlp_arena_free(&mem);
+    vlp_tokenizer_close(t);
+    if (s != VLP_OK) return cmd_finish(cmd_fail(&err));
+    return cmd_finish(count.bad > 0 ? CMD_SKIPPED : CMD_OK);
+}
+
+/* clang-format off */
+static const struct cmd_option options[] = {
+    CMD_ROW(0, "lines", "FILE", CMD_STRING, &lines, "stdin when there is no TEXT",
+            "read one text per line from FILE; - is stdin", .group = "Input"),
+    CMD_ROW(0, "tokenizer", "NAME", CMD_CHOICE, &kind, "clip without -m",
+            "whose ids: model (that of -m), clip, clip-hf or bert", .group = "Tokenizer",
+            .choices = kinds),
+    CMD_ROW(0, "context", "N", CMD_INT, &context, "the model's; 77 for CLIP, 512 for BERT",
+            "ids per text at most, start and end included", .min = 2, .max = 65536),
+    CMD_ROW(0, "json", NULL, CMD_FLAG, &as_json, NULL,
+            "one JSON object per text: text, ids, pieces, truncated", .group = "Output"),
+    CMD_ROW(0, "pad", NULL, CMD_FLAG, &pad, NULL, "fill lines up to the context with zeros"),
+    CMD_MODEL_OPTION, CMD_COMMON_OPTIONS, CMD_LAST};
+/* clang-format on */
+
+static const char *const usage[] = {"[OPTION]... [TEXT]...", NULL};
+
+const struct cmd_program cmd_model_tokenize = {
+    .name = "vlp-model tokenize",
+    .summary = "texts to ids, one line each, start and end included",
+    .usage = usage,
+    .options = options,
+    .run = run,
+};

@@ -1,0 +1,69 @@
+/*
+ * model_verify.c -- vlp-model verify: is every number of a model what it should be?
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "model_verbs.h"
+
+struct findings {
+    const char *path;
+    int64_t     damaged, extra;
+};
+
+static void found(void *ctx, const char *what, const char *tensor, const char *sentence)
+{
+    struct findings *f = ctx;
+    if (strcmp(what, "extra") == 0)
+        f->extra++;
+    else
+        f->damaged++;
+    printf("%s\t%s\t%s\t%s\n", f->path, what, *tensor ? tensor : "-", sentence);
+}
+
+static int verify(const char *path)
+{
+    const struct vlp_checkpoint_options how = {.activation = cmd_model.activation};
+    struct vlp_checkpoint               c;
+    struct vlp_model                    m;
+    struct vlp_error                    err;
+    struct findings                     f = {.path = path};
+    size_t                              checked = 0;
+    if (vlp_checkpoint_open(&c, path, &how, &err) != VLP_OK) return cmd_fail(&err);
+    const size_t n_tensors = c.n_tensors;
+    vlp_checkpoint_verify(&c, &checked, found, &f);
+    if (vlp_model_open(&m, &c, &err) != VLP_OK) {
+        const int status = cmd_fail(&err);
+        return f.damaged > 0 ? CMD_CORRUPT : status;
+    }
+    vlp_model_close(&m);
+    if (f.damaged > 0) return CMD_CORRUPT;
+    if (f.extra > 0) return CMD_MISMATCH;
+    printf("%s\tok\t%zu tensors\t%zu checksums\n", path, n_tensors, checked);
+    return CMD_OK;
+}
+
+static int run(int argc, char **argv)
+{
+    int status = CMD_OK;
+    if (argc < 2) return cmd_finish(verify(cmd_model_path()));
+    for (int i = 1; i < argc; i++) {
+        const int one = verify(argv[i]);
+        if (one > status) status = one;
+    }
+    return cmd_finish(status);
+}
+
+static const struct cmd_option options[] = {CMD_MODEL_OPTION, CMD_COMMON_OPTIONS, CMD_LAST};
+
+static const char *const usage[] = {"[OPTION]... [MODEL]...", NULL};
+
+const struct cmd_program cmd_model_verify = {
+    .name = "vlp-model verify",
+    .summary = "checksums, NaN and infinity, missing and extra tensors",
+    .usage = usage,
+    .options = options,
+    .notes = "Prints a line per finding: file, kind, tensor, sentence. Kinds: checksum, nan, inf,\n"
+             "fingerprint (status 5), extra (status 4). Missing tensors are an error (status 4).",
+    .run = run,
+};

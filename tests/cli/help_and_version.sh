@@ -1,0 +1,53 @@
+# Every program helps itself, and every option has its place in the manual.
+. "$ROOT/tests/cli_helpers.sh"
+for program in "$BUILD"/vlp-*; do
+    [ -x "$program" ] && [ -f "$program" ] || continue
+    name=${program##*/}
+    page=$ROOT/man/$name.1
+    [ -f "$page" ] || fail "no manual for $name"
+    expect 0 "$name" --help
+    [ -s stderr ] && fail "$name --help writes to stderr"
+    prints "Usage: $name"
+    [ "$(awk 'length > 80' stdout | wc -l)" -eq 0 ] || fail "$name --help has long lines"
+    expect 0 "$name" -V
+    prints "$name $(sed -n 's/.*VLP_VERSION "\(.*\)"/\1/p' "$ROOT/lib/vlp/base.h")"
+    prints "CPU level: "
+    prints "Libraries: "
+    prints "MPI: "
+    expect 0 "$name" --completion-data
+    n=0
+    # The manual writes a hyphen of an option as \-.
+    sed 's/\\-/-/g' "$page" >page
+    while IFS=$'\t' read -r kind verb letter long argument type choices preset help; do
+        [ "$kind" = option ] || continue
+        n=$((n + 1))
+        [ "$long" = - ] || grep -qF -- "--$long" page || fail "$page lacks --$long ($verb)"
+        [ "$letter" = - ] || grep -qE -- "(^|[^-a-z])-$letter([^-a-z]|\$)" page ||
+            fail "$page lacks -$letter ($verb)"
+        [ -n "$argument$type$choices$preset$help" ] || fail "$name: $long says nothing"
+    done <stdout
+    [ "$n" -gt 5 ] || fail "$name has only $n options"
+    for section in NAME SYNOPSIS DESCRIPTION OPTIONS INPUT OUTPUT 'EXIT STATUS' ENVIRONMENT FILES \
+        SIGNALS EXAMPLES NOTES 'SEE ALSO'; do
+        grep -q "^\.SH \"\?$section\"\?\$" "$page" && echo "$section"
+    done >order
+    grep '^\.SH' "$page" | sed 's/^\.SH "\?\([^"]*\)"\?$/\1/' >found
+    same order found
+done
+"$ROOT/scripts/completion.sh" "$BUILD" share >/dev/null || fail "completion"
+for name in vlp-embed vlp-model; do
+    bash -n "share/bash-completion/completions/$name" || fail "bash completion of $name"
+    [ -s "share/zsh/site-functions/_$name" ] && [ -s "share/fish/vendor_completions.d/$name.fish" ] ||
+        fail "completion of $name is empty"
+done
+# Completion at work: options by prefix, choices of an option, verbs.
+complete_words() {
+    . "share/bash-completion/completions/$1"
+    COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
+    "_${1//-/_}"
+    echo "${COMPREPLY[*]}"
+}
+[ "$(complete_words vlp-embed --templ)" = "--template --templates" ] || fail "bash: options"
+[ "$(complete_words vlp-embed --dtype = b)" = "bf16" ] || fail "bash: choices"
+[ "$(complete_words vlp-model ins)" = "inspect" ] || fail "bash: verbs"
+[ "$(complete_words vlp-model convert --to h)" = "hf" ] || fail "bash: choices of a verb"

@@ -1,0 +1,46 @@
+# Import, inspect, convert, verify: what they say and what they refuse.
+. "$ROOT/tests/cli_helpers.sh"
+source=$GOLDEN/clip/end-to-end/model
+expect 0 vlp-model import -o own.safetensors "$source"
+says "wrote own.safetensors"
+expect 2 vlp-model import -o own.safetensors "$source"
+says "own.safetensors"
+expect 0 vlp-model import -f -o own.safetensors "$source"
+cp -r "$source" copy
+expect 0 vlp-model import copy
+[ -f copy.safetensors ] || fail "no copy.safetensors"
+same own.safetensors copy.safetensors 2>/dev/null || true
+expect 0 vlp-model inspect own.safetensors
+for word in "family          clip" "fingerprint" "tokenizer       clip_bpe" "preprocessing   hf"; do prints "$word"; done
+expect 0 vlp-model inspect -v own.safetensors
+prints "visual.conv1.weight"
+expect 0 vlp-model inspect --json own.safetensors
+prints '"family":"clip"'
+fingerprint() { vlp-model inspect "$1" 2>/dev/null | sed -n 's/^fingerprint *//p'; }
+[ "$(fingerprint own.safetensors)" = "$(fingerprint "$source")" ] || fail "import changes the fingerprint"
+for layout in hf open_clip; do
+    expect 0 vlp-model convert --to $layout -o "back-$layout" own.safetensors
+    expect 0 vlp-model inspect "back-$layout"
+done
+[ "$(fingerprint back-hf)" = "$(fingerprint own.safetensors)" ] || fail "hf and back changes the fingerprint"
+for dtype in f32 f16 bf16 q8_0; do
+    expect 0 vlp-model convert --dtype $dtype -o "$dtype.safetensors" own.safetensors
+    expect 0 vlp-model verify "$dtype.safetensors"
+    prints "ok"
+done
+expect 2 vlp-model convert --dtype q8_0 --to hf -o x own.safetensors
+# Damage is found, whatever it hits.
+size=$(stat -c %s own.safetensors)
+cp own.safetensors damaged.safetensors
+printf 'X' | dd of=damaged.safetensors bs=1 seek=$((size - 5000)) conv=notrunc 2>/dev/null
+expect 5 vlp-model verify damaged.safetensors
+prints checksum
+head -c $((size / 2)) own.safetensors >short.safetensors
+expect 5 vlp-model inspect short.safetensors
+says "short.safetensors"
+head -c 3000 /dev/urandom >random.safetensors
+expect 5 vlp-model inspect random.safetensors
+: >empty.safetensors
+expect 5 vlp-model verify empty.safetensors
+expect 1 vlp-model inspect missing.safetensors
+says "missing.safetensors"

@@ -1,0 +1,39 @@
+# Pixels of every picture and flavour have the reference's SHA-256.
+. "$ROOT/tests/cli_helpers.sh"
+n=0
+while IFS=$'\t' read -r file flavour size _ _ sha _; do
+    [ "$file" = file ] && continue
+    orient=--no-orient
+    [ "$flavour" = openai+orient ] && orient=
+    got=$(vlp-model preprocess $orient --flavour "${flavour%+orient}" --size "$size" --format raw \
+        "$GOLDEN/image/$file" 2>stderr | sha256sum | cut -d' ' -f1)
+    [ "$got" = "$sha" ] || fail "$file $flavour $size"
+    n=$((n + 1))
+done <"$GOLDEN/image/expected.tsv"
+[ "$n" -ge 100 ] || fail "only $n rows"
+# The tensor as the reference's npy; the pixels as PNG that reads back to the same.
+for want in "$GOLDEN"/image/expected/*.openai-32.npy; do
+    base=$(basename "$want" .openai-32.npy)
+    case $base in *orientation*) orient=--no-orient ;; *) orient= ;; esac
+    expect 0 vlp-model preprocess $orient --flavour openai --size 32 -o out.npy -f "$GOLDEN/image/$base"
+    cmp -s out.npy "$want" || {
+        expect 0 vlp-model preprocess --flavour openai --size 32 -o out.npy -f "$GOLDEN/image/$base"
+        same out.npy "$want"
+    }
+    expect 0 vlp-model preprocess $orient --flavour openai --size 32 -o out.png -f "$GOLDEN/image/$base"
+    expect 0 vlp-model preprocess --flavour square --size 32 --format raw out.png
+    mv stdout once
+    expect 0 vlp-model preprocess --flavour square --size 32 --format raw "${want%.npy}.png"
+    cmp -s once stdout || [ -n "$orient" ] || fail "$base: PNG"
+done
+# Several pictures into a folder; one that cannot be read is named, the rest is written.
+mkdir seen
+printf 'not a picture' >bad.png
+expect 3 vlp-model preprocess --size 16 -o seen bad.png "$GOLDEN/image/png-rgb.png" "$GOLDEN/image/jpeg-420.jpg" --failed failed.tsv
+says "vlp-model: bad.png: "
+[ "$(ls seen | tr '\n' ' ')" = "jpeg-420.png png-rgb.png " ] || fail "folder holds $(ls seen)"
+[ "$(cut -f1,2 failed.tsv)" = "bad.png	format" ] || fail "$(cat failed.tsv)"
+expect 2 vlp-model preprocess --size 16 -o seen/png-rgb.png "$GOLDEN/image/png-rgb.png"
+expect 5 vlp-model preprocess --size 16 -o none.png bad.png
+[ -e none.png ] && fail "a file for a picture that could not be read"
+exit 0

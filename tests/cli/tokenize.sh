@@ -1,0 +1,8 @@
+# Texts to ids, with the tokenizers by name and with a model's.
+vlp-model tokenize 'a photo of a cat.' "it's 2021, isn't it?" ''
+printf 'one\ntwo, three\n' | vlp-model tokenize --json
+printf 'Jos\303\251 unaffable\n' >lines
+vlp-model tokenize --tokenizer bert --json --lines lines
+vlp-model tokenize --context 5 --pad 'a photo of a cat.' 'a' 2>/dev/null
+vlp-model tokenize -m "$GOLDEN/clip/end-to-end/model" 'caf&eacute; &amp;amp; more'
+vlp-model tokenize --tokenizer clip 'caf&eacute; &amp;amp; more'
