@@ -30,7 +30,7 @@ for file in lib/*/*.[ch]; do
     room=$(cut -d/ -f2 <<<"$file")
     [ "$room" = vlp ] && room=$(basename "$file" .h)
     # A header of a room that has several.
-    case $room in search | classify) room=task ;; esac
+    case $room in search | classify | html) room=task ;; esac
     allowed=" ${may[$room]:-} "
     [ -n "${may[$room]:-}" ] || complain "$file: room '$room' is not on the map"
     while read -r other; do
@@ -77,8 +77,10 @@ for program in "$build"/vlp-*; do
     name=${program##*/}
     page=man/$name.1
     [ -f "$page" ] || { complain "$name has no man page"; continue; }
+    # A hyphen of an option is \-, or "Fl -name" where the page is mdoc.
+    words=$(sed 's/\\-/-/g; s/\<Fl -\([a-z]\)/--\1/g' "$page")
     while read -r option; do
-        grep -qF -- "${option//-/\\-}" "$page" || grep -qF -- "$option" "$page" ||
+        grep -qF -- "$option" <<<"$words" ||
             complain "$page: does not mention $option, which $name --help does"
     done < <("$program" --help | grep -oE -- '--[a-z][a-z0-9-]+' | sort -u)
 done

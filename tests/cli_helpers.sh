@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # cli_helpers.sh -- for the cases of run_cli.sh: what they check with, what they work on.
 
 # End the case as failed.

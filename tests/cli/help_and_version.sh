@@ -16,8 +16,8 @@ for program in "$BUILD"/vlp-*; do
     prints "MPI: "
     expect 0 "$name" --completion-data
     n=0
-    # The manual writes a hyphen of an option as \-.
-    sed 's/\\-/-/g' "$page" >page
+    # The manual writes a hyphen of an option as \-, or "Fl -name" where it is mdoc.
+    sed 's/\\-/-/g; s/\<Fl -\([a-z]\)/--\1/g; s/\<Fl \([A-Za-z0-9]\)\>/-\1/g' "$page" >page
     while IFS=$'\t' read -r kind verb letter long argument type choices preset help; do
         [ "$kind" = option ] || continue
         n=$((n + 1))
@@ -29,9 +29,9 @@ for program in "$BUILD"/vlp-*; do
     [ "$n" -gt 5 ] || fail "$name has only $n options"
     for section in NAME SYNOPSIS DESCRIPTION OPTIONS INPUT OUTPUT 'EXIT STATUS' ENVIRONMENT FILES \
         SIGNALS EXAMPLES NOTES 'SEE ALSO'; do
-        grep -q "^\.SH \"\?$section\"\?\$" "$page" && echo "$section"
+        grep -qi "^\.SH \"\?$section\"\?\$" "$page" && echo "$section"
     done >order
-    grep '^\.SH' "$page" | sed 's/^\.SH "\?\([^"]*\)"\?$/\1/' >found
+    grep -i '^\.SH' "$page" | sed 's/^\.S[Hh] "\?\([^"]*\)"\?$/\1/' >found
     same order found
 done
 "$ROOT/scripts/completion.sh" "$BUILD" share >/dev/null || fail "completion"
