@@ -13,7 +13,9 @@ for fuzzer in "$build"/fuzz_*; do
     corpus=$build/corpus/$name
     mkdir -p "$corpus"
     seeds=()
-    for dir in "tests/data/$name" tests/fuzz_seeds/"$name"; do
+    # Two readers share the damaged checkpoints.
+    case $name in safetensors | pickle) more=tests/data/checkpoint ;; *) more= ;; esac
+    for dir in "tests/data/$name" tests/fuzz_seeds/"$name" $more; do
         [ -d "$dir" ] && seeds+=("$dir")
     done
     echo "== $name, $seconds s"

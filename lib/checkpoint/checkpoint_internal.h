@@ -187,6 +187,11 @@ enum vlp_status vlp_clip_derive(json_t **config, const struct vlp_opening *o);
  * configuration file or the layout says, and which of the two), else the tag, else `fallback`. */
 enum vlp_status vlp_clip_activation(const struct vlp_opening *o, json_t *about, const char *said,
                                     const char *said_by, const char *fallback);
+/* What config.json and open_clip_config.json say, checked against about.config as derived. *used is
+ * false where the file describes another model that it merely lies beside. */
+enum vlp_status vlp_clip_config_hf(const struct vlp_opening *o, json_t *about, const json_t *top);
+enum vlp_status vlp_clip_config_open_clip(const struct vlp_opening *o, json_t *about,
+                                          const json_t *top, bool *used);
 /* Does the file's name (or its folder's) carry this tag ("laion400m")? Case and - _ . do not count.
  */
 bool vlp_tag_has(const struct vlp_origin *s, const char *tag);

@@ -130,6 +130,28 @@ static enum vlp_status read_preprocess(const struct hf *h, json_t *about)
     return s;
 }
 
+enum vlp_status vlp_clip_config_hf(const struct vlp_opening *o, json_t *about, const json_t *top)
+{
+    const struct hf h = {o, vlp_path_join(o->source->mem, o->source->folder, "config.json")};
+    if (!json_is_object(top))
+        return vlp_fail(o->err, VLP_ERR_FORMAT, "%s: not a JSON object", h.file);
+    json_t               *text = tower_config(top, "text"), *vision = tower_config(top, "vision");
+    const enum vlp_status s = read_config(&h, about, text, vision, top);
+    json_decref(text);
+    json_decref(vision);
+    return s;
+}
+
+/* No config.json: the tensors alone. */
+static enum vlp_status describe_bare(const struct vlp_opening *o, json_t *about)
+{
+    const json_t *vision = json_object_get(json_object_get(about, "config"), "vision");
+    vlp_opening_say(o, "%s: no config.json: %lld heads in the vision tower, by its width",
+                    o->source->file,
+                    (long long)json_integer_value(json_object_get(vision, "heads")));
+    return vlp_clip_activation(o, about, NULL, NULL, "quick_gelu");
+}
+
 enum vlp_status vlp_clip_describe_hf(struct vlp_opening *o, json_t *about)
 {
     json_t *config = NULL, *top = NULL;
@@ -140,20 +162,9 @@ enum vlp_status vlp_clip_describe_hf(struct vlp_opening *o, json_t *about)
     const json_int_t side = json_integer_value(json_object_get(vision, "image_size"));
     json_object_set_new(about, "preprocess", vlp_preprocess_default("hf", side));
 
-    const struct hf h = {o, vlp_path_join(o->source->mem, o->source->folder, "config.json")};
+    const struct hf h = {o, NULL};
     VLP_TRY(vlp_json_beside(&top, o->source, "config.json", o->err));
-    enum vlp_status s;
-    if (json_is_object(top)) {
-        json_t *t = tower_config(top, "text"), *v = tower_config(top, "vision");
-        s = read_config(&h, about, t, v, top);
-        json_decref(t);
-        json_decref(v);
-    } else {
-        vlp_opening_say(o, "%s: no config.json: %lld heads of 64 in the vision tower, by its width",
-                        o->source->file,
-                        (long long)json_integer_value(json_object_get(vision, "heads")));
-        s = vlp_clip_activation(o, about, NULL, NULL, "quick_gelu");
-    }
+    enum vlp_status s = top ? vlp_clip_config_hf(o, about, top) : describe_bare(o, about);
     json_decref(top);
     if (s == VLP_OK) s = read_preprocess(&h, about);
     return s == VLP_OK ? vlp_vocabulary_import(o, about, "hf") : s;

@@ -168,7 +168,8 @@ static enum vlp_status read_model(const struct open_clip *c, json_t *config)
 }
 
 /* The configuration file, applied to about; *used is false where there is none for this file. */
-static enum vlp_status read_config(struct vlp_opening *o, json_t *about, json_t *top, bool *used)
+enum vlp_status vlp_clip_config_open_clip(const struct vlp_opening *o, json_t *about,
+                                          const json_t *top, bool *used)
 {
     const json_t          *model = json_object_get(top, "model_cfg");
     const struct open_clip c = {o, vlp_path_join(o->source->mem, o->source->folder, CONFIG),
@@ -253,7 +254,7 @@ enum vlp_status vlp_clip_describe_openai(struct vlp_opening *o, json_t *about)
         json_object_set_new(json_object_get(about, "source"), "layout", json_string("openai"));
     else
         VLP_TRY(vlp_json_beside(&top, o->source, CONFIG, o->err));
-    enum vlp_status s = json_is_object(top) ? read_config(o, about, top, &used) : VLP_OK;
+    enum vlp_status s = top ? vlp_clip_config_open_clip(o, about, top, &used) : VLP_OK;
     json_decref(top);
     if (s == VLP_OK && !used) s = describe_bare(o, about);
     return s == VLP_OK ? vlp_vocabulary_import(o, about, "openai") : s;
