@@ -268,6 +268,33 @@ START_TEST(stored_halves_bfloats_and_q8_blocks_multiply_as_their_f32_values)
 }
 END_TEST
 
+START_TEST(weights_may_lie_at_any_address)
+{
+    static const enum vlp_dtype types[] = {VLP_F32, VLP_F16, VLP_BF16, VLP_Q8_0};
+    enum { M = 3, N = 40, K = 64 };
+    for (size_t t = 0; t < VLP_COUNT(types); t++)
+        for (int p = 0; p < VLP_PRECISION_COUNT; p++) {
+            const struct vlp_compute c = level(_i, 1, (enum vlp_precision)p);
+            struct matrices          m = make(M, N, K, 0);
+            const size_t             size = vlp_dtype_size(types[t], (size_t)N * K);
+            uint8_t                 *even = vlp_malloc(size), *odd = vlp_malloc(size + 1);
+            float                    y[2][M * N];
+            vlp_from_f32(even, types[t], m.w, (size_t)N * K);
+            memcpy(odd + 1, even, size);
+            for (int i = 0; i < 2; i++) {
+                struct vlp_packed *w =
+                    vlp_pack(&c, i ? odd + 1 : even, types[t], N, K, (enum vlp_precision)p);
+                vlp_gemm_packed(&c, y[i], N, m.x, K, M, w, 0, N, NULL);
+                vlp_packed_free(w);
+            }
+            ck_assert_int_eq(memcmp(y[0], y[1], sizeof y[0]), 0);
+            free(even);
+            free(odd);
+            drop(&m);
+        }
+}
+END_TEST
+
 START_TEST(an_infinite_half_stays_infinite)
 {
     const struct vlp_compute c = level(_i, 1, VLP_PRECISION_F32);
@@ -399,6 +426,7 @@ int main(void)
     tcase_add_loop_test(t, a_range_of_columns_is_that_part_of_the_whole, 0, levels);
     tcase_add_loop_test(t, stored_halves_bfloats_and_q8_blocks_multiply_as_their_f32_values, 0,
                         levels);
+    tcase_add_loop_test(t, weights_may_lie_at_any_address, 0, levels);
     tcase_add_loop_test(t, an_infinite_half_stays_infinite, 0, levels);
     tcase_add_loop_test(t, a_row_that_is_not_a_number_spoils_itself_only, 0, levels);
     tcase_add_loop_test(t, bytes_keep_the_direction_of_rows, 0, levels);

@@ -12,6 +12,7 @@
 #include "tensor_internal.h"
 
 enum {
+    CHUNK_PANELS = 4,
     BLOCK_ROWS = 168,  /* times VLP_KC floats: 250 KiB */
     CHUNK_COLS = 4096, /* at most, so that sums between blocks of K stay in the cache */
 };
@@ -144,72 +145,99 @@ static void prefetch_out(const struct vlp_tile_out *o)
     }
 }
 
+/* A block of rows times a chunk of panels, with the memory it works in. */
+struct task {
+    int               r0, rows, tiles; /* rows, and how many tiles they are cut in */
+    int               p0, p1;          /* panels */
+    uint32_t         *a;               /* packed rows of block kb at a + kb * k_step */
+    size_t            k_step;          /* 0: only the block at hand is there */
+    struct vlp_quant *quant;
+    bool              by_panel; /* one tile uses a panel up: then panel by panel, as memory lies */
+    char             *sums;     /* between blocks of K: of all panels, else of one tile */
+    size_t            panel_sums;
+    float            *room; /* for an expanded panel */
+};
+
+/* Rows that others have packed already, or room for our own. */
+static void find_rows(const struct run *g, struct task *t)
+{
+    const int n_blocks = g->p->w->n_blocks;
+    /* Tiles may read rows beyond the last one: room for them, whatever it holds. */
+    const size_t block = (size_t)(t->rows + VLP_MAX_MR) * VLP_A_STRIDE;
+    if (g->shared) {
+        t->a = g->shared + (size_t)t->r0 * VLP_A_STRIDE;
+        t->k_step = g->k_step;
+        t->quant = g->shared_quant ? g->shared_quant + t->r0 : NULL;
+        return;
+    }
+    /* Rows become bytes as a whole, since their scale comes first. */
+    t->k_step = g->kind->w_limit || t->by_panel ? block : 0;
+    const size_t units = t->k_step ? block * (size_t)n_blocks : block;
+    t->a = vlp_scratch(VLP_SCRATCH_A, units * 4 + (size_t)t->rows * sizeof *t->quant);
+    t->quant = g->kind->w_limit ? (struct vlp_quant *)(void *)(t->a + units) : NULL;
+    for (int kb = 0; t->k_step && kb < n_blocks; kb++)
+        load_rows(g, t->a + kb * t->k_step, t->quant, t->r0, t->r0 + t->rows, kb);
+}
+
+/* All tiles of one panel over one block of K. */
+static void run_panel(const struct run *g, const struct task *t, int panel, int kb)
+{
+    const struct vlp_packed    *w = g->p->w;
+    const struct vlp_gemm_kind *kind = g->kind;
+    const int                   units = block_units(w, kb);
+    const bool                  last = kb == w->n_blocks - 1;
+    const char                 *next;
+    const void                 *b = panel_block(g, panel, kb, t->by_panel, t->room, &next);
+    /* bytes of the next block in its stored form: each tile asks for a line a unit of it */
+    const size_t ahead = w->panel / (size_t)w->units * (size_t)units;
+    for (int i = 0; i < t->tiles; i++) {
+        const int       row = row_of_tile(kind, t->rows, t->tiles, i);
+        const int       n = row_of_tile(kind, t->rows, t->tiles, i + 1) - row;
+        const size_t    asked = (size_t)i * units * 64;
+        const uint32_t *a = t->a + kb * t->k_step + (size_t)row * VLP_A_STRIDE;
+        char           *c = t->sums;
+        if (t->panel_sums) {
+            c += t->panel_sums * (size_t)(panel - t->p0) + (size_t)row * kind->nr * 4;
+            prefetch_lines(c + (size_t)n * kind->nr * 4, (size_t)kind->mr * kind->nr * 4);
+        }
+        const struct vlp_tile_out out =
+            tile_out(g, t->r0 + row, n, panel * kind->nr, t->quant ? t->quant + row : NULL);
+        if (last) prefetch_out(&out);
+        kind->tile(n, units, a, b, c, kb > 0, asked < ahead ? next + asked : (const char *)b);
+        if (last) kind->finish(c, kind->nr, &out);
+    }
+}
+
 static void run_task(void *ctx, int i, int worker)
 {
     const struct run           *g = ctx;
-    const struct vlp_product   *p = g->p;
-    const struct vlp_packed    *w = p->w;
     const struct vlp_gemm_kind *kind = g->kind;
+    const int                   M = g->p->M, n_blocks = g->p->w->n_blocks;
     const int                   mb = i % g->blocks, chunk = i / g->blocks;
-    const int                   r0 = cut(p->M, g->blocks, mb), r1 = cut(p->M, g->blocks, mb + 1);
-    const int                   p0 = g->first_panel + cut(g->panels, g->chunks, chunk);
-    const int                   p1 = g->first_panel + cut(g->panels, g->chunks, chunk + 1);
-    const int                   rows = r1 - r0, tiles = vlp_ceil_div(rows, kind->mr);
-    const int                   padded = vlp_ceil_div(rows, kind->row_step) * kind->row_step;
-    const size_t                tile_size = (size_t)padded * kind->nr * 4; /* of a panel's sums */
+    struct task                 t = {.r0 = cut(M, g->blocks, mb)};
     (void)worker;
+    t.rows = cut(M, g->blocks, mb + 1) - t.r0;
+    t.tiles = vlp_ceil_div(t.rows, kind->mr);
+    t.p0 = g->first_panel + cut(g->panels, g->chunks, chunk);
+    t.p1 = g->first_panel + cut(g->panels, g->chunks, chunk + 1);
+    t.by_panel = t.tiles == 1;
+    find_rows(g, &t);
 
-    uint32_t         *a = g->shared ? g->shared + (size_t)r0 * VLP_A_STRIDE : NULL;
-    struct vlp_quant *quant = g->shared_quant ? g->shared_quant + r0 : NULL;
-    /* Tiles may read rows beyond the last one: room for them, whatever it holds. */
-    const size_t k_step = g->shared ? g->k_step : (size_t)(rows + VLP_MAX_MR) * VLP_A_STRIDE;
-    /* With one tile of rows a panel is used up at once: then panel by panel, as memory lies. */
-    const bool by_panel = tiles == 1;
-    const bool private_all = !g->shared && (kind->w_limit || by_panel);
-    if (!g->shared) {
-        const size_t n = k_step * (private_all ? (size_t)w->n_blocks : 1);
-        a = vlp_scratch(VLP_SCRATCH_A, n * 4 + (size_t)rows * sizeof *quant);
-        if (private_all) {
-            if (kind->w_limit) quant = (struct vlp_quant *)(void *)(a + n);
-            for (int kb = 0; kb < w->n_blocks; kb++)
-                load_rows(g, a + kb * k_step, quant, r0, r1, kb);
-        }
-    }
-    const bool many = w->n_blocks > 1 && !by_panel;
-    char      *partial = vlp_scratch(VLP_SCRATCH_PARTIAL, many ? tile_size * (size_t)(p1 - p0)
-                                                               : (size_t)VLP_MAX_MR * VLP_MAX_NR * 4);
-    float     *room = vlp_scratch(VLP_SCRATCH_PANEL, (size_t)VLP_A_STRIDE * kind->nr * 4);
-    const int  steps = w->n_blocks * (p1 - p0);
+    const int    padded = vlp_ceil_div(t.rows, kind->row_step) * kind->row_step;
+    const size_t tile_size = (size_t)VLP_MAX_MR * VLP_MAX_NR * 4;
+    if (n_blocks > 1 && !t.by_panel) t.panel_sums = (size_t)padded * kind->nr * 4;
+    const size_t all_sums = t.panel_sums * (size_t)(t.p1 - t.p0);
+    t.sums = vlp_scratch(VLP_SCRATCH_PARTIAL, t.panel_sums ? all_sums : tile_size);
+    t.room = vlp_scratch(VLP_SCRATCH_PANEL, (size_t)VLP_A_STRIDE * kind->nr * 4);
+
     if (kind->enter) kind->enter();
-    for (int s = 0; s < steps; s++) {
-        const int       kb = by_panel ? s % w->n_blocks : s / (p1 - p0);
-        const int       panel = p0 + (by_panel ? s / w->n_blocks : s % (p1 - p0));
-        const int       units = block_units(w, kb);
-        const uint32_t *block = a;
-        if (g->shared || private_all)
-            block = a + kb * k_step;
-        else if (panel == p0)
-            load_rows(g, a, NULL, r0, r1, kb);
-        const char *next;
-        const void *b = panel_block(g, panel, kb, by_panel, room, &next);
-        /* of the panel's form in memory: what the tiles ask for ahead, a line a unit each */
-        const size_t ahead = w->panel / (size_t)w->units * (size_t)units;
-        for (int t = 0; t < tiles; t++) {
-            const int t0 = row_of_tile(kind, rows, tiles, t);
-            const int n = row_of_tile(kind, rows, tiles, t + 1) - t0;
-            char     *c = partial;
-            if (many) {
-                c += tile_size * (size_t)(panel - p0) + (size_t)t0 * kind->nr * 4;
-                prefetch_lines(c + (size_t)n * kind->nr * 4, (size_t)kind->mr * kind->nr * 4);
-            }
-            const size_t              asked = (size_t)t * units * 64;
-            const struct vlp_tile_out out =
-                tile_out(g, r0 + t0, n, panel * kind->nr, quant ? quant + t0 : NULL);
-            const bool last = kb == w->n_blocks - 1;
-            if (last) prefetch_out(&out);
-            kind->tile(n, units, block + (size_t)t0 * VLP_A_STRIDE, b, c, kb > 0,
-                       asked < ahead ? next + asked : (const char *)b);
-            if (last) kind->finish(c, kind->nr, &out);
+    if (t.by_panel) {
+        for (int panel = t.p0; panel < t.p1; panel++)
+            for (int kb = 0; kb < n_blocks; kb++) run_panel(g, &t, panel, kb);
+    } else {
+        for (int kb = 0; kb < n_blocks; kb++) {
+            if (!t.k_step) load_rows(g, t.a, NULL, t.r0, t.r0 + t.rows, kb);
+            for (int panel = t.p0; panel < t.p1; panel++) run_panel(g, &t, panel, kb);
         }
     }
     if (kind->leave) kind->leave();
@@ -226,7 +254,10 @@ void vlp_product_run(const struct vlp_product *p)
     g.blocks = vlp_ceil_div(p->M, BLOCK_ROWS);
     g.chunks = vlp_ceil_div(g.panels * kind->nr, CHUNK_COLS);
     if (threads > 1 && g.blocks < 4 * threads) {
-        const int want = vlp_ceil_div(4 * threads, g.blocks);
+        /* Enough tasks to even out, but a chunk's first panel comes unasked: not too few panels. */
+        int want = vlp_ceil_div(4 * threads, g.blocks);
+        if (want > g.panels / CHUNK_PANELS) want = g.panels / CHUNK_PANELS;
+        if (want * g.blocks < threads) want = vlp_ceil_div(threads, g.blocks);
         if (g.chunks < want) g.chunks = want;
         if (g.chunks > g.panels) g.chunks = g.panels;
         const size_t rows = (size_t)(p->M + VLP_MAX_MR);

@@ -6,6 +6,7 @@
  * packed weight is never larger than its source. For int8 products every row gets one scale.
  */
 #include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,15 +26,22 @@ struct pack_job {
     size_t             row_size;
 };
 
-/* Row n of W as f32. */
+static bool aligned(const void *p)
+{
+    return (uintptr_t)p % sizeof(float) == 0;
+}
+
+/* Row n of W as f32: where it is, or in `room`. Files do not align their rows. */
 static const float *row_f32(const struct pack_job *j, int n, float *room)
 {
     const uint8_t *row = j->w + (size_t)n * j->row_size;
-    if (j->dtype == VLP_F32) return (const float *)row;
     /* Q8_0 rows are whole blocks */
-    const size_t K =
-        j->dtype == VLP_Q8_0 ? (size_t)vlp_ceil_div(j->p->K, 32) * 32 : (size_t)j->p->K;
-    vlp_to_f32(room, row, j->dtype, K);
+    const int K = j->dtype == VLP_Q8_0 ? vlp_ceil_div(j->p->K, 32) * 32 : j->p->K;
+    if (j->dtype == VLP_F32 && aligned(row)) return (const float *)(const void *)row;
+    if (j->dtype == VLP_F32)
+        memcpy(room, row, (size_t)K * sizeof *room);
+    else
+        vlp_to_f32(room, row, j->dtype, (size_t)K);
     return room;
 }
 
@@ -72,8 +80,7 @@ static void row_units(const struct pack_job *j, int n, uint32_t *out, float *roo
             memcpy((uint8_t *)out + i * VLP_Q8_0_BLOCK, row + 2, VLP_Q8_0_BLOCK);
         }
     } else if (p->store == VLP_F32 || p->store == j->dtype) {
-        const float *w =
-            p->store == j->dtype ? (const float *)(const void *)row : row_f32(j, n, room);
+        const void *w = p->store == j->dtype ? (const void *)row : row_f32(j, n, room);
         memcpy(out, w, vlp_dtype_size(p->store, (size_t)p->K));
     } else { /* 16 bits from something else */
         vlp_from_f32(out, p->store, row_f32(j, n, room), (size_t)p->K);
@@ -89,7 +96,7 @@ static void pack_panel(void *ctx, int i, int worker)
     const size_t           units = p->panel / ((size_t)nr * 4);
     uint32_t              *out = (uint32_t *)(void *)((char *)p->data + (size_t)i * p->panel);
     (void)worker;
-    if (j->dtype == VLP_F32 && p->store == VLP_F32 && !p->kind->w_limit) {
+    if (j->dtype == VLP_F32 && p->store == VLP_F32 && !p->kind->w_limit && aligned(j->w)) {
         vlp_transpose_units(out, (size_t)nr,
                             (const uint32_t *)(const void *)j->w + (size_t)n0 * p->K, (size_t)p->K,
                             rows, p->K);
@@ -107,21 +114,44 @@ static void pack_panel(void *ctx, int i, int worker)
 }
 
 /* A half with exponent 31 is infinite or no number: the quick way of expanding would lose that. */
-static bool all_finite_f16(const uint16_t *h, size_t n)
+struct finite_job {
+    const uint8_t *h;
+    size_t         n;
+    atomic_bool    infinite;
+};
+
+enum { FINITE_RUN = 1 << 17 };
+
+static void look_for_infinite(void *ctx, int i, int worker)
 {
-    unsigned bad = 0;
-    for (size_t i = 0; i < n; i++) bad |= (h[i] & 0x7c00) == 0x7c00;
-    return !bad;
+    struct finite_job *j = ctx;
+    const size_t       at = (size_t)i * FINITE_RUN, left = j->n - at;
+    const size_t       n = left < FINITE_RUN ? left : FINITE_RUN;
+    unsigned           bad = 0;
+    (void)worker;
+    for (size_t k = 0; k < n; k++) {
+        uint16_t h;
+        memcpy(&h, j->h + (at + k) * sizeof h, sizeof h);
+        bad |= (h & 0x7c00) == 0x7c00;
+    }
+    if (bad) atomic_store_explicit(&j->infinite, true, memory_order_relaxed);
+}
+
+static bool all_finite_f16(const struct vlp_compute *c, const void *h, size_t n)
+{
+    struct finite_job j = {.h = h, .n = n};
+    vlp_parallel(c->pool, (int)((n + FINITE_RUN - 1) / FINITE_RUN), look_for_infinite, &j);
+    return !j.infinite;
 }
 
 /* How units are to lie in memory for a source of `dtype`. */
-static enum vlp_dtype stored_form(const struct vlp_gemm_kind *kind, const void *w,
-                                  enum vlp_dtype dtype, int N, int K)
+static enum vlp_dtype stored_form(const struct vlp_compute *c, const struct vlp_gemm_kind *kind,
+                                  const void *w, enum vlp_dtype dtype, int N, int K)
 {
     if (kind->w_limit) return VLP_I8;
     if (kind->unit == 2 || kind->round_bf16) return VLP_BF16;
     if (dtype == VLP_BF16) return VLP_BF16;
-    if (dtype == VLP_F16 && all_finite_f16(w, (size_t)N * K)) return VLP_F16;
+    if (dtype == VLP_F16 && all_finite_f16(c, w, (size_t)N * K)) return VLP_F16;
     if (dtype == VLP_Q8_0 && K % VLP_Q8_0_BLOCK == 0) return VLP_Q8_0;
     return VLP_F32;
 }
@@ -139,7 +169,7 @@ struct vlp_packed *vlp_pack(const struct vlp_compute *c, const void *w, enum vlp
     p->K = K;
     p->units = vlp_ceil_div(vlp_ceil_div(K, kind->unit), kind->k_align) * kind->k_align;
     vlp_k_blocks(p->units, &p->kc, &p->n_blocks);
-    p->store = stored_form(kind, w, dtype, N, K);
+    p->store = stored_form(c, kind, w, dtype, N, K);
 
     const int panels = vlp_ceil_div(N, kind->nr), nr = kind->nr;
     size_t    units = (size_t)p->units;
