@@ -38,7 +38,7 @@ static const char style[] =
     "main{max-width:1200px;margin:0 auto;padding:16px}"
     "h1{font-size:1.5rem;margin:.4em 0}.intro{color:var(--soft);margin:0 0 1em;"
     "overflow-wrap:anywhere;white-space:pre-line}"
-    "section{margin:28px 0}header{display:flex;gap:14px;align-items:center;margin-bottom:12px}"
+    "section{margin:28px 0 0}header{display:flex;gap:14px;align-items:center;margin-bottom:12px}"
     "header img{width:96px;height:96px;object-fit:cover;border-radius:8px}"
     "h2{font-size:1.15rem;margin:0;overflow-wrap:anywhere}header p{margin:.2em 0 0;"
     "color:var(--soft);font-size:.9rem;overflow-wrap:anywhere}"

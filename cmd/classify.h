@@ -1,0 +1,95 @@
+/*
+ * classify.h -- the parts of vlp-classify: where classes come from, what is classified, the report.
+ */
+#ifndef VLP_CMD_CLASSIFY_H
+#define VLP_CMD_CLASSIFY_H
+
+#include <vlp/classify.h>
+
+#include "cmd.h"
+
+struct classify_options {
+    const char     *labels, *labels_from, *templates_from;
+    struct cmd_list templates;
+    const char     *classifier, *save; /* -C, --save-classifier */
+    double          logit_scale;       /* 0: the classifier's own; -1: the model's */
+    const char     *knn;
+    int64_t         neighbours;
+    double          temperature;
+    const char     *fit, *validation;
+    double          C, lambda, tolerance, holdout;
+    int64_t         max_iterations;
+    bool            sweep, penultimate;
+    const char     *embeddings; /* -E */
+    int64_t         k, batch;
+    int             score; /* enum vlp_score */
+    double          unknown;
+    const char     *unknown_name;
+    const char     *truth;
+    bool            folder_labels, ignore_model;
+    const char     *report, *confusion, *html, *output;
+    bool            force, json, header;
+};
+extern struct classify_options classify;
+
+struct vlp_page;
+
+/* Neighbours instead of a classifier. */
+struct classify_knn {
+    struct vlp_set  set;
+    const float    *x;
+    int            *class_of_row; /* -1: the row has no label and is left out */
+    struct vlp_rows rows;         /* the labelled ones, gathered */
+};
+
+struct classify_job {
+    struct vlp_encoder    encoder;
+    bool                  has_encoder;
+    struct vlp_pool      *pool;
+    struct vlp_compute    compute;
+    struct vlp_classifier classifier; /* for neighbours: names only */
+    bool                  has_classifier, has_knn;
+    struct classify_knn   knn;
+    struct vlp_names     *classes; /* names to numbers */
+    struct vlp_truth     *truth;
+    struct vlp_evaluation evaluation;
+    struct vlp_output     out;
+    bool                  silent; /* the report goes where results would */
+    struct cmd_failures   failures;
+    struct vlp_page      *page;
+    int64_t               n_done, n_without_truth;
+    float                *logits, *scores;
+    int                  *order;
+};
+
+/* Open the model behind -m, once; compute with its pool. */
+enum vlp_status classify_open_encoder(struct classify_job *job, struct vlp_error *err);
+/* May vectors of this dimension and fingerprint be classified by the classifier? */
+enum vlp_status classify_check_fit(const struct classify_job *job, int dim, const char *fingerprint,
+                                   const char *name, struct vlp_error *err);
+
+/* The classifier or the neighbours that the options ask for, from labels, a file, or a fit. */
+enum vlp_status classify_prepare(struct classify_job *job, struct vlp_error *err);
+/* --fit: prints what came out unless there is something to classify. */
+enum vlp_status classify_fit(struct classify_job *job, bool alone, struct vlp_error *err);
+
+/* The label of a stored record: its own, --truth's, or its folder's; NULL. `buf` may be used. */
+const char *classify_label_of(const struct classify_job *job, const char *id, size_t id_len,
+                              const char *own, struct vlp_buf *buf);
+
+/* Classify pictures or vectors, one after the other, in order. */
+enum vlp_status classify_pictures(struct classify_job *job, char *const *paths, int n_paths,
+                                  struct vlp_error *err);
+enum vlp_status classify_vectors(struct classify_job *job, const char *path, struct vlp_error *err);
+
+/* One record: scores, prediction, output. `picture` (may be NULL) is for the page; `own` (may be
+ * NULL) the label that the input gave. */
+void classify_one(struct classify_job *job, const char *id, size_t id_len, const float *x,
+                  const char *own, const char *picture);
+void classify_put_header(struct classify_job *job);
+/* Accuracy, confusion, page: what is told at the end. */
+enum vlp_status classify_finish(struct classify_job *job, struct vlp_error *err);
+void            classify_put_f32(FILE *f, float v);
+void            classify_put_f64(FILE *f, double v);
+
+#endif

@@ -1,0 +1,88 @@
+/*
+ * classify_inputs.c -- pictures through the encoder, or stored vectors, to the classifier.
+ */
+#include <string.h>
+
+#include <vlp/html.h>
+
+#include "classify.h"
+
+static enum vlp_status take(void *ctx, const struct vlp_embedded *r, struct vlp_error *err)
+{
+    struct classify_job   *job = ctx;
+    const struct vlp_item *it = r->item;
+    if (r->status != VLP_OK || !r->image) {
+        const enum vlp_status why = r->status != VLP_OK ? r->status : VLP_ERR_FORMAT;
+        cmd_failures_add(&job->failures, it->id, it->id_len, why,
+                         r->status != VLP_OK ? r->reason : "no picture in this record");
+        cmd_progress_add(0, 1);
+        if (job->failures.stop_at_first) return vlp_fail(err, why, "stopped at '%s'", it->id);
+        return VLP_OK;
+    }
+    classify_one(job, it->id, it->id_len, r->image, it->label, it->path);
+    cmd_progress_add(1, 0);
+    return VLP_OK;
+}
+
+static bool stop(void *ctx)
+{
+    (void)ctx;
+    return cmd_stopped() != 0;
+}
+
+static void reading(void *ctx, bool begins)
+{
+    (void)ctx;
+    cmd_reading(begins);
+}
+
+enum vlp_status classify_pictures(struct classify_job *job, char *const *paths, int n_paths,
+                                  struct vlp_error *err)
+{
+    struct vlp_source_options so;
+    struct vlp_source        *source;
+    struct vlp_embed_options  o = {.batch = (int)classify.batch,
+                                   .features.normalize = !job->classifier.penultimate,
+                                   .features.penultimate = job->classifier.penultimate,
+                                   .images = true,
+                                   .take = take,
+                                   .stop = stop,
+                                   .reading = reading,
+                                   .ctx = job};
+    int                       dim;
+    VLP_TRY(classify_open_encoder(job, err));
+    VLP_TRY(vlp_features_dim(&job->encoder, &o.features, &dim, err));
+    VLP_TRY(classify_check_fit(job, dim, job->encoder.fingerprint, cmd_model_path(), err));
+    cmd_source_options(&so, paths, n_paths);
+    VLP_TRY(vlp_source_open(&source, &so, err));
+    cmd_progress_start("pictures", vlp_source_expected(source));
+    const enum vlp_status s = vlp_embed_run(&job->encoder, source, &o, err);
+    cmd_progress_end();
+    vlp_source_close(source);
+    return s;
+}
+
+enum vlp_status classify_vectors(struct classify_job *job, const char *path, struct vlp_error *err)
+{
+    struct vlp_set set;
+    VLP_TRY(vlp_set_read(&set, path, err));
+    if (set.torn) cmd_warn("%s: the end is torn off; what stands before it is used", path);
+    enum vlp_status s = classify_check_fit(job, set.header.dim, set.header.fingerprint, path, err);
+    if (s == VLP_OK) {
+        const float *x = vlp_set_vectors(&set, VLP_DOT);
+        cmd_progress_start("vectors", set.n);
+        for (int i = 0; i < set.n && !cmd_stopped(); i++) {
+            const char *own = set.flags[i] & VLP_RECORD_LABEL ? set.metas[i] : NULL;
+            const char *picture =
+                classify.html && vlp_file_exists(set.ids[i]) && !vlp_is_dir(set.ids[i]) ? set.ids[i]
+                                                                                        : NULL;
+            classify_one(job, set.ids[i], set.id_lens[i], x + (size_t)i * (size_t)set.header.dim,
+                         own, picture);
+            cmd_progress_add(1, 0);
+        }
+        cmd_progress_end();
+        if (cmd_stopped()) s = vlp_fail(err, VLP_ERR_STOPPED, "stopped");
+    }
+    vlp_set_free(&set);
+    return s;
+}

@@ -1,0 +1,148 @@
+/*
+ * classify_prepare.c -- the classes: from prompts, from a file, or those of labelled neighbours.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "classify.h"
+
+enum vlp_status classify_open_encoder(struct classify_job *job, struct vlp_error *err)
+{
+    if (job->has_encoder) return VLP_OK;
+    VLP_TRY(cmd_model_open(&job->encoder, err));
+    job->has_encoder = true;
+    return VLP_OK;
+}
+
+enum vlp_status classify_check_fit(const struct classify_job *job, int dim, const char *fingerprint,
+                                   const char *name, struct vlp_error *err)
+{
+    struct vlp_embedding_header ours = {.dim = job->classifier.dim}, theirs = {.dim = dim};
+    const char                 *what = classify.classifier ? classify.classifier
+                                       : classify.knn      ? classify.knn
+                                       : classify.fit      ? classify.fit
+                                                           : "the classifier";
+    memcpy(ours.fingerprint, job->classifier.fingerprint, sizeof ours.fingerprint);
+    memcpy(theirs.fingerprint, fingerprint, sizeof theirs.fingerprint);
+    return vlp_embedding_compatible(&ours, what, &theirs, name, classify.ignore_model, err);
+}
+
+const char *classify_label_of(const struct classify_job *job, const char *id, size_t id_len,
+                              const char *own, struct vlp_buf *buf)
+{
+    if (job->truth) return vlp_truth_of(job->truth, id, id_len);
+    if (own && *own) return own;
+    if (!classify.folder_labels) return NULL;
+    const char *end = strrchr(id, '/');
+    if (!end || end == id) return NULL;
+    const char *begin = end;
+    while (begin > id && begin[-1] != '/') begin--;
+    if (begin == end) return NULL;
+    vlp_buf_clear(buf);
+    vlp_buf_add(buf, begin, (size_t)(end - begin));
+    return buf->data;
+}
+
+/* What the learned scale multiplies with: exp of the stored logarithm. */
+static enum vlp_status set_scale(struct classify_job *job, struct vlp_error *err)
+{
+    if (classify.logit_scale > 0.0) job->classifier.scale = (float)classify.logit_scale;
+    if (classify.logit_scale >= 0.0) return VLP_OK;
+    VLP_TRY(classify_open_encoder(job, err));
+    if (!job->encoder.model.logit_scale)
+        return vlp_fail(err, VLP_ERR_SUPPORT, "%s: this model has no logit scale",
+                        cmd_model_path());
+    job->classifier.scale = expf(vlp_param_f32(job->encoder.model.logit_scale)[0]);
+    return VLP_OK;
+}
+
+static enum vlp_status from_labels(struct classify_job *job, struct vlp_error *err)
+{
+    struct vlp_labels    labels;
+    struct vlp_templates read = {0};
+    const char *const    preset[] = {VLP_DEFAULT_TEMPLATE};
+    const char *const   *templates = preset;
+    int                  n_templates = 1, n_cut = 0;
+    VLP_TRY(classify.labels ? vlp_labels_parse(&labels, classify.labels, err)
+                            : vlp_labels_read(&labels, classify.labels_from, err));
+    enum vlp_status s = VLP_OK;
+    if (classify.templates_from) {
+        s = vlp_templates_read(&read, classify.templates_from, err);
+        templates = read.text;
+        n_templates = read.n;
+    } else if (classify.templates.n) {
+        templates = classify.templates.item;
+        n_templates = classify.templates.n;
+    }
+    if (s == VLP_OK) s = classify_open_encoder(job, err);
+    if (s == VLP_OK)
+        s = vlp_classifier_build(&job->classifier, &job->encoder, &labels, templates, n_templates,
+                                 &n_cut, err);
+    if (s == VLP_OK) job->has_classifier = true;
+    if (n_cut) cmd_warn("%d prompts are longer than the model's context and were cut", n_cut);
+    vlp_templates_free(&read);
+    vlp_labels_free(&labels);
+    return s;
+}
+
+/* The labelled rows of --knn, gathered; classes numbered in order of appearance. */
+static enum vlp_status from_neighbours(struct classify_job *job, struct vlp_error *err)
+{
+    struct classify_knn *k = &job->knn;
+    VLP_TRY(vlp_set_read(&k->set, classify.knn, err));
+    job->has_knn = true;
+    const int      dim = k->set.header.dim;
+    const float   *x = vlp_set_vectors(&k->set, VLP_COSINE);
+    float         *rows = vlp_malloc(((size_t)k->set.n * (size_t)dim + 1) * sizeof *rows);
+    struct vlp_buf buf = {0};
+    int            n = 0;
+    job->classes = vlp_names_new();
+    k->class_of_row = vlp_malloc(((size_t)k->set.n + 1) * sizeof *k->class_of_row);
+    for (int i = 0; i < k->set.n; i++) {
+        const char *own = k->set.flags[i] & VLP_RECORD_LABEL ? k->set.metas[i] : NULL;
+        const char *label = classify_label_of(job, k->set.ids[i], k->set.id_lens[i], own, &buf);
+        if (!label && own) label = own;
+        if (!label) continue;
+        k->class_of_row[n] = vlp_names_add(job->classes, label);
+        memcpy(rows + (size_t)n++ * (size_t)dim, x + (size_t)i * (size_t)dim,
+               (size_t)dim * sizeof *x);
+    }
+    vlp_buf_free(&buf);
+    k->rows = (struct vlp_rows){
+        .data = rows, .stride = (size_t)dim * sizeof *rows, .dtype = VLP_F32, .dim = dim, .n = n};
+    if (n == 0) return vlp_fail(err, VLP_ERR_FORMAT, "%s: no record has a label", classify.knn);
+    if (n < k->set.n)
+        cmd_note("%s: %d of %d records have no label and are left out", classify.knn, k->set.n - n,
+                 k->set.n);
+    struct vlp_classifier *c = &job->classifier;
+    *c = (struct vlp_classifier){.n = vlp_names_count(job->classes), .dim = dim, .scale = 1.0f};
+    vlp_arena_init(&c->mem);
+    job->has_classifier = true;
+    memcpy(c->fingerprint, k->set.header.fingerprint, sizeof c->fingerprint);
+    c->name = VLP_NEW_N(&c->mem, const char *, (size_t)c->n);
+    for (int i = 0; i < c->n; i++)
+        c->name[i] = vlp_arena_strdup(&c->mem, vlp_names_get(job->classes, i));
+    return VLP_OK;
+}
+
+enum vlp_status classify_prepare(struct classify_job *job, struct vlp_error *err)
+{
+    if (classify.knn) return from_neighbours(job, err);
+    if (classify.classifier) {
+        VLP_TRY(vlp_classifier_read(&job->classifier, classify.classifier, err));
+        job->has_classifier = true;
+    } else {
+        VLP_TRY(from_labels(job, err));
+    }
+    VLP_TRY(set_scale(job, err));
+    job->classes = vlp_names_new();
+    for (int i = 0; i < job->classifier.n; i++)
+        vlp_names_add(job->classes, job->classifier.name[i]);
+    if (!classify.save) return VLP_OK;
+    json_t *about = json_pack("{s:s, s:s}", "command", "vlp-classify", "version", VLP_VERSION);
+    const enum vlp_status s =
+        vlp_classifier_write(&job->classifier, classify.save, about, classify.force, err);
+    json_decref(about);
+    return s;
+}

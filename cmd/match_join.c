@@ -1,0 +1,165 @@
+/*
+ * match_join.c -- two sets matched with each other, and groups within one.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "match.h"
+
+struct two {
+    struct vlp_set a, b;
+    const float   *x, *y;
+};
+
+static enum vlp_status open_two(struct two *t, const struct match_job *job, struct vlp_error *err)
+{
+    VLP_TRY(match_read_set(&t->a, match.queries, err));
+    VLP_TRY(match_read_set(&t->b, job->paths[0], err));
+    VLP_TRY(vlp_embedding_compatible(&t->b.header, job->paths[0], &t->a.header, match.queries,
+                                     match.ignore_model, err));
+    t->x = vlp_set_vectors(&t->a, (enum vlp_metric)match.metric);
+    t->y = vlp_set_vectors(&t->b, (enum vlp_metric)match.metric);
+    return VLP_OK;
+}
+
+static void put_pair(struct match_job *job, const struct two *t, int a, int b, float score)
+{
+    const char *text = match_text_of(t->b.metas[b], t->b.flags[b]);
+    match_put_line(job,
+                   &(struct match_line){.query = t->a.ids[a],
+                                        .query_len = t->a.id_lens[a],
+                                        .id = t->b.ids[b],
+                                        .id_len = t->b.id_lens[b],
+                                        .text = text,
+                                        .text_len = text ? t->b.meta_lens[b] : 0,
+                                        .rank = 1,
+                                        .score = score},
+                   false);
+}
+
+static int by_a(const void *x, const void *y)
+{
+    const struct vlp_pair *p = x, *q = y;
+    return (p->a > q->a) - (p->a < q->a);
+}
+
+static void put_pairs(struct match_job *job, const struct two *t)
+{
+    const size_t     most = (size_t)(t->a.n < t->b.n ? t->a.n : t->b.n);
+    struct vlp_pair *pair = vlp_malloc(most * sizeof *pair + 1);
+    const int        n = (match.join == JOIN_MUTUAL ? vlp_join_mutual : vlp_join_one_to_one)(
+        &job->compute, pair, t->x, t->a.n, t->y, t->b.n, t->a.header.dim, (float)match.min_score);
+    if (n) qsort(pair, (size_t)n, sizeof *pair, by_a);
+    for (int i = 0; i < n; i++) put_pair(job, t, pair[i].a, pair[i].b, pair[i].score);
+    free(pair);
+}
+
+/* Those of A whose best match does not reach the threshold, with that match. */
+static void put_unmatched(struct match_job *job, const struct two *t)
+{
+    enum { AT_ONCE = 4096 };
+    const int             dim = t->a.header.dim;
+    const struct vlp_rows rows = {.data = t->y,
+                                  .stride = (size_t)dim * sizeof(float),
+                                  .dtype = VLP_F32,
+                                  .dim = dim,
+                                  .n = t->b.n};
+    for (int a0 = 0; a0 < t->a.n; a0 += AT_ONCE) {
+        const int          n = (int)vlp_min_i64(AT_ONCE, t->a.n - a0);
+        struct vlp_search *s =
+            vlp_search_open(&job->compute, t->x + (size_t)a0 * (size_t)dim, n, dim, 1, -HUGE_VALF);
+        vlp_search_rows(s, &rows);
+        for (int i = 0; i < n; i++) {
+            const struct vlp_hit *hit;
+            if (vlp_search_hits(s, i, &hit) && !(hit->score >= (float)match.min_score))
+                put_pair(job, t, a0 + i, (int)hit->row, hit->score);
+        }
+        vlp_search_close(s);
+    }
+}
+
+enum vlp_status match_run_join(struct match_job *job, struct vlp_error *err)
+{
+    struct two            t = {0};
+    const enum vlp_status s = open_two(&t, job, err);
+    if (s == VLP_OK) {
+        match_put_header(job, false);
+        if (match.join == JOIN_ANTI)
+            put_unmatched(job, &t);
+        else
+            put_pairs(job, &t);
+    }
+    vlp_set_free(&t.a);
+    vlp_set_free(&t.b);
+    return s;
+}
+
+/* ---- groups ---------------------------------------------------------------------------------- */
+
+static void put_pair_tsv(FILE *f, const struct vlp_set *s, const struct vlp_pair *p)
+{
+    putc('\t', f);
+    match_put_f32(f, p->score);
+    putc('\t', f);
+    cmd_put_tsv(f, s->ids[p->a], s->id_lens[p->a]);
+    putc('\t', f);
+    cmd_put_tsv(f, s->ids[p->b], s->id_lens[p->b]);
+}
+
+static void put_pair_json(FILE *f, const char *key, const struct vlp_set *s,
+                          const struct vlp_pair *p)
+{
+    fprintf(f, ", \"%s\": {\"score\": ", key);
+    match_put_f32(f, p->score);
+    fputs(", \"ids\": [", f);
+    cmd_put_json(f, s->ids[p->a], s->id_lens[p->a]);
+    fputs(", ", f);
+    cmd_put_json(f, s->ids[p->b], s->id_lens[p->b]);
+    fputs("]}", f);
+}
+
+static void put_group(FILE *f, const struct vlp_set *s, const struct vlp_group *g, int number)
+{
+    if (match.json) {
+        fprintf(f, "{\"group\": %d, \"ids\": [", number);
+        for (int i = 0; i < g->n; i++) {
+            if (i) fputs(", ", f);
+            cmd_put_json(f, s->ids[g->member[i]], s->id_lens[g->member[i]]);
+        }
+        putc(']', f);
+        put_pair_json(f, "weakest_link", s, &g->weakest_link);
+        put_pair_json(f, "weakest_pair", s, &g->weakest_pair);
+        fputs("}\n", f);
+        return;
+    }
+    for (int i = 0; i < g->n; i++) {
+        fprintf(f, "%d\t%d\t", number, g->n);
+        cmd_put_tsv(f, s->ids[g->member[i]], s->id_lens[g->member[i]]);
+        put_pair_tsv(f, s, &g->weakest_link);
+        put_pair_tsv(f, s, &g->weakest_pair);
+        putc('\n', f);
+    }
+}
+
+enum vlp_status match_run_groups(struct match_job *job, struct vlp_error *err)
+{
+    struct vlp_set    set;
+    struct vlp_groups g;
+    VLP_TRY(match_read_set(&set, job->paths[0], err));
+    vlp_find_groups(&g, &job->compute, vlp_set_vectors(&set, (enum vlp_metric)match.metric), set.n,
+                    set.header.dim, (float)match.groups);
+    if (match.header && !match.json)
+        fputs("group\tsize\tid\tlink_score\tlink_a\tlink_b\tpair_score\tpair_a\tpair_b\n",
+              job->out.file);
+    int members = 0;
+    for (int i = 0; i < g.n; i++) {
+        put_group(job->out.file, &set, &g.group[i], i + 1);
+        members += g.group[i].n;
+    }
+    job->n_found = g.n;
+    cmd_note("%d of %d records in %d groups", members, set.n, g.n);
+    vlp_groups_free(&g);
+    vlp_set_free(&set);
+    return VLP_OK;
+}

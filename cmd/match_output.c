@@ -1,0 +1,173 @@
+/*
+ * match_output.c -- matches as TSV and JSON lines, as links in a folder, and as a page.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <vlp/html.h>
+
+#include "match.h"
+
+const char *match_text_of(const char *meta, uint32_t flags)
+{
+    return flags & (VLP_RECORD_TEXT | VLP_RECORD_LABEL) ? meta : NULL;
+}
+
+const char *match_picture_of(struct vlp_arena *mem, const char *id)
+{
+    return match.base_dir ? vlp_path_join(mem, match.base_dir, id) : vlp_arena_strdup(mem, id);
+}
+
+void match_put_f32(FILE *f, float v)
+{
+    char text[32];
+    fwrite(text, 1, (size_t)vlp_format_f32(text, v), f);
+}
+
+void match_put_header(struct match_job *job, bool with_file)
+{
+    if (match.header && !match.json)
+        fprintf(job->out.file, "query\trank\tscore\tid\ttext%s\n", with_file ? "\tfile" : "");
+}
+
+static void put_json(FILE *f, const struct match_line *l, bool with_file)
+{
+    fputs("{\"query\": ", f);
+    cmd_put_json(f, l->query, l->query_len);
+    fprintf(f, ", \"rank\": %d, \"score\": ", l->rank);
+    match_put_f32(f, l->score);
+    fputs(", \"id\": ", f);
+    cmd_put_json(f, l->id, l->id_len);
+    if (l->text) {
+        fputs(", \"text\": ", f);
+        cmd_put_json(f, l->text, l->text_len);
+    }
+    if (with_file) {
+        fputs(", \"file\": ", f);
+        cmd_put_json(f, l->file, strlen(l->file));
+    }
+    fputs("}\n", f);
+}
+
+void match_put_line(struct match_job *job, const struct match_line *l, bool with_file)
+{
+    FILE *f = job->out.file;
+    job->n_found++;
+    if (match.json) {
+        put_json(f, l, with_file);
+        return;
+    }
+    cmd_put_tsv(f, l->query, l->query_len);
+    fprintf(f, "\t%d\t", l->rank);
+    match_put_f32(f, l->score);
+    putc('\t', f);
+    cmd_put_tsv(f, l->id, l->id_len);
+    putc('\t', f);
+    if (l->text) cmd_put_tsv(f, l->text, l->text_len);
+    if (with_file) {
+        putc('\t', f);
+        cmd_put_tsv(f, l->file, strlen(l->file));
+    }
+    putc('\n', f);
+}
+
+/* ---- links ----------------------------------------------------------------------------------- */
+
+enum vlp_status match_links_open(struct vlp_error *err)
+{
+    if (match.link_to && mkdir(match.link_to, 0777) != 0 && errno != EEXIST)
+        return vlp_fail(err, VLP_ERR_IO, "%s: %s", match.link_to, strerror(errno));
+    if (match.link_to && !vlp_is_dir(match.link_to))
+        return vlp_fail(err, VLP_ERR_IO, "%s: not a folder", match.link_to);
+    return VLP_OK;
+}
+
+/* "0001-name.jpg", or "0002-0001-name.jpg" where there are several queries: names sort by rank. */
+enum vlp_status match_link(struct match_job *job, int query, int n_queries, int rank,
+                           const char *id, struct vlp_error *err)
+{
+    if (!match.link_to) return VLP_OK;
+    struct vlp_arena mem;
+    enum vlp_status  s = VLP_OK;
+    vlp_arena_init(&mem);
+    const char *path = match_picture_of(&mem, id);
+    char       *target = realpath(path, NULL);
+    const char *base = vlp_path_base(id);
+    const char *name = n_queries > 1 ? vlp_arena_printf(&mem, "%04d-%04d-%s", query + 1, rank, base)
+                                     : vlp_arena_printf(&mem, "%04d-%s", rank, base);
+    const char *link = vlp_path_join(&mem, match.link_to, name);
+    if (!target) {
+        cmd_failures_add(&job->failures, id, strlen(id), VLP_ERR_IO, "no such file to link to");
+        if (job->failures.stop_at_first) s = vlp_fail(err, VLP_ERR_IO, "%s: no such file", path);
+    } else {
+        struct stat st;
+        /* -f replaces links, never files */
+        if (match.force && lstat(link, &st) == 0 && S_ISLNK(st.st_mode)) unlink(link);
+        if (symlink(target, link) != 0)
+            s = vlp_fail(err, errno == EEXIST ? VLP_ERR_EXISTS : VLP_ERR_IO, "%s: %s", link,
+                         strerror(errno));
+    }
+    free(target);
+    vlp_arena_free(&mem);
+    return s;
+}
+
+/* ---- the page -------------------------------------------------------------------------------- */
+
+struct vlp_page *match_page_open(void)
+{
+    return match.html ? vlp_page_open("Matches", NULL) : NULL;
+}
+
+void match_page_query(struct vlp_page *p, const struct match_queries *q, int i, int n_hits)
+{
+    struct vlp_arena mem;
+    if (!p) return;
+    vlp_arena_init(&mem);
+    const char *picture = q->picture[i];
+    if (!picture && q->is_id[i] && !q->text[i]) {
+        picture = match_picture_of(&mem, q->name[i]);
+        if (!vlp_file_exists(picture) || vlp_is_dir(picture)) picture = NULL;
+    }
+    const char *note = n_hits ? q->text[i] : "nothing matches";
+    vlp_page_section(p, q->name[i], picture, note);
+    vlp_arena_free(&mem);
+}
+
+/* The bar is the share of the query's best score: cosines of good matches may all be small. */
+void match_page_hit(struct vlp_page *p, const struct match_line *l, float best)
+{
+    struct vlp_arena mem;
+    char             score[32];
+    if (!p) return;
+    vlp_arena_init(&mem);
+    const char               *picture = match_picture_of(&mem, l->id);
+    const struct vlp_page_bar bar = {vlp_arena_printf(&mem, "%d", l->rank), score,
+                                     best > 0.0f ? (double)(l->score / best) : 0.0};
+    snprintf(score, sizeof score, "%.4f", (double)l->score);
+    if (l->text && (!vlp_file_exists(picture) || vlp_is_dir(picture))) picture = NULL;
+    vlp_page_card(
+        p, &(struct vlp_page_card){
+               .picture = picture, .title = l->id, .text = l->text, .bar = &bar, .n_bars = 1});
+    vlp_arena_free(&mem);
+}
+
+enum vlp_status match_page_close(struct vlp_page *p, struct match_job *job, struct vlp_error *err)
+{
+    struct vlp_buf    b = {0};
+    struct vlp_output o = {0};
+    int               n_missing;
+    if (!p) return VLP_OK;
+    vlp_page_write(p, job->compute.pool, &b, &n_missing);
+    vlp_page_close(p);
+    if (n_missing) cmd_warn("%s: %d pictures could not be read", match.html, n_missing);
+    enum vlp_status s = vlp_output_open(&o, match.html, match.force, err);
+    if (s == VLP_OK) s = vlp_output_write(&o, b.data, b.len, err);
+    if (s == VLP_OK) s = vlp_output_commit(&o, err);
+    vlp_output_abort(&o);
+    vlp_buf_free(&b);
+    return s;
+}

@@ -1,0 +1,271 @@
+/*
+ * match_queries.c -- what is looked for: texts, pictures, ids, sums of them, stored vectors.
+ *
+ * All of it becomes a list of expressions; their terms' vectors are found together (one pass over
+ * the index for ids, batches for texts), then composed.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "match.h"
+
+enum { TEXTS_AT_ONCE = 256 };
+
+struct gathering {
+    struct match_queries *q;
+    struct match_job     *job;
+    struct vlp_query     *query; /* parsed, in order */
+    bool                 *dead;  /* a term could not be used: told, left out */
+    int                   n, cap;
+    struct vlp_term     **term; /* all terms of all queries */
+    int                  *of;   /* their queries */
+    float                *vector;
+    int                   n_terms;
+};
+
+static struct vlp_query *next_query(struct gathering *g)
+{
+    if (g->n == g->cap) {
+        g->cap = g->cap ? 2 * g->cap : 64;
+        g->query = vlp_realloc(g->query, (size_t)g->cap * sizeof *g->query);
+    }
+    return &g->query[g->n++];
+}
+
+static enum vlp_status add_asked(struct gathering *g, const struct match_asked *a,
+                                 struct vlp_error *err)
+{
+    struct vlp_query q = {.n = 1};
+    if (a->kind == MATCH_EXPRESSION) {
+        VLP_TRY(vlp_query_parse(&q, &g->q->mem, a->value, a->len, err));
+    } else {
+        q.name = vlp_arena_strndup(&g->q->mem, a->value, a->len);
+        q.name_len = a->len;
+        q.term = VLP_NEW(&g->q->mem, struct vlp_term);
+        *q.term = (struct vlp_term){(enum vlp_term_kind)a->kind, 1.0f, q.name, a->len};
+    }
+    *next_query(g) = q;
+    return VLP_OK;
+}
+
+static enum vlp_status add_list(struct gathering *g, const char *path, int kind,
+                                struct vlp_error *err)
+{
+    struct vlp_buf b = {0};
+    if (!path) return VLP_OK;
+    FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
+    if (!f) return vlp_fail(err, VLP_ERR_IO, "%s: %s", path, strerror(errno));
+    enum vlp_status s = vlp_read_all(&b, f, 0, path, err);
+    if (f != stdin) fclose(f);
+    const char *at = b.data, *end = b.data + b.len;
+    const char  stop = match.nul ? '\0' : '\n';
+    while (s == VLP_OK && at < end) {
+        const char *e = memchr(at, stop, (size_t)(end - at));
+        if (!e) e = end;
+        size_t len = (size_t)(e - at);
+        if (!match.nul && len && at[len - 1] == '\r') len--;
+        if (len) s = add_asked(g, &(struct match_asked){kind, at, len}, err);
+        at = e < end ? e + 1 : end;
+    }
+    vlp_buf_free(&b);
+    return s;
+}
+
+static enum vlp_status give_up(struct gathering *g, int i, enum vlp_status why, const char *detail,
+                               struct vlp_error *err)
+{
+    if (g->dead[i]) return VLP_OK;
+    g->dead[i] = true;
+    cmd_failures_add(&g->job->failures, g->query[i].name, g->query[i].name_len, why, detail);
+    if (g->job->failures.stop_at_first)
+        return vlp_fail(err, why, "stopped at query '%s'", g->query[i].name);
+    return VLP_OK;
+}
+
+static void list_terms(struct gathering *g)
+{
+    for (int i = 0; i < g->n; i++) g->n_terms += g->query[i].n;
+    const size_t n = (size_t)g->n_terms;
+    g->term = VLP_NEW_N(&g->q->mem, struct vlp_term *, n + 1);
+    g->of = VLP_NEW_N(&g->q->mem, int, n + 1);
+    g->dead = VLP_NEW_N(&g->q->mem, bool, (size_t)g->n + 1);
+    g->vector = vlp_calloc(n * (size_t)g->q->dim + 1, sizeof *g->vector);
+    for (int i = 0, t = 0; i < g->n; i++)
+        for (int j = 0; j < g->query[i].n; j++, t++) {
+            g->term[t] = &g->query[i].term[j];
+            g->of[t] = i;
+        }
+}
+
+static enum vlp_status find_ids(struct gathering *g, struct vlp_index *ix, struct vlp_error *err)
+{
+    const size_t dim = (size_t)g->q->dim, most = (size_t)g->n_terms + 1;
+    const char **id = VLP_NEW_N(&g->q->mem, const char *, most);
+    size_t      *len = VLP_NEW_N(&g->q->mem, size_t, most);
+    int         *at = VLP_NEW_N(&g->q->mem, int, most), n = 0;
+    for (int t = 0; t < g->n_terms; t++) {
+        if (g->term[t]->kind != VLP_TERM_ID) continue;
+        id[n] = g->term[t]->value;
+        len[n] = g->term[t]->len;
+        at[n++] = t;
+    }
+    if (!n) return VLP_OK;
+    float          *x = vlp_malloc((size_t)n * dim * sizeof *x);
+    bool           *found = VLP_NEW_N(&g->q->mem, bool, (size_t)n);
+    enum vlp_status s =
+        vlp_index_lookup(ix, (enum vlp_metric)match.metric, id, len, n, x, found, err);
+    for (int i = 0; i < n && s == VLP_OK; i++) {
+        if (found[i])
+            memcpy(g->vector + (size_t)at[i] * dim, x + (size_t)i * dim, dim * sizeof *x);
+        else
+            s = give_up(g, g->of[at[i]], VLP_ERR_USAGE, "no record of the index has this id", err);
+    }
+    free(x);
+    return s;
+}
+
+/* A batch of texts; one that cannot be encoded does not take the others with it. */
+static enum vlp_status encode_texts(struct gathering *g, const int *at, int n,
+                                    struct vlp_error *err)
+{
+    const size_t dim = (size_t)g->q->dim;
+    const char  *text[TEXTS_AT_ONCE];
+    bool         cut[TEXTS_AT_ONCE];
+    float       *x = vlp_malloc((size_t)n * dim * sizeof *x);
+    for (int i = 0; i < n; i++) text[i] = g->term[at[i]]->value;
+    enum vlp_status s = vlp_encode_strings(&g->job->encoder, text, n, x, cut, err);
+    const bool      alone = s == VLP_ERR_FORMAT || s == VLP_ERR_LIMIT;
+    if (alone) s = VLP_OK;
+    for (int i = 0; i < n && s == VLP_OK; i++) {
+        float *row = x + (size_t)i * dim;
+        if (alone && vlp_encode_string(&g->job->encoder, text[i], row, &cut[i], err) != VLP_OK) {
+            s = give_up(g, g->of[at[i]], err->status, err->text, err);
+            continue;
+        }
+        if (cut[i]) cmd_warn("%s: longer than the model's context, cut", text[i]);
+        memcpy(g->vector + (size_t)at[i] * dim, row, dim * sizeof *row);
+    }
+    free(x);
+    return s;
+}
+
+static enum vlp_status encode(struct gathering *g, const struct vlp_embedding_header *h,
+                              const char *h_name, struct vlp_error *err)
+{
+    int             batch[TEXTS_AT_ONCE], n = 0;
+    enum vlp_status s = VLP_OK;
+    for (int t = 0; t < g->n_terms && s == VLP_OK; t++) {
+        const struct vlp_term *term = g->term[t];
+        if (term->kind == VLP_TERM_ID) continue;
+        s = match_open_encoder(g->job, h, h_name, err);
+        if (s != VLP_OK) break;
+        if (term->kind == VLP_TERM_IMAGE) {
+            if (vlp_encode_picture_file(&g->job->encoder, term->value,
+                                        g->vector + (size_t)t * (size_t)g->q->dim, err) != VLP_OK)
+                s = give_up(g, g->of[t], err->status, err->text, err);
+            continue;
+        }
+        if (!g->job->encoder.tokenizer)
+            return vlp_fail(err, VLP_ERR_SUPPORT, "%s", g->job->encoder.no_text);
+        batch[n++] = t;
+        if (n < TEXTS_AT_ONCE) continue;
+        s = encode_texts(g, batch, n, err);
+        n = 0;
+    }
+    if (s == VLP_OK && n) s = encode_texts(g, batch, n, err);
+    return s;
+}
+
+/* The query's own vector from those of its terms; a single stored vector keeps its length under
+ * the plain product. */
+static enum vlp_status compose(struct gathering *g, int i, int first_term, float *out,
+                               struct vlp_error *err)
+{
+    const struct vlp_query *q = &g->query[i];
+    const size_t            dim = (size_t)g->q->dim;
+    const float            *x = g->vector + (size_t)first_term * dim;
+    if (q->n == 1 && q->term->weight == 1.0f) {
+        memcpy(out, x, dim * sizeof *out);
+        return VLP_OK;
+    }
+    const float **term = vlp_malloc((size_t)q->n * sizeof *term);
+    for (int j = 0; j < q->n; j++) term[j] = x + (size_t)j * dim;
+    enum vlp_status s = vlp_query_compose(out, q, term, (int)dim, err);
+    free(term);
+    if (s == VLP_ERR_USAGE) s = give_up(g, i, s, err->text, err);
+    return s;
+}
+
+static enum vlp_status settle(struct gathering *g, struct vlp_error *err)
+{
+    struct match_queries *q = g->q;
+    const size_t dim = (size_t)q->dim, stored = (size_t)q->set.n, most = (size_t)g->n + stored;
+    q->x = vlp_malloc(most * dim * sizeof *q->x + 1);
+    q->name = VLP_NEW_N(&q->mem, const char *, most + 1);
+    q->name_len = VLP_NEW_N(&q->mem, size_t, most + 1);
+    q->picture = VLP_NEW_N(&q->mem, const char *, most + 1);
+    q->text = VLP_NEW_N(&q->mem, const char *, most + 1);
+    q->is_id = VLP_NEW_N(&q->mem, bool, most + 1);
+    for (int i = 0, t = 0; i < g->n; t += g->query[i++].n) {
+        const struct vlp_term *term = g->query[i].term;
+        const bool             single = g->query[i].n == 1;
+        if (!g->dead[i]) VLP_TRY(compose(g, i, t, q->x + (size_t)q->n * dim, err));
+        if (g->dead[i]) continue;
+        q->name[q->n] = g->query[i].name;
+        q->name_len[q->n] = g->query[i].name_len;
+        q->is_id[q->n] = single && term->kind == VLP_TERM_ID;
+        if (single && term->kind == VLP_TERM_IMAGE) q->picture[q->n] = term->value;
+        q->n++;
+    }
+    if (!stored) return VLP_OK;
+    memcpy(q->x + (size_t)q->n * dim, vlp_set_vectors(&q->set, (enum vlp_metric)match.metric),
+           stored * dim * sizeof *q->x);
+    for (int i = 0; i < q->set.n; i++, q->n++) {
+        q->name[q->n] = q->set.ids[i];
+        q->name_len[q->n] = q->set.id_lens[i];
+        q->text[q->n] = match_text_of(q->set.metas[i], q->set.flags[i]);
+        q->is_id[q->n] = true;
+    }
+    return VLP_OK;
+}
+
+enum vlp_status match_gather(struct match_queries *q, struct match_job *job, struct vlp_index *ix,
+                             struct vlp_error *err)
+{
+    const struct vlp_embedding_header *h = vlp_index_header(ix);
+    const char                        *name = vlp_index_path(ix, 0);
+    struct gathering                   g = {.q = q, .job = job};
+    *q = (struct match_queries){.dim = h->dim};
+    vlp_arena_init(&q->mem);
+    enum vlp_status s = VLP_OK;
+    for (int i = 0; i < match.n_asked && s == VLP_OK; i++) s = add_asked(&g, &match.asked[i], err);
+    if (s == VLP_OK) s = add_list(&g, match.lines, VLP_TERM_TEXT, err);
+    if (s == VLP_OK) s = add_list(&g, match.files_from, VLP_TERM_IMAGE, err);
+    if (s == VLP_OK) s = add_list(&g, match.ids_from, VLP_TERM_ID, err);
+    if (s == VLP_OK) s = add_list(&g, match.queries_from, MATCH_EXPRESSION, err);
+    if (s == VLP_OK) {
+        list_terms(&g);
+        s = find_ids(&g, ix, err);
+    }
+    if (s == VLP_OK) s = encode(&g, h, name, err);
+    if (s == VLP_OK && match.queries) {
+        s = match_read_set(&q->set, match.queries, err);
+        if (s == VLP_OK)
+            s = vlp_embedding_compatible(h, name, &q->set.header, match.queries, match.ignore_model,
+                                         err);
+    }
+    if (s == VLP_OK) s = settle(&g, err);
+    free(g.query);
+    free(g.vector);
+    if (s != VLP_OK) match_queries_free(q);
+    return s;
+}
+
+void match_queries_free(struct match_queries *q)
+{
+    vlp_set_free(&q->set);
+    free(q->x);
+    vlp_arena_free(&q->mem);
+    *q = (struct match_queries){0};
+}

@@ -1,0 +1,131 @@
+/*
+ * match_search.c -- queries against the index, a batch of them a pass.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <vlp/html.h>
+
+#include "match.h"
+
+/* Shortlists of this many queries are held at once. */
+enum { QUERIES_A_PASS = 4096 };
+
+struct searching {
+    struct match_job    *job;
+    struct vlp_index    *ix;
+    struct match_queries q;
+    struct vlp_page     *page;
+    struct vlp_set       better; /* --rerank */
+    struct vlp_id_table *better_ids;
+};
+
+static bool stop(void *ctx, int64_t rows)
+{
+    (void)ctx;
+    (void)rows;
+    return cmd_stopped() != 0;
+}
+
+static enum vlp_status answer(struct searching *s, int q0, const struct vlp_matches *m,
+                              struct vlp_error *err)
+{
+    const bool with_file = s->job->n_paths > 1;
+    for (int i = 0; i < m->n; i++) {
+        const int q = q0 + i;
+        match_page_query(s->page, &s->q, q, m->count[i]);
+        for (int r = 0; r < m->count[i]; r++) {
+            const struct vlp_match *x = &m->match[i][r];
+            const char             *text = match_text_of(x->meta, x->flags);
+            const struct match_line l = {.query = s->q.name[q],
+                                         .query_len = s->q.name_len[q],
+                                         .id = x->id,
+                                         .id_len = x->id_len,
+                                         .text = text,
+                                         .text_len = text ? x->meta_len : 0,
+                                         .file = vlp_index_path(s->ix, x->file),
+                                         .rank = r + 1,
+                                         .score = x->score};
+            match_put_line(s->job, &l, with_file);
+            match_page_hit(s->page, &l, m->match[i][0].score);
+            VLP_TRY(match_link(s->job, q, s->q.n, r + 1, x->id, err));
+        }
+    }
+    return VLP_OK;
+}
+
+static enum vlp_status search(struct searching *s, struct vlp_error *err)
+{
+    const struct vlp_compute *c = &s->job->compute;
+    const char              **skip = NULL;
+    if (match.no_self) {
+        skip = VLP_NEW_N(&s->q.mem, const char *, (size_t)s->q.n + 1);
+        for (int i = 0; i < s->q.n; i++) skip[i] = s->q.is_id[i] ? s->q.name[i] : NULL;
+    }
+    struct vlp_search_options opt = {.k = (int)match.k,
+                                     .min_score = (float)match.min_score,
+                                     .metric = (enum vlp_metric)match.metric,
+                                     .stop = stop};
+    if (match.rerank) {
+        opt.k = (int)(match.rerank_depth ? vlp_max_i64(match.rerank_depth, match.k)
+                                         : vlp_min_i64(10 * match.k, INT32_MAX));
+        opt.min_score = -HUGE_VALF;
+    }
+    cmd_progress_start("queries", s->q.n);
+    for (int q0 = 0; q0 < s->q.n; q0 += QUERIES_A_PASS) {
+        const int          n = (int)vlp_min_i64(QUERIES_A_PASS, s->q.n - q0);
+        const float       *x = s->q.x + (size_t)q0 * (size_t)s->q.dim;
+        struct vlp_matches m;
+        opt.skip_ids = skip ? skip + q0 : NULL;
+        opt.skip_lens = s->q.name_len + q0;
+        VLP_TRY(vlp_search_index(&m, s->ix, c, x, n, &opt, err));
+        if (match.rerank)
+            vlp_matches_rerank(&m, c, x, vlp_set_vectors(&s->better, opt.metric), s->better_ids,
+                               s->q.dim, (int)match.k, (float)match.min_score);
+        const enum vlp_status status = answer(s, q0, &m, err);
+        vlp_matches_free(&m);
+        if (status != VLP_OK) return status;
+        cmd_progress_add(n, 0);
+    }
+    cmd_progress_end();
+    if (vlp_index_torn(s->ix))
+        cmd_warn("%s: the end is torn off; what stands before it was searched",
+                 vlp_index_torn(s->ix));
+    return VLP_OK;
+}
+
+static enum vlp_status open_better(struct searching *s, struct vlp_error *err)
+{
+    if (!match.rerank) return VLP_OK;
+    VLP_TRY(match_read_set(&s->better, match.rerank, err));
+    s->better_ids = vlp_id_table_new(s->better.ids, s->better.id_lens, s->better.n);
+    return vlp_embedding_compatible(vlp_index_header(s->ix), vlp_index_path(s->ix, 0),
+                                    &s->better.header, match.rerank, match.ignore_model, err);
+}
+
+enum vlp_status match_run_search(struct match_job *job, struct vlp_error *err)
+{
+    struct searching s = {.job = job};
+    VLP_TRY(match_links_open(err));
+    enum vlp_status status =
+        vlp_index_open(&s.ix, job->paths, job->n_paths, match.ignore_model, err);
+    if (status == VLP_OK) status = open_better(&s, err);
+    if (status == VLP_OK) status = match_gather(&s.q, job, s.ix, err);
+    if (status == VLP_OK && s.q.n == 0)
+        status = vlp_fail(err, VLP_ERR_FORMAT, "no query could be used");
+    if (status == VLP_OK) {
+        s.page = match_page_open();
+        match_put_header(job, job->n_paths > 1);
+        status = search(&s, err);
+        if (status == VLP_OK)
+            status = match_page_close(s.page, job, err);
+        else
+            vlp_page_close(s.page);
+    }
+    match_queries_free(&s.q);
+    vlp_id_table_free(s.better_ids);
+    vlp_set_free(&s.better);
+    vlp_index_close(s.ix);
+    return status;
+}

@@ -1,0 +1,240 @@
+/*
+ * vlp-classify.c -- pictures or their vectors to classes: zero-shot, saved, neighbours, probes.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "classify.h"
+
+struct classify_options classify = {.neighbours = 20,
+                                    .temperature = 0.07,
+                                    .C = 0.316,
+                                    .holdout = 0.2,
+                                    .k = 1,
+                                    .unknown = -HUGE_VAL,
+                                    .unknown_name = "unknown"};
+
+static bool take_scale(void *target, const char *value, char why[256])
+{
+    double *scale = target;
+    if (strcmp(value, "model") == 0) {
+        *scale = -1.0;
+        return true;
+    }
+    if (vlp_parse_f64(value, scale) && *scale > 0.0 && isfinite(*scale)) return true;
+    snprintf(why, 256, "'%s' is neither a positive number nor 'model'", value);
+    return false;
+}
+
+/* clang-format off */
+static const struct cmd_option options[] = {
+    CMD_ROW('l', "labels", "LIST", CMD_STRING, &classify.labels, NULL,
+            "the classes, separated by commas", .group = "Classes"),
+    CMD_ROW(0, "labels-from", "FILE", CMD_STRING, &classify.labels_from, NULL,
+            "the classes, one a line ('name|other name'), or as JSON with prompts"),
+    CMD_ROW('t', "template", "TEXT", CMD_LIST, &classify.templates, VLP_DEFAULT_TEMPLATE,
+            "what is said of a class, {} being its name; may be repeated"),
+    CMD_ROW(0, "templates-from", "FILE", CMD_STRING, &classify.templates_from, NULL,
+            "templates, one a line"),
+    CMD_ROW('C', "classifier", "FILE", CMD_STRING, &classify.classifier, NULL,
+            "use a saved classifier"),
+    CMD_ROW(0, "save-classifier", "FILE", CMD_STRING, &classify.save, NULL,
+            "save the classifier: an embedding file, a record a class"),
+    CMD_ROW(0, "logit-scale", "S", CMD_CALL, &classify.logit_scale, "100",
+            "what cosines are multiplied with: a number, or 'model' for the learned one",
+            .call = take_scale),
+    CMD_ROW(0, "knn", "FILE", CMD_STRING, &classify.knn, NULL,
+            "vote of the nearest labelled records of this embedding file", .group = "Neighbours"),
+    CMD_ROW(0, "neighbours", "N", CMD_INT, &classify.neighbours, "20", "how many of them",
+            .min = 1, .max = 1e8),
+    CMD_ROW(0, "temperature", "T", CMD_FLOAT, &classify.temperature, "0.07",
+            "a neighbour's vote weighs exp(score / T)", .min = 1e-6, .max = 1e6),
+    CMD_ROW(0, "fit", "FILE", CMD_STRING, &classify.fit, NULL,
+            "fit a linear probe to the labelled records of this embedding file",
+            .group = "Linear probe"),
+    CMD_ROW(0, "C", "C", CMD_FLOAT, &classify.C, "0.316",
+            "weight of the data against the penalty, as in scikit-learn", .min = 1e-12, .max = 1e12),
+    CMD_ROW(0, "lambda", "L", CMD_FLOAT, &classify.lambda, "1 / C", "the penalty instead of C",
+            .min = 1e-12, .max = 1e12),
+    CMD_ROW(0, "sweep", NULL, CMD_FLAG, &classify.sweep, NULL,
+            "find the penalty on held-out records, then fit to all"),
+    CMD_ROW(0, "validation", "FILE", CMD_STRING, &classify.validation, NULL,
+            "the held-out records"),
+    CMD_ROW(0, "holdout", "SHARE", CMD_FLOAT, &classify.holdout, "0.2",
+            "without --validation, this share of the records is held out", .min = 0.01, .max = 0.9),
+    CMD_ROW(0, "tolerance", "G", CMD_FLOAT, &classify.tolerance, "1e-8",
+            "stop when no entry of the gradient is larger than G * C * records", .min = 1e-14,
+            .max = 1),
+    CMD_ROW(0, "max-iterations", "N", CMD_INT, &classify.max_iterations, "1000",
+            "stop after N steps", .min = 1, .max = 1e7),
+    CMD_ROW(0, "penultimate", NULL, CMD_FLAG, &classify.penultimate, NULL,
+            "the vectors are what the last projection sees: remember it with the probe"),
+    CMD_ROW('E', "embeddings", "FILE", CMD_STRING, &classify.embeddings, NULL,
+            "classify the vectors of this embedding file; - is stdin", .group = "Vectors"),
+    CMD_ROW(0, "ignore-model", NULL, CMD_FLAG, &classify.ignore_model, NULL,
+            "take vectors of another model all the same"),
+    CMD_SOURCE_OPTIONS,
+    CMD_ROW('b', "batch", "N", CMD_INT, &classify.batch, "chosen by the model",
+            "pictures encoded at once", .min = 1, .max = 4096),
+    CMD_ROW('k', "top", "K", CMD_INT, &classify.k, "1", "print the K best classes; 0: all",
+            .group = "Output", .max = 1e9),
+    CMD_ROW(0, "score", "KIND", CMD_CHOICE, &classify.score, "softmax",
+            "softmax, sigmoid, cosine, margin or logit", .choices = vlp_score_names),
+    CMD_ROW(0, "unknown", "S", CMD_FLOAT, &classify.unknown, "none",
+            "records whose best score is below S are of no class"),
+    CMD_ROW(0, "unknown-name", "NAME", CMD_STRING, &classify.unknown_name, "unknown",
+            "what is printed for them"),
+    CMD_ROW(0, "truth", "FILE", CMD_STRING, &classify.truth, NULL,
+            "right labels by id: TSV, JSON, JSON lines, or .npy of numbers"),
+    CMD_ROW(0, "folder-labels", NULL, CMD_FLAG, &classify.folder_labels, NULL,
+            "a record's right label is the folder that it lies in"),
+    CMD_ROW(0, "report", "FILE", CMD_STRING, &classify.report, NULL,
+            "accuracy, classes and confusion as JSON; -: stdout, instead of predictions"),
+    CMD_ROW(0, "confusion", "FILE", CMD_STRING, &classify.confusion, NULL,
+            "the confusion matrix: a picture if FILE ends in .png, else TSV"),
+    CMD_ROW('o', "output", "FILE", CMD_STRING, &classify.output, "-", "where results go"),
+    CMD_ROW('f', "force", NULL, CMD_FLAG, &classify.force, NULL, "overwrite files"),
+    CMD_ROW(0, "json", NULL, CMD_FLAG, &classify.json, NULL, "one JSON object a line instead of TSV"),
+    CMD_ROW(0, "header", NULL, CMD_FLAG, &classify.header, NULL, "TSV: column names first"),
+    CMD_ROW(0, "html", "FILE", CMD_STRING, &classify.html, NULL,
+            "write one page with thumbnails that needs nothing else"),
+    CMD_MODEL_OPTIONS,
+    CMD_FAILURE_OPTIONS,
+    CMD_COMMON_OPTIONS,
+    CMD_LAST
+};
+/* clang-format on */
+
+static const char *const usage[] = {"[OPTION]... -l LIST PICTURE...",
+                                    "[OPTION]... -C CLASSIFIER [-E VECTORS | PICTURE...]",
+                                    "[OPTION]... --knn LABELLED [-E VECTORS | PICTURE...]",
+                                    "[OPTION]... --fit LABELLED --save-classifier FILE", NULL};
+
+static const struct cmd_program program = {
+    .name = "vlp-classify",
+    .summary = "say which class pictures or vectors belong to",
+    .usage = usage,
+    .options = options,
+    .notes = "PICTURE is a picture, a folder (with -r), a table, JSON lines or a tar file. A file "
+             "ending in .vle, .npy or .fvecs is taken as -E.",
+};
+
+static bool is_vectors(const char *path)
+{
+    const char *ext = vlp_path_ext(path);
+    return strcasecmp(ext, "vle") == 0 || strcasecmp(ext, "npy") == 0 ||
+           strcasecmp(ext, "fvecs") == 0;
+}
+
+static bool has_pictures(int n_paths)
+{
+    return n_paths > 0 || cmd_source.files_from;
+}
+
+static void check_usage(int *n_paths, char **paths)
+{
+    const bool zero_shot = classify.labels || classify.labels_from;
+    const int  ways =
+        zero_shot + (classify.classifier != NULL) + (classify.knn != NULL) + (classify.fit != NULL);
+    if (*n_paths == 1 && !classify.embeddings && is_vectors(paths[0])) {
+        classify.embeddings = paths[0];
+        *n_paths = 0;
+    }
+    if (ways == 0) cmd_usage_error("no classes: give -l, --labels-from, -C, --knn or --fit");
+    if (ways > 1) cmd_usage_error("-l, -C, --knn and --fit exclude one another");
+    if (classify.labels && classify.labels_from) cmd_usage_error("-l and --labels-from together");
+    if (classify.templates.n && classify.templates_from)
+        cmd_usage_error("--template and --templates-from together");
+    for (int i = 0; i < classify.templates.n; i++)
+        if (!strstr(classify.templates.item[i], "{}"))
+            cmd_usage_error("the template '%s' has no {}", classify.templates.item[i]);
+    if (cmd_source.lines) cmd_usage_error("--lines gives texts; pictures are classified");
+    if (classify.embeddings && has_pictures(*n_paths)) cmd_usage_error("pictures and -E together");
+    if (!classify.embeddings && !has_pictures(*n_paths) && !classify.save && !classify.fit)
+        cmd_usage_error("nothing to classify: give pictures or -E");
+    if (classify.save && classify.knn)
+        cmd_usage_error("neighbours cannot be saved as a classifier");
+    if (cmd_given("C") && cmd_given("lambda")) cmd_usage_error("--C and --lambda together");
+    if (cmd_given("lambda")) classify.C = 1.0 / classify.lambda;
+    if (classify.validation && !classify.sweep) cmd_usage_error("--validation is for --sweep");
+    if (classify.report && strcmp(classify.report, "-") == 0 && cmd_given("output") &&
+        strcmp(classify.output, "-") == 0)
+        cmd_usage_error("results and report cannot both go to stdout");
+}
+
+/* Before hours of work, not after. */
+static enum vlp_status check_outputs(struct vlp_error *err)
+{
+    const char *const files[] = {classify.save, classify.report, classify.confusion, classify.html};
+    for (size_t i = 0; i < VLP_COUNT(files); i++)
+        if (files[i] && strcmp(files[i], "-") != 0 && !classify.force && vlp_file_exists(files[i]))
+            return vlp_fail(err, VLP_ERR_EXISTS, "%s: exists (-f overwrites it)", files[i]);
+    return VLP_OK;
+}
+
+static enum vlp_status run(struct classify_job *job, char **paths, int n_paths,
+                           struct vlp_error *err)
+{
+    const char *cpu = getenv("VLP_CPU");
+    const bool  inputs = classify.embeddings || has_pictures(n_paths);
+    job->pool = vlp_pool_open(cmd_threads());
+    VLP_TRY(vlp_compute_init(&job->compute, job->pool, cpu && *cpu ? cpu : NULL, VLP_PRECISION_F32,
+                             err));
+    VLP_TRY(check_outputs(err));
+    VLP_TRY(cmd_failures_open(&job->failures, cmd_failed_path, err));
+    job->failures.stop_at_first = cmd_on_error == 1;
+    job->silent = classify.report && strcmp(classify.report, "-") == 0 && !classify.output;
+    VLP_TRY(
+        vlp_output_open(&job->out, classify.output ? classify.output : "-", classify.force, err));
+    if (classify.truth) VLP_TRY(vlp_truth_read(&job->truth, classify.truth, err));
+    VLP_TRY(classify.fit ? classify_fit(job, !inputs, err) : classify_prepare(job, err));
+    if (!inputs) return VLP_OK;
+    classify_put_header(job);
+    VLP_TRY(classify.embeddings ? classify_vectors(job, classify.embeddings, err)
+                                : classify_pictures(job, paths, n_paths, err));
+    if (job->n_done == 0) return vlp_fail(err, VLP_ERR_FORMAT, "no record could be classified");
+    return classify_finish(job, err);
+}
+
+static void close_job(struct classify_job *job)
+{
+    vlp_output_abort(&job->out);
+    vlp_evaluation_free(&job->evaluation);
+    vlp_truth_free(job->truth);
+    vlp_names_free(job->classes);
+    if (job->has_classifier) vlp_classifier_free(&job->classifier);
+    if (job->has_knn) {
+        vlp_set_free(&job->knn.set);
+        free((void *)job->knn.rows.data);
+        free(job->knn.class_of_row);
+    }
+    free(job->logits);
+    free(job->scores);
+    free(job->order);
+    if (job->has_encoder) vlp_encoder_close(&job->encoder);
+    vlp_pool_close(job->pool);
+}
+
+int main(int argc, char **argv)
+{
+    const int           first = cmd_start(&program, argc, argv);
+    int                 n_paths = argc - first;
+    struct classify_job job = {0};
+    struct vlp_error    err = {0}, late = {0};
+    check_usage(&n_paths, argv + first);
+    cmd_stop_politely();
+    enum vlp_status s = run(&job, argv + first, n_paths, &err);
+    if (s == VLP_OK) s = vlp_output_commit(&job.out, &err);
+    const enum vlp_status closed = cmd_failures_close(&job.failures, &late);
+    if (s == VLP_OK && closed != VLP_OK) {
+        s = closed;
+        err = late;
+    }
+    const bool skipped = job.failures.n > 0;
+    close_job(&job);
+    if (s == VLP_ERR_STOPPED && cmd_stopped()) return cmd_finish(CMD_SIGNALLED + cmd_stopped());
+    if (s != VLP_OK) return cmd_finish(cmd_fail(&err));
+    return cmd_finish(skipped ? CMD_SKIPPED : CMD_OK);
+}

@@ -1,0 +1,194 @@
+/*
+ * vlp-match.c -- search embedding files: exact top-k, joins, groups, retrieval scores.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "match.h"
+
+struct match_options match = {
+    .k = 10, .min_score = -HUGE_VAL, .groups = -HUGE_VAL, .recall_at = "1,5,10"};
+
+static const char *const metrics[] = {"cosine", "dot", NULL};
+static const char *const joins[] = {"none", "topk", "mutual", "one-to-one", "anti", NULL};
+
+/* --text, --image, --id, --query: kept in the order in which they come. */
+static bool take_asked(void *target, const char *value, char why[256])
+{
+    if (*value == '\0') {
+        snprintf(why, 256, "an empty query");
+        return false;
+    }
+    match.asked = vlp_realloc(match.asked, ((size_t)match.n_asked + 1) * sizeof *match.asked);
+    match.asked[match.n_asked++] = (struct match_asked){*(const int *)target, value, strlen(value)};
+    return true;
+}
+
+static int kind_text = VLP_TERM_TEXT, kind_image = VLP_TERM_IMAGE, kind_id = VLP_TERM_ID;
+static int kind_expression = MATCH_EXPRESSION;
+
+/* clang-format off */
+static const struct cmd_option options[] = {
+    CMD_ROW(0, "text", "TEXT", CMD_CALL, &kind_text, NULL,
+            "look for what TEXT says (needs a model)", .group = "Queries", .call = take_asked),
+    CMD_ROW(0, "image", "FILE", CMD_CALL, &kind_image, NULL,
+            "look for what the picture FILE shows (needs a model)", .call = take_asked),
+    CMD_ROW(0, "id", "ID", CMD_CALL, &kind_id, NULL,
+            "look for what is like the record ID of the index", .call = take_asked),
+    CMD_ROW(0, "query", "EXPR", CMD_CALL, &kind_expression, NULL,
+            "sums and differences: 'image:a.jpg +text:at night -0.5*id:b.jpg'", .call = take_asked),
+    CMD_ROW('Q', "queries", "FILE", CMD_STRING, &match.queries, NULL,
+            "every vector of this embedding file is a query"),
+    CMD_ROW(0, "lines", "LIST", CMD_STRING, &match.lines, NULL,
+            "one text per line; - is stdin"),
+    CMD_ROW(0, "files-from", "LIST", CMD_STRING, &match.files_from, NULL,
+            "one picture's name per line; - is stdin"),
+    CMD_ROW(0, "ids-from", "LIST", CMD_STRING, &match.ids_from, NULL,
+            "one id per line; - is stdin"),
+    CMD_ROW(0, "queries-from", "LIST", CMD_STRING, &match.queries_from, NULL,
+            "one EXPR per line; - is stdin"),
+    CMD_ROW('0', "null", NULL, CMD_FLAG, &match.nul, NULL,
+            "entries of lists end with NUL instead of a newline"),
+    CMD_ROW('k', "top", "N", CMD_INT, &match.k, "10",
+            "the N best matches of each query; 0: all", .group = "Search", .max = 1e9),
+    CMD_ROW(0, "min-score", "S", CMD_FLOAT, &match.min_score, "none",
+            "only matches with at least this score"),
+    CMD_ROW('e', "exit-status", NULL, CMD_FLAG, &match.exit_status, NULL,
+            "exit with 7 when nothing matches"),
+    CMD_ROW(0, "no-self", NULL, CMD_FLAG, &match.no_self, NULL,
+            "leave out the record whose id is the query's"),
+    CMD_ROW(0, "metric", "NAME", CMD_CHOICE, &match.metric, "cosine",
+            "cosine, or dot for the plain product of stored vectors", .choices = metrics),
+    CMD_ROW(0, "rerank", "FILE", CMD_STRING, &match.rerank, NULL,
+            "score the candidates again with the same records' vectors in FILE"),
+    CMD_ROW(0, "rerank-depth", "N", CMD_INT, &match.rerank_depth, "10 times -k",
+            "how many candidates to score again", .max = 1e9),
+    CMD_ROW(0, "ignore-model", NULL, CMD_FLAG, &match.ignore_model, NULL,
+            "compare vectors of different models all the same"),
+    CMD_ROW(0, "join", "HOW", CMD_CHOICE, &match.join, "none",
+            "match -Q with INDEX as sets: topk, mutual, one-to-one or anti", .group = "Other answers",
+            .choices = joins),
+    CMD_ROW(0, "groups", "S", CMD_FLOAT, &match.groups, NULL,
+            "groups of records that hang together by pairs scoring S or more"),
+    CMD_ROW(0, "truth", "FILE", CMD_STRING, &match.truth, NULL,
+            "right answers, query id and index id: print recall, ranks and mAP both ways"),
+    CMD_ROW(0, "recall-at", "LIST", CMD_STRING, &match.recall_at, "1,5,10",
+            "the cutoffs of recall"),
+    CMD_ROW('o', "output", "FILE", CMD_STRING, &match.output, "-",
+            "where results go", .group = "Output"),
+    CMD_ROW('f', "force", NULL, CMD_FLAG, &match.force, NULL, "overwrite files and links"),
+    CMD_ROW(0, "json", NULL, CMD_FLAG, &match.json, NULL, "one JSON object a line instead of TSV"),
+    CMD_ROW(0, "header", NULL, CMD_FLAG, &match.header, NULL, "TSV: column names first"),
+    CMD_ROW(0, "link-to", "DIR", CMD_STRING, &match.link_to, NULL,
+            "put links to the matching files into DIR, named by rank"),
+    CMD_ROW(0, "html", "FILE", CMD_STRING, &match.html, NULL,
+            "write one page with thumbnails that needs nothing else"),
+    CMD_ROW(0, "base-dir", "DIR", CMD_STRING, &match.base_dir, ".",
+            "where ids that are names of pictures start"),
+    CMD_MODEL_OPTIONS,
+    CMD_FAILURE_OPTIONS,
+    CMD_COMMON_OPTIONS,
+    CMD_LAST
+};
+/* clang-format on */
+
+static const char *const usage[] = {"[OPTION]... --text TEXT INDEX...",
+                                    "[OPTION]... -Q QUERIES INDEX...",
+                                    "[OPTION]... --join HOW -Q A B",
+                                    "[OPTION]... --groups SCORE INDEX",
+                                    "[OPTION]... --truth TRUTH -Q QUERIES INDEX",
+                                    NULL};
+
+static const struct cmd_program program = {
+    .name = "vlp-match",
+    .summary = "search embedding files exactly",
+    .usage = usage,
+    .options = options,
+    .notes = "INDEX is an embedding file of vlp-embed (or .npy, .fvecs, TSV, JSON lines, "
+             "safetensors); - is stdin.",
+};
+
+enum vlp_status match_open_encoder(struct match_job *job, const struct vlp_embedding_header *h,
+                                   const char *h_name, struct vlp_error *err)
+{
+    struct vlp_embedding_header ours = {0};
+    if (job->has_encoder) return VLP_OK;
+    VLP_TRY(cmd_model_open(&job->encoder, err));
+    job->has_encoder = true;
+    ours.dim = job->encoder.model.embed_dim;
+    memcpy(ours.fingerprint, job->encoder.fingerprint, sizeof ours.fingerprint);
+    return vlp_embedding_compatible(h, h_name, &ours, cmd_model_path(), match.ignore_model, err);
+}
+
+enum vlp_status match_read_set(struct vlp_set *s, const char *path, struct vlp_error *err)
+{
+    VLP_TRY(vlp_set_read(s, path, err));
+    if (s->torn) cmd_warn("%s: the end is torn off; what stands before it is used", path);
+    if (s->n > 0) return VLP_OK;
+    vlp_set_free(s);
+    return vlp_fail(err, VLP_ERR_FORMAT, "%s: no record in it", path);
+}
+
+static void check_usage(int n_paths)
+{
+    const bool groups = cmd_given("groups"), join = match.join != JOIN_NONE;
+    const bool on_the_spot =
+        match.n_asked || match.lines || match.files_from || match.ids_from || match.queries_from;
+    if (n_paths < 1) cmd_usage_error("no embedding file to search");
+    if (groups + join + (match.truth != NULL) > 1)
+        cmd_usage_error("--join, --groups and --truth exclude one another");
+    if (groups && (on_the_spot || match.queries)) cmd_usage_error("--groups takes no queries");
+    if ((join || match.truth) && (!match.queries || on_the_spot))
+        cmd_usage_error("--join and --truth need -Q, and take no other queries");
+    if ((groups || join || match.truth) && n_paths != 1)
+        cmd_usage_error("--join, --groups and --truth take one INDEX");
+    if (match.join == JOIN_ANTI && !cmd_given("min-score"))
+        cmd_usage_error("--join anti needs --min-score: what counts as a match");
+    if (!groups && !match.queries && !on_the_spot)
+        cmd_usage_error("nothing to look for: give --text, --image, --id, --query, -Q or a list");
+    if ((match.html || match.link_to) && (groups || match.truth || join))
+        cmd_usage_error("--html and --link-to show matches of queries only");
+    if (match.rerank && match.k == 0) cmd_usage_error("--rerank needs -k");
+}
+
+static enum vlp_status run(struct match_job *job, struct vlp_error *err)
+{
+    const char *cpu = getenv("VLP_CPU");
+    job->pool = vlp_pool_open(cmd_threads());
+    VLP_TRY(vlp_compute_init(&job->compute, job->pool, cpu && *cpu ? cpu : NULL, VLP_PRECISION_F32,
+                             err));
+    if (match.html && !match.force && vlp_file_exists(match.html))
+        return vlp_fail(err, VLP_ERR_EXISTS, "%s: exists (-f overwrites it)", match.html);
+    VLP_TRY(cmd_failures_open(&job->failures, cmd_failed_path, err));
+    job->failures.stop_at_first = cmd_on_error == 1;
+    VLP_TRY(vlp_output_open(&job->out, match.output ? match.output : "-", match.force, err));
+    if (cmd_given("groups")) return match_run_groups(job, err);
+    if (match.truth) return match_run_truth(job, err);
+    if (match.join > JOIN_TOPK) return match_run_join(job, err);
+    return match_run_search(job, err);
+}
+
+int main(int argc, char **argv)
+{
+    const int        first = cmd_start(&program, argc, argv);
+    struct match_job job = {.paths = (const char *const *)argv + first, .n_paths = argc - first};
+    struct vlp_error err = {0}, late = {0};
+    check_usage(job.n_paths);
+    cmd_stop_politely();
+    enum vlp_status s = run(&job, &err);
+    if (s == VLP_OK) s = vlp_output_commit(&job.out, &err);
+    vlp_output_abort(&job.out);
+    const enum vlp_status closed = cmd_failures_close(&job.failures, &late);
+    if (s == VLP_OK && closed != VLP_OK) {
+        s = closed;
+        err = late;
+    }
+    if (job.has_encoder) vlp_encoder_close(&job.encoder);
+    vlp_pool_close(job.pool);
+    free(match.asked);
+    if (s == VLP_ERR_STOPPED && cmd_stopped()) return cmd_finish(CMD_SIGNALLED + cmd_stopped());
+    if (s != VLP_OK) return cmd_finish(cmd_fail(&err));
+    if (job.failures.n) return cmd_finish(CMD_SKIPPED);
+    return cmd_finish(match.exit_status && job.n_found == 0 ? CMD_NO_MATCH : CMD_OK);
+}
