@@ -76,6 +76,34 @@ static void backward(struct vlp_tape *t, const struct vlp_node *n)
     if (b && b->grad) op_add_columns(t, b->grad + bias_from(b, s->first, C), dp, N, C);
 }
 
+/*
+ * A weight that is used once need not be kept in panels: a piece of about PIECE bytes is packed,
+ * multiplied, and its memory, still in the cache, taken for the next. The sums are the same. False
+ * where the weight is not stored in a form that allows it.
+ */
+enum { PIECE = 1 << 20 };
+
+static bool multiply_passing(struct vlp_tape *t, float *y, const struct vlp_tensor *x,
+                             const struct vlp_tensor *w, int first, int count,
+                             const struct vlp_epilogue *whole)
+{
+    const struct vlp_compute *c = &t->compute;
+    const int                 N = vlp_rows(x), K = vlp_cols(x);
+    int                       step = PIECE / (K * (int)sizeof(float)) / VLP_PANEL * VLP_PANEL;
+    if (step < VLP_PANEL) step = VLP_PANEL;
+    for (int at = 0; at < count; at += step) {
+        const int          n = count - at < step ? count - at : step;
+        struct vlp_packed *piece = vlp_param_pack_rows(c, w->param, first + at, n);
+        if (!piece) return false;
+        struct vlp_epilogue e = *whole;
+        if (e.bias) e.bias += at;
+        if (e.residual) e.residual += at;
+        vlp_gemm_packed(c, y + at, count, x->data, K, N, piece, 0, n, &e);
+        vlp_packed_free(piece);
+    }
+    return true;
+}
+
 const struct vlp_op vlp_op_linear = {"linear", backward};
 
 struct vlp_tensor *vlp_linear(struct vlp_tape *t, struct vlp_tensor *x, struct vlp_tensor *w,
@@ -106,6 +134,9 @@ struct vlp_tensor *vlp_linear(struct vlp_tape *t, struct vlp_tensor *x, struct v
         .residual = o->residual ? o->residual->data : NULL,
         .ld_residual = count,
     };
+    if (t->compute.passing && !wanted && w->param && w->param->stored &&
+        multiply_passing(t, y->data, x, w, o->first, count, &e))
+        return y;
     struct vlp_packed       *own;
     const struct vlp_packed *packed =
         vlp_tensor_packed(&t->compute, w, VLP_FORM_PLAIN, t->compute.precision, &own);

@@ -176,13 +176,14 @@ enum vlp_status vlp_embed_run(struct vlp_encoder *e, struct vlp_source *s,
 {
     struct job         j = {.e = e, .source = s, .o = o, .expected = vlp_source_expected(s)};
     int                threads = vlp_pool_threads(e->compute.pool);
-    struct vlp_compute alone = e->compute;
+    struct vlp_compute alone = e->compute, together = e->compute;
     alone.pool = NULL;
+    together.passing = j.expected == 1;
     j.batch = o->batch > 0 ? o->batch : vlp_embed_batch(e);
     j.compute = &alone;
     if (j.expected >= 0 && j.expected < threads) {
         /* Fewer records than threads: one after the other, each with all threads. */
-        j.compute = &e->compute;
+        j.compute = &together;
         j.batch = (int)vlp_max_i64(1, vlp_min_i64(j.batch, j.expected));
         threads = 1;
     }

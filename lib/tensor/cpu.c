@@ -105,6 +105,7 @@ enum vlp_status vlp_compute_init(struct vlp_compute *c, struct vlp_pool *pool, c
                             name, names[cpu]);
         cpu = (enum vlp_cpu)i;
     }
-    *c = (struct vlp_compute){pool, cpu, &tables[cpu], precision};
+    *c = (struct vlp_compute){
+        .pool = pool, .cpu = cpu, .kernels = &tables[cpu], .precision = precision};
     return VLP_OK;
 }

@@ -127,6 +127,17 @@ static bool packs_directly(const struct vlp_param *p, enum vlp_form form, int K)
     }
 }
 
+struct vlp_packed *vlp_param_pack_rows(const struct vlp_compute *c, const struct vlp_param *p,
+                                       int first, int count)
+{
+    int N, K;
+    operand_shape(&p->tensor, VLP_FORM_PLAIN, &N, &K);
+    assert(first + count <= N);
+    if (!p->stored || !packs_directly(p, VLP_FORM_PLAIN, K)) return NULL;
+    const size_t before = vlp_dtype_size(p->stored_dtype, (size_t)first * (size_t)K);
+    return vlp_pack(c, (const char *)p->stored + before, p->stored_dtype, count, K, c->precision);
+}
+
 static struct vlp_packed *pack_stored(const struct vlp_compute *c, struct vlp_param *p,
                                       enum vlp_form form, enum vlp_precision precision)
 {

@@ -29,6 +29,7 @@ struct vlp_compute {
     enum vlp_cpu              cpu;
     const struct vlp_kernels *kernels;
     enum vlp_precision        precision; /* of linear layers; everything else is f32 */
+    bool passing; /* stored weights are used once: packed piece by piece, nothing kept */
 };
 
 enum vlp_cpu vlp_cpu_best(void); /* the highest level this machine can run */
@@ -211,6 +212,13 @@ const float *vlp_param_f32(struct vlp_param *p);
  * cached while the value is stored; the stored pages are given back after packing. */
 const struct vlp_packed *vlp_param_packed(const struct vlp_compute *c, struct vlp_param *p);
 
+/*
+ * Rows [first, first + count) of a stored (N, K) weight packed now for c's precision; the caller
+ * frees them. NULL where the stored form cannot be packed as it lies.
+ */
+struct vlp_packed *vlp_param_pack_rows(const struct vlp_compute *c, const struct vlp_param *p,
+                                       int first, int count);
+
 /* How a matrix enters a product with rows of x: as it stands, (N out, K in); transposed, (K in, N
  * out); or a convolution's (N, Cin, k, k) for rows in (ky, kx, Cin) order. */
 enum vlp_form { VLP_FORM_PLAIN, VLP_FORM_TRANSPOSED, VLP_FORM_CONV };
@@ -253,7 +261,7 @@ struct vlp_tape {
     bool             recompute; /* blocks keep their input alone and are computed again backward */
     struct vlp_node *last;
     struct vlp_rng   rng; /* dropout, drop path */
-    float patch_dropout;    /* share of a picture's patches left out, noted or not; training */
+    float patch_dropout;  /* share of a picture's patches left out, noted or not; training */
 };
 void vlp_tape_init(struct vlp_tape *t, const struct vlp_compute *c, struct vlp_arena *mem,
                    bool recording);
