@@ -18,12 +18,12 @@ static const char *const kinds[] = {"model", "clip", "clip-hf", "bert", NULL};
 /* A document that says just enough for a tokenizer, by name. The context is the family's usual one.
  */
 static const struct {
-    const char *family, *flavour;
+    const char *family, *cleaning;
     int         context, vocab;
 } described[] = {{NULL, NULL, 0, 0},
                  {"clip", "openai", 77, 49408},
                  {"clip", "hf", 77, 49408},
-                 {"albef", "square", 512, 30522}};
+                 {"albef", "bert", 512, 30522}};
 
 static enum vlp_status open_by_name(struct vlp_tokenizer **t, struct vlp_error *err)
 {
@@ -32,7 +32,7 @@ static enum vlp_status open_by_name(struct vlp_tokenizer **t, struct vlp_error *
     c.about =
         json_pack("{s:s, s:{s:{s:i, s:i}}, s:{s:s}}", "family", described[kind].family, "config",
                   "text", "context", context > 0 ? (int)context : described[kind].context, "vocab",
-                  described[kind].vocab, "preprocess", "flavour", described[kind].flavour);
+                  described[kind].vocab, "tokenizer", "cleaning", described[kind].cleaning);
     enum vlp_status s = vlp_checkpoint_add_vocabulary(&c, cmd_share_dir(), NULL, NULL, err);
     if (s == VLP_OK) s = vlp_tokenizer_of(t, &c, err);
     if (s == VLP_ERR_SUPPORT)
@@ -49,6 +49,9 @@ static enum vlp_status open_of_model(struct vlp_tokenizer **t, struct vlp_error 
     VLP_TRY(cmd_verb_checkpoint(&c, cmd_model_path(), err));
     json_t *text = json_object_get(json_object_get(c.about, "config"), "text");
     if (context > 0) json_object_set_new(text, "context", json_integer(context));
+    json_t *tokenizer = json_object_get(c.about, "tokenizer");
+    if (cmd_model.cleaning && tokenizer)
+        json_object_set_new(tokenizer, "cleaning", json_string(cmd_model.cleaning));
     const enum vlp_status s = vlp_tokenizer_of(t, &c, err);
     if (s != VLP_OK) vlp_fail_in(err, "%s", cmd_model_path());
     vlp_checkpoint_close(&c);
@@ -140,7 +143,11 @@ static int run(int argc, char **argv)
     struct counts         count = {0};
     const char           *env = getenv("VLP_MODEL");
     if (lines && argc > 1) cmd_usage_error("texts as arguments, or --lines, not both");
+    if (cmd_model.cleaning && cmd_given("tokenizer"))
+        cmd_usage_error("--cleaning or --tokenizer, not both");
     if (cmd_model.path && cmd_given("tokenizer")) cmd_usage_error("-m or --tokenizer, not both");
+    if (cmd_model.cleaning && strcmp(cmd_model.cleaning, "hf") == 0 && !cmd_model.path && !env)
+        kind = 2;
     /* Without -m there need not be a model: CLIP's tokenizer is the same for all of CLIP. */
     if (kind == 0 && !cmd_model.path && !(env && *env) && !cmd_given("tokenizer")) kind = 1;
     enum vlp_status s = kind > 0 ? open_by_name(&t, &err) : open_of_model(&t, &err);
@@ -164,6 +171,7 @@ static const struct cmd_option options[] = {
     CMD_ROW(0, "tokenizer", "NAME", CMD_CHOICE, &kind, "clip without -m",
             "whose ids: model (that of -m), clip, clip-hf or bert", .group = "Tokenizer",
             .choices = kinds),
+    CMD_CLEANING_OPTION,
     CMD_ROW(0, "context", "N", CMD_INT, &context, "the model's; 77 for CLIP, 512 for BERT",
             "ids per text at most, start and end included", .min = 2, .max = 65536),
     CMD_ROW(0, "json", NULL, CMD_FLAG, &as_json, NULL,

@@ -413,7 +413,7 @@ START_TEST(merges_are_carried_from_either_file)
     ck_assert_ptr_nonnull(t);
     ck_assert_uint_eq(t->size, strlen("#version: 0.2\ni n\nt h</w>\n"));
     ck_assert(memcmp(t->data, "#version: 0.2\ni n\nt h</w>\n", t->size) == 0);
-    ck_assert_str_eq(text_at(&c, "tokenizer.cleaning"), "hf");
+    ck_assert_str_eq(text_at(&c, "tokenizer.cleaning"), "openai");
     vlp_checkpoint_close(&c);
     write_beside(path, "merges.txt", "#v\na b\n");
     open_ok(&c, folder_of(path), NULL);

@@ -21,7 +21,7 @@ static void open_encoder(struct vlp_encoder *e, const char *flavour, int threads
 {
     struct vlp_error                 err = {0};
     const struct vlp_encoder_options opt = {
-        .flavour = flavour, .cleaning = "openai", .threads = threads, .share_dir = "share/vlp"};
+        .flavour = flavour, .threads = threads, .share_dir = "share/vlp"};
     ck_assert_msg(vlp_encoder_open(e, END_TO_END "/model", &opt, &err) == VLP_OK, "%s", err.text);
 }
 

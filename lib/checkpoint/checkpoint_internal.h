@@ -208,7 +208,7 @@ enum vlp_status vlp_preprocess_from_hf(json_t *preprocess, const json_t *cfg, co
 void vlp_own_keys_apply(json_t *about, const json_t *own);
 /* merges.txt, vocab.json, tokenizer.json of the folder, when there are any: adds the tensor
  * "tokenizer.vocab" and about.tokenizer. */
-enum vlp_status vlp_vocabulary_import(struct vlp_opening *o, json_t *about, const char *cleaning);
+enum vlp_status vlp_vocabulary_import(struct vlp_opening *o, json_t *about, bool hf);
 
 /* ---- vocabulary ---------------------------------------------------------------------------------
  */

@@ -167,5 +167,5 @@ enum vlp_status vlp_clip_describe_hf(struct vlp_opening *o, json_t *about)
     enum vlp_status s = top ? vlp_clip_config_hf(o, about, top) : describe_bare(o, about);
     json_decref(top);
     if (s == VLP_OK) s = read_preprocess(&h, about);
-    return s == VLP_OK ? vlp_vocabulary_import(o, about, "hf") : s;
+    return s == VLP_OK ? vlp_vocabulary_import(o, about, true) : s;
 }

@@ -257,5 +257,5 @@ enum vlp_status vlp_clip_describe_openai(struct vlp_opening *o, json_t *about)
     enum vlp_status s = top ? vlp_clip_config_open_clip(o, about, top, &used) : VLP_OK;
     json_decref(top);
     if (s == VLP_OK && !used) s = describe_bare(o, about);
-    return s == VLP_OK ? vlp_vocabulary_import(o, about, "openai") : s;
+    return s == VLP_OK ? vlp_vocabulary_import(o, about, false) : s;
 }

@@ -8,7 +8,7 @@
  *   the tokenizer: cleaning, and the merges that the model has rows for
  *
  * The vocabulary that CLIP was released with counts as none, so that a checkpoint is the same
- * whether it carries it or not. Without a tokenizer the cleaning is that of the flavour.
+ * whether it carries it or not. Without a tokenizer the cleaning is OpenAI's.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -93,15 +93,12 @@ static bool is_standard(const struct vlp_merges *m)
     return m->n == VLP_CLIP_MERGES && vlp_hash64(m->text, m->len) == VLP_CLIP_MERGES_HASH;
 }
 
-/* Without a "tokenizer" the cleaning is the picture flavour's. */
+/* Without a "tokenizer" the cleaning is OpenAI's, with which CLIP was trained. */
 static const char *effective_cleaning(const struct vlp_checkpoint *c)
 {
     const char *cleaning =
         json_string_value(json_object_get(json_object_get(c->about, "tokenizer"), "cleaning"));
-    const char *flavour =
-        json_string_value(json_object_get(json_object_get(c->about, "preprocess"), "flavour"));
-    if (cleaning) return cleaning;
-    return flavour && strcmp(flavour, "hf") == 0 ? "hf" : "openai";
+    return cleaning ? cleaning : "openai";
 }
 
 static void add_tokenizer(struct vlp_hasher *h, const struct vlp_checkpoint *c)

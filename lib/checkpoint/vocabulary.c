@@ -61,9 +61,9 @@ static enum vlp_status from_merges(struct vlp_buf *out, const struct vlp_opening
     return s;
 }
 
-/* The tensor, and what the document says about it. */
-static void carry(struct vlp_opening *o, json_t *about, const struct vlp_buf *text,
-                  const char *cleaning)
+/* The tensor, and what the document says about it. CLIP was trained on texts cleaned OpenAI's way,
+ * whoever repacked its weights: another cleaning is the file's or the user's explicit choice. */
+static void carry(struct vlp_opening *o, json_t *about, const struct vlp_buf *text)
 {
     const char *own =
         json_string_value(json_object_get(json_object_get(about, "tokenizer"), "cleaning"));
@@ -78,20 +78,20 @@ static void carry(struct vlp_opening *o, json_t *about, const struct vlp_buf *te
     vlp_checkpoint_add(o->out, &t);
     json_object_set_new(about, "tokenizer",
                         json_pack("{s:s, s:s, s:s}", "kind", "clip_bpe", "cleaning",
-                                  own ? own : cleaning, "tensor", t.name));
+                                  own ? own : "openai", "tensor", t.name));
 }
 
-enum vlp_status vlp_vocabulary_import(struct vlp_opening *o, json_t *about, const char *cleaning)
+enum vlp_status vlp_vocabulary_import(struct vlp_opening *o, json_t *about, bool hf)
 {
     struct vlp_buf  text = {0};
     enum vlp_status s = VLP_OK;
     /* beside a file of OpenAI's names, given by its own name, may lie anything */
-    if (o->source->is_folder || strcmp(cleaning, "hf") == 0) {
+    if (o->source->is_folder || hf) {
         s = from_merges(&text, o);
         if (s == VLP_OK && text.len == 0) s = from_tokenizer_json(&text, o);
     }
     if (s == VLP_OK && text.len > 0)
-        carry(o, about, &text, cleaning);
+        carry(o, about, &text);
     else
         json_object_del(about, "tokenizer");
     vlp_buf_free(&text);

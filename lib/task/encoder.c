@@ -171,8 +171,9 @@ enum vlp_status vlp_checkpoint_add_vocabulary(struct vlp_checkpoint *c, const ch
                                               void *ctx, struct vlp_error *err)
 {
     (void)err;
-    const char *family = text_at(c->about, "family");
-    if (!share_dir || json_is_object(json_object_get(c->about, "tokenizer"))) return VLP_OK;
+    const char   *family = text_at(c->about, "family");
+    const json_t *own = json_object_get(c->about, "tokenizer");
+    if (!share_dir || *text_at(own, "tensor")) return VLP_OK;
     size_t i = 0;
     while (i < VLP_COUNT(vocabularies) && strcmp(vocabularies[i].family, family) != 0) i++;
     struct vlp_map map;
@@ -180,7 +181,9 @@ enum vlp_status vlp_checkpoint_add_vocabulary(struct vlp_checkpoint *c, const ch
         !map_vocabulary(&map, &c->mem, share_dir, vocabularies[i].file))
         return VLP_OK;
     /* CLIP was trained on texts cleaned OpenAI's way, whoever repacked its weights. */
-    const char *cleaning = strcmp(vocabularies[i].kind, "bert_uncased") == 0 ? "bert" : "openai";
+    const char *cleaning = *text_at(own, "cleaning") ? text_at(own, "cleaning")
+                           : strcmp(vocabularies[i].kind, "bert_uncased") == 0 ? "bert"
+                                                                               : "openai";
     json_t     *tokenizer = json_pack("{s:s, s:s, s:s}", "kind", vocabularies[i].kind, "cleaning",
                                       cleaning, "tensor", "tokenizer.vocab");
     struct vlp_tokenizer *fits;
