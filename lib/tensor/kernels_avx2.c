@@ -15,6 +15,7 @@
 #include "peak_impl.h"
 #include "quant_impl.h"
 #include "scan_impl.h"
+#include "weights_impl.h"
 
 static ALWAYS_INLINE void mul_tile_int8(const int rows, int units, const uint32_t *a,
                                         const __m256i *b, __m256i *c, bool add, const char *next)
@@ -123,6 +124,8 @@ const struct vlp_kernels vlp_kernels_avx2 = {
     .activate_backward = row_activate_backward,
     .softmax = row_softmax,
     .dot = row_dot,
+    .widen = row_widen,
+    .row_int8 = row_int8,
     .scan = scan_rows,
     .attention_lanes = QUERIES,
     .attention = attention,

@@ -14,6 +14,7 @@
 #include "finish_impl.h"
 #include "peak_impl.h"
 #include "scan_impl.h"
+#include "weights_impl.h"
 
 static const struct vlp_gemm_kind f32 = {
     .name = "f32",
@@ -51,6 +52,8 @@ const struct vlp_kernels vlp_kernels_avx512 = {
     .activate_backward = row_activate_backward,
     .softmax = row_softmax,
     .dot = row_dot,
+    .widen = row_widen,
+    .row_int8 = row_int8,
     .scan = scan_rows,
     .attention_lanes = QUERIES,
     .attention = attention,

@@ -10,6 +10,7 @@
 #include "peak_impl.h"
 #include "quant_impl.h"
 #include "scan_impl.h"
+#include "weights_impl.h"
 
 /* c[r][n] (+)= sum over four bytes each of u8 times s8 */
 static void tile_int8(int rows, int units, const void *a, const void *b, void *c, bool add,
@@ -79,6 +80,8 @@ const struct vlp_kernels vlp_kernels_portable = {
     .activate_backward = row_activate_backward,
     .softmax = row_softmax,
     .dot = row_dot,
+    .widen = row_widen,
+    .row_int8 = row_int8,
     .scan = scan_rows,
     .attention_lanes = QUERIES,
     .attention = attention,

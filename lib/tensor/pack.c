@@ -5,7 +5,6 @@
  * products 16-bit and Q8_0 weights keep their size and are expanded panel by panel when used, so a
  * packed weight is never larger than its source. For int8 products every row gets one scale.
  */
-#include <math.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,10 +19,11 @@ void vlp_k_blocks(int units, int *kc, int *n_blocks)
 }
 
 struct pack_job {
-    struct vlp_packed *p;
-    const uint8_t     *w;
-    enum vlp_dtype     dtype;
-    size_t             row_size;
+    const struct vlp_kernels *k;
+    struct vlp_packed        *p;
+    const uint8_t            *w;
+    enum vlp_dtype            dtype;
+    size_t                    row_size;
 };
 
 static bool aligned(const void *p)
@@ -41,27 +41,8 @@ static const float *row_f32(const struct pack_job *j, int n, float *room)
     if (j->dtype == VLP_F32)
         memcpy(room, row, (size_t)K * sizeof *room);
     else
-        vlp_to_f32(room, row, j->dtype, (size_t)K);
+        j->k->widen(room, row, j->dtype, K);
     return room;
-}
-
-/* Row n as signed bytes, round(w / scale); the scale and the sum go to their tables. */
-static void row_int8(const struct pack_job *j, int n, int8_t *out, float *room)
-{
-    struct vlp_packed *p = j->p;
-    const float       *w = row_f32(j, n, room);
-    const float        limit = (float)p->kind->w_limit;
-    float              most = 0.0f;
-    for (int k = 0; k < p->K; k++) most = fmaxf(most, fabsf(w[k]));
-    const float scale = most > 1e-30f ? most / limit : 1.0f, inverse = 1.0f / scale;
-    int32_t     sum = 0;
-    for (int k = 0; k < p->K; k++) {
-        const float q = fminf(limit, fmaxf(-limit, rintf(w[k] * inverse)));
-        out[k] = (int8_t)q;
-        sum += out[k];
-    }
-    p->w_scale[n] = scale;
-    p->w_sum[n] = sum;
 }
 
 /* Row n as the units of the stored form. */
@@ -71,7 +52,8 @@ static void row_units(const struct pack_job *j, int n, uint32_t *out, float *roo
     const uint8_t     *row = j->w + (size_t)n * j->row_size;
     const int          nr = p->kind->nr, panel = n / nr;
     if (p->kind->w_limit) {
-        row_int8(j, n, (int8_t *)out, room);
+        const float *w = row_f32(j, n, room);
+        p->w_scale[n] = j->k->row_int8((int8_t *)out, w, p->K, p->kind->w_limit, &p->w_sum[n]);
     } else if (p->store == VLP_Q8_0) {
         const int blocks = p->K / VLP_Q8_0_BLOCK;
         float    *scale = p->block_scale + (size_t)panel * blocks * nr + n % nr;
@@ -188,7 +170,7 @@ struct vlp_packed *vlp_pack(const struct vlp_compute *c, const void *w, enum vlp
         p->w_sum = vlp_calloc((size_t)panels * nr, sizeof(int32_t));
         p->size += (size_t)panels * nr * 8;
     }
-    struct pack_job j = {p, w, dtype, vlp_dtype_size(dtype, (size_t)K)};
+    struct pack_job j = {c->kernels, p, w, dtype, vlp_dtype_size(dtype, (size_t)K)};
     vlp_parallel(c->pool, panels, pack_panel, &j);
     return p;
 }

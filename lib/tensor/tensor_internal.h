@@ -88,6 +88,9 @@ struct vlp_kernels {
                               size_t n);
     float (*softmax)(float *x, int C); /* returns log-sum-exp */
     float (*dot)(const float *a, const float *b, int n);
+    void (*widen)(float *out, const void *in, enum vlp_dtype dtype, int n);
+    /* weights as bytes of at most `limit`: their sum, and the scale */
+    float (*row_int8)(int8_t *out, const float *w, int n, int limit, int32_t *sum);
     void (*scan)(float *out, const float *q, const void *rows, size_t stride, enum vlp_dtype dtype,
                  int dim, int n);
     int attention_lanes; /* queries of a tile */
