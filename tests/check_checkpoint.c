@@ -295,6 +295,129 @@ START_TEST(a_configuration_beside_a_bare_file_counts_if_it_describes_it)
 }
 END_TEST
 
+/* The tensors of a golden file, with one changed by the test, written plainly. */
+static void rewrite(char file[4096], const struct vlp_stored *t, size_t n)
+{
+    struct vlp_output o;
+    build_file(file, "model.safetensors", "", 0);
+    ck_assert_int_eq(vlp_output_open(&o, file, true, &err), VLP_OK);
+    ck_assert_int_eq(vlp_safetensors_write(&o, t, n, NULL, &err), VLP_OK);
+    ck_assert_int_eq(vlp_output_commit(&o, &err), VLP_OK);
+}
+
+/* ---- configuration from shapes alone -----------------------------------------------------------
+ */
+
+struct making {
+    struct vlp_stored_list list;
+    struct vlp_arena       mem;
+};
+
+static void make_tensor(void *ctx, const char *name, int ndim, const int64_t *dim, bool optional)
+{
+    struct making    *m = ctx;
+    struct vlp_stored t = {.name = vlp_arena_strdup(&m->mem, name), .dtype = VLP_F16, .ndim = ndim};
+    if (optional) return;
+    for (int i = 0; i < ndim; i++) t.dim[i] = dim[i] < 0 ? 12 : dim[i];
+    t.size = vlp_dtype_size(t.dtype, vlp_stored_numel(&t));
+    t.data = vlp_arena_calloc(&m->mem, 1, t.size);
+    vlp_stored_list_add(&m->list, &t);
+}
+
+/* A file of zeros with the shapes of a ViT of this width and patch, and one tensor more. */
+static void make_model(char path[4096], const char *name, int width, int patch, const char *more)
+{
+    struct making m = {0};
+    vlp_arena_init(&m.mem);
+    json_t *about = json_pack(
+        "{s:s, s:{s:i, s:{s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:s}, s:{s:i, s:i, s:i, s:i, s:i}}}",
+        "family", "clip", "config", "embed_dim", 32, "vision", "kind", "vit", "image_size",
+        2 * patch, "patch_size", patch, "width", width, "layers", 1, "heads", 1, "mlp", 24,
+        "interpolate", "none", "text", "context", 12, "vocab", 600, "width", 128, "layers", 1,
+        "mlp", 512);
+    vlp_about_expect(about, make_tensor, &m);
+    if (more) make_tensor(&m, more, 1, (int64_t[]){3}, false);
+    rewrite(path, m.list.item, m.list.n);
+    char renamed[4096];
+    snprintf(renamed, sizeof renamed, "%.2000s%.200s", folder_of(path), name);
+    ck_assert_int_eq(rename(path, renamed), 0);
+    memcpy(path, renamed, sizeof renamed);
+    json_decref(about);
+    vlp_stored_list_free(&m.list);
+    vlp_arena_free(&m.mem);
+}
+
+static const struct {
+    const char *name, *activation, *resize;
+    int         width, patch, heads;
+    double      mean;
+} bare[] = {
+    {"h.safetensors", "gelu", "shortest", 1280, 14, 16, 0.48145466},
+    {"g.safetensors", "gelu", "shortest", 1408, 14, 16, 0.48145466},
+    {"bigG.safetensors", "gelu", "shortest", 1664, 14, 16, 0.48145466},
+    {"l-laion2b_s32b_b82k.safetensors", "gelu", "shortest", 1024, 14, 16, 0.5},
+    {"CLIP-ViT-L-14-laion2B-s32B-b82K.safetensors", "gelu", "shortest", 1024, 14, 16, 0.5},
+    {"b-laion2b_s32b_b82k.safetensors", "gelu", "shortest", 768, 32, 12, 0.48145466},
+    {"vit_b_32-laion400m_e31.safetensors", "quick_gelu", "shortest", 768, 32, 12, 0.48145466},
+    {"vit_b_16-laion400m_e31.safetensors", "gelu", "shortest", 768, 16, 12, 0.48145466},
+    {"plus-240.safetensors", "gelu", "shortest", 896, 16, 14, 0.48145466},
+    {"vit-h-14-dfn5b.safetensors", "quick_gelu", "squash", 1280, 14, 16, 0.48145466},
+};
+
+START_TEST(shapes_and_tags_give_the_configuration_of_the_published_models)
+{
+    struct vlp_checkpoint c;
+    char                  path[4096];
+    make_model(path, bare[_i].name, bare[_i].width, bare[_i].patch, NULL);
+    open_ok(&c, path, NULL);
+    ck_assert_int_eq(atoi(text_at(&c, "config.vision.heads")), bare[_i].heads);
+    ck_assert_int_eq(atoi(text_at(&c, "config.vision.mlp")), 24);
+    ck_assert_int_eq(atoi(text_at(&c, "config.vision.image_size")), 2 * bare[_i].patch);
+    ck_assert_int_eq(atoi(text_at(&c, "config.text.heads")), 2);
+    ck_assert_str_eq(text_at(&c, "config.activation"), bare[_i].activation);
+    ck_assert_str_eq(text_at(&c, "preprocess.resize"), bare[_i].resize);
+    ck_assert_double_eq(json_number_value(json_array_get(
+                            json_object_get(json_object_get(c.about, "preprocess"), "mean"), 0)),
+                        bare[_i].mean);
+    vlp_checkpoint_close(&c);
+    build_remove(path);
+}
+END_TEST
+
+START_TEST(a_part_of_another_architecture_is_refused_by_its_name)
+{
+    static const char *const parts[] = {"visual.attn_pool.probe", "text.text_projection.bias",
+                                        "visual.transformer.resblocks.0.attn.ln_q.weight"};
+    struct vlp_checkpoint    c;
+    char                     path[4096];
+    make_model(path, "x.safetensors", 64, 8, parts[_i]);
+    ck_assert_int_eq(vlp_checkpoint_open(&c, path, NULL, &err), VLP_ERR_SUPPORT);
+    ck_assert_ptr_nonnull(strstr(err.text, parts[_i]));
+    build_remove(path);
+}
+END_TEST
+
+START_TEST(the_name_of_the_file_counts_before_that_of_its_folder)
+{
+    struct vlp_checkpoint c;
+    char                  path[4096], folder[8192];
+    make_model(path, "x-laion2b.safetensors", 64, 8, NULL);
+    snprintf(folder, sizeof folder, "%s", folder_of(path));
+    folder[strlen(folder) - 1] = '\0';
+    char tagged[8300], moved[8400];
+    snprintf(tagged, sizeof tagged, "%s-openai", folder);
+    ck_assert_int_eq(rename(folder, tagged), 0);
+    snprintf(moved, sizeof moved, "%s/x-laion2b.safetensors", tagged);
+    open_ok(&c, moved, NULL);
+    ck_assert_str_eq(text_at(&c, "config.activation"), "gelu");
+    vlp_checkpoint_close(&c);
+    open_ok(&c, tagged, NULL);
+    ck_assert_str_eq(text_at(&c, "config.activation"), "gelu");
+    vlp_checkpoint_close(&c);
+    build_remove(moved);
+}
+END_TEST
+
 /* ---- Hugging Face's configuration files
  * ------------------------------------------------------------------- */
 
@@ -623,16 +746,6 @@ START_TEST(verify_finds_a_flipped_bit_and_says_where)
 }
 END_TEST
 
-/* The tensors of a golden file, with one changed by the test, written plainly. */
-static void rewrite(char file[4096], const struct vlp_stored *t, size_t n)
-{
-    struct vlp_output o;
-    build_file(file, "model.safetensors", "", 0);
-    ck_assert_int_eq(vlp_output_open(&o, file, true, &err), VLP_OK);
-    ck_assert_int_eq(vlp_safetensors_write(&o, t, n, NULL, &err), VLP_OK);
-    ck_assert_int_eq(vlp_output_commit(&o, &err), VLP_OK);
-}
-
 START_TEST(verify_finds_nan_infinity_and_what_is_not_used)
 {
     struct vlp_safetensors s;
@@ -821,6 +934,10 @@ int main(void)
     tcase_add_loop_test(t, the_tag_in_a_name_decides_the_activation_and_is_said, 0,
                         VLP_COUNT(tags));
     tcase_add_test(t, a_configuration_beside_a_bare_file_counts_if_it_describes_it);
+    tcase_add_loop_test(t, shapes_and_tags_give_the_configuration_of_the_published_models, 0,
+                        VLP_COUNT(bare));
+    tcase_add_loop_test(t, a_part_of_another_architecture_is_refused_by_its_name, 0, 3);
+    tcase_add_test(t, the_name_of_the_file_counts_before_that_of_its_folder);
     tcase_add_loop_test(t, config_json_with_overrides_defaults_and_faults, 0,
                         VLP_COUNT(hf_configs));
     tcase_add_loop_test(t, preprocessor_config_in_its_old_and_new_shapes, 0,

@@ -122,7 +122,8 @@ enum vlp_map_action {
     VLP_MAP_Q,         /* one of three that are stacked in this order */
     VLP_MAP_K,
     VLP_MAP_V,
-    VLP_MAP_DROP /* buffers of no meaning to us */
+    VLP_MAP_DROP,  /* buffers of no meaning to us */
+    VLP_MAP_REFUSE /* part of another architecture */
 };
 /* In `from`, # matches a decimal number and * any text; `to` puts them back in this order. */
 struct vlp_name_rule {

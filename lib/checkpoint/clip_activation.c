@@ -20,19 +20,24 @@ static void normalise(char out[256], const char *name)
     out[n] = '\0';
 }
 
-bool vlp_tag_has(const struct vlp_origin *s, const char *tag)
+/* The names that may carry a tag, the file's first. */
+static void tagged_names(char out[2][256], const struct vlp_origin *s)
 {
-    char name[256];
-    normalise(name, vlp_path_base(s->file));
-    if (strstr(name, tag)) return true;
     char   folder[256];
     size_t n = strlen(s->folder);
     while (n && s->folder[n - 1] == '/') n--;
     size_t from = n;
     while (from && s->folder[from - 1] != '/') from--;
     snprintf(folder, sizeof folder, "%.*s", (int)(n - from), s->folder + from);
-    normalise(name, folder);
-    return strstr(name, tag) != NULL;
+    normalise(out[0], vlp_path_base(s->file));
+    normalise(out[1], folder);
+}
+
+bool vlp_tag_has(const struct vlp_origin *s, const char *tag)
+{
+    char name[2][256];
+    tagged_names(name, s);
+    return strstr(name[0], tag) || strstr(name[1], tag);
 }
 
 /* The published models by tag; the first row that fits counts. */
@@ -67,11 +72,14 @@ static bool is_b32(const json_t *about)
 
 static const char *by_tag(const struct vlp_opening *o, const json_t *about, const char **tag)
 {
-    for (size_t i = 0; i < VLP_COUNT(tags); i++) {
-        if (!vlp_tag_has(o->source, tags[i].tag)) continue;
-        if (tags[i].only_b32 && !is_b32(about)) continue;
-        *tag = tags[i].tag;
-        return tags[i].activation;
+    char name[2][256];
+    tagged_names(name, o->source);
+    for (int k = 0; k < 2; k++) {
+        for (size_t i = 0; i < VLP_COUNT(tags); i++) {
+            if (!strstr(name[k], tags[i].tag) || (tags[i].only_b32 && !is_b32(about))) continue;
+            *tag = tags[i].tag;
+            return tags[i].activation;
+        }
     }
     return NULL;
 }

@@ -157,6 +157,11 @@ enum vlp_status vlp_map_names(struct vlp_stored_list *out, struct vlp_arena *mem
         const struct vlp_name_rule *rule = find_rule(to, rules, t.name);
         t.extra = !rule;
         if (rule && rule->action == VLP_MAP_DROP) continue;
+        if (rule && rule->action == VLP_MAP_REFUSE) {
+            s = vlp_fail(err, VLP_ERR_SUPPORT, "%s: '%.100s' belongs to another architecture", file,
+                         t.name);
+            break;
+        }
         if (rule && strcmp(to, t.name) != 0) t.name = vlp_arena_strdup(mem, to);
         if (rule && rule->action == VLP_MAP_TRANSPOSE) s = transpose(&t, mem, file, err);
         if (rule && rule->action >= VLP_MAP_Q && rule->action <= VLP_MAP_V)

@@ -1,5 +1,5 @@
 /*
- * vocabulary.c -- the merges of a Hugging Face folder, carried into the checkpoint.
+ * vocabulary_import.c -- the merges of a Hugging Face folder, carried into the checkpoint.
  *
  * merges.txt as it is; failing that, the merges inside tokenizer.json, written the same way.
  */
