@@ -194,7 +194,10 @@ static enum vlp_status forget_gone(struct embed_job *j, struct vlp_error *err)
 enum vlp_status embed_run(struct embed_job *j, struct vlp_source *source,
                           const char *const *templates, struct vlp_error *err)
 {
+    j->expected = vlp_source_expected(source);
+    j->block = records_a_block(&j->e);
     const struct vlp_embed_options how = {
+        .expected = j->expected,
         .batch = (int)j->o->batch,
         .features = {.normalize = j->o->normalize, .penultimate = j->o->layer == 1},
         .templates = templates,
@@ -207,8 +210,6 @@ enum vlp_status embed_run(struct embed_job *j, struct vlp_source *source,
         .reading = reading,
         .ctx = j,
     };
-    j->expected = vlp_source_expected(source);
-    j->block = records_a_block(&j->e);
     cmd_progress_start("records", j->expected);
     enum vlp_status s = vlp_embed_run(&j->e, source, &how, err);
     cmd_progress_end();

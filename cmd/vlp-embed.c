@@ -223,6 +223,10 @@ static int embed(struct embed_job *j, char **inputs, int n)
     enum vlp_status           s = read_templates(&templates, &j->mem, &err);
     if (s != VLP_OK) return cmd_fail(&err);
     if ((s = cmd_model_open(&j->e, &err)) != VLP_OK) return cmd_fail(&err);
+    cmd_detail("%s: %s, %d numbers, fingerprint %s; %s %s, %d threads", cmd_model_path(),
+               j->e.model.family->name, j->e.model.embed_dim, j->e.fingerprint,
+               vlp_cpu_name(j->e.compute.cpu), vlp_precision_name(j->e.compute.precision),
+               vlp_pool_threads(j->e.compute.pool));
     cmd_source_options(&from, inputs, n);
     if ((s = vlp_source_open(&source, &from, &err)) == VLP_OK) {
         s = embed_describe(j, inputs, n, templates, &err);

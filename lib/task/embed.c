@@ -174,10 +174,11 @@ int vlp_embed_batch(const struct vlp_encoder *e)
 enum vlp_status vlp_embed_run(struct vlp_encoder *e, struct vlp_source *s,
                               const struct vlp_embed_options *o, struct vlp_error *err)
 {
-    struct job         j = {.e = e, .source = s, .o = o, .expected = vlp_source_expected(s)};
+    struct job         j = {.e = e, .source = s, .o = o, .expected = o->expected};
     int                threads = vlp_pool_threads(e->compute.pool);
     struct vlp_compute alone = e->compute, together = e->compute;
     alone.pool = NULL;
+    if (j.expected == 0) j.expected = vlp_source_expected(s);
     together.passing = j.expected == 1;
     j.batch = o->batch > 0 ? o->batch : vlp_embed_batch(e);
     j.compute = &alone;

@@ -103,7 +103,8 @@ struct vlp_embedded {
 enum { VLP_WANT_IMAGE = 1, VLP_WANT_TEXT = 2 };
 
 struct vlp_embed_options {
-    int                 batch; /* records a unit at most; 0: chosen by the model */
+    int                 batch;    /* records a unit at most; 0: chosen by the model */
+    int64_t             expected; /* records that the source will give, -1 unknown; 0: ask it */
     struct vlp_features features;
     const char *const  *templates; /* NULL-terminated, each with one {}; NULL: the text as it is.
                                       Several: the average of their normalised vectors */

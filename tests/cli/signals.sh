@@ -1,0 +1,46 @@
+# SIGUSR1 tells how it goes; SIGTERM and SIGINT leave a valid stream and say how to go on.
+. "$ROOT/tests/cli_helpers.sh"
+export VLP_MODEL=$GOLDEN/clip/end-to-end/model
+wait_for() { # TEXT: until it stands in ./said
+    for _ in $(seq 200); do
+        grep -q "$1" said && return
+        sleep 0.05
+    done
+    cat said >&2
+    fail "never says '$1'"
+}
+for signal in TERM:143 INT:130; do
+    rm -f pipe said
+    mkfifo pipe
+    : >said
+    # A shell's background job is born with SIGINT ignored; a user's is not.
+    env --default-signal=INT vlp-embed -b1 -o "${signal%:*}.vle" --lines pipe 2>said &
+    pid=$!
+    exec 3>pipe
+    printf 'one\ntwo\nthree\n' >&3
+    for _ in $(seq 200); do # until all three have been read and encoded
+        kill -USR1 $pid
+        grep -q '3 records' said && break
+        sleep 0.05
+    done
+    wait_for '3 records'
+    kill -"${signal%:*}" $pid
+    wait_for 'once more to stop at once'
+    wait $pid
+    status=$?
+    exec 3>&-
+    [ $status -eq "${signal#*:}" ] || fail "status $status after $signal"
+    wait_for "the same command continues ${signal%:*}.vle"
+    printf 'one\ntwo\nthree\nfour\n' >pipe &
+    expect 0 vlp-embed -b1 -o "${signal%:*}.vle" --lines pipe
+    says "3 were there already"
+    expect 0 vlp-embed --convert --format tsv "${signal%:*}.vle"
+    [ "$(wc -l <stdout)" -eq 4 ] || fail "not four records"
+done
+# Into a pipe that nobody reads: quietly ended by SIGPIPE.
+yes 'a text' | head -3000 >many
+(vlp-embed --format tsv --lines many 2>said; echo $? >status) | head -1 >first
+[ -s first ] || fail "nothing came"
+[ "$(cat status)" -eq 141 ] || [ "$(cat status)" -eq 0 ] || fail "status $(cat status)"
+grep -qi 'broken pipe' said && fail "$(cat said)"
+exit 0
