@@ -74,14 +74,14 @@ static const struct golden {
     {"hf-quick", "hf", "quick_gelu", "config", "hf", 62, 4, 4, 32},
     {"interp-hf", "hf", "quick_gelu", "config", "hf", 62, 4, 4, 32},
     {"interp-openclip", "open_clip", "quick_gelu", "config", "openai", 62, 1, 4, 56},
-    {"legacy-nonzip", "open_clip", "gelu", "default", "openai", 62, 1, 1, 32},
+    {"legacy-nonzip", "open_clip", "quick_gelu", "default", "openai", 62, 1, 1, 32},
     {"openai-resnet", "openai", "quick_gelu", "layout", "openai", 149, 4, 1, 64},
     {"openai-vit/model.pt", "openai", "quick_gelu", "layout", "openai", 62, 1, 1, 32},
     {"openclip-customtext", "open_clip", "gelu", "config", "openai", 62, 1, 4, 32},
     {"openclip-gelu", "open_clip", "gelu", "config", "openai", 62, 2, 4, 32},
     {"openclip-quick", "open_clip", "quick_gelu", "config", "openai", 62, 1, 4, 32},
-    {"statedict-bf16", "open_clip", "gelu", "default", "openai", 62, 1, 1, 32},
-    {"statedict-module", "open_clip", "gelu", "default", "openai", 62, 1, 1, 32},
+    {"statedict-bf16", "open_clip", "quick_gelu", "default", "openai", 62, 1, 1, 32},
+    {"statedict-module", "open_clip", "quick_gelu", "default", "openai", 62, 1, 1, 32},
     {"end-to-end/model", "hf", "quick_gelu", "config", "hf", 63, 2, 2, 64},
 };
 
@@ -239,7 +239,7 @@ static const struct {
     {"vit-h-14-dfn5b.safetensors", "quick_gelu", "tag"},
     {"CLIP-ViT-B-16-laion2B-s34B-b88K.safetensors", "gelu", "tag"},
     {"ViT-B-16-DataComp.XL-s13B-b90K.safetensors", "gelu", "tag"},
-    {"weights.safetensors", "gelu", "default"},
+    {"weights.safetensors", "quick_gelu", "default"},
 };
 
 START_TEST(the_tag_in_a_name_decides_the_activation_and_is_said)

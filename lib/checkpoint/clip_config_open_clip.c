@@ -218,7 +218,12 @@ static enum vlp_status describe_bare(struct vlp_opening *o, json_t *about)
                             o->source->file, (long long)heads, (long long)(width / heads),
                             (long long)width);
     }
-    VLP_TRY(vlp_clip_activation(o, about, script ? "quick_gelu" : NULL, "layout", "gelu"));
+    /*
+     * OpenAI's own loader builds QuickGELU from any bare state dict, so that is the guess; head
+     * widths other than 64 are open_clip's alone (H, g, bigG), most of which are GELU.
+     */
+    VLP_TRY(vlp_clip_activation(o, about, script ? "quick_gelu" : NULL, "layout",
+                                heads > 0 && width != 64 * heads ? "gelu" : "quick_gelu"));
     vlp_preprocess_by_tag(o, about);
     return VLP_OK;
 }
