@@ -179,7 +179,7 @@ START_TEST(cut_at_any_block_a_shard_gives_what_is_whole_and_says_so)
 {
     struct vlp_buf b = {0};
     slurp("s.tar", &b);
-    const char *all = vlp_strdup(want("t.tar"));
+    char *all = vlp_strdup(want("t.tar"));
     for (size_t len = 0; len < 14 * 512; len += 128) {
         spill("t.tar", b.data, len);
         char       *got = listing(plain, "t.tar");
@@ -188,7 +188,10 @@ START_TEST(cut_at_any_block_a_shard_gives_what_is_whole_and_says_so)
         ck_assert_ptr_nonnull(end); /* a bad record, or the end of the input */
         n = (size_t)((line ? line : end) - got);
         ck_assert_msg(n <= strlen(all), "%zu: %s", len, got);
+        /* The records before it are those of the whole shard, but for captions that are cut off. */
+        if (n >= 30) ck_assert_int_eq(strncmp(got, all, 15), 0);
     }
+    free(all);
     vlp_buf_free(&b);
 }
 END_TEST
