@@ -590,6 +590,44 @@ START_TEST(vectors_of_other_models_or_widths_are_not_compared)
 }
 END_TEST
 
+/* The bytes that vlp-embedding(5) prints. */
+static void read_example(struct vlp_buf *b)
+{
+    char  line[256];
+    FILE *f = fopen("man/vlp-embedding.5", "r");
+    ck_assert_ptr_nonnull(f);
+    while (fgets(line, sizeof line, f)) {
+        unsigned at, byte;
+        int      used;
+        if (sscanf(line, "%4x  %n", &at, &used) != 1 || used != 6 || at != b->len) continue;
+        for (char *p = line + used; sscanf(p, "%2x%n", &byte, &used) == 1; p += used)
+            vlp_buf_add_char(b, (char)byte);
+    }
+    fclose(f);
+}
+
+START_TEST(the_example_of_the_manual_is_what_is_written)
+{
+    const float                 x[2][4] = {{0.5f, -0.5f, 0.5f, 0.5f}, {0, 0, 1, 0}};
+    struct vlp_embedding_header h = header_of(4, VLP_F32);
+    const struct vlp_record     r[2] = {
+            {.id = "a.jpg", .id_len = 5, .meta = "x", .meta_len = 1, .vector = x[0]},
+            {.id = "b", .id_len = 1, .flags = VLP_RECORD_TEXT, .vector = x[1]}};
+    struct vlp_buf written = {0}, printed = {0};
+    h.about = json_pack("{s:s}", "command", "vlp-embed");
+    struct vlp_embedding_writer *w = open_writer(in_dir("e.vle"), &h, false, false);
+    for (int i = 0; i < 2; i++) ck_assert_int_eq(vlp_embedding_write(w, &r[i], NULL), VLP_OK);
+    ck_assert_int_eq(vlp_embedding_writer_close(w, NULL), VLP_OK);
+    json_decref(h.about);
+    slurp(in_dir("e.vle"), &written);
+    read_example(&printed);
+    ck_assert_uint_eq(printed.len, written.len);
+    ck_assert_mem_eq(printed.data, written.data, written.len);
+    vlp_buf_free(&written);
+    vlp_buf_free(&printed);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("embedding");
@@ -615,6 +653,7 @@ int main(void)
     tcase_add_test(t, a_stream_goes_through_a_pipe);
     tcase_add_test(t, a_full_disk_is_an_error_and_leaves_no_torn_block);
     tcase_add_test(t, vectors_of_other_models_or_widths_are_not_compared);
+    tcase_add_test(t, the_example_of_the_manual_is_what_is_written);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
