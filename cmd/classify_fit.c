@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "classify.h"
+#include "classify_parts.h"
 
 /* Labelled rows, gathered. */
 struct labelled {

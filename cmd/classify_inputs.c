@@ -5,7 +5,7 @@
 
 #include <vlp/html.h>
 
-#include "classify.h"
+#include "classify_parts.h"
 
 static enum vlp_status take(void *ctx, const struct vlp_embedded *r, struct vlp_error *err)
 {

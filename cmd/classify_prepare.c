@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "classify.h"
+#include "classify_parts.h"
 
 enum vlp_status classify_open_encoder(struct classify_job *job, struct vlp_error *err)
 {

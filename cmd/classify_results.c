@@ -8,7 +8,7 @@
 
 #include <vlp/html.h>
 
-#include "classify.h"
+#include "classify_parts.h"
 
 void classify_put_f32(FILE *f, float v)
 {

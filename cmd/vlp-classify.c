@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "classify.h"
+#include "classify_parts.h"
 
 struct classify_options classify = {.neighbours = 20,
                                     .temperature = 0.07,

@@ -23,7 +23,7 @@ declare -A may=(
     [image]="image base"
     [data]="data text image base"
     [embedding]="embedding base"
-    [task]="task search classify loss model checkpoint nn op tensor data text image embedding base"
+    [task]="task search classify html loss model checkpoint nn op tensor data text image embedding base"
     [train]="train loss model checkpoint nn op tensor data text image embedding base"
 )
 for file in lib/*/*.[ch]; do

@@ -35,7 +35,7 @@ for program in "$BUILD"/vlp-*; do
     same order found
 done
 "$ROOT/scripts/completion.sh" "$BUILD" share >/dev/null || fail "completion"
-for name in vlp-embed vlp-model; do
+for name in vlp-embed vlp-model vlp-match vlp-classify; do
     bash -n "share/bash-completion/completions/$name" || fail "bash completion of $name"
     [ -s "share/zsh/site-functions/_$name" ] && [ -s "share/fish/vendor_completions.d/$name.fish" ] ||
         fail "completion of $name is empty"

@@ -1,5 +1,6 @@
 /*
- * groups.c -- near-duplicates: what hangs together by pairs above a threshold, and by which pair.
+ * search_groups.c -- near-duplicates: what hangs together by pairs above a threshold, and by which
+ * pair.
  *
  * Every pair is looked at once (tiles of a matrix product, candidates scored exactly). Of the edges
  * only a strongest spanning forest is kept: the forest of a forest and new edges is the forest of

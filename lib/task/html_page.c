@@ -1,5 +1,5 @@
 /*
- * html.c -- a page of cards with thumbnails: sections, bars, tables; light and dark.
+ * html_page.c -- a page of cards with thumbnails: sections, bars, tables; light and dark.
  *
  * The body is written as it comes, with holes where thumbnails go; they are made last, each file
  * once and on all threads, and put in.

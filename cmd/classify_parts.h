@@ -1,8 +1,9 @@
 /*
- * classify.h -- the parts of vlp-classify: where classes come from, what is classified, the report.
+ * classify_parts.h -- the parts of vlp-classify: where classes come from, what is classified, the
+ * report.
  */
-#ifndef VLP_CMD_CLASSIFY_H
-#define VLP_CMD_CLASSIFY_H
+#ifndef VLP_CMD_CLASSIFY_PARTS_H
+#define VLP_CMD_CLASSIFY_PARTS_H
 
 #include <vlp/classify.h>
 

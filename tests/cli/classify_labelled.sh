@@ -1,0 +1,46 @@
+# With labels: accuracy and confusion, neighbours, and the linear probe against the reference.
+. "$ROOT/tests/cli_helpers.sh"
+use_pictures
+printf 'id\tlabel\np00\tcircle\nphotos/p01.png\tsquare\np02.png\tsquare\np03\tcircle\n' >truth.tsv
+vlp-embed -q -o p.vle photos/p0[0-3].png
+
+expect 0 vlp-classify -l circle,square --truth truth.tsv --report - p.vle
+prints '"records": 4'
+prints '"confusion"'
+says 'top-1'
+expect 0 vlp-classify -l circle,square --truth truth.tsv --confusion c.png --html c.html p.vle
+head -c 8 c.png | grep -q PNG || fail "the confusion matrix is no picture"
+grep -q 'data:image/png' c.html || fail "the page lacks the matrix"
+expect 0 vlp-classify -l circle,square --truth truth.tsv --confusion c.tsv p.vle
+[ "$(awk -F'\t' 'NR > 1 { n += $2 + $3 + $4 } END { print n }' c.tsv)" = 4 ] || fail "counts: $(cat c.tsv)"
+expect 2 vlp-classify -l circle,square --confusion d.png p.vle
+says 'no record has a right label'
+
+# The nearest labelled record of each is itself.
+expect 0 vlp-classify --knn p.vle --truth truth.tsv --neighbours 1 p.vle
+cut -f1,3 stdout | sed 's|photos/\(p0.\).png|\1|' >nearest
+printf 'p00\tcircle\np01\tsquare\np02\tsquare\np03\tcircle\n' | cmp -s - nearest || fail "$(cat nearest)"
+
+# Folders as labels.
+mkdir -p tree/circle tree/square
+cp photos/p00.png photos/p03.png tree/circle
+cp photos/p01.png photos/p02.png tree/square
+expect 0 vlp-classify -r --folder-labels -l circle,square tree
+says '4 records: top-1'
+
+# The probe: rows 0 to 199 have labels, the rest is predicted.
+F=$GOLDEN/probe/features.npy
+vlp-classify --knn "$F" --truth "$GOLDEN/probe/labels.npy" --neighbours 1 -E "$F" | cut -f1,3 >labels.tsv
+head -200 labels.tsv >train.tsv
+expect 0 vlp-classify --fit "$F" --truth train.tsv --C 0.316 --save-classifier probe.vle
+awk -F'\t' '$1 == "objective" { d = $2 / 4.214938439366312 - 1; ok = d < 1e-6 && d > -1e-6 }
+    END { exit !ok }' stdout || fail "objective: $(cat stdout)"
+for threads in 1 2 3; do
+    vlp-classify -q -j $threads -f --fit "$F" --truth train.tsv --save-classifier "probe$threads.vle" >fit$threads
+    same fit1 fit$threads
+done
+vlp-classify -C probe.vle -E "$F" | cut -f1,3 | tail -100 >predicted
+tail -100 labels.tsv | cmp -s - predicted || fail "the probe's predictions are not the labels"
+expect 0 vlp-classify --fit "$F" --truth train.tsv --sweep --json
+prints '"lambda": '
+says 'lambda 1e-06'

@@ -1,0 +1,50 @@
+# Sets: retrieval against the reference's numbers, joins, groups, models that do not fit.
+. "$ROOT/tests/cli_helpers.sh"
+G=$GOLDEN/retrieval
+
+# Both directions, whichever set asks.
+value() {
+    awk -F'\t' -v d="$1" -v m="$2" '$1 == d && $2 == m { print $3 }' stdout
+}
+for way in "texts images" "images texts"; do
+    set -- $way
+    expect 0 vlp-match --truth "$G/truth.tsv" -Q "$G/$1.npy" "$G/$2.npy"
+    [ "$(value text_to_image R@1)" = 0.732 ] || fail "text_to_image R@1 $(value text_to_image R@1)"
+    [ "$(value image_to_text R@10)" = 0.98 ] || fail "image_to_text R@10"
+    [ "$(value text_to_image mean_rank)" = 2.228 ] || fail "mean rank"
+    [ "$(value image_to_text median_rank)" = 1 ] || fail "median rank"
+    [ "$(value image_to_text mAP@10 | cut -c1-12)" = 0.7356658730 ] || fail "mAP@10"
+done
+expect 0 vlp-match --json --recall-at 2 --truth "$G/truth.tsv" -Q "$G/texts.npy" "$G/images.npy"
+prints '"R@2": '
+printf 'x\ty\n' >nothing.tsv
+expect 4 vlp-match --truth nothing.tsv -Q "$G/texts.npy" "$G/images.npy"
+says 'no pair of ids'
+
+# Joins. Mutual pairs are a subset of one-to-one pairs' rows; anti and matched share the texts out.
+vlp-match --join mutual -Q "$G/images.npy" "$G/texts.npy" >mutual
+vlp-match --join one-to-one -Q "$G/images.npy" "$G/texts.npy" >one
+[ "$(wc -l <one)" -eq 50 ] || fail "one-to-one has $(wc -l <one) pairs"
+[ "$(cut -f4 one | sort -u | wc -l)" -eq 50 ] || fail "a text was taken twice"
+[ "$(sort mutual one | uniq -d | wc -l)" -eq "$(wc -l <mutual)" ] || fail "mutual pairs are not kept"
+vlp-match --join topk -k 1 --min-score 0.5 -Q "$G/texts.npy" "$G/images.npy" | cut -f1 >with
+vlp-match --join anti --min-score 0.5 -Q "$G/texts.npy" "$G/images.npy" | cut -f1 >without
+[ -s without ] && [ -s with ] || fail "the threshold divides nothing"
+[ "$(sort -u with without | wc -l)" -eq 250 ] && [ "$(cat with without | wc -l)" -eq 250 ] ||
+    fail "anti and matched overlap"
+expect 2 vlp-match --join anti -Q "$G/texts.npy" "$G/images.npy"
+
+# Groups: copies hang together.
+expect 0 vlp-match --groups 0.9999 --json "$G/texts.npy"
+prints '"weakest_link"'
+cat "$G/texts.npy" >copy.npy
+expect 0 vlp-match --groups 0.9999 --header copy.npy
+prints 'link_score	link_a	link_b'
+
+# Vectors of different models are refused.
+use_pictures
+vlp-embed -q -o a.vle photos/p00.png
+vlp-embed -q --flavour openai --no-orient -o b.vle photos/p00.png
+expect 4 vlp-match -Q a.vle b.vle
+expect 0 vlp-match --ignore-model -Q a.vle b.vle
+expect 5 vlp-match -Q a.vle photos/p00.png
