@@ -201,6 +201,18 @@ enum vlp_status vlp_clip_config_open_clip(const struct vlp_opening *o, json_t *a
     return VLP_OK;
 }
 
+/*
+ * OpenAI's own loader builds QuickGELU from any bare state dict, so that is the guess; but S, M,
+ * B-plus, H, g and bigG were published by open_clip alone, as GELU for the most part.
+ */
+static bool is_open_clips_alone(json_int_t vision_width)
+{
+    static const int width[] = {384, 512, 896, 1280, 1408, 1664};
+    for (size_t i = 0; i < VLP_COUNT(width); i++)
+        if (vision_width == width[i]) return true;
+    return false;
+}
+
 static enum vlp_status describe_bare(struct vlp_opening *o, json_t *about)
 {
     const bool       script = o->source->container == VLP_CONTAINER_SCRIPT;
@@ -218,12 +230,8 @@ static enum vlp_status describe_bare(struct vlp_opening *o, json_t *about)
                             o->source->file, (long long)heads, (long long)(width / heads),
                             (long long)width);
     }
-    /*
-     * OpenAI's own loader builds QuickGELU from any bare state dict, so that is the guess; head
-     * widths other than 64 are open_clip's alone (H, g, bigG), most of which are GELU.
-     */
     VLP_TRY(vlp_clip_activation(o, about, script ? "quick_gelu" : NULL, "layout",
-                                heads > 0 && width != 64 * heads ? "gelu" : "quick_gelu"));
+                                is_open_clips_alone(width) ? "gelu" : "quick_gelu"));
     vlp_preprocess_by_tag(o, about);
     return VLP_OK;
 }
