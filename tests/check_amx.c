@@ -103,8 +103,9 @@ START_TEST(amx_tiles_multiply_what_was_packed_for_them)
         kind.load_row = load_pairs;
     }
     k.gemm[_i] = &kind;
-    const struct vlp_compute amx = {NULL, VLP_CPU_PORTABLE, &k, (enum vlp_precision)_i};
-    struct vlp_compute       plain;
+    const struct vlp_compute amx = {
+        .cpu = VLP_CPU_PORTABLE, .kernels = &k, .precision = (enum vlp_precision)_i};
+    struct vlp_compute plain;
     ck_assert_int_eq(vlp_compute_init(&plain, NULL, "portable", (enum vlp_precision)_i, NULL),
                      VLP_OK);
     for (size_t s = 0; s < VLP_COUNT(sizes); s++) {

@@ -1,4 +1,4 @@
-/* transpose.c -- a matrix of four-byte units turned over: dst[j][i] = src[i][j]. */
+/* transpose_units.c -- a matrix of four-byte units turned over: dst[j][i] = src[i][j]. */
 #include <string.h>
 
 #include "tensor_internal.h"

@@ -1,4 +1,5 @@
-/* rows.c -- row kernels over many rows: a few rows to a task, so that a small matrix stays here. */
+/* row_kernels.c -- row kernels over many rows: a few rows to a task, so that a small matrix stays
+ * here. */
 #include "tensor_internal.h"
 
 enum { TASK_FLOATS = 8192 };
