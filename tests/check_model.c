@@ -275,6 +275,63 @@ START_TEST(gradients_of_the_sigmoid_loss_are_the_references)
 }
 END_TEST
 
+/* ---- positions of another size ------------------------------------------------------------- */
+
+static void set(json_t *about, const char *tower, const char *key, json_t *value)
+{
+    json_object_set_new(json_object_get(json_object_get(about, "config"), tower), key, value);
+}
+
+START_TEST(stored_positions_are_resampled_to_the_configured_size)
+{
+    struct vlp_error      err = {0};
+    struct vlp_checkpoint c = {0};
+    ck_assert_int_eq(vlp_checkpoint_open(&c, GOLDEN "openclip-quick", NULL, &err), VLP_OK);
+    set(c.about, "vision", "interpolate", json_string("open_clip"));
+    set(c.about, "vision", "image_size", json_integer(16));
+    set(c.about, "text", "context", json_integer(24));
+    struct vlp_model m;
+    ck_assert_msg(vlp_model_open(&m, &c, &err) == VLP_OK, "%s", err.text);
+
+    /* 12 positions to 24: row 7 lies at 7.5 / 2 - 0.5 = 3.25 */
+    const struct vlp_stored *text = vlp_checkpoint_find(&m.checkpoint, "positional_embedding");
+    const float             *from = text->data;
+    const float *row = vlp_param_f32(vlp_params_find(&m.params, "positional_embedding")) + 7 * 64;
+    for (int i = 0; i < 64; i++)
+        ck_assert_float_eq_tol(row[i], 0.75f * from[3 * 64 + i] + 0.25f * from[4 * 64 + i], 1e-6f);
+
+    /* a 4 x 4 grid to 2 x 2: the class row stays, the mean over the grid nearly so */
+    const struct vlp_stored *grid =
+        vlp_checkpoint_find(&m.checkpoint, "visual.positional_embedding");
+    const float *want = grid->data;
+    const float *got = vlp_param_f32(vlp_params_find(&m.params, "visual.positional_embedding"));
+    ck_assert_mem_eq(got, want, 64 * sizeof *got);
+    for (int i = 0; i < 64; i++) { /* each axis by hand: weights of the four taps, half-pixel */
+        double              sum = 0.0, total = 0.0;
+        static const double x[] = {0.25, 0.25, 0.75, 1.25}; /* distances / 2 of output 0's taps */
+        double              f[4];
+        for (int k = 0; k < 4; k++) {
+            f[k] = x[k] < 1 ? (1.5 * x[k] - 2.5) * x[k] * x[k] + 1
+                            : (((x[k] - 5) * x[k] + 8) * x[k] - 4) * -0.5;
+            total += f[k];
+        }
+        for (int r = 0; r < 4; r++)
+            for (int k = 0; k < 4; k++)
+                sum += f[r] * f[k] / (total * total) * (double)want[(1 + r * 4 + k) * 64 + i];
+        ck_assert_double_eq_tol((double)got[64 + i], sum, 1e-6);
+    }
+    vlp_model_close(&m);
+
+    /* without that rule another grid is a mistake */
+    ck_assert_int_eq(vlp_checkpoint_open(&c, GOLDEN "openclip-quick", NULL, &err), VLP_OK);
+    set(c.about, "vision", "interpolate", json_string("none"));
+    set(c.about, "vision", "image_size", json_integer(16));
+    ck_assert_int_eq(vlp_model_open(&m, &c, &err), VLP_ERR_MISMATCH);
+    ck_assert_msg(strstr(err.text, "visual.positional_embedding is [17,64], not [5,64]") != NULL,
+                  "%s", err.text);
+}
+END_TEST
+
 /* ---- what does not fit --------------------------------------------------------------------- */
 
 START_TEST(missing_and_misshapen_tensors_are_all_named)
@@ -308,6 +365,7 @@ int main(void)
     tcase_add_loop_test(t, a_frozen_tower_gets_no_gradient_and_changes_no_other, 0,
                         VLP_COUNT(trained));
     tcase_add_loop_test(t, gradients_of_the_sigmoid_loss_are_the_references, 0, VLP_COUNT(trained));
+    tcase_add_test(t, stored_positions_are_resampled_to_the_configured_size);
     tcase_add_test(t, missing_and_misshapen_tensors_are_all_named);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

@@ -227,6 +227,27 @@ START_TEST(trained_values_encode_as_stored_ones)
 }
 END_TEST
 
+START_TEST(weights_used_in_passing_give_the_same_bits)
+{
+    struct world w;
+    open_world(&w, configs[_i / VLP_PRECISION_COUNT]);
+    struct vlp_compute       kept, passing;
+    struct vlp_error         err;
+    const enum vlp_precision precision = (enum vlp_precision)(_i % VLP_PRECISION_COUNT);
+    ck_assert_int_eq(vlp_compute_init(&kept, NULL, getenv("VLP_CPU"), precision, &err), VLP_OK);
+    passing = kept;
+    passing.passing = true;
+    float a[TEXTS * E], b[TEXTS * E];
+    encode_images(&w, &passing, 0, PICTURES, a);
+    encode_images(&w, &kept, 0, PICTURES, b);
+    ck_assert_mem_eq(a, b, PICTURES * E * sizeof *a);
+    encode_texts(&w, &passing, 0, TEXTS, a);
+    encode_texts(&w, &kept, 0, TEXTS, b);
+    ck_assert_mem_eq(a, b, TEXTS * E * sizeof *a);
+    close_world(&w);
+}
+END_TEST
+
 START_TEST(what_follows_the_end_token_changes_nothing)
 {
     struct world w;
@@ -301,6 +322,7 @@ int main(void)
     tcase_add_loop_test(t, levels_and_precisions_agree_to_their_rounding, 0, n);
     tcase_add_loop_test(t, values_of_sixteen_bits_encode_as_their_widened_selves, 0, n);
     tcase_add_loop_test(t, trained_values_encode_as_stored_ones, 0, n);
+    tcase_add_loop_test(t, weights_used_in_passing_give_the_same_bits, 0, n * VLP_PRECISION_COUNT);
     tcase_add_test(t, what_follows_the_end_token_changes_nothing);
     tcase_add_loop_test(t, watching_changes_no_bit_and_shows_every_block, 0, n);
     suite_add_tcase(s, t);
