@@ -1,7 +1,7 @@
 /*
  * clip.c -- the CLIP family: its configuration, and which tower does what.
  */
-#include "clip_internal.h"
+#include "clip_towers.h"
 
 #include <string.h>
 

@@ -4,7 +4,7 @@
 #ifndef VLP_CLIP_RESNET_INTERNAL_H
 #define VLP_CLIP_RESNET_INTERNAL_H
 
-#include "clip_internal.h"
+#include "clip_towers.h"
 #include <pthread.h>
 
 enum { RESNET_STAGES = 4 };

@@ -6,7 +6,7 @@
  * e is the first position of the largest id, the end token's. What follows e cannot reach it
  * through the causal mask, so it is not computed unless somebody watches.
  */
-#include "clip_internal.h"
+#include "clip_towers.h"
 
 #include <assert.h>
 #include <math.h>

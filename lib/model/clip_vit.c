@@ -3,7 +3,7 @@
  *
  *   x = [class; patches W] + position,  x = ln_pre(x),  blocks,  feature = ln_post(x[0]) proj
  */
-#include "clip_internal.h"
+#include "clip_towers.h"
 
 #include <assert.h>
 #include <math.h>

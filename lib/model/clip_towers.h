@@ -1,8 +1,8 @@
 /*
- * clip_internal.h -- CLIP: two towers that meet in one space.
+ * clip_towers.h -- CLIP: two towers that meet in one space.
  */
-#ifndef VLP_CLIP_INTERNAL_H
-#define VLP_CLIP_INTERNAL_H
+#ifndef VLP_CLIP_TOWERS_H
+#define VLP_CLIP_TOWERS_H
 
 #include <vlp/model.h>
 

@@ -1,5 +1,5 @@
 /*
- * transpose.c -- (M, N) to (N, M).
+ * op_transpose.c -- (M, N) to (N, M).
  *
  *   forward     y = x^T
  *   backward    dx += dy^T
