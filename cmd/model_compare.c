@@ -13,8 +13,9 @@
 
 #include "model_verbs.h"
 
-static double tolerance = 1e-4;
-static bool   as_json, allow_missing;
+static double      tolerance = 1e-4;
+static bool        as_json, allow_missing, gradients;
+static const char *loss = "softmax";
 
 /* A named value that the model has computed: all rows of all samples. */
 struct value {
@@ -316,7 +317,10 @@ static int run(int argc, char **argv)
     int              bad = 0;
     if (argc != 2)
         cmd_usage_error("name one folder with inputs.safetensors and expected.safetensors");
-    if (run_all(argv[1], &bad, &err) != VLP_OK) return cmd_finish(cmd_fail(&err));
+    const enum vlp_status s = gradients
+                                  ? model_compare_gradients(argv[1], loss, tolerance, &bad, &err)
+                                  : run_all(argv[1], &bad, &err);
+    if (s != VLP_OK) return cmd_finish(cmd_fail(&err));
     if (bad > 0) {
         cmd_error("%s: expected tensors that do not agree: %d (tolerance %g)", argv[1], bad,
                   tolerance);
@@ -331,6 +335,10 @@ static const struct cmd_option options[] = {
             "largest absolute error that passes", .group = "Comparison", .max = 1e30),
     CMD_ROW(0, "allow-missing", NULL, CMD_FLAG, &allow_missing, NULL,
             "expected tensors that the model does not compute do not count"),
+    CMD_ROW(0, "gradients", NULL, CMD_FLAG, &gradients, NULL,
+            "gradients.safetensors instead: of the loss of all pairs, relative errors decide"),
+    CMD_ROW(0, "loss", "NAME", CMD_STRING, &loss, "softmax",
+            "with --gradients: softmax, or sigmoid with gradients_sigmoid.safetensors"),
     CMD_ROW(0, "json", NULL, CMD_FLAG, &as_json, NULL, "one JSON object per tensor",
             .group = "Output"),
     CMD_MODEL_OPTION,

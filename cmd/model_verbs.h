@@ -16,4 +16,8 @@ const char *cmd_verb_model(int argc, char **argv);
 enum vlp_status cmd_verb_checkpoint(struct vlp_checkpoint *c, const char *path,
                                     struct vlp_error *err);
 
+/* compare --gradients: prints a line a tensor; *bad counts those that do not agree. */
+enum vlp_status model_compare_gradients(const char *dir, const char *loss, double tolerance,
+                                        int *bad, struct vlp_error *err);
+
 #endif

@@ -1,0 +1,147 @@
+/*
+ * model_gradients.c -- vlp-model compare --gradients: the gradient of a loss beside a reference's.
+ *
+ * DIR/inputs.safetensors     image or image.0 f32 (n, 3, R, R), text or text.0 i64 (n, T)
+ * DIR/gradients.safetensors  d loss / d parameter, by the parameter's name
+ *
+ * The loss is that of the n pairs as one batch. relative error = max |got - expected| over the
+ * largest |expected| of the tensor; that is what --tolerance bounds, since gradients have no scale
+ * of their own.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <vlp/train.h>
+
+#include "model_verbs.h"
+
+static const struct vlp_stored *input(const struct vlp_safetensors *s, const char *name)
+{
+    char                     numbered[32];
+    const struct vlp_stored *x = vlp_safetensors_find(s, name);
+    snprintf(numbered, sizeof numbered, "%s.0", name);
+    return x ? x : vlp_safetensors_find(s, numbered);
+}
+
+/* Ids of each text up to the first position of its largest: what follows has no influence. */
+static enum vlp_status read_batch(struct vlp_batch *b, struct vlp_arena *mem,
+                                  const struct vlp_safetensors *in, const struct vlp_model *m,
+                                  struct vlp_error *err)
+{
+    const struct vlp_stored *image = input(in, "image"), *text = input(in, "text");
+    if (!image || !text || image->dtype != VLP_F32 || image->ndim != 4 || text->dtype != VLP_I64 ||
+        text->ndim != 2 || image->dim[0] != text->dim[0] || image->dim[0] < 1)
+        return vlp_fail(err, VLP_ERR_MISMATCH,
+                        "inputs.safetensors: wants image f32 (n, 3, R, R) and text i64 (n, T)");
+    if (image->dim[1] != 3 || image->dim[2] != m->image_size || image->dim[3] != m->image_size ||
+        text->dim[1] < 1 || text->dim[1] > m->context)
+        return vlp_fail(err, VLP_ERR_MISMATCH,
+                        "inputs.safetensors: pictures or texts of another size than the model's");
+    const int n = (int)text->dim[0], T = (int)text->dim[1];
+    float    *pixels = vlp_arena_alloc(mem, image->size);
+    memcpy(pixels, image->data, image->size);
+    *b = (struct vlp_batch){.n = n,
+                            .images = pixels,
+                            .ids = VLP_NEW_N(mem, int32_t, (size_t)n * (size_t)T),
+                            .start = VLP_NEW_N(mem, int, (size_t)n + 1)};
+    int at = 0;
+    for (int i = 0; i < n; i++) {
+        const uint8_t *row = (const uint8_t *)text->data + (size_t)i * (size_t)T * 8;
+        int            end = 0;
+        for (int j = 0; j < T; j++) {
+            const uint64_t id = vlp_load_u64(row + 8 * j);
+            if (id >= (uint64_t)m->vocab)
+                return vlp_fail(err, VLP_ERR_MISMATCH,
+                                "inputs.safetensors: text holds id %lld, the model has %d",
+                                (long long)id, m->vocab);
+            if (id > vlp_load_u64(row + 8 * end)) end = j;
+        }
+        b->start[i] = at;
+        for (int j = 0; j <= end; j++) b->ids[at++] = (int32_t)vlp_load_u64(row + 8 * j);
+    }
+    b->start[n] = at;
+    return VLP_OK;
+}
+
+static const struct vlp_trained *find(const struct vlp_trained *p, int n, const char *name)
+{
+    for (int i = 0; i < n; i++)
+        if (strcmp(p[i].param->name, name) == 0) return &p[i];
+    return NULL;
+}
+
+/* One line a tensor; true when it agrees. */
+static bool report(const struct vlp_stored *want, const struct vlp_trained *got, double tolerance)
+{
+    const size_t n = got ? vlp_numel(&got->param->tensor) : 0;
+    if (!got || want->dtype != VLP_F32 || want->size != n * sizeof(float)) {
+        printf("%s\t-\t-\tFAILED: %s\n", want->name,
+               got ? "has another shape or type" : "no parameter of that name is trained");
+        return false;
+    }
+    double       worst = 0, largest = 0;
+    const float *w = want->data, *g = got->param->tensor.grad;
+    for (size_t i = 0; i < n; i++) {
+        const double d = fabs((double)g[i] - w[i]);
+        if (!(d <= worst)) worst = d;
+        largest = fmax(largest, fabs((double)w[i]));
+    }
+    const double relative = largest > 0 ? worst / largest : worst;
+    const bool   good = relative <= tolerance;
+    printf("%s\t%.3g\t%.3g\t%s\n", want->name, worst, relative, good ? "ok" : "FAILED");
+    return good;
+}
+
+static enum vlp_status gradients(struct vlp_encoder *e, const struct vlp_safetensors *inputs,
+                                 const struct vlp_safetensors *expected, const char *loss,
+                                 double tolerance, int *bad, struct vlp_error *err)
+{
+    const struct vlp_train_options o = {.loss = vlp_contrastive_loss_find(loss),
+                                        .schedule = {"constant", 0, 0, 1, 0, 1},
+                                        .layer_decay = 1,
+                                        .image_rate = 1,
+                                        .text_rate = 1};
+    struct vlp_trainer            *t;
+    struct vlp_batch               b;
+    struct vlp_arena               mem = {0};
+    VLP_TRY(vlp_trainer_open(&t, &e->model, &e->compute, NULL, &o, err));
+    enum vlp_status s = read_batch(&b, &mem, inputs, &e->model, err);
+    if (s == VLP_OK) {
+        if (o.loss->has_bias) /* the loss's own start, not that of a softmax model */
+            e->model.logit_scale->tensor.data[0] = o.loss->start_scale;
+        printf("loss\t%.9g\n", vlp_trainer_gradients(t, &b));
+        int                       n;
+        const struct vlp_trained *p = vlp_trainer_params(t, &n);
+        for (size_t i = 0; i < expected->n_tensors; i++)
+            *bad +=
+                !report(&expected->tensors[i], find(p, n, expected->tensors[i].name), tolerance);
+    }
+    vlp_arena_free(&mem);
+    vlp_trainer_close(t);
+    return s;
+}
+
+enum vlp_status model_compare_gradients(const char *dir, const char *loss, double tolerance,
+                                        int *bad, struct vlp_error *err)
+{
+    struct vlp_safetensors inputs = {0}, expected = {0};
+    struct vlp_encoder     e = {0};
+    struct vlp_arena       mem = {0};
+    if (!vlp_contrastive_loss_find(loss))
+        return vlp_fail(err, VLP_ERR_USAGE, "--loss: there is softmax and sigmoid, not '%s'", loss);
+    const char *file =
+        strcmp(loss, "sigmoid") == 0 ? "gradients_sigmoid.safetensors" : "gradients.safetensors";
+    enum vlp_status s =
+        vlp_safetensors_open(&inputs, vlp_path_join(&mem, dir, "inputs.safetensors"), err);
+    if (s == VLP_OK) s = vlp_safetensors_open(&expected, vlp_path_join(&mem, dir, file), err);
+    if (s == VLP_OK && expected.n_tensors == 0)
+        s = vlp_fail(err, VLP_ERR_MISMATCH, "%s/%s is empty", dir, file);
+    if (s == VLP_OK && (s = cmd_model_open(&e, err)) == VLP_OK) {
+        s = gradients(&e, &inputs, &expected, loss, tolerance, bad, err);
+        vlp_encoder_close(&e);
+    }
+    vlp_safetensors_close(&inputs);
+    vlp_safetensors_close(&expected);
+    vlp_arena_free(&mem);
+    return s;
+}
