@@ -62,8 +62,7 @@ static bool same_values(const struct vlp_stored *a, const struct vlp_stored *b)
     return same;
 }
 
-/* ---- the golden folders
- * ------------------------------------------------------------------------------ */
+/* ---- the golden folders ---------------------------------------------------------------------- */
 
 static const struct golden {
     const char *path, *layout, *activation, *activation_from, *flavour;
@@ -127,7 +126,11 @@ START_TEST(open_clip_configuration_is_read_to_the_last_key)
     ck_assert_str_eq(text_at(&c, "config.vision.interpolate"), "open_clip");
     ck_assert_int_eq(vlp_checkpoint_find(&c, "visual.positional_embedding")->dim[0], 17);
     vlp_checkpoint_close(&c);
-    open_ok(&c, GOLDEN "interp-hf", NULL);
+    struct said                   said = {0};
+    struct vlp_checkpoint_options opt = {.say = listen, .ctx = &said};
+    open_ok(&c, GOLDEN "interp-hf", &opt);
+    ck_assert_ptr_nonnull(strstr(said.all.data, "56 x 56 for a model of 32"));
+    vlp_buf_free(&said.all);
     ck_assert_str_eq(text_at(&c, "config.vision.interpolate"), "hf");
     ck_assert_int_eq((int)json_integer_value(json_array_get(
                          json_object_get(json_object_get(c.about, "preprocess"), "size"), 0)),
@@ -192,8 +195,7 @@ START_TEST(containers_of_the_same_weights_agree)
 }
 END_TEST
 
-/* ---- what was chosen is said
- * -------------------------------------------------------------------------- */
+/* ---- what was chosen is said ----------------------------------------------------------------- */
 
 /* A folder of its own with a link to golden weights under another name. */
 static void link_as(char path[4096], const char *target, const char *name)
@@ -305,8 +307,7 @@ static void rewrite(char file[4096], const struct vlp_stored *t, size_t n)
     ck_assert_int_eq(vlp_output_commit(&o, &err), VLP_OK);
 }
 
-/* ---- configuration from shapes alone -----------------------------------------------------------
- */
+/* ---- configuration from shapes alone --------------------------------------------------------- */
 
 struct making {
     struct vlp_stored_list list;
@@ -418,8 +419,7 @@ START_TEST(the_name_of_the_file_counts_before_that_of_its_folder)
 }
 END_TEST
 
-/* ---- Hugging Face's configuration files
- * ------------------------------------------------------------------- */
+/* ---- Hugging Face's configuration files ------------------------------------------------------ */
 
 #define HF_TEXT                                                                                    \
     "\"vocab_size\":600,\"hidden_size\":64,\"intermediate_size\":192,\"num_hidden_layers\":2,"     \
@@ -564,8 +564,7 @@ START_TEST(an_index_may_name_files_of_its_folder_only)
 }
 END_TEST
 
-/* ---- the way back
- * ----------------------------------------------------------------------------------------- */
+/* ---- the way back ---------------------------------------------------------------------------- */
 
 static const struct trip {
     const char     *from;
@@ -705,8 +704,7 @@ START_TEST(a_narrower_type_is_close_and_its_fingerprint_is_its_own)
 }
 END_TEST
 
-/* ---- verify
- * ---------------------------------------------------------------------------------------------- */
+/* ---- verify ---------------------------------------------------------------------------------- */
 
 static void note(void *ctx, const char *what, const char *tensor, const char *sentence)
 {
@@ -764,9 +762,13 @@ START_TEST(verify_finds_nan_infinity_and_what_is_not_used)
     t[n++] = (struct vlp_stored){
         .name = "attn_mask", .dtype = VLP_F32, .ndim = 1, .dim = {2}, .data = more, .size = 8};
     rewrite(file, t, n);
-    struct vlp_checkpoint c;
-    struct vlp_buf        found = {0};
-    open_ok(&c, file, NULL);
+    struct vlp_checkpoint         c;
+    struct vlp_buf                found = {0};
+    struct said                   said = {0};
+    struct vlp_checkpoint_options opt = {.say = listen, .ctx = &said};
+    open_ok(&c, file, &opt);
+    ck_assert_ptr_nonnull(strstr(said.all.data, "passed over: visual.extra"));
+    vlp_buf_free(&said.all);
     ck_assert_uint_eq(vlp_checkpoint_verify(&c, NULL, note, &found), 3);
     ck_assert_ptr_nonnull(strstr(found.data, "nan ln_final.bias: 1 of 64"));
     ck_assert_ptr_nonnull(strstr(found.data, "inf ln_final.bias: 2 of 64"));
@@ -807,8 +809,7 @@ START_TEST(missing_and_misshapen_tensors_are_named)
 }
 END_TEST
 
-/* ---- the document
- * ------------------------------------------------------------------------------------------ */
+/* ---- the document ---------------------------------------------------------------------------- */
 
 START_TEST(a_document_out_of_bounds_is_refused_by_the_name_of_its_key)
 {
@@ -854,8 +855,7 @@ START_TEST(a_document_out_of_bounds_is_refused_by_the_name_of_its_key)
 }
 END_TEST
 
-/* ---- damaged files
- * ------------------------------------------------------------------------------------------- */
+/* ---- damaged files --------------------------------------------------------------------------- */
 
 #define DAMAGED "tests/data/checkpoint/"
 

@@ -9,8 +9,7 @@
 /* ---- safetensors ----------------------------------------------------------------------------- */
 void build_safetensors(struct vlp_buf *out, const char *header, size_t data_size);
 
-/* ---- zip: add entries, then end ----------------------------------------------------------------
- */
+/* ---- zip: add entries, then end -------------------------------------------------------------- */
 struct build_zip {
     struct vlp_buf out, directory;
     int            n;
@@ -20,8 +19,7 @@ void build_zip_add(struct build_zip *z, const char *name, const void *data, size
 void build_zip_end(struct build_zip *z, bool zip64); /* the file is in z->out */
 void build_zip_free(struct build_zip *z);
 
-/* ---- pickle: opcodes with their arguments
- * -------------------------------------------------------- */
+/* ---- pickle: opcodes with their arguments ---------------------------------------------------- */
 void build_raw(struct vlp_buf *b, const char *opcodes); /* no NUL among them */
 void build_text(struct vlp_buf *b, const char *text);
 void build_int(struct vlp_buf *b, int64_t v);

@@ -12,7 +12,7 @@
 
 #include <vlp/checkpoint.h>
 
-/* ---- tensors ------------------------------------------------------------------------------- */
+/* ---- tensors --------------------------------------------------------------------------------- */
 
 struct vlp_stored_list {
     struct vlp_stored *item;
@@ -40,7 +40,7 @@ float *vlp_stored_f32(struct vlp_arena *mem, const struct vlp_stored *t);
 /* Add ", name" to a sentence; after six names "..." once. *n counts them. */
 void vlp_name_list_add(struct vlp_buf *b, size_t *n, const char *name);
 
-/* ---- containers ---------------------------------------------------------------------------- */
+/* ---- containers ------------------------------------------------------------------------------ */
 
 struct vlp_bytes {
     const uint8_t *data;
@@ -86,7 +86,7 @@ enum vlp_status vlp_torch_zip_parse(struct vlp_stored_list *list, enum vlp_torch
 enum vlp_status vlp_torch_legacy_parse(struct vlp_stored_list *list, struct vlp_arena *mem,
                                        const struct vlp_bytes *file, struct vlp_error *err);
 
-/* ---- sources: what a path stands for -------------------------------------------------------- */
+/* ---- sources: what a path stands for --------------------------------------------------------- */
 
 enum vlp_container { VLP_CONTAINER_SAFETENSORS, VLP_CONTAINER_STATE_DICT, VLP_CONTAINER_SCRIPT };
 
@@ -114,7 +114,7 @@ enum vlp_status vlp_container_parse(struct vlp_stored_list *list, enum vlp_conta
 enum vlp_status vlp_json_beside(json_t **out, const struct vlp_origin *s, const char *name,
                                 struct vlp_error *err);
 
-/* ---- names ---------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 enum vlp_map_action {
     VLP_MAP_KEEP,      /* as it is */
@@ -178,8 +178,7 @@ void vlp_checkpoint_add(struct vlp_checkpoint *c, const struct vlp_stored *t);
 /* The tensors of the family that `about` (valid) describes. */
 void vlp_about_expect(const json_t *about, vlp_expected *expected, void *ctx);
 
-/* ---- the document ------------------------------------------------------------------------------
- */
+/* ---- the document ---------------------------------------------------------------------------- */
 
 /* What the shapes of canonical CLIP tensors say: the whole config but "activation"; heads are
  * guesses: width / 64, or the known exceptions. */
@@ -211,8 +210,7 @@ void vlp_own_keys_apply(json_t *about, const json_t *own);
  * "tokenizer.vocab" and about.tokenizer. */
 enum vlp_status vlp_vocabulary_import(struct vlp_opening *o, json_t *about, bool hf);
 
-/* ---- vocabulary ---------------------------------------------------------------------------------
- */
+/* ---- vocabulary ------------------------------------------------------------------------------ */
 
 /* The merges that the model uses: lines without header and without a last newline. */
 struct vlp_merges {

@@ -152,6 +152,19 @@ static enum vlp_status describe_bare(const struct vlp_opening *o, json_t *about)
     return vlp_clip_activation(o, about, NULL, NULL, "quick_gelu");
 }
 
+/* Hugging Face does this only when asked; the pictures' size asks here. */
+static void say_interpolation(const struct vlp_opening *o, const json_t *about, json_int_t side)
+{
+    const json_t    *size = json_object_get(json_object_get(about, "preprocess"), "size");
+    const json_int_t width = json_integer_value(json_array_get(size, 0));
+    const json_int_t height = json_integer_value(json_array_get(size, 1));
+    if (width != side || height != side)
+        vlp_opening_say(o,
+                        "%s: pictures of %lld x %lld for a model of %lld: the positions are "
+                        "resampled",
+                        o->source->file, (long long)width, (long long)height, (long long)side);
+}
+
 enum vlp_status vlp_clip_describe_hf(struct vlp_opening *o, json_t *about)
 {
     json_t *config = NULL, *top = NULL;
@@ -167,5 +180,6 @@ enum vlp_status vlp_clip_describe_hf(struct vlp_opening *o, json_t *about)
     enum vlp_status s = top ? vlp_clip_config_hf(o, about, top) : describe_bare(o, about);
     json_decref(top);
     if (s == VLP_OK) s = read_preprocess(&h, about);
+    if (s == VLP_OK) say_interpolation(o, about, side);
     return s == VLP_OK ? vlp_vocabulary_import(o, about, true) : s;
 }

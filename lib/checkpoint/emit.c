@@ -108,8 +108,7 @@ enum vlp_status vlp_emit_write(struct vlp_emit_list *l, struct vlp_output *o,
     return s;
 }
 
-/* ---- folders
- * ------------------------------------------------------------------------------------- */
+/* ---- folders --------------------------------------------------------------------------------- */
 
 enum vlp_status vlp_folder_make(const char *path, struct vlp_error *err)
 {

@@ -43,9 +43,7 @@ void vlp_checkpoint_add(struct vlp_checkpoint *c, const struct vlp_stored *t)
     set_tensors(c, item, kept);
 }
 
-/* ---- names
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 /* What training wrappers put before every name. */
 static const char *const wrappers[] = {"module.", "_orig_mod.", "model.", "clip."};
@@ -97,8 +95,7 @@ static enum vlp_status name_what_it_is_not(const struct vlp_opening *o)
     return s;
 }
 
-/* ---- what the description promises
- * -------------------------------------------------------------------------- */
+/* ---- what the description promises ----------------------------------------------------------- */
 
 struct comparison {
     struct vlp_checkpoint *c;
@@ -159,9 +156,20 @@ static enum vlp_status check_promise(struct vlp_checkpoint *c, const char *file,
     return s;
 }
 
-/* ---- opening
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- opening --------------------------------------------------------------------------------- */
+
+/* What is passed over is not passed over in silence. */
+static void say_extras(const struct vlp_opening *o)
+{
+    struct vlp_buf names = {0};
+    size_t         n = 0;
+    for (size_t i = 0; i < o->out->n_tensors; i++)
+        if (o->out->tensors[i].extra) vlp_name_list_add(&names, &n, o->out->tensors[i].name);
+    if (n)
+        vlp_opening_say(o, "%s: %zu tensors that the model does not use are passed over: %s",
+                        o->source->file, n, names.data);
+    vlp_buf_free(&names);
+}
 
 static enum vlp_status open_foreign(struct vlp_opening *o)
 {
@@ -183,7 +191,9 @@ static enum vlp_status open_foreign(struct vlp_opening *o)
                         o->source->file);
     VLP_TRY(layout->describe(o, c->about));
     VLP_TRY(vlp_about_validate(c->about, o->source->file, o->err));
-    return check_promise(c, o->source->file, o->err);
+    VLP_TRY(check_promise(c, o->source->file, o->err));
+    say_extras(o);
+    return VLP_OK;
 }
 
 /* Our own file says everything itself. */

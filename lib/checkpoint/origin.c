@@ -35,8 +35,7 @@ enum vlp_status vlp_json_beside(json_t **out, const struct vlp_origin *s, const 
     return vlp_file_exists(path) ? read_json(out, path, err) : VLP_OK;
 }
 
-/* ---- files
- * --------------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static enum vlp_status add_file(struct vlp_origin *s, const char *path, struct vlp_error *err)
 {
@@ -101,8 +100,7 @@ static bool ends_with(const char *s, const char *end)
     return n >= m && strcmp(s + n - m, end) == 0;
 }
 
-/* ---- folders
- * ------------------------------------------------------------------------------------- */
+/* ---- folders --------------------------------------------------------------------------------- */
 
 /* In order of preference: what nobody can misread first. */
 static const char *const known_files[] = {
@@ -154,8 +152,7 @@ static enum vlp_status choose_in_folder(const char **chosen, const struct vlp_or
     return VLP_OK;
 }
 
-/* ---- all of it
- * ------------------------------------------------------------------------------------ */
+/* ---- all of it ------------------------------------------------------------------------------- */
 
 static enum vlp_status check_unique(const struct vlp_origin *s, struct vlp_error *err)
 {

@@ -38,7 +38,7 @@ static enum vlp_status bad(const struct machine *m, const char *what)
                     (size_t)(m->p - m->start), what);
 }
 
-/* ---- stack --------------------------------------------------------------------------------- */
+/* ---- stack ----------------------------------------------------------------------------------- */
 
 static void push(struct machine *m, struct vlp_value *v)
 {
@@ -68,7 +68,7 @@ static bool has(const struct machine *m, size_t count)
     return m->n - floor_of(m) >= count;
 }
 
-/* ---- operations: arg is the opcode's number, text its bytes -------------------------------- */
+/* ---- operations: arg is the opcode's number, text its bytes ---------------------------------- */
 
 typedef enum vlp_status operation(struct machine *m, uint64_t arg, const uint8_t *text);
 
@@ -442,7 +442,7 @@ static enum vlp_status op_persid(struct machine *m, uint64_t arg, const uint8_t 
     return VLP_OK;
 }
 
-/* ---- the table ----------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 /* How the bytes after the opcode are read. */
 enum argument {

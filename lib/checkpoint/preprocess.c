@@ -57,8 +57,7 @@ void vlp_own_keys_apply(json_t *about, const json_t *own)
         json_object_set_new(about, "tokenizer", json_pack("{s:O}", "cleaning", cleaning));
 }
 
-/* ---- what both kinds of files have
- * ----------------------------------------------------------------- */
+/* ---- what both kinds of files have ----------------------------------------------------------- */
 
 struct reader {
     json_t           *out;
@@ -122,8 +121,7 @@ static enum vlp_status read_word(const struct reader *r, const char *from, const
                     from, json_string_value(v));
 }
 
-/* ---- open_clip
- * ----------------------------------------------------------------------------------------- */
+/* ---- open_clip ------------------------------------------------------------------------------- */
 
 enum vlp_status vlp_preprocess_from_open_clip(json_t *preprocess, const json_t *cfg,
                                               const char *file, struct vlp_error *err)
@@ -162,8 +160,7 @@ enum vlp_status vlp_preprocess_from_open_clip(json_t *preprocess, const json_t *
     return VLP_OK;
 }
 
-/* ---- Hugging Face
- * ---------------------------------------------------------------------------------------- */
+/* ---- Hugging Face ---------------------------------------------------------------------------- */
 
 /* do_x: true when absent or null. */
 static bool does(const json_t *cfg, const char *key)
