@@ -1,7 +1,7 @@
 #!/bin/sh
 # dependencies.sh -- install the Debian packages that are missing, and nothing when none is.
 #
-# usage: dependencies.sh [build|test|lint|fuzz] ...
+# usage: dependencies.sh [build|test|lint|fuzz|corpus] ...
 set -eu
 
 build="gcc libc6-dev make pkg-config libjpeg62-turbo-dev libpng-dev libwebp-dev zlib1g-dev libzstd-dev
@@ -9,6 +9,7 @@ build="gcc libc6-dev make pkg-config libjpeg62-turbo-dev libpng-dev libwebp-dev 
 test="check jq zstd"
 lint="clang clang-format mandoc shellcheck"
 fuzz="clang libclang-rt-14-dev llvm-14"
+corpus="python3 python3-pil jq npm"
 # Several machines: the build finds MPI where it is and does without where it is not.
 mpi="libopenmpi-dev openmpi-bin"
 
@@ -19,6 +20,7 @@ for group in "$@"; do
     test) wanted="$wanted $test $mpi" ;;
     lint) wanted="$wanted $lint" ;;
     fuzz) wanted="$wanted $fuzz" ;;
+    corpus) wanted="$wanted $corpus" ;;
     *) echo "dependencies.sh: no group '$group'" >&2; exit 2 ;;
     esac
 done
