@@ -154,10 +154,6 @@ fuzz: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) CC=clang BUILD=build/fuzz OPT=-O1 SAN="$(FUZZ_FLAGS)" fuzzers
 	@scripts/fuzz.sh build/fuzz $(FUZZ_SECONDS)
 
-# The kernels see no foreign bytes, and clang takes hours over them with coverage and sanitizers.
-build/fuzz/lib/tensor/%.o: override SAN :=
-build/fuzz/lib/tensor/%.o: override OPT := -O1
-
 .PHONY: fuzzers
 fuzzers: $(FUZZERS)
 
