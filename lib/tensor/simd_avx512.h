@@ -100,6 +100,24 @@ static inline vf v_scale2(vf y, vf n)
 {
     return _mm512_scalef_ps(y, n);
 }
+/*
+ * e^x for x <= 0, about 1 ulp near zero: 2^z = 2^floor(z) 2^(z - floor(z)), a minimax fit on [0,
+ * 1). Two instructions do the cutting and the scaling, minus infinity included.
+ */
+#define V_EXP_WEIGHT
+static inline vf v_exp_weight(vf x)
+{
+    const vf z = _mm512_mul_ps(x, _mm512_set1_ps(1.44269504f));
+    const vf f = _mm512_reduce_ps(z, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+    vf       p = _mm512_set1_ps(2.16129190e-4f);
+    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(1.24678451e-3f));
+    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(9.67545173e-3f));
+    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(5.54852805e-2f));
+    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(2.40229306e-1f));
+    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(6.93147044e-1f));
+    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(1.0f));
+    return _mm512_scalef_ps(p, z);
+}
 /* Halves added to halves, in a fixed order. */
 static inline float v_sum(vf v)
 {

@@ -36,6 +36,7 @@ static inline vf v_exp(vf x)
     return v_scale2(y, n);
 }
 
+#ifndef V_EXP_WEIGHT /* a level may have its own */
 /* exp(x) for x <= 0 where what is below e^-87 may be zero: the weights of a softmax */
 static inline vf v_exp_weight(vf x)
 {
@@ -45,6 +46,7 @@ static inline vf v_exp_weight(vf x)
     const vi e = vi_shl(v_to_vi(n), 23);
     return v_if_less(x, low, v_zero(), v_of_bits(vi_add(v_bits(y), e)));
 }
+#endif
 
 static inline vf v_sigmoid(vf x)
 {
