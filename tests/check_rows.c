@@ -4,6 +4,7 @@
  */
 #include <check.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -248,6 +249,48 @@ START_TEST(weights_used_in_passing_give_the_same_bits)
 }
 END_TEST
 
+struct sharer {
+    pthread_t          thread;
+    struct world       own; /* its arena and inputs; the model is the first one's */
+    struct vlp_compute compute;
+    float              pictures[PICTURES * E], texts[TEXTS * E];
+};
+
+static void *share(void *ctx)
+{
+    struct sharer *s = ctx;
+    encode_images(&s->own, &s->compute, 0, PICTURES, s->pictures);
+    encode_texts(&s->own, &s->compute, 0, TEXTS, s->texts);
+    return NULL;
+}
+
+START_TEST(threads_that_share_a_fresh_model_get_the_same_bits)
+{
+    enum { SHARERS = 4 };
+    struct world     w;
+    struct sharer   *s = vlp_calloc(SHARERS, sizeof *s);
+    struct vlp_error err;
+    open_world(&w, configs[_i]);
+    for (int i = 0; i < SHARERS; i++) {
+        s[i].own = w;
+        s[i].own.mem = (struct vlp_arena){0};
+        ck_assert_int_eq(
+            vlp_compute_init(&s[i].compute, NULL, getenv("VLP_CPU"), VLP_PRECISION_F32, &err),
+            VLP_OK);
+    }
+    for (int i = 0; i < SHARERS; i++)
+        ck_assert_int_eq(pthread_create(&s[i].thread, NULL, share, &s[i]), 0);
+    for (int i = 0; i < SHARERS; i++) pthread_join(s[i].thread, NULL);
+    for (int i = 0; i < SHARERS; i++) {
+        ck_assert_mem_eq(s[i].pictures, s[0].pictures, sizeof s->pictures);
+        ck_assert_mem_eq(s[i].texts, s[0].texts, sizeof s->texts);
+        vlp_arena_free(&s[i].own.mem);
+    }
+    free(s);
+    close_world(&w);
+}
+END_TEST
+
 START_TEST(what_follows_the_end_token_changes_nothing)
 {
     struct world w;
@@ -323,6 +366,7 @@ int main(void)
     tcase_add_loop_test(t, values_of_sixteen_bits_encode_as_their_widened_selves, 0, n);
     tcase_add_loop_test(t, trained_values_encode_as_stored_ones, 0, n);
     tcase_add_loop_test(t, weights_used_in_passing_give_the_same_bits, 0, n * VLP_PRECISION_COUNT);
+    tcase_add_loop_test(t, threads_that_share_a_fresh_model_get_the_same_bits, 0, n);
     tcase_add_test(t, what_follows_the_end_token_changes_nothing);
     tcase_add_loop_test(t, watching_changes_no_bit_and_shows_every_block, 0, n);
     suite_add_tcase(s, t);
