@@ -1,5 +1,5 @@
 /*
- * preprocess.c -- about.preprocess from what each layout says about it.
+ * preprocess_config.c -- about.preprocess from what each layout says about it.
  */
 #include <string.h>
 
