@@ -65,9 +65,16 @@ enum vlp_status classify_pictures(struct classify_job *job, char *const *paths, 
 enum vlp_status classify_vectors(struct classify_job *job, const char *path, struct vlp_error *err)
 {
     struct vlp_set set;
-    VLP_TRY(vlp_set_read(&set, path, err));
+    cmd_reading(true); /* a pipe may let us wait */
+    enum vlp_status s = vlp_set_read(&set, path, err);
+    cmd_reading(false);
+    if (cmd_stopped()) {
+        if (s == VLP_OK) vlp_set_free(&set);
+        return vlp_fail(err, VLP_ERR_STOPPED, "stopped");
+    }
+    if (s != VLP_OK) return s;
     if (set.torn) cmd_warn("%s: the end is torn off; what stands before it is used", path);
-    enum vlp_status s = classify_check_fit(job, set.header.dim, set.header.fingerprint, path, err);
+    s = classify_check_fit(job, set.header.dim, set.header.fingerprint, path, err);
     if (s == VLP_OK) {
         const float *x = vlp_set_vectors(&set, VLP_DOT);
         cmd_progress_start("vectors", set.n);

@@ -54,6 +54,9 @@ struct match_job {
 /* Open the model behind -m and compute with its pool; refuses one that does not fit `h`. */
 enum vlp_status match_open_encoder(struct match_job *job, const struct vlp_embedding_header *h,
                                    const char *h_name, struct vlp_error *err);
+/* Where results go: opened when there is something to write, so that ending the program while it
+ * computes leaves nothing behind. */
+enum vlp_status match_open_output(struct match_job *job, struct vlp_error *err);
 /* A set with its vectors, refusing an empty one. */
 enum vlp_status match_read_set(struct vlp_set *s, const char *path, struct vlp_error *err);
 

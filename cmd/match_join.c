@@ -44,20 +44,27 @@ static int by_a(const void *x, const void *y)
     return (p->a > q->a) - (p->a < q->a);
 }
 
-static void put_pairs(struct match_job *job, const struct two *t)
+static enum vlp_status put_pairs(struct match_job *job, const struct two *t, struct vlp_error *err)
 {
     const size_t     most = (size_t)(t->a.n < t->b.n ? t->a.n : t->b.n);
     struct vlp_pair *pair = vlp_malloc(most * sizeof *pair + 1);
     const int        n = (match.join == JOIN_MUTUAL ? vlp_join_mutual : vlp_join_one_to_one)(
         &job->compute, pair, t->x, t->a.n, t->y, t->b.n, t->a.header.dim, (float)match.min_score);
     if (n) qsort(pair, (size_t)n, sizeof *pair, by_a);
-    for (int i = 0; i < n; i++) put_pair(job, t, pair[i].a, pair[i].b, pair[i].score);
+    const enum vlp_status s = match_open_output(job, err);
+    if (s == VLP_OK) match_put_header(job, false);
+    for (int i = 0; i < n && s == VLP_OK; i++)
+        put_pair(job, t, pair[i].a, pair[i].b, pair[i].score);
     free(pair);
+    return s;
 }
 
 /* Those of A whose best match does not reach the threshold, with that match. */
-static void put_unmatched(struct match_job *job, const struct two *t)
+static enum vlp_status put_unmatched(struct match_job *job, const struct two *t,
+                                     struct vlp_error *err)
 {
+    VLP_TRY(match_open_output(job, err));
+    match_put_header(job, false);
     enum { AT_ONCE = 4096 };
     const int             dim = t->a.header.dim;
     const struct vlp_rows rows = {.data = t->y,
@@ -77,19 +84,15 @@ static void put_unmatched(struct match_job *job, const struct two *t)
         }
         vlp_search_close(s);
     }
+    return VLP_OK;
 }
 
 enum vlp_status match_run_join(struct match_job *job, struct vlp_error *err)
 {
-    struct two            t = {0};
-    const enum vlp_status s = open_two(&t, job, err);
-    if (s == VLP_OK) {
-        match_put_header(job, false);
-        if (match.join == JOIN_ANTI)
-            put_unmatched(job, &t);
-        else
-            put_pairs(job, &t);
-    }
+    struct two      t = {0};
+    enum vlp_status s = open_two(&t, job, err);
+    if (s == VLP_OK)
+        s = match.join == JOIN_ANTI ? put_unmatched(job, &t, err) : put_pairs(job, &t, err);
     vlp_set_free(&t.a);
     vlp_set_free(&t.b);
     return s;
@@ -142,6 +145,20 @@ static void put_group(FILE *f, const struct vlp_set *s, const struct vlp_group *
     }
 }
 
+static void put_groups(struct match_job *job, const struct vlp_set *set, const struct vlp_groups *g)
+{
+    if (match.header && !match.json)
+        fputs("group\tsize\tid\tlink_score\tlink_a\tlink_b\tpair_score\tpair_a\tpair_b\n",
+              job->out.file);
+    int members = 0;
+    for (int i = 0; i < g->n; i++) {
+        put_group(job->out.file, set, &g->group[i], i + 1);
+        members += g->group[i].n;
+    }
+    job->n_found = g->n;
+    cmd_note("%d of %d records in %d groups", members, set->n, g->n);
+}
+
 enum vlp_status match_run_groups(struct match_job *job, struct vlp_error *err)
 {
     struct vlp_set    set;
@@ -149,17 +166,9 @@ enum vlp_status match_run_groups(struct match_job *job, struct vlp_error *err)
     VLP_TRY(match_read_set(&set, job->paths[0], err));
     vlp_find_groups(&g, &job->compute, vlp_set_vectors(&set, (enum vlp_metric)match.metric), set.n,
                     set.header.dim, (float)match.groups);
-    if (match.header && !match.json)
-        fputs("group\tsize\tid\tlink_score\tlink_a\tlink_b\tpair_score\tpair_a\tpair_b\n",
-              job->out.file);
-    int members = 0;
-    for (int i = 0; i < g.n; i++) {
-        put_group(job->out.file, &set, &g.group[i], i + 1);
-        members += g.group[i].n;
-    }
-    job->n_found = g.n;
-    cmd_note("%d of %d records in %d groups", members, set.n, g.n);
+    const enum vlp_status s = match_open_output(job, err);
+    if (s == VLP_OK) put_groups(job, &set, &g);
     vlp_groups_free(&g);
     vlp_set_free(&set);
-    return VLP_OK;
+    return s;
 }

@@ -197,6 +197,9 @@ enum vlp_status match_run_truth(struct match_job *job, struct vlp_error *err)
     if (s == VLP_OK) {
         vlp_set_vectors(&a, (enum vlp_metric)match.metric);
         vlp_set_vectors(&b, (enum vlp_metric)match.metric);
+        s = match_open_output(job, err);
+    }
+    if (s == VLP_OK) {
         if (match.header && !match.json) fputs("direction\tmeasure\tvalue\n", job->out.file);
         s = score(job, &a, &b, t, err);
     }

@@ -152,17 +152,28 @@ static void check_usage(int n_paths)
     if (match.rerank && match.k == 0) cmd_usage_error("--rerank needs -k");
 }
 
+/* Before hours of work, not after. */
+static enum vlp_status refuse_existing(const char *path, struct vlp_error *err)
+{
+    if (!path || strcmp(path, "-") == 0 || match.force || !vlp_file_exists(path)) return VLP_OK;
+    return vlp_fail(err, VLP_ERR_EXISTS, "%s: exists (-f overwrites it)", path);
+}
+
+enum vlp_status match_open_output(struct match_job *job, struct vlp_error *err)
+{
+    return vlp_output_open(&job->out, match.output ? match.output : "-", match.force, err);
+}
+
 static enum vlp_status run(struct match_job *job, struct vlp_error *err)
 {
     const char *cpu = getenv("VLP_CPU");
     job->pool = vlp_pool_open(cmd_threads());
     VLP_TRY(vlp_compute_init(&job->compute, job->pool, cpu && *cpu ? cpu : NULL, VLP_PRECISION_F32,
                              err));
-    if (match.html && !match.force && vlp_file_exists(match.html))
-        return vlp_fail(err, VLP_ERR_EXISTS, "%s: exists (-f overwrites it)", match.html);
+    VLP_TRY(refuse_existing(match.html, err));
+    VLP_TRY(refuse_existing(match.output, err));
     VLP_TRY(cmd_failures_open(&job->failures, cmd_failed_path, err));
     job->failures.stop_at_first = cmd_on_error == 1;
-    VLP_TRY(vlp_output_open(&job->out, match.output ? match.output : "-", match.force, err));
     if (cmd_given("groups")) return match_run_groups(job, err);
     if (match.truth) return match_run_truth(job, err);
     if (match.join > JOIN_TOPK) return match_run_join(job, err);
@@ -175,7 +186,6 @@ int main(int argc, char **argv)
     struct match_job job = {.paths = (const char *const *)argv + first, .n_paths = argc - first};
     struct vlp_error err = {0}, late = {0};
     check_usage(job.n_paths);
-    cmd_stop_politely();
     enum vlp_status s = run(&job, &err);
     if (s == VLP_OK) s = vlp_output_commit(&job.out, &err);
     vlp_output_abort(&job.out);

@@ -37,14 +37,13 @@ static void row(const char *name, double measured, double must, double stretch)
     fflush(stdout);
 }
 
-static struct vlp_rows make_rows(enum vlp_dtype dtype)
+static struct vlp_rows make_rows(struct vlp_arena *mem, enum vlp_dtype dtype)
 {
     struct vlp_rows r = {.dtype = dtype, .dim = DIM, .n = ROWS};
     struct vlp_rng  rng;
     float           x[DIM];
     r.stride = dtype == VLP_I8 ? DIM + 4 : vlp_dtype_size(dtype, DIM);
-    uint8_t *data = aligned_alloc(64, (r.stride * ROWS + 63) / 64 * 64);
-    if (!data) exit(1);
+    uint8_t *data = vlp_arena_alloc(mem, r.stride * ROWS); /* huge pages, as the peak has them */
     vlp_rng_seed(&rng, 1, (uint64_t)dtype);
     for (int i = 0; i < ROWS; i++) {
         uint8_t *at = data + (size_t)i * r.stride;
@@ -90,8 +89,10 @@ int main(void)
         fprintf(stderr, "%s\n", err.text);
         return 1;
     }
-    struct vlp_rows rows[VLP_COUNT(types)];
-    for (size_t t = 0; t < VLP_COUNT(types); t++) rows[t] = make_rows(types[t]);
+    struct vlp_arena mem;
+    struct vlp_rows  rows[VLP_COUNT(types)];
+    vlp_arena_init(&mem);
+    for (size_t t = 0; t < VLP_COUNT(types); t++) rows[t] = make_rows(&mem, types[t]);
     float *queries = vlp_malloc((size_t)MANY * DIM * sizeof *queries);
     for (int q = 0; q < MANY; q++) vlp_rows_f32(&rows[0], q * 31, queries + (size_t)q * DIM);
 
@@ -111,7 +112,7 @@ int main(void)
     row("search: 1 query, i8 rows over f32 rows", f32 / median(one[2], ROUNDS), 2.8, 3.7);
     row("search: 1000 queries, over FMA peak",
         2.0 * MANY * MANY_ROWS * DIM / median(many, ROUNDS) / median(flops, ROUNDS), 0.65, 0.75);
-    for (size_t t = 0; t < VLP_COUNT(types); t++) free((void *)rows[t].data);
+    vlp_arena_free(&mem);
     free(queries);
     vlp_pool_close(pool);
     return 0;

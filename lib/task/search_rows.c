@@ -22,10 +22,17 @@ void vlp_rows_f32(const struct vlp_rows *rows, int i, float *out)
     for (int c = 0; c < rows->dim; c++) out[c] = scale * (float)v[c];
 }
 
+/* |x|^2, four running sums in one fixed order */
+static double square_of(const float *x, int dim)
+{
+    double s[4] = {0};
+    for (int c = 0; c < dim; c++) s[c & 3] += (double)x[c] * (double)x[c];
+    return (s[0] + s[1]) + (s[2] + s[3]);
+}
+
 void vlp_unit_length(float *x, int dim)
 {
-    double sum = 0.0;
-    for (int c = 0; c < dim; c++) sum += (double)x[c] * (double)x[c];
+    const double sum = square_of(x, dim);
     if (!(sum > 0.0)) return;
     const double inverse = 1.0 / sqrt(sum);
     for (int c = 0; c < dim; c++) x[c] = (float)((double)x[c] * inverse);
@@ -46,8 +53,7 @@ static void norms_task(void *ctx, int task, int worker)
     const int           end = (int)vlp_min_i64(a->rows->n, (int64_t)(task + 1) * ROWS_A_TASK);
     for (int i = task * ROWS_A_TASK; i < end; i++) {
         vlp_rows_f32(a->rows, i, x);
-        double sum = 0.0;
-        for (int c = 0; c < a->rows->dim; c++) sum += (double)x[c] * (double)x[c];
+        const double sum = square_of(x, a->rows->dim);
         a->scale[i] = sum > 0.0 ? (float)(1.0 / sqrt(sum)) : 0.0f;
     }
 }
