@@ -9,8 +9,6 @@
 
 #include "rows_impl.h"
 
-enum { AHEAD = 4096 }; /* bytes: the hardware's own prefetch stops at every page */
-
 static ALWAYS_INLINE vf scan_load(const enum vlp_dtype dtype, const uint8_t *row, int i)
 {
     switch (dtype) {
@@ -21,20 +19,17 @@ static ALWAYS_INLINE vf scan_load(const enum vlp_dtype dtype, const uint8_t *row
     }
 }
 
-/* One after the other: memory is read as it lies. */
+/* One after the other: memory is read as it lies, and the hardware's own prefetch does best alone.
+ */
 static ALWAYS_INLINE void scan_all(const enum vlp_dtype dtype, float *out, const float *q,
                                    const uint8_t *at, size_t stride, int dim, int n)
 {
     const size_t head = dtype == VLP_I8 ? sizeof(float) : 0;
-    const size_t size = dtype == VLP_I8 ? 1 : dtype == VLP_F32 ? 4 : 2;
     for (int r = 0; r < n; r++, at += stride) {
         const uint8_t *row = at + head;
         vf             s[4] = {v_zero(), v_zero(), v_zero(), v_zero()};
         int            i = 0;
         for (; i + 4 * VL <= dim; i += 4 * VL) {
-            UNROLLED
-            for (size_t l = 0; l < 4 * VL * size; l += 64)
-                __builtin_prefetch(row + (size_t)i * size + AHEAD + l, 0, 3);
             UNROLLED
             for (int j = 0; j < 4; j++)
                 s[j] = v_fma(scan_load(dtype, row, i + j * VL), v_load(q + i + j * VL), s[j]);
