@@ -20,9 +20,12 @@ bool embed_out_of_time(const struct embed_job *j)
     return j->o->max_time > 0 && vlp_now() - j->start >= j->o->max_time;
 }
 
+/* Out of time, but never before something was done: however short the time and slow the start, the
+ * same command, run often enough, ends. */
 static bool should_stop(void *ctx)
 {
-    return cmd_stopped() || embed_out_of_time(ctx);
+    struct embed_job *j = ctx;
+    return cmd_stopped() || (atomic_load(&j->moved) && embed_out_of_time(j));
 }
 
 static void reading(void *ctx, bool begins)
@@ -163,6 +166,7 @@ static enum vlp_status take(void *ctx, const struct vlp_embedded *r, struct vlp_
 {
     struct embed_job      *j = ctx;
     const struct vlp_item *it = r->item;
+    atomic_store(&j->moved, true);
     if (j->o->update) VLP_TRY(forget_stale(j, it, err));
     if (r->status != VLP_OK) {
         cmd_failures_add(&j->bad, it->id, it->id_len, r->status, r->reason);

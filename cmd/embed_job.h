@@ -5,6 +5,7 @@
 #define EMBED_JOB_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "embed_state.h"
 
@@ -28,11 +29,12 @@ struct embed_job {
     struct embed_state           state;
     struct cmd_failures          bad;
     struct vlp_arena             mem;
-    bool    resuming, complete; /* the file is continued; is finished already */
-    int64_t expected, held;     /* records to come; records of the file before */
-    int64_t images, texts, cut, deleted, since_flush, block;
-    double  start;
-    char   *twice; /* an id that --update met twice */
+    bool        resuming, complete; /* the file is continued; is finished already */
+    int64_t     expected, held;     /* records to come; records of the file before */
+    int64_t     images, texts, cut, deleted, since_flush, block;
+    atomic_bool moved; /* a record has come through */
+    double      start;
+    char       *twice; /* an id that --update met twice */
 };
 
 /* embed_output.c: the stream's header, then the output: new, continued, updated or refused. */

@@ -148,9 +148,8 @@ static void add_tensor(struct vlp_checkpoint *c, struct vlp_stored add)
     struct vlp_stored *all = VLP_NEW_N(&c->mem, struct vlp_stored, c->n_tensors + 1);
     size_t             k = 0;
     while (k < c->n_tensors && strcmp(c->tensors[k].name, add.name) < 0) k++;
-    memcpy(all, c->tensors, k * sizeof *all);
+    for (size_t i = 0; i < c->n_tensors; i++) all[i + (i >= k)] = c->tensors[i];
     all[k] = add;
-    memcpy(all + k + 1, c->tensors + k, (c->n_tensors - k) * sizeof *all);
     c->tensors = all;
     c->n_tensors++;
 }
