@@ -156,7 +156,7 @@ static void put_groups(struct match_job *job, const struct vlp_set *set, const s
         members += g->group[i].n;
     }
     job->n_found = g->n;
-    cmd_note("%d of %d records in %d groups", members, set->n, g->n);
+    cmd_note("%d of %d records in %d group%s", members, set->n, g->n, g->n == 1 ? "" : "s");
 }
 
 enum vlp_status match_run_groups(struct match_job *job, struct vlp_error *err)
