@@ -80,6 +80,18 @@ static double search(const struct vlp_compute *c, const float *queries, int n,
     return vlp_now() - start;
 }
 
+/* The peaks are the best of some tries, so the search gets as many. */
+static double best_search(const struct vlp_compute *c, const float *queries, int n,
+                          const struct vlp_rows *rows, int n_rows, int tries)
+{
+    double best = search(c, queries, n, rows, n_rows);
+    for (int i = 1; i < tries; i++) {
+        const double t = search(c, queries, n, rows, n_rows);
+        if (t < best) best = t;
+    }
+    return best;
+}
+
 int main(void)
 {
     struct vlp_pool   *pool = vlp_pool_open(0);
@@ -101,8 +113,8 @@ int main(void)
         const int at = r < 0 ? 0 : r; /* a round to warm up */
         read[at] = vlp_peak_read(&c) * 1e9;
         for (size_t t = 0; t < VLP_COUNT(types); t++)
-            one[t][at] = search(&c, queries, 1, &rows[t], ROWS);
-        many[at] = search(&c, queries, MANY, &rows[0], MANY_ROWS);
+            one[t][at] = best_search(&c, queries, 1, &rows[t], ROWS, 7);
+        many[at] = best_search(&c, queries, MANY, &rows[0], MANY_ROWS, 2);
         flops[at] = vlp_peak_flops(&c, VLP_PRECISION_F32) * 1e9;
     }
     const double f32 = median(one[0], ROUNDS), bytes = (double)ROWS * DIM * sizeof(float);
