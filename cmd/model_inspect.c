@@ -111,14 +111,21 @@ static void print_words(const char *path, const struct vlp_checkpoint *c)
 {
     const json_t  *about = c->about, *config = json_object_get(about, "config");
     const json_t  *source = json_object_get(about, "source");
+    const json_t  *training = json_object_get(about, "training");
     const json_t  *tokenizer = json_object_get(about, "tokenizer");
     struct storage s = count(c);
     printf("model           %s\n", path);
     printf("family          %s\n", text_at(about, "family"));
-    printf("made from       %s (%s)\n", text_at(source, "file"), text_at(source, "layout"));
+    if (source)
+        printf("made from       %s (%s)\n", text_at(source, "file"), text_at(source, "layout"));
+    if (training)
+        printf("trained         %lld steps of %lld pairs, loss %s, %lld pictures\n",
+               int_at(training, "steps"), int_at(training, "batch"), text_at(training, "loss"),
+               int_at(training, "pictures"));
     print_towers(config);
-    printf("activation      %s (by %s)\n", text_at(config, "activation"),
-           text_at(source, "activation_from"));
+    printf("activation      %s", text_at(config, "activation"));
+    if (source) printf(" (by %s)", text_at(source, "activation_from"));
+    printf("\n");
     printf("embedding       %lld numbers\n", int_at(config, "embed_dim"));
     const struct vlp_stored *scale = vlp_checkpoint_find(c, "logit_scale");
     if (scale && elements(scale) == 1) {

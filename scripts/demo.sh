@@ -40,7 +40,7 @@ run "$build/vlp-model" inspect
 
 say "Classify: which of twelve words fits each picture? Columns: picture, rank, class, probability."
 run "$build/vlp-classify" --labels-from "$pictures/classes.txt" --templates-from "$pictures/templates.txt" \
-    --html "$out/classes.html" --confusion "$out/confusion.png" -f "$pictures/captions.tsv"
+    --logit-scale model --html "$out/classes.html" --confusion "$out/confusion.png" -f "$pictures/captions.tsv"
 
 say "Embed: a vector for each picture, and for each caption."
 run "$build/vlp-embed" --only image -f -o "$out/pictures.vle" "$pictures/captions.tsv"
