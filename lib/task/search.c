@@ -1,7 +1,7 @@
 /*
  * search.c -- exact top-k: rows go by in blocks, every query keeps its best.
  *
- * Few queries: each thread scans a contiguous part of the block with the threshold in a register.
+ * Few queries: threads scan contiguous parts of the block with the threshold in a register.
  * Many: tiles of a matrix product (search_tiles.c). Each thread has a shortlist per query; they are
  * merged when somebody asks. Order is total, so the answer does not depend on who saw what.
  */
@@ -11,7 +11,7 @@
 #include "search_internal.h"
 
 /* From this many queries on the matrix product is faster than scanning row by row. */
-enum { MANY_QUERIES = 6, SCAN_ROWS = 256, MIN_PART = 64 };
+enum { MANY_QUERIES = 6, SCAN_ROWS = 256, MIN_PART = 64, PARTS_A_THREAD = 4 };
 
 struct vlp_search {
     struct vlp_compute compute, alone; /* with and without its pool */
@@ -77,10 +77,9 @@ struct scan {
     int                    parts;
 };
 
-/* Part `part` of the block against every query, into the shortlists of that part. */
+/* Part `part` of the block against every query, into the shortlists of the worker. */
 static void scan_part(void *ctx, int part, int worker)
 {
-    (void)worker;
     const struct scan     *a = ctx;
     struct vlp_search     *s = a->s;
     const struct vlp_rows *rows = a->rows;
@@ -91,7 +90,7 @@ static void scan_part(void *ctx, int part, int worker)
         const int      m = (int)vlp_min_i64(SCAN_ROWS, end - i0);
         const uint8_t *data = (const uint8_t *)rows->data + (size_t)i0 * rows->stride;
         for (int q = 0; q < s->n; q++) {
-            struct shortlist *list = &s->list[(size_t)part * (size_t)s->n + (size_t)q];
+            struct shortlist *list = &s->list[(size_t)worker * (size_t)s->n + (size_t)q];
             vlp_scan_rows(&s->alone, score, s->queries + (size_t)q * (size_t)s->dim, data,
                           rows->stride, rows->dtype, rows->dim, m);
             if (rows->scale)
@@ -121,7 +120,10 @@ void vlp_search_rows(struct vlp_search *s, const struct vlp_rows *rows)
         tiles_run(&s->tiles, rows, s->thresholds, (size_t)s->n, NULL, keep_hit, s);
         return;
     }
-    struct scan a = {s, rows, (int)vlp_min_i64(s->threads, rows->n / MIN_PART + 1)};
+    struct scan a = {s, rows, 0};
+    /* more parts than threads: one that is held up does not hold up all */
+    a.parts =
+        s->threads == 1 ? 1 : (int)vlp_min_i64(PARTS_A_THREAD * s->threads, rows->n / MIN_PART + 1);
     vlp_parallel(s->compute.pool, a.parts, scan_part, &a);
 }
 
