@@ -72,17 +72,40 @@ if command -v mandoc >/dev/null; then
         mandoc -T lint -W error "$page" || complain "$page: see above"
     done
 fi
+# What --help says, of the program and of each of its verbs; what completion offers.
+help_of() {
+    "$1" --help
+    "$1" --completion-data | awk -F '\t' '$1 == "verb" { print $2 }' | while read -r verb; do
+        "$1" "$verb" --help
+    done
+}
+long_options() { grep -oE -- '(^|[^A-Za-z0-9-])--[A-Za-z][a-z0-9-]*' | grep -oE -- '--[A-Za-z0-9-]+' | sort -u; }
+
+every=$(mktemp)
+trap 'rm -f "$every"' EXIT
+for program in "$build"/vlp-*; do
+    [ -x "$program" ] && [ -f "$program" ] && help_of "$program"
+done | long_options >"$every"
 for program in "$build"/vlp-*; do
     [ -x "$program" ] && [ -f "$program" ] || continue
     name=${program##*/}
     page=man/$name.1
     [ -f "$page" ] || { complain "$name has no man page"; continue; }
-    # A hyphen of an option is \-, or "Fl -name" where the page is mdoc.
-    words=$(sed 's/\\-/-/g; s/\<Fl -\([a-z]\)/--\1/g' "$page")
+    help=$(help_of "$program" | long_options)
     while read -r option; do
-        grep -qF -- "$option" <<<"$words" ||
-            complain "$page: does not mention $option, which $name --help does"
-    done < <("$program" --help | grep -oE -- '--[a-z][a-z0-9-]+' | sort -u)
+        complain "$name: --help and completion disagree about $option"
+    done < <(comm -3 <(echo "$help") \
+        <("$program" --completion-data | awk -F '\t' '$1 == "option" && $4 != "-" { print "--" $4 }' | sort -u) |
+        tr -d '\t')
+    written=$(sed 's/\\-/-/g; s/Fl -/ --/g; s/\\f[A-Z]//g; s/\\&//g' "$page" | long_options)
+    while read -r option; do
+        complain "$page: does not mention $option, which $name --help does"
+    done < <(comm -23 <(echo "$help") <(echo "$written"))
+    # Pages speak of each other's options, and of those of mpirun and srun in examples.
+    while read -r option; do
+        grep -qE "(mpirun|srun|sbatch|#SBATCH).*$option" <(sed 's/\\-/-/g' "$page") ||
+            complain "$page: mentions $option, which no program has"
+    done < <(comm -23 <(echo "$written") "$every")
 done
 
 # ---- words that mean nothing outside one machine ----
