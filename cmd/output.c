@@ -22,7 +22,8 @@ int cmd_finish(int status)
     /* Somebody may have closed it before us: nothing was written then, and nothing is lost. */
     if ((fclose(stdout) != 0 && errno != EBADF) || bad) {
         const char *reason = bad && why ? strerror(why) : errno ? strerror(errno) : "write failed";
-        cmd_error("standard output: %s", reason);
+        /* A job that failed has said why; most often it was this. */
+        if (status != CMD_FAILED) cmd_error("standard output: %s", reason);
         if (status == CMD_OK || status == CMD_SKIPPED || status == CMD_NO_MATCH) return CMD_FAILED;
     }
     return status;

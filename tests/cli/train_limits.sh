@@ -10,6 +10,7 @@ grep -o "another 'lr'" err
 $run .
 echo "second $?"
 ls run
+vlp-model verify run/model.safetensors | cut -f 2
 vlp-train -q --plot curves.svg -o run && head -c 4 curves.svg && echo
 vlp-train -q -o run . 2>/dev/null
 echo "usage $?"
