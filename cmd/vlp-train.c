@@ -528,7 +528,7 @@ static void read_config(int *argc, char ***argv)
                 train_config ? "not a JSON object" : where.text);
         exit(CMD_USAGE);
     }
-    struct words w = {0};
+    static struct words w; /* options point into it */
     add_word(&w, (*argv)[0]);
     json_object_foreach(json_object_get(train_config, "train"), key, value)
     {
@@ -549,10 +549,10 @@ static char *const *data_list(int argc, char **argv, int first, int *n)
         *n = argc - first;
         return argv + first;
     }
-    const json_t *list = json_object_get(train_config, "data");
-    struct words  w = {0};
-    size_t        i;
-    json_t       *each;
+    static struct words w; /* the run points into it */
+    const json_t       *list = json_object_get(train_config, "data");
+    size_t              i;
+    json_t             *each;
     add_word(&w, NULL);
     w.n = 0;
     json_array_foreach((json_t *)list, i, each) if (json_is_string(each))
