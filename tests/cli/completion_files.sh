@@ -1,0 +1,21 @@
+# What is completed is what the programs have: verbs, options, choices.
+bash "$ROOT/scripts/completion.sh" "$BUILD" out || fail "completion.sh"
+complete_last() {
+    local program=$1
+    COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
+    "_${program//-/_}"
+    echo "${COMPREPLY[*]}"
+}
+for file in out/bash-completion/completions/*; do
+    bash -n "$file" || fail "$file"
+    # shellcheck disable=SC1090 # written by the line above
+    . "$file"
+done
+complete_last vlp-model conv
+complete_last vlp-model import --dtype b
+complete_last vlp-match --join m
+complete_last vlp-match --join = one
+complete_last vlp-embed --no-norm
+complete_last vlp-train --grad
+[ "$(find out -type f -name "*vlp-*" | wc -l)" -eq 15 ] ||
+    fail "not three files a program"
