@@ -300,6 +300,10 @@ static enum vlp_status open_loop(struct loop *l, struct vlp_error *err)
     VLP_TRY(resume(l, err));
     VLP_TRY(open_metrics(l, err));
     l->total = r->options.schedule.total;
+    if (vlp_trainer_steps(l->trainer) > l->total)
+        return vlp_fail(err, VLP_ERR_MISMATCH,
+                        "%s: is at step %lld already, past the %lld of these options", o->output,
+                        (long long)vlp_trainer_steps(l->trainer), (long long)l->total);
     l->last_step = o->max_steps > 0 && o->max_steps < l->total ? o->max_steps : l->total;
     const struct vlp_loader_options how = {
         .data = r->data,
