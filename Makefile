@@ -54,10 +54,16 @@ $(BUILD)/%_vnni.o: LEVEL := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512v
 $(BUILD)/%_bf16.o: LEVEL := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512bf16 -mavx2 -mfma -mf16c
 $(BUILD)/%_amx.o: LEVEL := -mamx-tile -mamx-bf16 -mamx-int8 -mavx512f -mavx512bw -mavx512dq -mavx512vl \
                            -mavx512vnni -mavx512bf16 -mavx2 -mfma -mf16c
-# Several processes, where MPI is installed.
+# Several processes, where MPI is installed. The stamp changes when it comes or goes.
+MPI_USERS := $(BUILD)/lib/train/comm.o $(BUILD)/cmd/version.o
 ifneq ($(MPI_LIBS),)
-$(BUILD)/lib/train/comm.o $(BUILD)/cmd/version.o: LEVEL := -DVLP_HAVE_MPI $(MPI_CFLAGS)
+$(MPI_USERS): LEVEL := -DVLP_HAVE_MPI $(MPI_CFLAGS)
 endif
+$(MPI_USERS): $(BUILD)/mpi.stamp
+$(BUILD)/mpi.stamp: force
+	@mkdir -p $(@D)
+	@echo '$(MPI_LIBS)' | cmp -s - $@ || echo '$(MPI_LIBS)' >$@
+.PHONY: force
 # Kernels are unrolled by the compiler where that pays.
 $(BUILD)/lib/tensor/%.o $(BUILD)/lib/train/adamw%.o: OPT := -O3
 $(BUILD)/lib/image/resample_%.o: OPT := -O3

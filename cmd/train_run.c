@@ -30,7 +30,7 @@ struct loop {
     int64_t             total, last_step; /* of the schedule; where this run ends */
     double              started, saved, best;
     double              loss_sum;
-    int64_t             loss_count, skipped, session_steps;
+    int64_t             loss_count, skipped, own_steps;
     int                 requests;
     bool                leader; /* rank 0 writes and speaks */
 };
@@ -169,7 +169,7 @@ static enum vlp_status put_line(struct loop *l, json_t *line, struct vlp_error *
 static enum vlp_status log_step(struct loop *l, const struct vlp_step *s, struct vlp_error *err)
 {
     const int64_t step = vlp_trainer_steps(l->trainer);
-    l->session_steps++;
+    l->own_steps++;
     if (s->skipped) {
         l->skipped++;
         if (l->leader)
@@ -180,7 +180,7 @@ static enum vlp_status log_step(struct loop *l, const struct vlp_step *s, struct
     l->loss_count++;
     if (step % o->log_every != 0 && step != l->last_step) return VLP_OK;
     const double loss = l->loss_sum / (double)l->loss_count;
-    const double rate = (double)(l->session_steps * o->batch) / (vlp_now() - l->started);
+    const double rate = (double)(l->own_steps * o->batch) / (vlp_now() - l->started);
     l->loss_sum = 0;
     l->loss_count = 0;
     if (!l->leader) return VLP_OK;
