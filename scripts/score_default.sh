@@ -24,11 +24,12 @@ awk -F '\t' '{ print NR "\t" $1 }' "$work/test.tsv" >"$work/truth.tsv"
 vlp-embed -q -m "$model" --files-from "$work/pictures.txt" -o "$work/pictures.vle"
 vlp-embed -q -m "$model" --lines "$work/titles.txt" -o "$work/titles.vle"
 vlp-match -q --truth "$work/truth.tsv" -Q "$work/titles.vle" "$work/pictures.vle" >"$work/retrieval.txt"
-vlp-classify -q -m "$model" --labels-from classes.txt --template 'a {}.' --template 'clip art of {}.' --template '{}' \
+vlp-classify -m "$model" --labels-from classes.txt --template 'a {}.' --template 'clip art of {}.' --template '{}' \
     --truth "$work/labels.tsv" --files-from "$work/labelled.txt" >"$work/classes.txt" 2>"$work/accuracy.txt"
 n=$(wc -l <"$work/test.tsv")
 classes=$(wc -l <classes.txt)
 echo "test pictures: $n, of them with a folder: $(wc -l <"$work/labelled.txt"), folders: $classes"
 echo "chance: top-1 $(awk "BEGIN { printf \"%.4f\", 1 / $classes }"), top-5 $(awk "BEGIN { printf \"%.4f\", 5 / $classes }"), R@1 $(awk "BEGIN { printf \"%.4f\", 1 / $n }"), R@10 $(awk "BEGIN { printf \"%.4f\", 10 / $n }")"
-cat "$work/retrieval.txt" "$work/accuracy.txt"
+cat "$work/retrieval.txt"
+grep top-1 "$work/accuracy.txt"
 python3 "$here/pixel_baseline.py" "$corpus"
