@@ -10,7 +10,9 @@ printf '%-58s %10s %8s %8s  %s\n' workload measured must stretch verdict
 status=0
 for bench in "$build"/bench_*; do
     [ -f "$bench" ] && [ -x "$bench" ] || continue
-    "$bench" $([ "${bench##*/}" = bench_process ] && echo "$build") | awk -F '\t' '
+    where=()
+    [ "${bench##*/}" = bench_process ] && where=("$build")
+    "$bench" "${where[@]}" | awk -F '\t' '
         NF >= 5 { printf "%-58s %10s %8s %8s  %s\n", $1, $2, $3, $4, $5; fflush(); next }
         { print "# " $0; fflush() }' || status=1
 done
