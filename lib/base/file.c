@@ -12,8 +12,11 @@
 
 #include <vlp/base.h>
 
-/* Not a regular file: its bytes come as they come. */
-static enum vlp_status read_stream(struct vlp_map *m, int fd, const char *path,
+/* What is read of a device, which may never end (/dev/zero); pipes are read to their end. */
+#define DEVICE_LIMIT ((size_t)64 << 20)
+
+/* Not a regular file: its bytes come as they come; `limit` 0: to the end. */
+static enum vlp_status read_stream(struct vlp_map *m, int fd, const char *path, size_t limit,
                                    struct vlp_error *err)
 {
     FILE *f = fdopen(fd, "rb");
@@ -22,7 +25,7 @@ static enum vlp_status read_stream(struct vlp_map *m, int fd, const char *path,
         return vlp_fail(err, VLP_ERR_IO, "%s: %s", path, strerror(errno));
     }
     struct vlp_buf  b = {0};
-    enum vlp_status s = vlp_read_all(&b, f, 0, path, err);
+    enum vlp_status s = vlp_read_all(&b, f, limit, path, err);
     fclose(f);
     if (s != VLP_OK) {
         vlp_buf_free(&b);
@@ -42,7 +45,8 @@ enum vlp_status vlp_map_open(struct vlp_map *m, const char *path, struct vlp_err
         close(fd);
         return vlp_fail(err, VLP_ERR_IO, "%s: %s", path, strerror(why));
     }
-    if (!S_ISREG(st.st_mode)) return read_stream(m, fd, path, err);
+    if (!S_ISREG(st.st_mode))
+        return read_stream(m, fd, path, S_ISCHR(st.st_mode) ? DEVICE_LIMIT : 0, err);
     if (st.st_size == 0) {
         close(fd);
         *m = (struct vlp_map){.data = (const uint8_t *)"", .size = 0, .mapped = false};

@@ -1,4 +1,5 @@
 # What is completed is what the programs have: verbs, options, choices.
+. "$ROOT/tests/cli_helpers.sh"
 bash "$ROOT/scripts/completion.sh" "$BUILD" out || fail "completion.sh"
 complete_last() {
     local program=$1

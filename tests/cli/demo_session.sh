@@ -1,4 +1,5 @@
 # The demonstration works in any folder that has share/, twice, and leaves a page; without a model it says so.
+. "$ROOT/tests/cli_helpers.sh"
 ln -s "$ROOT/share" share
 expect 1 env VLP_MODEL=nowhere.safetensors bash "$ROOT/scripts/demo.sh" "$BUILD"
 says "no model at nowhere.safetensors"
