@@ -7,7 +7,7 @@ expect 0 vlp-embed --format tsv -o straight.tsv photos more*
 # Stopped by time: status 6 until it is done.
 n=0
 while :; do
-    vlp-embed -q --max-time 0.05 -j1 -b2 -o timed.vle photos more* 2>stderr
+    vlp-embed -q --max-time 0.005 -j1 -b2 -o timed.vle photos more* 2>stderr
     status=$?
     [ $status -eq 0 ] && break
     [ $status -eq 6 ] || fail "status $status: $(cat stderr)"
