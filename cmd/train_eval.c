@@ -7,19 +7,20 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <vlp/classify.h>
 #include <vlp/search.h>
 
 #include "train_cmd.h"
 
 struct train_eval {
-    int     n, n_texts, n_classes, n_templates; /* pictures, captions */
-    char  **path;
-    char  **caption;
-    int    *of;    /* caption -> picture */
-    int    *label; /* picture -> class, -1 none */
-    char  **class_name;
-    int     cap_pictures, cap_texts;
-    int64_t bad;
+    int               n, n_texts; /* pictures, captions */
+    char            **path;
+    char            **caption;
+    int              *of;    /* caption -> picture */
+    int              *label; /* picture -> class, -1 none */
+    struct vlp_labels classes;
+    int               cap_pictures, cap_texts;
+    int64_t           bad;
 };
 
 static struct train_options *const o = &train_options;
@@ -33,29 +34,16 @@ static char **grown(char **list, int n, int *cap)
 
 static enum vlp_status read_classes(struct train_eval *e, struct vlp_error *err)
 {
-    struct vlp_map m;
-    VLP_TRY(vlp_map_open(&m, o->classes, err));
-    const char *p = (const char *)m.data, *end = p + m.size;
-    int         cap = 0;
-    while (p < end) {
-        const char *stop = memchr(p, '\n', (size_t)(end - p));
-        if (!stop) stop = end;
-        if (stop > p) {
-            e->class_name = grown(e->class_name, e->n_classes, &cap);
-            e->class_name[e->n_classes++] = vlp_strndup(p, (size_t)(stop - p));
-        }
-        p = stop + 1;
-    }
-    vlp_map_close(&m);
-    if (e->n_classes < 2)
+    VLP_TRY(vlp_labels_read(&e->classes, o->classes, err));
+    if (e->classes.n < 2)
         return vlp_fail(err, VLP_ERR_USAGE, "%s: fewer than two classes", o->classes);
     return VLP_OK;
 }
 
 static int class_of(const struct train_eval *e, const char *label)
 {
-    for (int i = 0; label && i < e->n_classes; i++)
-        if (strcmp(e->class_name[i], label) == 0) return i;
+    for (int i = 0; label && i < e->classes.n; i++)
+        if (strcmp(e->classes.label[i].name, label) == 0) return i;
     return -1;
 }
 
@@ -123,7 +111,7 @@ void train_eval_close(struct train_eval *e)
     if (!e) return;
     free_list(e->path, e->n);
     free_list(e->caption, e->n_texts);
-    free_list(e->class_name, e->n_classes);
+    vlp_labels_free(&e->classes);
     free(e->of);
     free(e->label);
     free(e);
@@ -132,7 +120,7 @@ void train_eval_close(struct train_eval *e)
 /* ---- features ----------------------------------------------------------------------------------
  */
 
-enum { CHUNK = 64 };
+enum { CHUNK = 64, TOP = 5 };
 
 /* Pictures that can no longer be read become zero vectors: they find nothing and are not hidden. */
 static void picture_features(struct train_eval *e, struct vlp_encoder *enc, float *out)
@@ -222,61 +210,32 @@ static void retrieval(const struct train_eval *e, const struct vlp_compute *c, c
     free(truth);
 }
 
-/* Spec 6.1: unit vectors of all prompts of a class, averaged, made unit length again. */
-static enum vlp_status class_vectors(struct train_eval *e, struct vlp_encoder *enc, float *out,
-                                     struct vlp_error *err)
-{
-    static const char *const preset[] = {"a photo of a {}."};
-    const char *const       *list = o->templates.n ? o->templates.item : preset;
-    const int                n_list = o->templates.n ? o->templates.n : 1, E = enc->model.embed_dim;
-    struct vlp_arena         mem = {0};
-    char                   **prompt = vlp_calloc((size_t)n_list, sizeof *prompt);
-    float                   *row = vlp_malloc((size_t)n_list * (size_t)E * sizeof *row);
-    enum vlp_status          s = VLP_OK;
-    for (int i = 0; i < e->n_classes && s == VLP_OK; i++) {
-        const char *name = e->class_name[i];
-        float      *mean = out + (size_t)i * (size_t)E;
-        for (int k = 0; k < n_list; k++)
-            prompt[k] = vlp_template_fill(&mem, list[k], name, strlen(name), NULL);
-        s = text_features(enc, prompt, n_list, row, err);
-        memset(mean, 0, (size_t)E * sizeof *mean);
-        for (int k = 0; k < n_list; k++)
-            for (int j = 0; j < E; j++) mean[j] += row[k * E + j];
-        vlp_unit_length(mean, E);
-    }
-    free(row);
-    free(prompt);
-    vlp_arena_free(&mem);
-    return s;
-}
-
 static enum vlp_status zero_shot(struct train_eval *e, struct vlp_encoder *enc, const float *image,
                                  json_t *into, struct vlp_error *err)
 {
-    const int       E = enc->model.embed_dim, C = e->n_classes;
-    const size_t    rows = (size_t)C;
-    float          *classes = vlp_malloc(rows * (size_t)E * sizeof *classes);
-    int             seen = 0, first = 0, fifth = 0;
-    enum vlp_status s = class_vectors(e, enc, classes, err);
-    for (int i = 0; i < e->n && s == VLP_OK; i++) {
+    static const char *const preset[] = {VLP_DEFAULT_TEMPLATE};
+    const char *const       *list = o->templates.n ? o->templates.item : preset;
+    struct vlp_classifier    c;
+    struct vlp_evaluation    seen;
+    VLP_TRY(vlp_classifier_build(&c, enc, &e->classes, list, o->templates.n ? o->templates.n : 1,
+                                 NULL, err));
+    vlp_evaluation_init(&seen, c.n);
+    float *logits = vlp_malloc((size_t)c.n * sizeof *logits);
+    int   *best = vlp_malloc((size_t)c.n * sizeof *best);
+    for (int i = 0; i < e->n; i++) {
         if (e->label[i] < 0) continue;
-        const float *x = image + (size_t)i * (size_t)E;
-        const float right = vlp_dot(&enc->compute, x, classes + (size_t)e->label[i] * (size_t)E, E);
-        int         rank = 0;
-        for (int c = 0; c < C; c++) {
-            const float score = vlp_dot(&enc->compute, x, classes + (size_t)c * (size_t)E, E);
-            rank += score > right || (score == right && c < e->label[i]);
-        }
-        seen++;
-        first += rank < 1;
-        fifth += rank < 5;
+        vlp_classifier_logits(&c, &enc->compute, image + (size_t)i * (size_t)c.dim, logits);
+        vlp_evaluation_add(&seen, e->label[i], best, vlp_best_classes(logits, c.n, TOP, best));
     }
-    free(classes);
-    if (s == VLP_OK && seen > 0) {
-        put(into, "val_top1", (double)first / seen);
-        put(into, "val_top5", (double)fifth / seen);
+    if (seen.total > 0) {
+        put(into, "val_top1", (double)seen.top1 / (double)seen.total);
+        put(into, "val_top5", (double)seen.top5 / (double)seen.total);
     }
-    return s;
+    free(best);
+    free(logits);
+    vlp_evaluation_free(&seen);
+    vlp_classifier_free(&c);
+    return VLP_OK;
 }
 
 enum vlp_status train_eval_run(struct train_eval *e, struct train_run *r, json_t *into,
@@ -289,7 +248,7 @@ enum vlp_status train_eval_run(struct train_eval *e, struct train_run *r, json_t
     picture_features(e, enc, image);
     enum vlp_status s = text_features(enc, e->caption, e->n_texts, text, err);
     if (s == VLP_OK) retrieval(e, &enc->compute, image, text, (int)E, into);
-    if (s == VLP_OK && e->n_classes) s = zero_shot(e, enc, image, into, err);
+    if (s == VLP_OK && e->classes.n) s = zero_shot(e, enc, image, into, err);
     free(image);
     free(text);
     return s;
