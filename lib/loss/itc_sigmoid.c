@@ -9,26 +9,11 @@
  */
 #include "loss_internal.h"
 
-/* The same values and gradients under another shape. */
-static struct vlp_tensor *view(struct vlp_tape *t, const struct vlp_tensor *x, int rows, int cols)
-{
-    struct vlp_tensor *v = VLP_NEW(t->mem, struct vlp_tensor);
-    *v = *x;
-    v->ndim = 2;
-    v->dim[0] = rows;
-    v->dim[1] = cols;
-    return v;
-}
-
 static struct vlp_tensor *forward(struct vlp_tape *t, const struct vlp_contrast *c)
 {
-    const int          B = vlp_rows(c->image), N = vlp_rows(c->all_text);
-    struct vlp_tensor *scaled =
-        vlp_scale_exp(t, vlp_matmul_nt(t, c->image, c->all_text), c->logit_scale);
-    /* One bias for all: a column of B N rows plus one that repeats. */
-    struct vlp_tensor *shifted =
-        vlp_add(t, view(t, scaled, B * N, 1), view(t, c->logit_bias, 1, 1));
-    return vlp_sigmoid_pairs_from(t, view(t, shifted, B, N), c->first);
+    struct vlp_tensor *logits = vlp_matmul_nt(t, c->image, c->all_text); /* (B, N) */
+    logits = vlp_add(t, vlp_scale_exp(t, logits, c->logit_scale), c->logit_bias);
+    return vlp_sigmoid_pairs_from(t, logits, c->first);
 }
 
 const struct vlp_contrastive_loss vlp_loss_sigmoid = {
