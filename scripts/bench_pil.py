@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """bench_pil.py -- the yardstick of bench_image: JPEG bytes to the normalised tensor by PIL and numpy.
 
 usage: bench_pil.py PICTURE COUNT

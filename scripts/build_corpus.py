@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """build_corpus.py -- a real corpus of captioned pictures for the default model, from free packages.
 
 usage: build_corpus.py OUT [--size 96] [--cache DIR]

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """pixel_baseline.py -- the nearest training picture by pixels lends its folder and its title.
 
 usage: pixel_baseline.py CORPUS

@@ -32,4 +32,4 @@ echo "test pictures: $n, of them with a folder: $(wc -l <"$work/labelled.txt"), 
 echo "chance: top-1 $(awk "BEGIN { printf \"%.4f\", 1 / $classes }"), top-5 $(awk "BEGIN { printf \"%.4f\", 5 / $classes }"), R@1 $(awk "BEGIN { printf \"%.4f\", 1 / $n }"), R@10 $(awk "BEGIN { printf \"%.4f\", 10 / $n }")"
 cat "$work/retrieval.txt"
 grep top-1 "$work/accuracy.txt"
-python3 "$here/pixel_baseline.py" "$corpus"
+/usr/bin/python3 "$here/pixel_baseline.py" "$corpus"
