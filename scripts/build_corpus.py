@@ -5,20 +5,24 @@ usage: build_corpus.py OUT [--size 96] [--cache DIR]
 
 Fetches, with the system's own package clients, Debian's openclipart-png and openclipart-svg (pictures;
 titles, descriptions and keywords; folders as classes; public domain) and the npm packages
-emoji-datasource-google and emoji-datasource-twitter (colour emoji, names, categories). Writes
+emoji-datasource-google and emoji-datasource-twitter (colour emoji, names, categories). For training alone (added.jsonl) it
+adds drawings whose file names say what they show: Debian's tango-icon-theme (public domain) and from npm
+fluent-emoji-flat, flat-color-icons (both MIT), game-icons (CC BY 3.0) and maki (CC0). Writes
 
     OUT/pictures/*.png          RGB over white, longer side --size, centred on a square
-    OUT/{train,validation,test}.jsonl   {"image", "captions": [...], "label", "family", "source"}
+    OUT/{train,added,validation,test}.jsonl   {"image", "captions": [...], "label", "family", "source"}
     OUT/classes.txt             class names of the zero-shot task, one a line
 
 No leak between the parts: pictures are joined into families (both styles of one emoji, one subject in
 several versions, near-duplicates by a difference hash, the same title), and a family lies in one part as a
-whole, decided by a hash of its name. Needs python3 with Pillow; nothing else here does.
+whole, decided by a hash of its name. The additions never enter validation or test, nor training when their
+family is held out there. Needs python3 with Pillow and rsvg-convert; nothing else here does.
 """
 import argparse
 import collections
 import hashlib
 import html
+import io
 import json
 import pathlib
 import re
@@ -36,20 +40,43 @@ NO_CLASS = {"unsorted", "special", "logos", "buttons"}
 AT_MOST_PER_FOLDER = 400
 EMPTY_TITLE = re.compile(r"^(untitled|title|unknown|part of the|clip ?art by|.* collection\b)|\d{3,}", re.I)
 EMOJI = {"google": "emoji-datasource-google", "twitter": "emoji-datasource-twitter"}
+ICONS = ("fluent-emoji-flat", "game-icons", "flat-color-icons", "maki")
+ADDED = {"tango", *ICONS}  # train alone
+NPM = [package + "@16.0.0" for package in EMOJI.values()] + ["unicode-emoji-json@0.9.0"]
+NPM += [f"@iconify-json/{name}@{version}" for name, version in zip(ICONS, ("1.2.6", "1.2.4", "1.2.3", "1.2.5"))]
+TANGO = {"actions": "action", "apps": "application", "categories": "category", "devices": "computer device",
+         "emblems": "emblem", "emotes": "smiley", "mimetypes": "file", "places": "folder", "status": "status"}
 
 
 def fetch(cache):
     cache.mkdir(parents=True, exist_ok=True)
-    for package in ("openclipart-png", "openclipart-svg"):
+    for package in ("openclipart-png", "openclipart-svg", "tango-icon-theme"):
         if not list(cache.glob(package + "_*.deb")):
             subprocess.run(["apt-get", "download", package], cwd=cache, check=True, stdout=subprocess.DEVNULL)
         deb = sorted(cache.glob(package + "_*.deb"))[-1]
         if not (cache / package).exists():
             subprocess.run(["dpkg-deb", "-x", str(deb), str(cache / package)], check=True)
-    for package in EMOJI.values():
-        if not list(cache.glob(package + "-[0-9]*.tgz")):
-            subprocess.run(["npm", "pack", "--silent", package + "@16.0.0"], cwd=cache, check=True,
-                           stdout=subprocess.DEVNULL)
+    for package in NPM:
+        if not archive_of(cache, package.rpartition("@")[0]):
+            subprocess.run(["npm", "pack", "--silent", package], cwd=cache, check=True, stdout=subprocess.DEVNULL)
+
+
+def archive_of(cache, package):
+    """The packed npm package, or None: npm writes @a/b as a-b-VERSION.tgz."""
+    found = sorted(cache.glob(package.removeprefix("@").replace("/", "-") + "-[0-9]*.tgz"))
+    return found[-1] if found else None
+
+
+def member_of(cache, package, name):
+    with tarfile.open(archive_of(cache, package)) as tar:
+        return json.load(tar.extractfile("package/" + name))
+
+
+def drawn(svg, size):
+    """An SVG's pixels, over white: an outline in the current colour is black then."""
+    png = subprocess.run(["rsvg-convert", "-w", str(size), "-h", str(size), "--keep-aspect-ratio", "-b", "white"],
+                         input=svg, capture_output=True, check=True).stdout
+    return Image.open(io.BytesIO(png))
 
 
 def words(text):
@@ -89,7 +116,7 @@ def captions_of(title, description, keywords, folder):
             out.append(f"{title}: {', '.join(names[:4])}")
     if description and description.lower() != title.lower() and len(description) < 200:
         out.append(description)
-    out.append(f"{title or names and names[0] or folder}, {folder}")
+    out += [f"{title or names and names[0] or folder}, {folder}", folder]
     return list(dict.fromkeys(c for c in out if c))
 
 
@@ -122,8 +149,7 @@ def clipart(cache):
 
 def emoji(cache):
     for style, package in EMOJI.items():
-        archive = sorted(cache.glob(package + "-[0-9]*.tgz"))[-1]
-        with tarfile.open(archive) as tar:
+        with tarfile.open(archive_of(cache, package)) as tar:
             members = {m.name: m for m in tar.getmembers()}
             for e in json.load(tar.extractfile("package/emoji.json")):
                 path = f"package/img/{style}/64/{e['image']}"
@@ -135,13 +161,67 @@ def emoji(cache):
                 captions = list(dict.fromkeys([name, *short, f"{name}, {kind}", f"emoji of {short[0]}"]))
                 data = tar.extractfile(members[path]).read()
                 yield {
-                    "open": lambda d=data: Image.open(__import__("io").BytesIO(d)),
+                    "open": lambda d=data: Image.open(io.BytesIO(d)),
                     "name": f"emoji-{style}-{e['unified'].lower()}",
                     "captions": captions,
                     "label": None,
-                    "subject": "emoji " + re.sub(r"[^a-z]+", " ", name).strip(),
+                    "subject": emoji_subject(name),
                     "source": "emoji-" + style,
                 }
+
+
+def emoji_subject(name):
+    return "emoji " + re.sub(r"[^a-z]+", " ", name.lower()).strip()
+
+
+def tango(cache, size):
+    root = cache / "tango-icon-theme/usr/share/icons/Tango/scalable"
+    for svg in sorted(root.rglob("*.svg")):
+        if svg.is_symlink():
+            continue
+        name = words(re.sub(r"^(gnome-(mime|dev|fs)|stock|gtk|redhat|xfce|kde)-?_?|[-_.]", " ", svg.stem))
+        kind = TANGO[svg.parent.name]
+        yield {
+            "open": lambda p=svg: drawn(p.read_bytes(), size),
+            "name": f"tango-{svg.parent.name}-{svg.stem}",
+            "captions": [name, f"{name}, {kind}", f"{name} icon", f"{kind} icon"],
+            "label": None,
+            "subject": "~tango " + subject_of(name),
+            "source": "tango",
+        }
+
+
+def icons(cache, size):
+    """Sets of drawings from npm; the emoji among them belong to the families of their code points."""
+    sequence = {e["slug"].replace("_", "-"): char.replace("\ufe0f", "") for char, e in
+                member_of(cache, "unicode-emoji-json", "data-by-emoji.json").items()}
+    family = {}
+    for package in EMOJI.values():
+        for e in member_of(cache, package, "emoji.json"):
+            char = "".join(chr(int(c, 16)) for c in e["unified"].split("-")).replace("\ufe0f", "")
+            family.setdefault(char, emoji_subject(words((e["name"] or e["short_name"]))))
+    for package in ICONS:
+        everything = member_of(cache, "@iconify-json/" + package, "icons.json")
+        kinds = {name: kind for kind, names in
+                 member_of(cache, "@iconify-json/" + package, "metadata.json").get("categories", {}).items()
+                 for name in names}
+        for key, icon in everything["icons"].items():
+            if "skin-tone" in key or icon.get("hidden") or re.search(r"abstract|perspective|-\d+$", key):
+                continue
+            box = [str(icon.get(side, everything.get(side, 16))) for side in ("width", "height")]
+            svg = (f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
+                   f'viewBox="0 0 {box[0]} {box[1]}">{icon["body"]}</svg>')
+            name = words(key.replace("-", " "))
+            captions = [name, f"{name} icon"] + ([f"{name}, {kinds[key].lower()}"] if key in kinds else [])
+            yield {
+                "open": lambda d=svg: drawn(d.encode(), size),
+                "name": f"{package}-{key}",
+                "captions": captions + (["map symbol: " + name] if package == "maki" else []),
+                "label": None,
+                "subject": family.get(sequence.get(key), f"~{package} {key}") if package.startswith("fluent")
+                else f"~{package} {key}",
+                "source": package,
+            }
 
 
 def square(picture, size):
@@ -214,10 +294,10 @@ def main():
     (args.out / "pictures").mkdir(parents=True, exist_ok=True)
 
     records, families, seen = [], Families(), set()
-    for r in [*clipart(cache), *emoji(cache)]:
+    for r in [*clipart(cache), *emoji(cache), *tango(cache, args.size), *icons(cache, args.size)]:
         try:
             picture = square(r.pop("open")(), args.size)
-        except (OSError, ValueError, Image.DecompressionBombError) as e:
+        except (OSError, ValueError, subprocess.CalledProcessError, Image.DecompressionBombError) as e:
             print(f"{r['name']}: {e} (left out)")
             continue
         pixels = hashlib.sha256(picture.tobytes()).digest()
@@ -232,10 +312,16 @@ def main():
         records.append(r)
     join_near_duplicates(records, families)
 
+    core = {families.find(r["family"]) for r in records if r["source"] not in ADDED}
     parts = collections.defaultdict(list)
     for r in records:
         r["family"] = families.find(r["family"])
-        parts[part_of(r["family"])].append({k: r[k] for k in ("image", "captions", "label", "family", "source")})
+        part = part_of(r["family"])
+        if r["source"] in ADDED:
+            if part != "train" and r["family"] in core:
+                continue
+            part = "added"
+        parts[part].append({k: r[k] for k in ("image", "captions", "label", "family", "source")})
     labels = collections.Counter(r["label"] for r in parts["train"] if r["label"])
     in_test = collections.Counter(r["label"] for r in parts["test"] if r["label"])
     classes = sorted(k for k, n in labels.items() if n >= 12 and in_test[k] >= 2)

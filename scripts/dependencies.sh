@@ -9,7 +9,7 @@ build="gcc libc6-dev make pkg-config libjpeg62-turbo-dev libpng-dev libwebp-dev 
 test="check"
 lint="clang-format mandoc shellcheck"
 fuzz="clang libclang-rt-14-dev llvm-14"
-corpus="python3 python3-pil jq"
+corpus="python3 python3-pil jq librsvg2-bin"
 # An npm that came from elsewhere serves as well, and Debian's would not go in beside it.
 command -v npm >/dev/null 2>&1 || corpus="$corpus npm"
 # Several machines: the build finds MPI where it is and does without where it is not.
