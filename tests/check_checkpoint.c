@@ -385,6 +385,55 @@ START_TEST(shapes_and_tags_give_the_configuration_of_the_published_models)
 }
 END_TEST
 
+/* What training programs make of a name, and what is left beside the model. */
+static const struct {
+    const char *before, *instead_of, *put;
+    bool        beside;
+} renamed[] = {
+    {"module.", "", "", false},
+    {"_orig_mod.module.", "", "", false},
+    {"", "visual.", "visual._orig_mod.", false},
+    {"_fsdp_wrapped_module.", "resblocks.0.", "resblocks.0._fsdp_wrapped_module.", true},
+    {"net.clip.", "resblocks.0.", "resblocks.0._checkpoint_wrapped_module.", true},
+    {"model.", "", "", true},
+};
+
+START_TEST(names_are_found_under_what_training_programs_put_around_them)
+{
+    struct vlp_checkpoint         c, d;
+    struct said                   said = {0};
+    struct vlp_checkpoint_options opt = {.say = listen, .ctx = &said};
+    struct vlp_stored             t[70];
+    char                          path[4096], name[70][300];
+    open_ok(&c, GOLDEN "statedict-module/epoch_3.pt", NULL);
+    size_t n = c.n_tensors;
+    for (size_t i = 0; i < n; i++) {
+        const char *from = c.tensors[i].name, *put = renamed[_i].put;
+        const char *at = *put ? strstr(from, renamed[_i].instead_of) : NULL;
+        const int   head = at ? (int)(at - from) : 0;
+        snprintf(name[i], sizeof name[i], "%s%.*s%s%s", renamed[_i].before, head, from,
+                 at ? put : "", at ? at + strlen(renamed[_i].instead_of) : from);
+        t[i] = c.tensors[i];
+        t[i].name = name[i];
+    }
+    if (renamed[_i].beside) {
+        t[n] = t[0];
+        t[n++].name = "n_averaged";
+    }
+    rewrite(path, t, n);
+    open_ok(&d, path, &opt);
+    for (size_t i = 0; i < c.n_tensors; i++) {
+        const struct vlp_stored *same = vlp_checkpoint_find(&d, c.tensors[i].name);
+        ck_assert_msg(same && same_values(same, &c.tensors[i]), "%s", c.tensors[i].name);
+    }
+    if (renamed[_i].beside) ck_assert_ptr_nonnull(strstr(said.all.data, "n_averaged"));
+    vlp_buf_free(&said.all);
+    vlp_checkpoint_close(&d);
+    vlp_checkpoint_close(&c);
+    build_remove(path);
+}
+END_TEST
+
 START_TEST(a_part_of_another_architecture_is_refused_by_its_name)
 {
     static const char *const parts[] = {"visual.attn_pool.probe", "text.text_projection.bias",
@@ -936,6 +985,8 @@ int main(void)
     tcase_add_test(t, a_configuration_beside_a_bare_file_counts_if_it_describes_it);
     tcase_add_loop_test(t, shapes_and_tags_give_the_configuration_of_the_published_models, 0,
                         VLP_COUNT(bare));
+    tcase_add_loop_test(t, names_are_found_under_what_training_programs_put_around_them, 0,
+                        (int)VLP_COUNT(renamed));
     tcase_add_loop_test(t, a_part_of_another_architecture_is_refused_by_its_name, 0, 3);
     tcase_add_test(t, the_name_of_the_file_counts_before_that_of_its_folder);
     tcase_add_loop_test(t, config_json_with_overrides_defaults_and_faults, 0,

@@ -164,10 +164,9 @@ START_TEST(every_truncation_of_a_pickle_is_an_error)
     for (size_t n = 0; n < pickle.len; n++) {
         uint8_t *part = vlp_malloc(n + 1); /* so that a sanitizer sees the end */
         memcpy(part, pickle.data, n);
-        struct vlp_value      *root;
-        size_t                 used;
+        struct vlp_pickled     tree;
         const struct vlp_bytes in = {part, n, "test", false};
-        ck_assert_msg(vlp_pickle_run(&root, &used, &mem, &in, &err) != VLP_OK, "%zu bytes", n);
+        ck_assert_msg(vlp_pickle_run(&tree, &mem, &in, &err) != VLP_OK, "%zu bytes", n);
         free(part);
     }
 }
@@ -186,15 +185,16 @@ START_TEST(numbers_have_their_python_values)
                  {"\x8a\x01\xff.", 4, -1},
                  {"\x8a\x02\x00\x80.", 5, -32768},
                  {"\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7f.", 11, INT64_MAX},
-                 {"\x8a\x08\x00\x00\x00\x00\x00\x00\x00\x80.", 11, INT64_MIN}};
+                 {"\x8a\x08\x00\x00\x00\x00\x00\x00\x00\x80.", 11, INT64_MIN},
+                 {"I-70000\n.", 9, -70000},
+                 {"L4294967296L\n.", 14, INT64_C(4294967296)}};
     for (size_t i = 0; i < VLP_COUNT(cases); i++) {
-        struct vlp_value      *root;
-        size_t                 used;
+        struct vlp_pickled     tree;
         const struct vlp_bytes in = {(const uint8_t *)cases[i].bytes, cases[i].len, "test", false};
-        ck_assert_int_eq(vlp_pickle_run(&root, &used, &mem, &in, &err), VLP_OK);
-        ck_assert_int_eq(root->kind, VLP_VALUE_INT);
-        ck_assert_int_eq(root->i, cases[i].value);
-        ck_assert_uint_eq(used, cases[i].len);
+        ck_assert_int_eq(vlp_pickle_run(&tree, &mem, &in, &err), VLP_OK);
+        ck_assert_int_eq(tree.root->kind, VLP_VALUE_INT);
+        ck_assert_int_eq(tree.root->i, cases[i].value);
+        ck_assert_uint_eq(tree.size, cases[i].len);
     }
 }
 END_TEST
@@ -205,13 +205,113 @@ START_TEST(protocol_4_reads_like_protocol_2)
                                      "}\x94(\x8c\x01"
                                      "a\x94K\x07\x8c\x01"
                                      "bh\x01u.";
-    struct vlp_value      *root;
-    size_t                 used;
+    struct vlp_pickled     tree;
     const struct vlp_bytes in = {(const uint8_t *)bytes, sizeof bytes - 1, "test", false};
-    ck_assert_msg(vlp_pickle_run(&root, &used, &mem, &in, &err) == VLP_OK, "%s", err.text);
-    ck_assert_int_eq(vlp_value_get(root, "a")->i, 7);
-    ck_assert_str_eq(vlp_value_get(root, "b")->text.s, "a");
-    ck_assert_ptr_null(vlp_value_get(root, "c"));
+    ck_assert_msg(vlp_pickle_run(&tree, &mem, &in, &err) == VLP_OK, "%s", err.text);
+    ck_assert_int_eq(vlp_value_get(tree.root, "a")->i, 7);
+    ck_assert_str_eq(vlp_value_get(tree.root, "b")->text.s, "a");
+    ck_assert_ptr_null(vlp_value_get(tree.root, "c"));
+}
+END_TEST
+
+START_TEST(protocol_1_writes_truths_as_lines)
+{
+    static const char      bytes[] = "}(X\x01\0\0\0aI01\nX\x01\0\0\0bI00\nu.";
+    struct vlp_pickled     tree;
+    const struct vlp_bytes in = {(const uint8_t *)bytes, sizeof bytes - 1, "test", false};
+    ck_assert_msg(vlp_pickle_run(&tree, &mem, &in, &err) == VLP_OK, "%s", err.text);
+    ck_assert_int_eq(vlp_value_get(tree.root, "a")->kind, VLP_VALUE_BOOL);
+    ck_assert_int_eq(vlp_value_get(tree.root, "a")->i, 1);
+    ck_assert_int_eq(vlp_value_get(tree.root, "b")->i, 0);
+}
+END_TEST
+
+/* A tensor subclass (_rebuild_from_type_v2) of the twelve floats. */
+static void add_subclass(const char *name, const char *inner)
+{
+    static const int64_t size[] = {12}, stride[] = {1};
+    build_text(&pickle, name);
+    build_global(&pickle, "torch._tensor", "_rebuild_from_type_v2");
+    build_raw(&pickle, "(");
+    build_global(&pickle, "torch._utils", inner);
+    build_global(&pickle, "torch.nn.parameter", "Parameter");
+    build_raw(&pickle, "(");
+    build_tensor(&pickle, "FloatStorage", "0", 12, 0, 1, size, stride);
+    build_raw(&pickle, "\x89");
+    build_ordered_dict(&pickle);
+    build_raw(&pickle, "t}tR");
+}
+
+START_TEST(a_tensor_of_a_class_of_its_own_is_the_plain_one)
+{
+    enum vlp_torch_kind kind;
+    build_raw(&pickle, "}(");
+    add_subclass("w", "_rebuild_parameter");
+    build_raw(&pickle, "u.");
+    ck_assert_msg(parse(&kind, false) == VLP_OK, "%s", err.text);
+    ck_assert_uint_eq(list.n, 1);
+    ck_assert_float_eq(floats("w")[11], 11.0f);
+}
+END_TEST
+
+START_TEST(numbers_that_no_weight_has_are_passed_over)
+{
+    static const int64_t size[] = {12, 1, 1, 1, 1, 1}, stride[] = {1, 1, 1, 1, 1, 1};
+    enum vlp_torch_kind  kind;
+    build_raw(&pickle, "}(");
+    build_text(&pickle, "complex");
+    build_tensor(&pickle, "ComplexFloatStorage", "7", 3, 0, 1, size, stride);
+    build_text(&pickle, "six dimensions");
+    build_tensor(&pickle, "FloatStorage", "0", 12, 0, 6, size, stride);
+    add_view("w", 0, 1, (int64_t[]){12}, (int64_t[]){1});
+    build_raw(&pickle, "u.");
+    ck_assert_msg(parse(&kind, false) == VLP_OK, "%s", err.text);
+    ck_assert_uint_eq(list.n, 1);
+    ck_assert_float_eq(floats("w")[3], 3.0f);
+}
+END_TEST
+
+/* The container of before PyTorch 1.6, as pickle protocol 2 or, with its frames, 4 writes it. */
+static void build_legacy(struct vlp_buf *b, bool framed, const struct vlp_buf *tree)
+{
+    static const char magic[] = "\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
+    static const char frame[] = "\x95\x0d\0\0\0\0\0\0\0";
+    vlp_buf_add(b, framed ? "\x80\x04" : "\x80\x02", 2);
+    if (framed) vlp_buf_add(b, frame, sizeof frame - 1);
+    vlp_buf_add(b, magic, sizeof magic - 1);
+    build_raw(b, "\x80\x02M\xe9\x03.\x80\x02}");
+    build_text(b, "little_endian");
+    build_raw(b, "\x88s.");
+    vlp_buf_add(b, tree->data, tree->len);
+    build_raw(b, "\x80\x02](");
+    build_text(b, "9");
+    build_text(b, "0");
+    build_raw(b, "e.");
+    const uint64_t one = 1, twelve = 12;
+    vlp_buf_add(b, &one, 8); /* storage "9": a double */
+    vlp_buf_add(b, &values, 8);
+    vlp_buf_add(b, &twelve, 8);
+    vlp_buf_add(b, values, sizeof values);
+}
+
+START_TEST(the_old_container_is_read_in_every_protocol)
+{
+    static const int64_t size[] = {1, 1, 1, 1, 1, 1}, stride[] = {1, 1, 1, 1, 1, 1};
+    struct vlp_buf       b = {0};
+    build_raw(&pickle, "}(");
+    build_text(&pickle, "not a weight, but it says how long the first storage is");
+    build_tensor(&pickle, "DoubleStorage", "9", 1, 0, 6, size, stride);
+    add_view("w", 0, 1, (int64_t[]){12}, (int64_t[]){1});
+    build_raw(&pickle, "u.");
+    build_legacy(&b, _i == 1, &pickle);
+    const struct vlp_bytes file = {(const uint8_t *)b.data, b.len, "test.pt", false};
+    ck_assert(vlp_torch_is_legacy(&file));
+    ck_assert_msg(vlp_torch_legacy_parse(&list, &mem, &file, &err) == VLP_OK, "%s", err.text);
+    ck_assert_uint_eq(list.n, 1);
+    float last;
+    memcpy(&last, (const uint8_t *)list.item[0].data + 44, sizeof last);
+    ck_assert_float_eq(last, 11.0f);
+    vlp_buf_free(&b);
 }
 END_TEST
 
@@ -227,6 +327,10 @@ int main(void)
     tcase_add_test(t, every_truncation_of_a_pickle_is_an_error);
     tcase_add_test(t, numbers_have_their_python_values);
     tcase_add_test(t, protocol_4_reads_like_protocol_2);
+    tcase_add_test(t, protocol_1_writes_truths_as_lines);
+    tcase_add_test(t, a_tensor_of_a_class_of_its_own_is_the_plain_one);
+    tcase_add_test(t, numbers_that_no_weight_has_are_passed_over);
+    tcase_add_loop_test(t, the_old_container_is_read_in_every_protocol, 0, 2);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

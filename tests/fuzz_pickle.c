@@ -21,12 +21,12 @@ static enum vlp_status find_storage(void *ctx, const char *key, const uint8_t **
 static enum vlp_status parse_bare(struct vlp_stored_list *list, struct vlp_arena *mem,
                                   const struct vlp_bytes *file, struct vlp_error *err)
 {
-    struct vlp_value   *root = NULL;
-    size_t              used = 0;
+    struct vlp_pickled  tree;
     enum vlp_torch_kind kind;
-    VLP_TRY(vlp_pickle_run(&root, &used, mem, file, err));
-    struct vlp_bytes rest = {file->data + used, file->size - used, "rest", false};
-    return vlp_torch_collect(list, &kind, mem, root, used, file, find_storage, &rest, err);
+    VLP_TRY(vlp_pickle_run(&tree, mem, file, err));
+    struct vlp_bytes rest = {file->data + tree.size, file->size - tree.size, "rest", false};
+    return vlp_torch_collect(list, &kind, mem, tree.root, tree.size, file, find_storage, &rest,
+                             err);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

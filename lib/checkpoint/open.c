@@ -45,40 +45,113 @@ void vlp_checkpoint_add(struct vlp_checkpoint *c, const struct vlp_stored *t)
 
 /* ---- names ----------------------------------------------------------------------------------- */
 
-/* What training wrappers put before every name. */
-static const char *const wrappers[] = {"module.", "_orig_mod.", "model.", "clip."};
+/* What wrappers (several GPUs, compilation, recomputation) leave in names, at any depth. */
+static const char *const wrappers[] = {"module", "_orig_mod", "_fsdp_wrapped_module",
+                                       "_checkpoint_wrapped_module"};
 
-static bool all_start_with(const struct vlp_stored_list *l, const char *prefix)
+static bool is_wrapper(const char *part, size_t len)
 {
-    for (size_t i = 0; i < l->n; i++)
-        if (strncmp(l->item[i].name, prefix, strlen(prefix)) != 0) return false;
-    return l->n > 0;
+    for (size_t i = 0; i < VLP_COUNT(wrappers); i++)
+        if (strlen(wrappers[i]) == len && memcmp(wrappers[i], part, len) == 0) return true;
+    return false;
 }
 
-static void strip_wrappers(struct vlp_stored_list *l)
+/* "module.visual._orig_mod.proj" -> "visual.proj"; the last part always stays. */
+static const char *without_wrappers(struct vlp_arena *mem, const char *name)
 {
-    for (size_t w = 0; w < VLP_COUNT(wrappers); w++) {
-        if (!all_start_with(l, wrappers[w])) continue;
-        for (size_t i = 0; i < l->n; i++) l->item[i].name += strlen(wrappers[w]);
-        w = SIZE_MAX; /* another may be underneath: start again */
+    char       *out = NULL;
+    size_t      n = 0;
+    const char *p = name, *dot;
+    for (; (dot = strchr(p, '.')); p = dot + 1) {
+        const size_t len = (size_t)(dot - p);
+        if (is_wrapper(p, len)) {
+            if (!out) {
+                out = vlp_arena_strdup(mem, name);
+                n = (size_t)(p - name);
+            }
+        } else if (out) {
+            memcpy(out + n, p, len + 1);
+            n += len + 1;
+        }
     }
-    vlp_stored_sort(l->item, l->n);
+    if (!out) return name;
+    memcpy(out + n, p, strlen(p) + 1);
+    return out;
 }
 
-static bool has_all(const struct vlp_origin *s, const char *const *names)
+/* Are all names of the layout there behind the `len` bytes that `name` begins with? */
+static bool has_all(const struct vlp_origin *s, const char *const *names, const char *name,
+                    size_t len)
 {
-    for (; *names; names++)
-        if (!vlp_origin_find(s, *names)) return false;
+    char full[1024];
+    for (; *names; names++) {
+        if (snprintf(full, sizeof full, "%.*s%s", (int)len, name, *names) >= (int)sizeof full ||
+            !vlp_origin_find(s, full))
+            return false;
+    }
     return true;
 }
 
-static const struct vlp_foreign_layout *find_layout(const struct vlp_opening *o)
+/* Where the model stands among the tensors: what all its names begin with, "" for the most part. */
+struct place {
+    const struct vlp_foreign_layout *layout;
+    const char                      *prefix; /* not ended: `len` bytes */
+    size_t                           len;
+    int                              n; /* models that are there */
+};
+
+static void look_for(struct place *best, const struct vlp_origin *s,
+                     const struct vlp_foreign_layout *layout)
 {
-    const char *family = o->opt ? o->opt->family : NULL;
+    const char  *last = layout->has[0];
+    const size_t m = strlen(last);
+    for (size_t i = 0; i < s->list.n; i++) {
+        const char  *name = s->list.item[i].name;
+        const size_t n = strlen(name), len = n - m;
+        if (n < m || strcmp(name + len, last) != 0 || (len && name[len - 1] != '.')) continue;
+        if (!has_all(s, layout->has, name, len)) continue;
+        if (!best->n++ || len < best->len) {
+            best->layout = layout;
+            best->prefix = name;
+            best->len = len;
+        }
+    }
+}
+
+static struct place find_model(const struct vlp_opening *o)
+{
+    struct place best = {0};
+    const char  *family = o->opt ? o->opt->family : NULL;
     for (const struct vlp_foreign_layout *const *l = vlp_foreign_layouts; *l; l++)
-        if ((!family || strcmp((*l)->family, family) == 0) && has_all(o->source, (*l)->has))
-            return *l;
-    return NULL;
+        if (!family || strcmp((*l)->family, family) == 0) look_for(&best, o->source, *l);
+    return best;
+}
+
+/* Leave the model's tensors, without its prefix. */
+static void take_out(const struct vlp_opening *o, const struct place *p)
+{
+    struct vlp_stored_list *l = &o->source->list;
+    struct vlp_buf          names = {0};
+    size_t                  n = 0, kept = 0;
+    if (!p->len) return;
+    const char *prefix = vlp_arena_strndup(&o->out->mem, p->prefix, p->len);
+    for (size_t i = 0; i < l->n; i++) {
+        if (strncmp(l->item[i].name, prefix, p->len) != 0) {
+            vlp_name_list_add(&names, &n, l->item[i].name);
+            continue;
+        }
+        l->item[kept] = l->item[i];
+        l->item[kept++].name += p->len;
+    }
+    l->n = kept;
+    vlp_stored_sort(l->item, l->n);
+    if (p->n > 1)
+        vlp_opening_say(o, "%s: %d models are in it; taking the one named '%.100s'",
+                        o->source->file, p->n, prefix);
+    if (n)
+        vlp_opening_say(o, "%s: %zu tensors that are not part of '%.100s' are passed over: %s",
+                        o->source->file, n, prefix, names.data);
+    vlp_buf_free(&names);
 }
 
 static enum vlp_status name_what_it_is_not(const struct vlp_opening *o)
@@ -173,10 +246,15 @@ static void say_extras(const struct vlp_opening *o)
 
 static enum vlp_status open_foreign(struct vlp_opening *o)
 {
-    struct vlp_checkpoint *c = o->out;
-    strip_wrappers(&o->source->list);
-    const struct vlp_foreign_layout *layout = find_layout(o);
+    struct vlp_checkpoint  *c = o->out;
+    struct vlp_stored_list *list = &o->source->list;
+    for (size_t i = 0; i < list->n; i++)
+        list->item[i].name = without_wrappers(&c->mem, list->item[i].name);
+    vlp_stored_sort(list->item, list->n);
+    const struct place               place = find_model(o);
+    const struct vlp_foreign_layout *layout = place.layout;
     if (!layout) return name_what_it_is_not(o);
+    take_out(o, &place);
 
     struct vlp_stored_list canonical = {0};
     enum vlp_status        s = vlp_map_names(&canonical, &c->mem, &o->source->list, layout->rules,

@@ -1,9 +1,10 @@
 /*
- * pickle.c -- the machine: opcodes of pickle protocols 2 to 5 that weights are written with.
+ * pickle.c -- the machine: opcodes of pickle protocols 1 to 5 that weights are written with.
  *
  * One table row per opcode: what its argument looks like and which function acts. An opcode that is
  * not in the table ends the reading.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,6 +27,8 @@ struct machine {
     size_t             memo_cap, memo_next;
     bool               stopped;
     struct vlp_error  *err;
+
+    const struct vlp_storage *storages;
 };
 
 static struct vlp_value none = {.kind = VLP_VALUE_NONE};
@@ -105,6 +108,14 @@ static enum vlp_status op_mark(struct machine *m, uint64_t arg, const uint8_t *t
     return VLP_OK;
 }
 
+static enum vlp_status op_dup(struct machine *m, uint64_t arg, const uint8_t *text)
+{
+    (void)arg, (void)text;
+    if (!has(m, 1)) return bad(m, "the stack is empty");
+    push(m, m->stack[m->n - 1]);
+    return VLP_OK;
+}
+
 static enum vlp_status op_pop(struct machine *m, uint64_t arg, const uint8_t *text)
 {
     (void)arg, (void)text;
@@ -153,6 +164,30 @@ static enum vlp_status op_signed(struct machine *m, uint64_t arg, const uint8_t 
 {
     (void)text;
     push_new(m, VLP_VALUE_INT)->i = (int32_t)(uint32_t)arg;
+    return VLP_OK;
+}
+
+/* A line of digits, as protocol 1 writes truths (I01) and what is longer than 32 bits (123L). */
+static enum vlp_status op_line(struct machine *m, uint64_t arg, const uint8_t *text)
+{
+    (void)arg, (void)text;
+    char           line[32];
+    const uint8_t *stop = memchr(m->p, '\n', (size_t)(m->end - m->p));
+    if (!stop) return bad(m, "truncated");
+    const size_t n = (size_t)(stop - m->p);
+    if (n >= sizeof line) return bad(m, "a number is too long");
+    memcpy(line, m->p, n);
+    line[n] = '\0';
+    m->p = stop + 1;
+    if (strcmp(line, "00") == 0 || strcmp(line, "01") == 0) {
+        push(m, &truths[line[1] - '0']);
+        return VLP_OK;
+    }
+    char *rest;
+    errno = 0;
+    const long long v = strtoll(line, &rest, 10);
+    if (rest == line || errno || (*rest && strcmp(rest, "L") != 0)) return bad(m, "no number");
+    push_new(m, VLP_VALUE_INT)->i = v;
     return VLP_OK;
 }
 
@@ -250,6 +285,23 @@ static enum vlp_status op_dict(struct machine *m, uint64_t arg, const uint8_t *t
 {
     (void)arg, (void)text;
     return push_seq(m, VLP_VALUE_DICT, 0);
+}
+
+static enum vlp_status op_list_of(struct machine *m, uint64_t arg, const uint8_t *text)
+{
+    (void)arg, (void)text;
+    size_t count = 0;
+    VLP_TRY(above_mark(m, &count));
+    return push_seq(m, VLP_VALUE_LIST, count);
+}
+
+static enum vlp_status op_dict_of(struct machine *m, uint64_t arg, const uint8_t *text)
+{
+    (void)arg, (void)text;
+    size_t count = 0;
+    VLP_TRY(above_mark(m, &count));
+    if (count % 2) return bad(m, "a key without a value");
+    return push_seq(m, VLP_VALUE_DICT, count);
 }
 
 static enum vlp_status op_opaque(struct machine *m, uint64_t arg, const uint8_t *text)
@@ -417,6 +469,21 @@ static enum vlp_status op_newobj(struct machine *m, uint64_t arg, const uint8_t 
     return op_reduce(m, arg, text);
 }
 
+/* class, args tuple, keywords -> instance: never a module. */
+static enum vlp_status op_newobj_ex(struct machine *m, uint64_t arg, const uint8_t *text)
+{
+    if (!has(m, 3)) return bad(m, "the stack is empty");
+    m->n--;
+    return op_newobj(m, arg, text);
+}
+
+/* What stands above the mark becomes a set, which holds nothing of interest. */
+static enum vlp_status op_frozenset(struct machine *m, uint64_t arg, const uint8_t *text)
+{
+    VLP_TRY(op_pop_mark(m, arg, text));
+    return op_opaque(m, 0, NULL);
+}
+
 /* instance, state -> instance. Only a module's state is of interest. */
 static enum vlp_status op_build(struct machine *m, uint64_t arg, const uint8_t *text)
 {
@@ -438,6 +505,10 @@ static enum vlp_status op_persid(struct machine *m, uint64_t arg, const uint8_t 
     if (!has(m, 1)) return bad(m, "the stack is empty");
     struct vlp_value *out = NULL;
     VLP_TRY(vlp_pickle_storage(&out, m->mem, m->stack[--m->n], m->file, m->err));
+    if (out->kind == VLP_VALUE_STORAGE) {
+        out->storage->before = m->storages;
+        m->storages = out->storage;
+    }
     push(m, out);
     return VLP_OK;
 }
@@ -471,6 +542,7 @@ static const struct opcode {
     ['.'] = {ARG_NONE, op_stop},          /* STOP */
     ['('] = {ARG_NONE, op_mark},          /* MARK */
     ['0'] = {ARG_NONE, op_pop},           /* POP */
+    ['2'] = {ARG_NONE, op_dup},           /* DUP */
     ['1'] = {ARG_NONE, op_pop_mark},      /* POP_MARK */
     ['N'] = {ARG_NONE, op_none},          /* NONE */
     [0x88] = {ARG_NONE, op_true},         /* NEWTRUE */
@@ -480,6 +552,8 @@ static const struct opcode {
     ['J'] = {ARG_U32, op_signed},         /* BININT */
     [0x8a] = {ARG_TEXT8, op_long},        /* LONG1 */
     [0x8b] = {ARG_TEXT32, op_long},       /* LONG4 */
+    ['I'] = {ARG_NONE, op_line},          /* INT */
+    ['L'] = {ARG_NONE, op_line},          /* LONG */
     ['G'] = {ARG_U64, op_float},          /* BINFLOAT */
     ['X'] = {ARG_TEXT32, op_text},        /* BINUNICODE */
     [0x8c] = {ARG_TEXT8, op_text},        /* SHORT_BINUNICODE */
@@ -489,19 +563,23 @@ static const struct opcode {
     ['C'] = {ARG_TEXT8, op_text},         /* SHORT_BINBYTES */
     ['B'] = {ARG_TEXT32, op_text},        /* BINBYTES */
     [0x8e] = {ARG_TEXT64, op_text},       /* BINBYTES8 */
+    [0x96] = {ARG_TEXT64, op_text},       /* BYTEARRAY8 */
     [')'] = {ARG_NONE, op_tuple0},        /* EMPTY_TUPLE */
     ['t'] = {ARG_NONE, op_tuple},         /* TUPLE */
     [0x85] = {ARG_NONE, op_tuple1},       /* TUPLE1 */
     [0x86] = {ARG_NONE, op_tuple2},       /* TUPLE2 */
     [0x87] = {ARG_NONE, op_tuple3},       /* TUPLE3 */
     [']'] = {ARG_NONE, op_list},          /* EMPTY_LIST */
+    ['l'] = {ARG_NONE, op_list_of},       /* LIST */
     ['a'] = {ARG_NONE, op_append},        /* APPEND */
     ['e'] = {ARG_NONE, op_appends},       /* APPENDS */
     ['}'] = {ARG_NONE, op_dict},          /* EMPTY_DICT */
+    ['d'] = {ARG_NONE, op_dict_of},       /* DICT */
     ['s'] = {ARG_NONE, op_setitem},       /* SETITEM */
     ['u'] = {ARG_NONE, op_setitems},      /* SETITEMS */
     [0x8f] = {ARG_NONE, op_opaque},       /* EMPTY_SET */
     [0x90] = {ARG_NONE, op_appends},      /* ADDITEMS, to an opaque set */
+    [0x91] = {ARG_NONE, op_frozenset},    /* FROZENSET */
     ['q'] = {ARG_U8, op_put},             /* BINPUT */
     ['r'] = {ARG_U32, op_put},            /* LONG_BINPUT */
     [0x94] = {ARG_NONE, op_memoize},      /* MEMOIZE */
@@ -511,6 +589,7 @@ static const struct opcode {
     [0x93] = {ARG_NONE, op_stack_global}, /* STACK_GLOBAL */
     ['R'] = {ARG_NONE, op_reduce},        /* REDUCE */
     [0x81] = {ARG_NONE, op_newobj},       /* NEWOBJ */
+    [0x92] = {ARG_NONE, op_newobj_ex},    /* NEWOBJ_EX */
     ['b'] = {ARG_NONE, op_build},         /* BUILD */
     ['Q'] = {ARG_NONE, op_persid},        /* BINPERSID */
 };
@@ -541,7 +620,7 @@ static enum vlp_status step(struct machine *m)
     return VLP_OK;
 }
 
-enum vlp_status vlp_pickle_run(struct vlp_value **root, size_t *used, struct vlp_arena *mem,
+enum vlp_status vlp_pickle_run(struct vlp_pickled *out, struct vlp_arena *mem,
                                const struct vlp_bytes *in, struct vlp_error *err)
 {
     const size_t    size = in->size < MAX_PICKLE ? in->size : MAX_PICKLE;
@@ -554,10 +633,7 @@ enum vlp_status vlp_pickle_run(struct vlp_value **root, size_t *used, struct vlp
                          .err = err};
     enum vlp_status s = VLP_OK;
     while (s == VLP_OK && !m.stopped) s = step(&m);
-    if (s == VLP_OK) {
-        *root = m.stack[0];
-        *used = (size_t)(m.p - m.start);
-    }
+    if (s == VLP_OK) *out = (struct vlp_pickled){m.stack[0], (size_t)(m.p - m.start), m.storages};
     free(m.stack);
     free(m.mark);
     free(m.memo);

@@ -35,6 +35,7 @@ enum vlp_global_role {
     VLP_GLOBAL_TENSOR,    /* call: (storage, offset, size, stride, ...) */
     VLP_GLOBAL_TENSOR_V3, /* the same, and the dtype in place 6 */
     VLP_GLOBAL_FIRST,     /* call: its first argument */
+    VLP_GLOBAL_CALL,      /* call: (function, class, arguments, ...), that function of those */
     VLP_GLOBAL_INERT      /* call or new: opaque */
 };
 struct vlp_global {
@@ -51,6 +52,8 @@ struct vlp_storage {
     bool           untyped; /* `numel` counts bytes, the tensor brings the dtype */
     enum vlp_dtype dtype;
     int64_t        numel, view_offset; /* elements */
+
+    const struct vlp_storage *before; /* the one that the same pickle named before */
 };
 struct vlp_view {
     const struct vlp_storage *storage;
@@ -77,12 +80,17 @@ struct vlp_value {
     };
 };
 
+struct vlp_pickled {
+    struct vlp_value         *root;
+    size_t                    size;     /* bytes that were read */
+    const struct vlp_storage *storages; /* all that it names, the last one first */
+};
 /*
- * Run one pickle at the start of `in`; *used is its length. Values live in `mem`.
+ * Run one pickle at the start of `in`. Values live in `mem`.
  * VLP_ERR_FORMAT   damaged, or asks for a global that is not allowed, or calls what cannot be
  * called VLP_ERR_LIMIT    longer, or wanting more memory, than weights need
  */
-enum vlp_status vlp_pickle_run(struct vlp_value **root, size_t *used, struct vlp_arena *mem,
+enum vlp_status vlp_pickle_run(struct vlp_pickled *out, struct vlp_arena *mem,
                                const struct vlp_bytes *in, struct vlp_error *err);
 /* In a dict or object; NULL when it is not there. */
 struct vlp_value *vlp_value_get(const struct vlp_value *dict, const char *key);
@@ -91,7 +99,7 @@ struct vlp_value *vlp_value_get(const struct vlp_value *dict, const char *key);
 enum vlp_status vlp_pickle_call(struct vlp_value **out, struct vlp_arena *mem,
                                 const struct vlp_global *g, const struct vlp_value *args,
                                 const char *file, struct vlp_error *err);
-/* ('storage', class, key, device, count[, view]) -> storage. */
+/* ('storage', class, key, device, count[, view]) -> storage; opaque where its class is. */
 enum vlp_status vlp_pickle_storage(struct vlp_value **out, struct vlp_arena *mem,
                                    const struct vlp_value *id, const char *file,
                                    struct vlp_error *err);

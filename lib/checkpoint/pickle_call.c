@@ -35,6 +35,11 @@ enum vlp_status vlp_pickle_storage(struct vlp_value **out, struct vlp_arena *mem
                                    struct vlp_error *err)
 {
     struct vlp_value *const *a = id->seq.item;
+    if (id->kind == VLP_VALUE_TUPLE && id->seq.n >= 2 && a[1]->kind == VLP_VALUE_GLOBAL &&
+        a[1]->global->role == VLP_GLOBAL_INERT) {
+        *out = value(mem, VLP_VALUE_OPAQUE);
+        return VLP_OK;
+    }
     if (id->kind != VLP_VALUE_TUPLE || id->seq.n < 5 || !is_text(a[0]) ||
         strcmp(a[0]->text.s, "storage") != 0 || a[1]->kind != VLP_VALUE_GLOBAL ||
         a[1]->global->role != VLP_GLOBAL_STORAGE || !is_text(a[2]) || a[4]->kind != VLP_VALUE_INT ||
@@ -68,13 +73,25 @@ static bool is_seq(const struct vlp_value *v)
     return v->kind == VLP_VALUE_TUPLE || v->kind == VLP_VALUE_LIST;
 }
 
+/* Numbers that weights cannot be: complex, quantised, of eight-bit floats. */
+static bool is_opaque(const struct vlp_value *v)
+{
+    return v->kind == VLP_VALUE_OPAQUE ||
+           (v->kind == VLP_VALUE_GLOBAL && v->global->role == VLP_GLOBAL_INERT);
+}
+
 /* (storage, offset, size, stride, ...); tensors of more dimensions than we have are opaque. */
 static enum vlp_status rebuild_tensor(struct vlp_value **out, struct vlp_arena *mem,
                                       const struct vlp_global *g, const struct vlp_value *args,
                                       const char *file, struct vlp_error *err)
 {
     struct vlp_value *const *a = args->seq.item;
-    const size_t             least = g->role == VLP_GLOBAL_TENSOR_V3 ? 7 : 4;
+    const bool               v3 = g->role == VLP_GLOBAL_TENSOR_V3;
+    const size_t             least = v3 ? 7 : 4;
+    if (args->seq.n >= least && (is_opaque(a[0]) || (v3 && is_opaque(a[6])))) {
+        *out = value(mem, VLP_VALUE_OPAQUE);
+        return VLP_OK;
+    }
     if (args->seq.n < least || a[0]->kind != VLP_VALUE_STORAGE || a[1]->kind != VLP_VALUE_INT ||
         a[1]->i < 0 || !is_seq(a[2]) || !is_seq(a[3]) || a[2]->seq.n != a[3]->seq.n)
         return vlp_fail(err, VLP_ERR_FORMAT, "%s: pickle: damaged arguments of '%s'", file,
@@ -88,7 +105,7 @@ static enum vlp_status rebuild_tensor(struct vlp_value **out, struct vlp_arena *
                            .dtype = a[0]->storage->dtype,
                            .ndim = (int)a[2]->seq.n,
                            .offset = a[1]->i};
-    if (g->role == VLP_GLOBAL_TENSOR_V3) {
+    if (v3) {
         if (a[6]->kind != VLP_VALUE_GLOBAL || a[6]->global->role != VLP_GLOBAL_DTYPE)
             return vlp_fail(err, VLP_ERR_FORMAT, "%s: pickle: damaged arguments of '%s'", file,
                             g->name);
@@ -102,6 +119,19 @@ static enum vlp_status rebuild_tensor(struct vlp_value **out, struct vlp_arena *
     return VLP_OK;
 }
 
+/* A tensor of a class of its own: rebuilt as the plain one, by one of the other rows. */
+static enum vlp_status call_inner(struct vlp_value **out, struct vlp_arena *mem,
+                                  const struct vlp_global *g, const struct vlp_value *args,
+                                  const char *file, struct vlp_error *err)
+{
+    struct vlp_value *const *a = args->seq.item;
+    if (args->seq.n < 3 || a[0]->kind != VLP_VALUE_GLOBAL ||
+        a[0]->global->role == VLP_GLOBAL_CALL || a[2]->kind != VLP_VALUE_TUPLE)
+        return vlp_fail(err, VLP_ERR_FORMAT, "%s: pickle: damaged arguments of '%s'", file,
+                        g->name);
+    return vlp_pickle_call(out, mem, a[0]->global, a[2], file, err);
+}
+
 enum vlp_status vlp_pickle_call(struct vlp_value **out, struct vlp_arena *mem,
                                 const struct vlp_global *g, const struct vlp_value *args,
                                 const char *file, struct vlp_error *err)
@@ -112,6 +142,7 @@ enum vlp_status vlp_pickle_call(struct vlp_value **out, struct vlp_arena *mem,
     case VLP_GLOBAL_INERT: *out = value(mem, VLP_VALUE_OPAQUE); return VLP_OK;
     case VLP_GLOBAL_TENSOR:
     case VLP_GLOBAL_TENSOR_V3: return rebuild_tensor(out, mem, g, args, file, err);
+    case VLP_GLOBAL_CALL: return call_inner(out, mem, g, args, file, err);
     case VLP_GLOBAL_FIRST:
         if (args->seq.n == 0) break;
         *out = args->seq.item[0];

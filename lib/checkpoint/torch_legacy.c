@@ -13,12 +13,14 @@
 /* LONG1 of ten bytes: 0x1950a86a20f9469cfc6c, little-endian. */
 static const uint8_t magic[] = {0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46,
                                 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19};
-enum { PROTOCOL = 1001, MAGIC_AT = 2 };
+enum { PROTOCOL = 1001, MAGIC_AT = 2, FRAME = 0x95, FRAME_SIZE = 9 };
 
+/* From pickle protocol 4 on, a frame stands around the number. */
 bool vlp_torch_is_legacy(const struct vlp_bytes *file)
 {
-    return file->size >= MAGIC_AT + sizeof magic && file->data[0] == 0x80 &&
-           memcmp(file->data + MAGIC_AT, magic, sizeof magic) == 0;
+    if (file->size < MAGIC_AT + FRAME_SIZE + sizeof magic || file->data[0] != 0x80) return false;
+    const size_t at = MAGIC_AT + (file->data[MAGIC_AT] == FRAME ? FRAME_SIZE : 0);
+    return memcmp(file->data + at, magic, sizeof magic) == 0;
 }
 
 struct slot {
@@ -61,21 +63,12 @@ static enum vlp_status find_storage(void *ctx, const char *key, const uint8_t **
     return VLP_OK;
 }
 
-/*
- * The raw storages know their number of elements but not the type, which only the tensors know:
- * learn it from the tree. Visits are bounded as the tree may refer to itself.
- */
-static void learn_types(struct slots *s, const struct vlp_value *v, size_t *visits, int depth)
+/* The raw storages know their number of elements but not the type, which only the tree says. */
+static void learn_types(struct slots *s, const struct vlp_storage *named)
 {
-    if (v->kind == VLP_VALUE_TENSOR) {
-        struct slot *slot = find_slot(s, v->tensor->storage->key);
-        if (slot && !v->tensor->storage->untyped) slot->dtype = v->tensor->storage->dtype;
-        return;
-    }
-    if (v->kind < VLP_VALUE_TUPLE || v->kind > VLP_VALUE_OBJECT || depth > 32) return;
-    for (size_t i = 0; i<v->seq.n && * visits> 0; i++) {
-        --*visits;
-        learn_types(s, v->seq.item[i], visits, depth + 1);
+    for (; named; named = named->before) {
+        struct slot *slot = find_slot(s, named->key);
+        if (slot) slot->dtype = named->dtype; /* bytes, where it is untyped */
     }
 }
 
@@ -133,40 +126,37 @@ static enum vlp_status place_storages(struct slots *s, const struct vlp_value *k
 }
 
 /* The next pickle; *at moves behind it. */
-static enum vlp_status next(struct vlp_value **v, size_t *at, struct vlp_arena *mem,
+static enum vlp_status next(struct vlp_pickled *v, size_t *at, struct vlp_arena *mem,
                             const struct vlp_bytes *file, struct vlp_error *err)
 {
     const struct vlp_bytes rest = {file->data + *at, file->size - *at, file->name, false};
-    size_t                 used = 0;
-    VLP_TRY(vlp_pickle_run(v, &used, mem, &rest, err));
-    *at += used;
+    VLP_TRY(vlp_pickle_run(v, mem, &rest, err));
+    *at += v->size;
     return VLP_OK;
 }
 
 enum vlp_status vlp_torch_legacy_parse(struct vlp_stored_list *list, struct vlp_arena *mem,
                                        const struct vlp_bytes *file, struct vlp_error *err)
 {
-    struct vlp_value *number = NULL, *protocol = NULL, *system = NULL, *root = NULL, *keys = NULL;
-    size_t            at = 0;
+    struct vlp_pickled number, protocol, system, tree, keys;
+    size_t             at = 0;
     VLP_TRY(next(&number, &at, mem, file, err));
     VLP_TRY(next(&protocol, &at, mem, file, err));
-    if (protocol->kind != VLP_VALUE_INT || protocol->i != PROTOCOL)
+    if (protocol.root->kind != VLP_VALUE_INT || protocol.root->i != PROTOCOL)
         return vlp_fail(err, VLP_ERR_SUPPORT, "%s: PyTorch file of another protocol than %d",
                         file->name, PROTOCOL);
     VLP_TRY(next(&system, &at, mem, file, err));
-    const struct vlp_value *little = vlp_value_get(system, "little_endian");
+    const struct vlp_value *little = vlp_value_get(system.root, "little_endian");
     if (!little || little->kind != VLP_VALUE_BOOL || !little->i)
         return vlp_fail(err, VLP_ERR_SUPPORT, "%s: its numbers are not little-endian", file->name);
-    const size_t root_at = at;
-    VLP_TRY(next(&root, &at, mem, file, err));
-    const size_t root_size = at - root_at;
+    VLP_TRY(next(&tree, &at, mem, file, err));
     VLP_TRY(next(&keys, &at, mem, file, err));
 
     struct slots slots = {.file = file};
-    size_t       visits = root_size + 1024;
-    VLP_TRY(read_keys(&slots, mem, keys, err));
-    learn_types(&slots, root, &visits, 0);
-    VLP_TRY(place_storages(&slots, keys, at, err));
+    VLP_TRY(read_keys(&slots, mem, keys.root, err));
+    learn_types(&slots, tree.storages);
+    VLP_TRY(place_storages(&slots, keys.root, at, err));
     enum vlp_torch_kind kind;
-    return vlp_torch_collect(list, &kind, mem, root, root_size, file, find_storage, &slots, err);
+    return vlp_torch_collect(list, &kind, mem, tree.root, tree.size, file, find_storage, &slots,
+                             err);
 }

@@ -79,9 +79,8 @@ enum vlp_status vlp_torch_zip_parse(struct vlp_stored_list *list, enum vlp_torch
                         file->name);
     VLP_TRY(check_byteorder(&a, err));
     VLP_TRY(vlp_zip_read(&a.zip, mem, e, err));
-    struct vlp_value      *root = NULL;
-    size_t                 used;
+    struct vlp_pickled     tree;
     const struct vlp_bytes pickle = {e->data, e->size, file->name, false};
-    VLP_TRY(vlp_pickle_run(&root, &used, mem, &pickle, err));
-    return vlp_torch_collect(list, kind, mem, root, e->size, file, find_storage, &a, err);
+    VLP_TRY(vlp_pickle_run(&tree, mem, &pickle, err));
+    return vlp_torch_collect(list, kind, mem, tree.root, e->size, file, find_storage, &a, err);
 }
