@@ -11,9 +11,9 @@
 
 /* Every field is an option of the same name; the table is in vlp-train.c. */
 struct train_options {
-    const char     *config, *output, *validation, *classes, *metrics, *plot, *selftest;
-    struct cmd_list data, templates;
-    bool            check, plan, plot_only;
+    const char     *config, *output, *validation, *classes, *cache_dir, *plot, *selftest;
+    struct cmd_list templates;
+    bool            check, plan;
     int64_t         batch, micro_batch, epochs, max_steps, warmup, seed, workers;
     int64_t         save_every, keep, log_every, eval_every, unlock_image, unlock_text;
     int64_t         image_size;
@@ -47,13 +47,16 @@ enum vlp_status train_open(struct train_run *r, char *const *data, int n_data,
                            struct vlp_error *err);
 void            train_close(struct train_run *r);
 void            train_warn(void *ctx, const char *sentence);
+/* Data and validation alike: bad records are warned of, unpacked shards told. */
+enum vlp_status train_read(struct vlp_dataset **out, const struct vlp_dataset_source *source, int n,
+                           bool labelled, struct train_run *r, struct vlp_error *err);
 
 /* ---- train_run.c: the loop; returns the exit status ---- */
 int train_loop(struct train_run *r);
 
 /* ---- train_eval.c: retrieval and zero-shot figures of held-out pictures ---- */
 struct train_eval;
-enum vlp_status train_eval_open(struct train_eval **out, const struct train_run *r,
+enum vlp_status train_eval_open(struct train_eval **out, struct train_run *r,
                                 struct vlp_error *err);
 void            train_eval_close(struct train_eval *e);
 /* Figures of the model as it is now, as members of `into`: "val_text_R@1", "val_top1", ... */

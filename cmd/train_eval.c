@@ -13,24 +13,14 @@
 #include "train_cmd.h"
 
 struct train_eval {
-    int               n, n_texts; /* pictures, captions */
-    char            **path;
-    char            **caption;
-    int              *of;    /* caption -> picture */
-    int              *label; /* picture -> class, -1 none */
-    struct vlp_labels classes;
-    int               cap_pictures, cap_texts;
-    int64_t           bad;
+    struct vlp_dataset *data;
+    int                 n, n_texts; /* pictures, captions */
+    int                *of;         /* caption -> picture */
+    int                *label;      /* picture -> class, -1 none */
+    struct vlp_labels   classes;
 };
 
 static struct train_options *const o = &train_options;
-
-static char **grown(char **list, int n, int *cap)
-{
-    if (n < *cap) return list;
-    *cap = *cap ? 2 * *cap : 256;
-    return vlp_realloc(list, (size_t)*cap * sizeof *list);
-}
 
 static enum vlp_status read_classes(struct train_eval *e, struct vlp_error *err)
 {
@@ -47,70 +37,50 @@ static int class_of(const struct train_eval *e, const char *label)
     return -1;
 }
 
-static void add_record(struct train_eval *e, const struct vlp_item *it)
+/* Which class and which captions each picture has. */
+static void take_samples(struct train_eval *e)
 {
-    if (it->status != VLP_OK || !it->path || !it->text) {
-        e->bad++;
-        return;
+    struct vlp_arena mem = {0};
+    e->n = (int)vlp_dataset_size(e->data);
+    e->n_texts = (int)vlp_dataset_captions(e->data);
+    e->label = vlp_calloc((size_t)e->n, sizeof *e->label);
+    e->of = vlp_calloc((size_t)e->n_texts + 1, sizeof *e->of);
+    int k = 0;
+    for (int i = 0; i < e->n; i++) {
+        const struct vlp_arena_mark mark = vlp_arena_mark(&mem);
+        struct vlp_sample           s;
+        vlp_dataset_at(e->data, i, &mem, &s);
+        e->label[i] = class_of(e, s.label);
+        for (int j = 0; j < s.n_captions; j++) e->of[k++] = i;
+        vlp_arena_rewind(&mem, mark);
     }
-    if (e->n == 0 || strcmp(e->path[e->n - 1], it->path) != 0) {
-        e->path = grown(e->path, e->n, &e->cap_pictures);
-        e->label = vlp_realloc(e->label, (size_t)e->cap_pictures * sizeof *e->label);
-        e->label[e->n] = class_of(e, it->label);
-        e->path[e->n++] = vlp_strdup(it->path);
-    }
-    e->caption = grown(e->caption, e->n_texts, &e->cap_texts);
-    e->of = vlp_realloc(e->of, (size_t)e->cap_texts * sizeof *e->of);
-    e->of[e->n_texts] = e->n - 1;
-    e->caption[e->n_texts++] = vlp_strndup(it->text, it->text_len);
+    vlp_arena_free(&mem);
 }
 
-enum vlp_status train_eval_open(struct train_eval **out, const struct train_run *r,
-                                struct vlp_error *err)
+enum vlp_status train_eval_open(struct train_eval **out, struct train_run *r, struct vlp_error *err)
 {
-    (void)r;
-    struct train_eval *e = vlp_calloc(1, sizeof *e);
-    char              *paths[] = {(char *)o->validation};
-    struct vlp_source *source = NULL;
-    struct vlp_item    it = {0};
-    bool               more = true;
-    enum vlp_status    s = o->classes ? read_classes(e, err) : VLP_OK;
-    if (s == VLP_OK)
-        s = vlp_source_open(&source,
-                            &(struct vlp_source_options){
-                                .paths = paths, .n_paths = 1, .recursive = true, .captions = true},
-                            err);
-    while (s == VLP_OK) {
-        s = vlp_source_next(source, &it, &more, err);
-        if (s != VLP_OK || !more) break;
-        add_record(e, &it);
-        vlp_item_free(&it);
-    }
-    vlp_source_close(source);
-    if (s == VLP_OK && e->n == 0)
-        s = vlp_fail(err, VLP_ERR_FORMAT, "%s: no picture file with a caption to validate on",
-                     o->validation);
+    struct train_eval              *e = vlp_calloc(1, sizeof *e);
+    char                           *paths[] = {(char *)o->validation};
+    const struct vlp_dataset_source source = {
+        .source = {.paths = paths, .n_paths = 1, .recursive = true, .captions = true}, .weight = 1};
+    enum vlp_status s = o->classes ? read_classes(e, err) : VLP_OK;
+    if (s == VLP_OK && train_read(&e->data, &source, 1, e->classes.n > 0, r, err) != VLP_OK)
+        s = vlp_fail_in(err, "--validation");
+    if (s == VLP_OK && vlp_dataset_size(e->data) + vlp_dataset_captions(e->data) > INT32_MAX)
+        s = vlp_fail(err, VLP_ERR_LIMIT, "%s: too much to validate on", o->validation);
     if (s != VLP_OK) {
         train_eval_close(e);
         return s;
     }
-    if (e->bad)
-        cmd_warn("%s: %lld records left out of validation", o->validation, (long long)e->bad);
+    take_samples(e);
     *out = e;
     return VLP_OK;
-}
-
-static void free_list(char **list, int n)
-{
-    for (int i = 0; i < n; i++) free(list[i]);
-    free(list);
 }
 
 void train_eval_close(struct train_eval *e)
 {
     if (!e) return;
-    free_list(e->path, e->n);
-    free_list(e->caption, e->n_texts);
+    vlp_dataset_close(e->data);
     vlp_labels_free(&e->classes);
     free(e->of);
     free(e->label);
@@ -137,8 +107,10 @@ static void picture_features(struct train_eval *e, struct vlp_encoder *enc, floa
         const int n = e->n - at < CHUNK ? e->n - at : CHUNK;
         for (int i = 0; i < n; i++) {
             const struct vlp_arena_mark mark = vlp_arena_mark(&mem);
+            struct vlp_sample           s;
             struct vlp_image            pic;
-            readable[i] = vlp_image_read(&pic, &mem, e->path[at + i], &err) == VLP_OK;
+            vlp_dataset_at(e->data, at + i, &mem, &s);
+            readable[i] = vlp_dataset_picture(e->data, &s, &mem, &pic, &err) == VLP_OK;
             if (readable[i])
                 vlp_preprocess_normalize(pixels + (size_t)i * size,
                                          vlp_preprocess_u8(&mem, &pic, how), how);
@@ -156,15 +128,29 @@ static void picture_features(struct train_eval *e, struct vlp_encoder *enc, floa
     vlp_arena_free(&mem);
 }
 
-static enum vlp_status text_features(struct vlp_encoder *enc, char *const *text, int n, float *out,
+static enum vlp_status text_features(struct train_eval *e, struct vlp_encoder *enc, float *out,
                                      struct vlp_error *err)
 {
-    const size_t E = (size_t)enc->model.embed_dim;
-    for (int at = 0; at < n; at += CHUNK)
-        VLP_TRY(vlp_encode_strings(enc, (const char *const *)text + at,
-                                   n - at < CHUNK ? n - at : CHUNK, out + (size_t)at * E, NULL,
-                                   err));
-    return VLP_OK;
+    const size_t     E = (size_t)enc->model.embed_dim;
+    struct vlp_arena mem = {0};
+    const char      *text[CHUNK];
+    enum vlp_status  status = VLP_OK;
+    int              n = 0, at = 0;
+    for (int i = 0; i < e->n; i++) {
+        const struct vlp_arena_mark mark = vlp_arena_mark(&mem);
+        struct vlp_sample           s;
+        vlp_dataset_at(e->data, i, &mem, &s); /* captions stay where they are in the dataset */
+        for (int k = 0; k < s.n_captions && status == VLP_OK; k++) {
+            text[n++] = vlp_sample_caption(&s, k);
+            if (n < CHUNK && at + n < e->n_texts) continue;
+            status = vlp_encode_strings(enc, text, n, out + (size_t)at * E, NULL, err);
+            at += n;
+            n = 0;
+        }
+        vlp_arena_rewind(&mem, mark);
+    }
+    vlp_arena_free(&mem);
+    return status;
 }
 
 /* ---- figures -----------------------------------------------------------------------------------
@@ -186,28 +172,31 @@ static void put_retrieval(json_t *into, const char *way, const struct vlp_retrie
     put(into, name, r->median_rank);
 }
 
+/* Pictures without a caption (labelled ones) are candidates, but ask for nothing. */
 static void retrieval(const struct train_eval *e, const struct vlp_compute *c, const float *image,
                       const float *text, int E, json_t *into)
 {
     struct vlp_retrieval r = {.n_k = 3, .k = {1, 5, 10}};
     int                 *start = vlp_calloc((size_t)e->n_texts + 2, sizeof *start);
-    int                 *truth = vlp_calloc((size_t)e->n_texts + 1, sizeof *truth);
-    int                  k = 0;
-    for (int i = 0; i < e->n; i++) { /* captions stand in the order of their pictures */
-        start[i] = k;
-        while (k < e->n_texts && e->of[k] == i) {
-            truth[k] = k;
-            k++;
-        }
+    int                 *own = vlp_calloc((size_t)e->n_texts + 1, sizeof *own);
+    float               *asking = vlp_malloc((size_t)e->n * (size_t)E * sizeof *asking);
+    int                  n = 0;
+    for (int k = 0; k < e->n_texts; k++) { /* captions stand in the order of their pictures */
+        own[k] = k;
+        if (k > 0 && e->of[k] == e->of[k - 1]) continue;
+        memcpy(asking + (size_t)n * (size_t)E, image + (size_t)e->of[k] * (size_t)E,
+               (size_t)E * sizeof *asking);
+        start[n++] = k;
     }
-    start[e->n] = k;
-    vlp_retrieval_score(&r, c, image, e->n, text, e->n_texts, E, start, truth);
+    start[n] = e->n_texts;
+    vlp_retrieval_score(&r, c, asking, n, text, e->n_texts, E, start, own);
     put_retrieval(into, "image", &r);
     for (int i = 0; i <= e->n_texts; i++) start[i] = i;
     vlp_retrieval_score(&r, c, text, e->n_texts, image, e->n, E, start, e->of);
     put_retrieval(into, "text", &r);
+    free(asking);
     free(start);
-    free(truth);
+    free(own);
 }
 
 static enum vlp_status zero_shot(struct train_eval *e, struct vlp_encoder *enc, const float *image,
@@ -246,8 +235,8 @@ enum vlp_status train_eval_run(struct train_eval *e, struct train_run *r, json_t
     float              *image = vlp_malloc((size_t)e->n * E * sizeof *image);
     float              *text = vlp_malloc((size_t)e->n_texts * E * sizeof *text);
     picture_features(e, enc, image);
-    enum vlp_status s = text_features(enc, e->caption, e->n_texts, text, err);
-    if (s == VLP_OK) retrieval(e, &enc->compute, image, text, (int)E, into);
+    enum vlp_status s = text_features(e, enc, text, err);
+    if (s == VLP_OK && e->n_texts) retrieval(e, &enc->compute, image, text, (int)E, into);
     if (s == VLP_OK && e->classes.n) s = zero_shot(e, enc, image, into, err);
     free(image);
     free(text);

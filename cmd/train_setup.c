@@ -21,6 +21,18 @@ void train_warn(void *ctx, const char *sentence)
     cmd_warn("%s", sentence);
 }
 
+static void warn_leader(void *ctx, const char *sentence)
+{
+    const struct vlp_comm *comm = ctx;
+    if (comm->rank == 0) cmd_warn("%s", sentence);
+}
+
+static void count_records(void *ctx, int64_t n)
+{
+    (void)ctx;
+    cmd_progress_add(n, 0);
+}
+
 /* Another picture size than the one that the weights were made for (open_clip's rule). */
 static enum vlp_status resize(json_t *about, int64_t size, struct vlp_error *err)
 {
@@ -127,13 +139,38 @@ static struct vlp_dataset_source source_of(const char *text, char **path)
     return s;
 }
 
+enum vlp_status train_read(struct vlp_dataset **out, const struct vlp_dataset_source *source, int n,
+                           bool labelled, struct train_run *r, struct vlp_error *err)
+{
+    const struct vlp_dataset_options how = {
+        .cache_dir = o->cache_dir,
+        .labelled = labelled,
+        .say = warn_leader,
+        .read = count_records,
+        .ctx = &r->comm,
+    };
+    if (r->comm.rank == 0) cmd_progress_start("records", -1);
+    const enum vlp_status s = vlp_dataset_open(out, source, n, &how, err);
+    cmd_progress_end();
+    if (s != VLP_OK) return s;
+    const char   *folder;
+    const int64_t unpacked = vlp_dataset_unpacked(*out, &folder);
+    if (unpacked && r->comm.rank == 0)
+        cmd_note("pictures of compressed shards take %.1f MiB of %s while the run lasts",
+                 (double)unpacked / (1 << 20), folder);
+    if (r->comm.rank == 0)
+        cmd_detail("%lld pictures: %.1f MiB of memory for their names and captions",
+                   (long long)vlp_dataset_size(*out), (double)vlp_dataset_memory(*out) / (1 << 20));
+    return VLP_OK;
+}
+
 static enum vlp_status open_data(struct train_run *r, char *const *data, int n,
                                  struct vlp_error *err)
 {
     struct vlp_dataset_source *source = vlp_calloc((size_t)n, sizeof *source);
     char                     **path = vlp_calloc((size_t)n, sizeof *path);
     for (int i = 0; i < n; i++) source[i] = source_of(data[i], &path[i]);
-    const enum vlp_status s = vlp_dataset_open(&r->data, source, n, train_warn, NULL, err);
+    const enum vlp_status s = train_read(&r->data, source, n, false, r, err);
     for (int i = 0; i < n; i++) free(path[i]);
     free(path);
     free(source);

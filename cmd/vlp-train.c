@@ -127,6 +127,12 @@ static const struct cmd_option options[] = {
      .min = 1,
      .max = 256,
      .help = "threads that read and augment pictures ahead"},
+    {.name = "cache-dir",
+     .arg = "DIR",
+     .kind = CMD_STRING,
+     .target = &o->cache_dir,
+     .preset = "$TMPDIR, else /tmp",
+     .help = "where pictures of compressed tar shards are unpacked while the run lasts"},
     {.name = "dtype",
      .arg = "TYPE",
      .kind = CMD_CHOICE,
@@ -600,8 +606,10 @@ int main(int argc, char **argv)
         cmd_usage_error("--precision: training takes f32 or bf16");
     if (o->crop_min > o->crop_max) cmd_usage_error("--crop-min is larger than --crop-max");
 
-    int status;
-    if (train_open(&run, data, n, &err) != VLP_OK)
+    int        status;
+    const bool opened = train_open(&run, data, n, &err) == VLP_OK;
+    malloc_trim(0); /* what reading the data needed for a moment */
+    if (!opened)
         status = cmd_fail(&err);
     else if (o->check)
         status = train_check(&run);

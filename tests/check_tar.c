@@ -36,6 +36,22 @@ static void remove_dir(void)
 
 static struct vlp_error last;
 
+/* The bytes that a located record points to, in the arena of the record. */
+static void fetch(struct vlp_item *it)
+{
+    FILE *f = fopen(it->shard, "rb");
+    char *bytes = vlp_arena_alloc(&it->mem, (size_t)it->size + 1);
+    ck_assert_ptr_nonnull(f);
+    ck_assert_ptr_null(it->bytes);
+    ck_assert_int_eq(fseek(f, (long)it->offset, SEEK_SET), 0);
+    ck_assert_uint_eq(fread(bytes, 1, (size_t)it->size, f), (size_t)it->size);
+    fclose(f);
+    it->bytes = (uint8_t *)bytes;
+    it->bytes_len = (size_t)it->size;
+}
+
+static int located; /* records of the last listing */
+
 static char *listing(struct vlp_source_options o, const char *path)
 {
     static struct vlp_buf b;
@@ -46,12 +62,18 @@ static char *listing(struct vlp_source_options o, const char *path)
     o.n_paths = path != NULL;
     vlp_buf_clear(&b);
     vlp_buf_add(&b, "", 0);
+    located = 0;
     ck_assert_int_eq(vlp_source_open(&s, &o, &last), VLP_OK);
     for (;;) {
         struct vlp_item       it;
         const enum vlp_status status = vlp_source_next(s, &it, &more, &last);
         if (status != VLP_OK) vlp_buf_printf(&b, "!%s", vlp_status_name(status));
         if (status != VLP_OK || !more) break;
+        ck_assert(!it.shard || o.locate);
+        if (it.shard) {
+            located++;
+            fetch(&it);
+        }
         if (it.status != VLP_OK) {
             vlp_buf_printf(&b, "%s!%s\n", it.id, vlp_status_name(it.status));
             snprintf(last.text, sizeof last.text, "%s", it.reason);
@@ -243,6 +265,54 @@ START_TEST(what_is_no_tar_is_a_format_error)
 }
 END_TEST
 
+/* What is said of a shard does not depend on whether its pictures are read or located. */
+static void same_when_located(const char *shard, int want_located)
+{
+    char *read = vlp_strdup(listing(plain, shard));
+    ck_assert_str_eq(listing((struct vlp_source_options){.locate = true}, shard), read);
+    ck_assert_int_eq(located, want_located);
+    free(read);
+}
+
+START_TEST(members_of_plain_shards_are_located)
+{
+    ck_assert_int_eq(
+        system(
+            "long=$(printf 'very-long/%.0s' 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 "
+            "22 23 24 25) && mkdir -p d/$long && head -c 200000 /dev/urandom | base64 "
+            ">d/$long/big.jpg && echo long >d/$long/big.txt && gzip -k s.tar && "
+            "tar --format=gnu -cf gnu.tar d/a.jpg d/$long/big.* d/c.webp && "
+            "tar --format=pax -cf pax.tar d/a.jpg d/$long/big.* d/c.webp && "
+            "cat s.tar gnu.tar >both.tar && "
+            "truncate -s 1M d/hole.jpg && echo end >>d/hole.jpg && "
+            "tar -S -cf sparse.tar d/hole.jpg d/c.webp"),
+        0);
+    same_when_located("s.tar", 4);
+    same_when_located("gnu.tar", 3);
+    same_when_located("pax.tar", 3);
+    same_when_located("both.tar", 7);
+    same_when_located("sparse.tar", 1); /* a file with holes does not lie in one piece */
+    same_when_located("s.tar.gz", 0);
+    ck_assert_ptr_nonnull(freopen("s.tar", "rb", stdin));
+    ck_assert_str_eq(listing((struct vlp_source_options){.locate = true}, "-"), want("-"));
+    ck_assert_int_eq(located, 0);
+}
+END_TEST
+
+START_TEST(cut_at_any_block_a_located_shard_says_the_same)
+{
+    struct vlp_buf b = {0};
+    slurp("s.tar", &b);
+    for (size_t len = 0; len < 14 * 512; len += 128) {
+        spill("t.tar", b.data, len);
+        char *read = vlp_strdup(listing(plain, "t.tar"));
+        ck_assert_str_eq(listing((struct vlp_source_options){.locate = true}, "t.tar"), read);
+        free(read);
+    }
+    vlp_buf_free(&b);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("tar");
@@ -261,6 +331,8 @@ int main(void)
     tcase_add_test(t, a_truncated_gzip_is_a_format_error);
     tcase_add_test(t, sizes_that_lie_are_format_errors);
     tcase_add_test(t, what_is_no_tar_is_a_format_error);
+    tcase_add_test(t, members_of_plain_shards_are_located);
+    tcase_add_test(t, cut_at_any_block_a_located_shard_says_the_same);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

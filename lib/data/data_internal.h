@@ -21,6 +21,7 @@ struct stream {
     size_t   begin, end;
     bool     eof;
     uint64_t offset; /* of buf[begin] in the input */
+    size_t   step;   /* most bytes of a read; 0: STREAM_BUFFER */
 };
 /* "-" is stdin. */
 enum vlp_status stream_open(struct stream *s, const char *path, struct vlp_error *err);

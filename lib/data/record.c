@@ -46,6 +46,6 @@ void record_make(struct vlp_item *it, const struct input *in, const struct field
 
 void record_check(struct vlp_item *it)
 {
-    if (it->status == VLP_OK && !it->path && !it->bytes && !it->text)
+    if (it->status == VLP_OK && !it->path && !it->bytes && !it->shard && !it->text)
         item_fail(it, VLP_ERR_FORMAT, "has neither a picture nor a text");
 }

@@ -17,6 +17,7 @@ struct group {
     struct vlp_buf  stem, name; /* of the picture, or of the first caption */
     bool            has_picture;
     struct vlp_buf  bytes;
+    int64_t         size, offset; /* offset -1: they are in `bytes`, else in the shard */
     int64_t         mtime;
     enum vlp_status status; /* of the picture */
     const char     *reason;
@@ -86,8 +87,9 @@ static void trim(struct vlp_buf *b)
 }
 
 /* Put the member in hand into the group. What damages the shard is kept for after the group. */
-static void add_member(struct tar *t, struct group *g)
+static void add_member(const struct input *in, struct group *g)
 {
+    struct tar              *t = in->state;
     const struct tar_member *m = &t->member;
     const char              *ext = vlp_path_ext(m->name);
     const bool               caption = captions_ending(ext), label = strcasecmp(ext, "cls") == 0;
@@ -106,8 +108,11 @@ static void add_member(struct tar *t, struct group *g)
             g->reason = "is a link inside the tar file";
             return;
         }
-        t->status = tar_read(&t->reader, &g->bytes, PICTURE_LIMIT, &too_long, &t->error);
-        if (too_long) {
+        g->offset = in->opt->locate ? m->offset : -1;
+        if (g->offset < 0)
+            t->status = tar_read(&t->reader, &g->bytes, PICTURE_LIMIT, &too_long, &t->error);
+        g->size = g->offset < 0 ? (int64_t)g->bytes.len : m->size;
+        if (too_long || g->size > PICTURE_LIMIT) {
             g->status = VLP_ERR_LIMIT;
             g->reason = "is larger than 256 MiB";
         }
@@ -156,7 +161,7 @@ static void next_group(struct input *in)
         if (t->pending) empty_group(g);
         t->pending = false;
         const bool whole = g->has_picture;
-        add_member(t, g);
+        add_member(in, g);
         /* A member that is cut off is not whole; a picture that stood before it is. */
         if (t->status != VLP_OK && !whole) empty_group(g);
     }
@@ -173,9 +178,14 @@ static void give(const struct input *in, struct group *g, struct vlp_item *out)
     if (g->status != VLP_OK) {
         item_fail(out, g->status, "%s", g->reason);
     } else if (g->has_picture) {
-        out->bytes = (uint8_t *)vlp_arena_strndup(&out->mem, g->bytes.data, g->bytes.len);
-        out->bytes_len = g->bytes.len;
-        out->size = (int64_t)g->bytes.len;
+        if (g->offset < 0) {
+            out->bytes = (uint8_t *)vlp_arena_strndup(&out->mem, g->bytes.data, g->bytes.len);
+            out->bytes_len = g->bytes.len;
+        } else {
+            out->shard = vlp_arena_strdup(&out->mem, in->path);
+            out->offset = g->offset;
+        }
+        out->size = g->size;
         out->mtime = g->mtime;
     }
     captions_give(&g->captions, g->at++, out);

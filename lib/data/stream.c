@@ -43,7 +43,9 @@ enum vlp_status stream_fill(struct stream *s, size_t want, struct vlp_error *err
         s->begin = 0;
     }
     while (!s->eof && s->end < want) {
-        const ssize_t got = read(s->fd, s->buf + s->end, STREAM_BUFFER - s->end);
+        const size_t  room = STREAM_BUFFER - s->end;
+        const ssize_t got =
+            read(s->fd, s->buf + s->end, s->step && s->step < room ? s->step : room);
         if (got < 0 && errno == EINTR)
             return vlp_fail(err, VLP_ERR_STOPPED, "%s: reading was interrupted", s->name);
         if (got < 0) return vlp_fail(err, VLP_ERR_IO, "%s: %s", s->name, strerror(errno));

@@ -12,6 +12,7 @@ struct tar_reader {
     bool             begun, first;
     enum vlp_status  feed_status;
     struct vlp_error feed_error;
+    int64_t          file_size;   /* of a plain file, which can be skipped in; else -1 */
     struct vlp_buf   name;        /* of the member in hand */
     int64_t          n;           /* members met */
     bool             no_end_mark; /* at the end: it came without tar's mark for it */
@@ -20,6 +21,8 @@ struct tar_member {
     const char *name; /* until the next */
     bool        regular, folder, unnamed;
     int64_t     mtime; /* nanoseconds; -1 unknown */
+    int64_t     size;
+    int64_t     offset; /* its bytes lie in the shard from here on, all of them; -1: they do not */
 };
 enum vlp_status tar_open(struct tar_reader *t, struct input *in, struct vlp_error *err);
 void            tar_close(struct tar_reader *t);

@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "tar_internal.h"
 
@@ -29,6 +31,21 @@ static la_ssize_t feed_archive(struct archive *a, void *ctx, const void **out)
     return (la_ssize_t)(s->end - s->begin);
 }
 
+/* Bytes that nobody wants are stepped over; past the end of the file nothing is skipped, so that a
+ * shard that is cut off is still seen. */
+static la_int64_t skip_in_file(struct archive *a, void *ctx, la_int64_t wanted)
+{
+    struct tar_reader *t = ctx;
+    struct stream     *s = &t->stream;
+    (void)a;
+    const off_t   at = t->file_size < 0 ? -1 : lseek(s->fd, 0, SEEK_CUR);
+    const int64_t step = at < 0 ? 0 : vlp_min_i64(wanted, t->file_size - at);
+    if (step <= 0 || lseek(s->fd, step, SEEK_CUR) < 0) return 0;
+    s->begin = s->end;
+    s->offset += (uint64_t)step;
+    return step;
+}
+
 /* What libarchive says, with the place. */
 static enum vlp_status archive_failed(struct tar_reader *t, struct vlp_error *err)
 {
@@ -45,7 +62,13 @@ static enum vlp_status archive_failed(struct tar_reader *t, struct vlp_error *er
 
 enum vlp_status tar_open(struct tar_reader *t, struct input *in, struct vlp_error *err)
 {
+    enum { HEADERS_ONLY = 16 * 1024 }; /* a read, where the pictures between them are passed over */
+    struct stat st;
     VLP_TRY(input_stream(in, &t->stream, err));
+    t->file_size = -1;
+    if (t->stream.fd != STDIN_FILENO && fstat(t->stream.fd, &st) == 0 && S_ISREG(st.st_mode))
+        t->file_size = st.st_size;
+    if (in->opt->locate) t->stream.step = HEADERS_ONLY;
     t->archive = archive_read_new();
     if (!t->archive) {
         vlp_no_memory(0);
@@ -76,9 +99,20 @@ static enum vlp_status begin(struct tar_reader *t, bool *empty, struct vlp_error
     t->begun = true;
     if (*empty) return VLP_OK;
     t->first = true;
-    if (archive_read_open(t->archive, t, NULL, feed_archive, NULL) != ARCHIVE_OK)
+    if (archive_read_open2(t->archive, t, NULL, feed_archive, skip_in_file, NULL) != ARCHIVE_OK)
         return archive_failed(t, err);
     return VLP_OK;
+}
+
+/* Where the data of the member whose header was read last begins, if it lies there in one piece. */
+static int64_t data_offset(const struct tar_reader *t, struct archive_entry *e)
+{
+    const bool plain = archive_filter_code(t->archive, 0) == ARCHIVE_FILTER_NONE;
+    if (t->file_size < 0 || !plain || archive_entry_sparse_count(e) > 0) return -1;
+    enum { BLOCK = 512 };
+    const int64_t at = archive_filter_bytes(t->archive, 0);
+    const int64_t blocks = (archive_entry_size(e) + BLOCK - 1) / BLOCK;
+    return blocks <= (t->file_size - at) / BLOCK ? at : -1;
 }
 
 enum vlp_status tar_next(struct tar_reader *t, struct tar_member *m, bool *more,
@@ -112,6 +146,8 @@ enum vlp_status tar_next(struct tar_reader *t, struct tar_member *m, bool *more,
     m->mtime = archive_entry_mtime_is_set(e)
                    ? (int64_t)archive_entry_mtime(e) * 1000000000 + archive_entry_mtime_nsec(e)
                    : -1;
+    m->size = archive_entry_size(e);
+    m->offset = data_offset(t, e);
     *more = true;
     return VLP_OK;
 }

@@ -1,22 +1,22 @@
 /*
  * dataset.c -- pictures with captions, read once from sources and then known by index.
  *
- * Consecutive records of one picture (several captions) become one sample. Pictures in files stay
- * there; pictures from tar shards are kept in memory as the compressed bytes they were. An epoch
- * shows every sample of a source `weight` times: the whole part always, the rest by a draw of the
- * epoch; then all are shuffled.
+ * Consecutive records of one picture (several captions) become one sample. An epoch shows every
+ * sample of a source `weight` times: the whole part always, the rest by a draw of the epoch; then
+ * all are shuffled.
  */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
-#include "train_internal.h"
+#include "sample_store_internal.h"
+#include "unpacked_internal.h"
 
 struct vlp_dataset {
-    struct vlp_arena   mem;
-    struct vlp_sample *sample;
-    size_t             n, cap;
-    int64_t            captions, bad, epoch;
+    struct sample_store store;
+    struct unpacked     unpacked;
+    int64_t             captions, bad, epoch;
     struct part {
         size_t first, count;
         double weight;
@@ -24,12 +24,14 @@ struct vlp_dataset {
     int n_parts;
 };
 
+/* What is read: the sample in the making is kept until a record shows another picture. */
 struct build {
-    struct vlp_dataset *d;
-    const char        **caption; /* of the sample being gathered */
-    size_t              n_captions, cap_captions;
-    void (*say)(void *ctx, const char *sentence);
-    void *ctx;
+    struct vlp_dataset               *d;
+    const struct vlp_dataset_options *o;
+    struct sample_entry               entry;
+    struct vlp_buf                    place, id, label, captions;
+    bool                              open;
+    int64_t                           unreported;
 };
 
 static void say(struct build *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -37,116 +39,169 @@ static void say(struct build *b, const char *fmt, ...)
 {
     char    text[512];
     va_list ap;
-    if (!b->say) return;
+    if (!b->o->say) return;
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    b->say(b->ctx, text);
+    b->o->say(b->o->ctx, text);
 }
 
-/* The captions gathered so far belong to the newest sample: fix them in its memory. */
+static const char *keep(struct vlp_buf *b, const char *text, size_t len)
+{
+    vlp_buf_clear(b);
+    vlp_buf_add(b, text, len);
+    return b->data;
+}
+
 static void finish_sample(struct build *b)
 {
-    struct vlp_dataset *d = b->d;
-    if (b->n_captions == 0) return;
-    struct vlp_sample *s = &d->sample[d->n - 1];
-    s->caption = VLP_NEW_N(&d->mem, const char *, b->n_captions);
-    memcpy(s->caption, b->caption, b->n_captions * sizeof *b->caption);
-    s->n_captions = (int)b->n_captions;
-    d->captions += (int64_t)b->n_captions;
-    b->n_captions = 0;
+    if (!b->open) return;
+    b->open = false;
+    b->entry.captions = b->captions.data;
+    b->entry.captions_size = b->captions.len;
+    b->d->captions += b->entry.n_captions;
+    sample_store_add(&b->d->store, &b->entry);
 }
 
-/* Does this record show the picture of the sample being gathered? */
+/* The shard of this record is the newest one in the store's list. */
+static enum vlp_status enter_shard(struct sample_store *s, const char *path, struct vlp_error *err)
+{
+    struct stat st;
+    if (s->n_shards && strcmp(s->shard[s->n_shards - 1].path, path) == 0) return VLP_OK;
+    if (stat(path, &st) != 0) return vlp_fail(err, VLP_ERR_IO, "%s: has gone", path);
+    sample_store_shard(s, path, st.st_size, sample_mtime(&st));
+    return VLP_OK;
+}
+
+/* How much of a record's id is its picture's: "#k" numbers captions. */
+static size_t picture_id(const struct vlp_item *it)
+{
+    const char *mark = memrchr(it->id, '#', it->id_len);
+    if (!mark || mark == it->id) return it->id_len;
+    const size_t digits = strspn(mark + 1, "0123456789");
+    const bool   numbers = digits > 0 && mark + 1 + digits == it->id + it->id_len;
+    return numbers ? (size_t)(mark - it->id) : it->id_len;
+}
+
+/* Does this record show the picture of the sample in the making? */
 static bool same_picture(const struct build *b, const struct vlp_item *it)
 {
-    if (b->n_captions == 0) return false;
-    const struct vlp_sample *s = &b->d->sample[b->d->n - 1];
-    if (it->path && s->path) return strcmp(it->path, s->path) == 0;
-    if (it->bytes && s->bytes)
-        return it->bytes_len == s->bytes_len && memcmp(it->bytes, s->bytes, s->bytes_len) == 0;
-    return false;
+    const struct sample_entry *e = &b->entry;
+    const struct sample_store *s = &b->d->store;
+    if (!b->open) return false;
+    if (it->path) return e->kind == SAMPLE_IN_FILE && strcmp(it->path, e->place) == 0;
+    if (it->shard)
+        return e->kind == SAMPLE_IN_SHARD && it->offset == e->offset && s->n_shards &&
+               strcmp(s->shard[s->n_shards - 1].path, it->shard) == 0;
+    return e->kind == SAMPLE_UNPACKED && picture_id(it) == b->id.len &&
+           memcmp(it->id, b->id.data, b->id.len) == 0 &&
+           unpacked_is_last(&b->d->unpacked, it->bytes, it->bytes_len);
 }
 
-static void add_caption(struct build *b, const char *text, size_t len)
-{
-    if (b->n_captions == b->cap_captions) {
-        b->cap_captions = b->cap_captions ? 2 * b->cap_captions : 16;
-        b->caption = vlp_realloc(b->caption, b->cap_captions * sizeof *b->caption);
-    }
-    b->caption[b->n_captions++] = vlp_arena_strndup(&b->d->mem, text, len);
-}
-
-static void add_item(struct build *b, const struct vlp_item *it)
+static enum vlp_status begin_sample(struct build *b, const struct vlp_item *it,
+                                    struct vlp_error *err)
 {
     struct vlp_dataset *d = b->d;
-    const char         *why = it->status != VLP_OK             ? it->reason
-                              : !it->path && !it->bytes        ? "has no picture"
-                              : !it->text || it->text_len == 0 ? "has no caption"
-                                                               : NULL;
+    const char         *id = it->id;
+    const size_t        id_len = picture_id(it);
+    finish_sample(b);
+    b->entry = (struct sample_entry){.id = keep(&b->id, id, id_len), .size = it->size};
+    if (it->label) b->entry.label = keep(&b->label, it->label, strlen(it->label));
+    if (it->path) {
+        b->entry.kind = SAMPLE_IN_FILE;
+        b->entry.place = keep(&b->place, it->path, strlen(it->path));
+    } else if (it->shard) {
+        b->entry.kind = SAMPLE_IN_SHARD;
+        b->entry.offset = it->offset;
+        b->entry.place = keep(&b->place, id, id_len);
+        const size_t shard = strlen(it->shard) + 1; /* "SHARD!MEMBER" */
+        if (id_len > shard) b->entry.place += shard;
+        VLP_TRY(enter_shard(&d->store, it->shard, err));
+    } else {
+        b->entry.kind = SAMPLE_UNPACKED;
+        b->entry.place = b->entry.id;
+        b->entry.size = (int64_t)it->bytes_len;
+        VLP_TRY(unpacked_add(&d->unpacked, b->o->cache_dir, it->bytes, it->bytes_len,
+                             &b->entry.offset, err));
+    }
+    vlp_buf_clear(&b->captions);
+    b->open = true;
+    return VLP_OK;
+}
+
+static enum vlp_status add_item(struct build *b, const struct vlp_item *it, struct vlp_error *err)
+{
+    const bool  wordless = !it->text || it->text_len == 0;
+    const char *why = it->status != VLP_OK                         ? it->reason
+                      : !it->path && !it->bytes && !it->shard      ? "has no picture"
+                      : wordless && !(b->o->labelled && it->label) ? "has no caption"
+                                                                   : NULL;
     if (why) {
-        d->bad++;
+        b->d->bad++;
         say(b, "%.*s: %s (skipped)", (int)it->id_len, it->id, why);
-        return;
+        return VLP_OK;
     }
-    if (!same_picture(b, it)) {
-        finish_sample(b);
-        if (d->n == d->cap) {
-            d->cap = d->cap ? 2 * d->cap : 1024;
-            d->sample = vlp_realloc(d->sample, d->cap * sizeof *d->sample);
-        }
-        struct vlp_sample *s = &d->sample[d->n++];
-        *s = (struct vlp_sample){.id = vlp_arena_strndup(&d->mem, it->id, it->id_len)};
-        if (it->path) {
-            s->path = vlp_arena_strdup(&d->mem, it->path);
-        } else {
-            uint8_t *copy = vlp_arena_alloc(&d->mem, it->bytes_len);
-            memcpy(copy, it->bytes, it->bytes_len);
-            s->bytes = copy;
-            s->bytes_len = it->bytes_len;
-        }
-    }
-    add_caption(b, it->text, it->text_len);
+    if (!same_picture(b, it)) VLP_TRY(begin_sample(b, it, err));
+    if (wordless) return VLP_OK;
+    vlp_buf_add(&b->captions, it->text, strnlen(it->text, it->text_len));
+    vlp_buf_add_char(&b->captions, '\0');
+    b->entry.n_captions++;
+    return VLP_OK;
+}
+
+static void report(struct build *b, int64_t n)
+{
+    enum { EVERY = 256 };
+    b->unreported += n;
+    if (!b->o->read || (n && b->unreported < EVERY)) return;
+    b->o->read(b->o->ctx, b->unreported);
+    b->unreported = 0;
 }
 
 static enum vlp_status read_source(struct build *b, const struct vlp_source_options *o,
                                    struct vlp_error *err)
 {
-    struct vlp_source *source;
-    struct vlp_item    it = {0};
-    bool               more = true;
-    VLP_TRY(vlp_source_open(&source, o, err));
+    struct vlp_source        *source;
+    struct vlp_item           it = {0};
+    bool                      more = true;
+    struct vlp_source_options how = *o;
+    how.locate = true;
+    VLP_TRY(vlp_source_open(&source, &how, err));
     enum vlp_status s = VLP_OK;
     while (s == VLP_OK) {
         s = vlp_source_next(source, &it, &more, err);
         if (s != VLP_OK || !more) break;
-        add_item(b, &it);
+        s = add_item(b, &it, err);
         vlp_item_free(&it);
+        report(b, 1);
     }
     vlp_source_close(source);
     finish_sample(b);
+    report(b, 0);
     return s;
 }
 
 enum vlp_status vlp_dataset_open(struct vlp_dataset **out, const struct vlp_dataset_source *source,
-                                 int n, void (*tell)(void *ctx, const char *sentence), void *ctx,
-                                 struct vlp_error *err)
+                                 int n, const struct vlp_dataset_options *o, struct vlp_error *err)
 {
     struct vlp_dataset *d = vlp_calloc(1, sizeof *d);
-    struct build        b = {.d = d, .say = tell, .ctx = ctx};
+    struct build        b = {.d = d, .o = o};
     enum vlp_status     s = VLP_OK;
-    d->part = VLP_NEW_N(&d->mem, struct part, (size_t)n);
+    d->part = vlp_calloc((size_t)n, sizeof *d->part);
     for (int i = 0; i < n && s == VLP_OK; i++) {
         struct part *p = &d->part[d->n_parts++];
-        *p = (struct part){.first = d->n, .weight = source[i].weight};
+        *p = (struct part){.first = d->store.n, .weight = source[i].weight};
         s = read_source(&b, &source[i].source, err);
-        p->count = d->n - p->first;
+        p->count = d->store.n - p->first;
         d->epoch += (int64_t)llround((double)p->count * p->weight);
     }
-    free(b.caption);
-    if (s == VLP_OK && (d->n == 0 || d->epoch <= 0))
-        s = vlp_fail(err, VLP_ERR_FORMAT, "no picture with a caption in the training data");
-    if (s == VLP_OK && (d->n > UINT32_MAX || d->epoch > UINT32_MAX))
+    vlp_buf_free(&b.place);
+    vlp_buf_free(&b.id);
+    vlp_buf_free(&b.label);
+    vlp_buf_free(&b.captions);
+    if (s == VLP_OK && (d->store.n == 0 || d->epoch <= 0))
+        s = vlp_fail(err, VLP_ERR_FORMAT, "no picture with a caption in the data");
+    if (s == VLP_OK && (d->store.n > UINT32_MAX || d->epoch > UINT32_MAX))
         s = vlp_fail(err, VLP_ERR_LIMIT, "more than %u samples an epoch", UINT32_MAX);
     if (s != VLP_OK) {
         vlp_dataset_close(d);
@@ -159,14 +214,15 @@ enum vlp_status vlp_dataset_open(struct vlp_dataset **out, const struct vlp_data
 void vlp_dataset_close(struct vlp_dataset *d)
 {
     if (!d) return;
-    free(d->sample);
-    vlp_arena_free(&d->mem);
+    sample_store_free(&d->store);
+    unpacked_close(&d->unpacked);
+    free(d->part);
     free(d);
 }
 
 int64_t vlp_dataset_size(const struct vlp_dataset *d)
 {
-    return (int64_t)d->n;
+    return (int64_t)d->store.n;
 }
 
 int64_t vlp_dataset_epoch(const struct vlp_dataset *d)
@@ -184,30 +240,57 @@ int64_t vlp_dataset_bad(const struct vlp_dataset *d)
     return d->bad;
 }
 
-const struct vlp_sample *vlp_dataset_at(const struct vlp_dataset *d, uint32_t i)
+size_t vlp_dataset_memory(const struct vlp_dataset *d)
 {
-    return &d->sample[i];
+    return d->store.bytes + d->store.mem.used;
+}
+
+int64_t vlp_dataset_unpacked(const struct vlp_dataset *d, const char **folder)
+{
+    if (folder) *folder = d->unpacked.folder;
+    return d->unpacked.size;
+}
+
+void vlp_dataset_at(const struct vlp_dataset *d, int64_t i, struct vlp_arena *mem,
+                    struct vlp_sample *out)
+{
+    sample_store_at(&d->store, (size_t)i, mem, out);
+}
+
+const char *vlp_sample_caption(const struct vlp_sample *s, int k)
+{
+    const char *p = s->captions;
+    while (k-- > 0) p += strlen(p) + 1;
+    return p;
+}
+
+enum vlp_status vlp_dataset_picture(const struct vlp_dataset *d, const struct vlp_sample *s,
+                                    struct vlp_arena *mem, struct vlp_image *out,
+                                    struct vlp_error *err)
+{
+    uint8_t *bytes;
+    if (s->kind == SAMPLE_IN_FILE) return vlp_image_read(out, mem, s->place, err);
+    if (s->kind == SAMPLE_IN_SHARD)
+        VLP_TRY(sample_store_read(&d->store, s, mem, &bytes, err));
+    else
+        VLP_TRY(unpacked_read(&d->unpacked, s->offset, (size_t)s->size, mem, &bytes, err));
+    return vlp_image_decode(out, mem, bytes, (size_t)s->size, s->id, err);
 }
 
 enum vlp_status vlp_dataset_try(const struct vlp_dataset *d, int64_t i, struct vlp_arena *mem,
                                 const struct vlp_preprocess *how, const struct vlp_tokenizer *tok,
                                 int *cut, struct vlp_error *err)
 {
-    const struct vlp_sample *s = &d->sample[i];
-    struct vlp_image         pic;
-    struct vlp_tokens        tokens;
-    if (s->path)
-        VLP_TRY(vlp_image_read(&pic, mem, s->path, err));
-    else
-        VLP_TRY(vlp_image_decode(&pic, mem, s->bytes, s->bytes_len, s->id, err));
+    struct vlp_sample s;
+    struct vlp_image  pic;
+    struct vlp_tokens tokens;
+    vlp_dataset_at(d, i, mem, &s);
+    VLP_TRY(vlp_dataset_picture(d, &s, mem, &pic, err));
     vlp_preprocess_u8(mem, &pic, how);
-    for (int k = 0; k < s->n_captions; k++) {
-        const enum vlp_status status =
-            vlp_tokenize(&tokens, mem, tok, s->caption[k], strlen(s->caption[k]), err);
-        if (status != VLP_OK) {
-            vlp_fail_in(err, "%s: caption %d", s->id, k + 1);
-            return status;
-        }
+    for (int k = 0; k < s.n_captions; k++) {
+        const char *text = vlp_sample_caption(&s, k);
+        if (vlp_tokenize(&tokens, mem, tok, text, strlen(text), err) != VLP_OK)
+            return vlp_fail_in(err, "%s: caption %d", s.id, k + 1);
         *cut += tokens.full > tokens.n;
     }
     return VLP_OK;
@@ -226,7 +309,7 @@ void vlp_dataset_order(const struct vlp_dataset *d, uint64_t seed, int64_t epoch
 {
     struct vlp_rng r;
     vlp_rng_seed(&r, seed, VLP_STREAM_ORDER + (uint64_t)epoch);
-    uint32_t *turn = vlp_malloc((d->n + 1) * sizeof *turn);
+    uint32_t *turn = vlp_malloc((d->store.n + 1) * sizeof *turn);
     size_t    k = 0;
     for (int i = 0; i < d->n_parts; i++) {
         const struct part *p = &d->part[i];

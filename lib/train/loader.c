@@ -36,6 +36,7 @@ struct vlp_loader {
     int64_t          next_batch; /* to hand out */
     int64_t          taken;      /* batches whose slots are free again */
     int64_t          bad;
+    uint8_t         *known_bad; /* a bit a sample */
     bool             closing;
     enum vlp_status  status;
     struct vlp_error error;
@@ -69,11 +70,9 @@ static bool load(struct vlp_loader *l, const struct vlp_sample *s, struct vlp_rn
     struct vlp_image        pic;
     struct vlp_tokens       tokens;
     const struct vlp_image *rgb;
-    const char             *caption = s->caption[vlp_rng_below(r, (uint32_t)s->n_captions)];
-    enum vlp_status         status = s->path
-                                         ? vlp_image_read(&pic, mem, s->path, err)
-                                         : vlp_image_decode(&pic, mem, s->bytes, s->bytes_len, s->id, err);
-    if (status != VLP_OK) return false;
+    const int               k = (int)vlp_rng_below(r, (uint32_t)s->n_captions);
+    const char             *caption = vlp_sample_caption(s, k);
+    if (vlp_dataset_picture(l->o.data, s, mem, &pic, err) != VLP_OK) return false;
     if (vlp_tokenize(&tokens, mem, l->o.tokenizer, caption, strlen(caption), err) != VLP_OK)
         return false;
     rgb = vlp_augment_u8(mem, &pic, l->o.preprocess, &l->o.augment, r);
@@ -83,13 +82,19 @@ static bool load(struct vlp_loader *l, const struct vlp_sample *s, struct vlp_rn
     return true;
 }
 
-static void name_bad(struct vlp_loader *l, const struct vlp_sample *s, const struct vlp_error *err)
+/* Name sample `index`, unless that was done before. */
+static void name_bad(struct vlp_loader *l, const struct vlp_sample *s, uint32_t index,
+                     const struct vlp_error *err)
 {
     char text[700];
     snprintf(text, sizeof text, "%s: %s (another sample takes its place)", s->id, err->text);
     pthread_mutex_lock(&l->mutex);
-    l->bad++;
-    if (l->o.say) l->o.say(l->o.ctx, text);
+    uint8_t *known = &l->known_bad[index / 8], bit = (uint8_t)(1u << index % 8);
+    if (!(*known & bit)) {
+        *known |= bit;
+        l->bad++;
+        if (l->o.say) l->o.say(l->o.ctx, text);
+    }
     pthread_mutex_unlock(&l->mutex);
 }
 
@@ -101,13 +106,14 @@ static enum vlp_status fill(struct vlp_loader *l, struct slot *slot, int64_t ste
     struct vlp_rng r;
     vlp_rng_seed(&r, l->o.seed, VLP_STREAM_SAMPLE + (uint64_t)(step * l->o.batch + global));
     for (int try = 0; try < TRIES; try++) {
-        const struct vlp_sample    *s = vlp_dataset_at(l->o.data, index);
+        struct vlp_sample           s;
         const struct vlp_arena_mark mark = vlp_arena_mark(mem);
-        const bool ok = load(l, s, &r, mem, slot->images + (size_t)row * l->picture,
+        vlp_dataset_at(l->o.data, index, mem, &s);
+        const bool ok = load(l, &s, &r, mem, slot->images + (size_t)row * l->picture,
                              slot->ids + (size_t)row * (size_t)l->context, &slot->n_ids[row], err);
+        if (!ok) name_bad(l, &s, index, err);
         vlp_arena_rewind(mem, mark);
         if (ok) return VLP_OK;
-        name_bad(l, s, err);
         index = vlp_rng_below(&r, (uint32_t)vlp_dataset_size(l->o.data));
     }
     return vlp_fail(err, VLP_ERR_FORMAT,
@@ -176,6 +182,7 @@ enum vlp_status vlp_loader_open(struct vlp_loader **out, const struct vlp_loader
     l->start = vlp_malloc((rows + 1) * sizeof *l->start);
     l->order = vlp_malloc((size_t)epoch * sizeof *l->order);
     l->order2 = vlp_malloc((size_t)epoch * sizeof *l->order2);
+    l->known_bad = vlp_calloc((size_t)vlp_dataset_size(o->data) / 8 + 1, 1);
     l->epoch = -2;
     l->epoch2 = -1;
     pthread_mutex_init(&l->mutex, NULL);
@@ -248,6 +255,7 @@ void vlp_loader_close(struct vlp_loader *l)
     pthread_cond_destroy(&l->room);
     pthread_cond_destroy(&l->ready);
     free(l->thread);
+    free(l->known_bad);
     free(l->order);
     free(l->order2);
     free(l->ids);

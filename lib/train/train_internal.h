@@ -16,16 +16,6 @@
 /* So many steps in a row without a finite loss end the run. */
 #define VLP_MAX_NAN_STEPS 10
 
-struct vlp_sample {
-    const char    *id;
-    const char    *path;  /* of the picture, or */
-    const uint8_t *bytes; /* the picture itself */
-    size_t         bytes_len;
-    const char   **caption;
-    int            n_captions;
-};
-const struct vlp_sample *vlp_dataset_at(const struct vlp_dataset *d, uint32_t i);
-
 struct vlp_trainer {
     struct vlp_model        *model;
     struct vlp_compute       compute;

@@ -22,10 +22,13 @@ struct vlp_item {
     const char    *path;  /* of the picture, to be read by whoever decodes it; or NULL */
     const uint8_t *bytes; /* the picture itself (tar member, stdin); or NULL */
     size_t         bytes_len;
-    const char    *text; /* caption, query or text; NULL when there is none */
-    size_t         text_len;
-    const char    *label; /* class, where the table has such a column; or NULL */
-    int64_t mtime, size;  /* of the file, for --update: nanoseconds since 1970, bytes; -1 unknown */
+    const char    *shard; /* under `locate`: the picture is `size` bytes of this file, from `offset`
+                             on, and not in memory; or NULL */
+    int64_t     offset;
+    const char *text; /* caption, query or text; NULL when there is none */
+    size_t      text_len;
+    const char *label;   /* class, where the table has such a column; or NULL */
+    int64_t mtime, size; /* of the file, for --update: nanoseconds since 1970, bytes; -1 unknown */
     enum vlp_status  status; /* not VLP_OK: this record could not be read; `reason` says why */
     const char      *reason;
     struct vlp_arena mem; /* owns all of the above */
@@ -48,6 +51,8 @@ struct vlp_source_options {
     const char *image_column, *text_column, *id_column,
         *label_column; /* names, or 1-based numbers; NULL: usual names */
     bool captions;     /* pair each picture with the .txt/.caption/.json of its stem */
+    bool locate;       /* say where a tar member lies instead of reading it, where that can be said:
+                          in a plain tar file, not in a compressed one nor in a pipe */
     const char
            *base_dir; /* relative paths in tables count from here; NULL: the table's own folder */
     int     shard, n_shards; /* --shard i/n, i in 1..n; n = 0: all. By hash of the id */

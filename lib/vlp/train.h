@@ -58,20 +58,58 @@ double vlp_gradient_norm(const struct vlp_compute *c, const struct vlp_trained *
 
 /* ---- samples ------------------------------------------------------------------------------- */
 
-/* Where a sample's picture and captions are. Built once from sources, then read by index. */
+/*
+ * Where samples' pictures and captions are. Built once from sources, then read by index; what is
+ * held of a sample is about 20 bytes, its file name and its captions. Pictures stay where they are,
+ * in files or in plain tar shards. Those of other shards (compressed, from a pipe) are unpacked
+ * once, behind each other, into a file without a name in `cache_dir`, which goes when the process
+ * does.
+ */
 struct vlp_dataset;
 struct vlp_dataset_source {
-    struct vlp_source_options source;
+    struct vlp_source_options source; /* `locate` is set for it */
     double                    weight; /* how often a sample of it is seen an epoch; 1 */
 };
+struct vlp_dataset_options {
+    const char *cache_dir; /* NULL: $TMPDIR, else /tmp */
+    bool        labelled;  /* a picture with a label and no caption is a sample, too */
+    void (*say)(void *ctx, const char *sentence); /* names bad records; may be NULL */
+    void (*read)(void *ctx, int64_t records);     /* so many more were read; may be NULL */
+    void *ctx;
+};
+/* VLP_ERR_IO also where `cache_dir` is full: the sentence says so. */
 enum vlp_status vlp_dataset_open(struct vlp_dataset **out, const struct vlp_dataset_source *s,
-                                 int n, void (*say)(void *ctx, const char *sentence), void *ctx,
-                                 struct vlp_error *err);
+                                 int n, const struct vlp_dataset_options *o, struct vlp_error *err);
 void            vlp_dataset_close(struct vlp_dataset *d);
 int64_t vlp_dataset_size(const struct vlp_dataset *d);  /* pictures with at least one caption */
 int64_t vlp_dataset_epoch(const struct vlp_dataset *d); /* samples an epoch, weights counted */
 int64_t vlp_dataset_captions(const struct vlp_dataset *d);
-int64_t vlp_dataset_bad(const struct vlp_dataset *d); /* records that were no samples */
+int64_t vlp_dataset_bad(const struct vlp_dataset *d);    /* records that were no samples */
+size_t  vlp_dataset_memory(const struct vlp_dataset *d); /* bytes held */
+/* Bytes of unpacked pictures and the folder of their file; 0 when there was nothing to unpack. */
+int64_t vlp_dataset_unpacked(const struct vlp_dataset *d, const char **folder);
+
+/* One sample; strings live as long as the dataset or the arena it was read into. */
+struct vlp_sample {
+    const char *id, *label; /* label NULL: none */
+    const char *captions;   /* one behind the other, each with its NUL */
+    int         n_captions;
+    /* where the picture is: the dataset's own */
+    int         kind;
+    const char *place;
+    int64_t     shard, offset, size;
+};
+void vlp_dataset_at(const struct vlp_dataset *d, int64_t i, struct vlp_arena *mem,
+                    struct vlp_sample *out);
+/* Caption k, 0 .. n_captions - 1. */
+const char *vlp_sample_caption(const struct vlp_sample *s, int k);
+/*
+ * Read and decode its picture. VLP_ERR_MISMATCH: the shard is not the one that was indexed. Several
+ * threads may do this at once.
+ */
+enum vlp_status vlp_dataset_picture(const struct vlp_dataset *d, const struct vlp_sample *s,
+                                    struct vlp_arena *mem, struct vlp_image *out,
+                                    struct vlp_error *err);
 /*
  * Try to use sample i, its picture and every caption: what --check does. VLP_OK, or why not, with
  * its id. *cut counts captions longer than the context.

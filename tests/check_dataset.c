@@ -1,0 +1,205 @@
+/*
+ * check_dataset.c -- samples of every kind of source: the same pictures and captions, wherever they
+ * lie, in little memory.
+ */
+#include <check.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <vlp/train.h>
+
+static char             dir[64], home[4096];
+static struct vlp_error last;
+static struct vlp_buf   said;
+
+/* Pictures of 1 to 4 pixels of width, named after it, in a folder, shards and tables. */
+static void make_dir(void)
+{
+    strcpy(dir, "/tmp/vlp-check-XXXXXX");
+    ck_assert_ptr_nonnull(getcwd(home, sizeof home));
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    ck_assert_int_eq(chdir(dir), 0);
+    ck_assert_int_eq(system("mkdir -p d/e"), 0);
+    for (int i = 1; i <= 4; i++) {
+        static uint8_t         grey[12];
+        const struct vlp_image pic = {
+            .width = i, .height = 1, .mode = VLP_IMAGE_RGB, .orientation = 1, .data = grey};
+        struct vlp_buf png = {0};
+        char           name[32];
+        ck_assert_int_eq(vlp_png_encode(&png, &pic, 1, NULL), VLP_OK);
+        snprintf(name, sizeof name, i < 4 ? "d/p%d.png" : "d/e/p%d.png", i);
+        FILE *f = fopen(name, "wb");
+        ck_assert_uint_eq(fwrite(png.data, 1, png.len, f), png.len);
+        fclose(f);
+        vlp_buf_free(&png);
+    }
+    ck_assert_int_eq(
+        system("printf 'one\\nanother one\\n' >d/p1.txt && echo two >d/p2.txt && "
+               "echo '{\"caption\": [\"three\", \"3\"]}' >d/p3.json && echo four >d/e/p4.txt && "
+               "tar cf s.tar d/p1.* d/p2.* d/p3.* d/e/p4.* && gzip -k s.tar && zstd -qk s.tar && "
+               "printf 'image,caption,label\\nd/p1.png,\"one, \"\"1\"\"\\nand more\",small\\n"
+               "d/p2.png,,large\\nd/p3.png,three,\\nd/p3.png,3,\\n' >t.csv"),
+        0);
+}
+
+static void remove_dir(void)
+{
+    char command[192];
+    ck_assert_int_eq(chdir(home), 0);
+    snprintf(command, sizeof command, "rm -rf '%s'", dir);
+    ck_assert_int_eq(system(command), 0);
+    vlp_buf_free(&said);
+}
+
+static void hear(void *ctx, const char *sentence)
+{
+    (void)ctx;
+    vlp_buf_printf(&said, "%s\n", sentence);
+}
+
+static struct vlp_dataset *open_one(const char *path, struct vlp_dataset_options o)
+{
+    char *const                     paths[] = {(char *)path};
+    const struct vlp_dataset_source source = {
+        .source = {.paths = paths, .n_paths = 1, .recursive = true, .captions = true}, .weight = 1};
+    struct vlp_dataset *d = NULL;
+    o.say = hear;
+    vlp_buf_clear(&said);
+    vlp_buf_add(&said, "", 0);
+    vlp_dataset_open(&d, &source, 1, &o, &last);
+    return d;
+}
+
+static const struct vlp_dataset_options plain;
+
+/* "id|label|width|caption/caption", a line a sample. */
+static char *listing(const struct vlp_dataset *d)
+{
+    static struct vlp_buf b;
+    struct vlp_arena      mem = {0};
+    vlp_buf_clear(&b);
+    ck_assert_ptr_nonnull(d);
+    for (int64_t i = vlp_dataset_size(d) - 1; i >= 0; i--) {
+        struct vlp_sample s;
+        struct vlp_image  pic;
+        vlp_dataset_at(d, i, &mem, &s);
+        const enum vlp_status status = vlp_dataset_picture(d, &s, &mem, &pic, &last);
+        vlp_buf_printf(&b, "%s|%s|%d|", s.id, s.label ? s.label : "-",
+                       status == VLP_OK ? pic.width : -(int)status);
+        for (int k = 0; k < s.n_captions; k++) vlp_buf_printf(&b, "%s/", vlp_sample_caption(&s, k));
+        vlp_buf_add_char(&b, '\n');
+    }
+    vlp_arena_free(&mem);
+    return b.data;
+}
+
+START_TEST(pictures_are_the_same_wherever_they_lie)
+{
+    static const char *const shard[] = {"s.tar", "s.tar.gz", "s.tar.zst"};
+    struct vlp_dataset      *d = open_one("d", plain);
+    ck_assert_str_eq(listing(d), "d/p3.png|-|3|three/3/\nd/p2.png|-|2|two/\n"
+                                 "d/p1.png|-|1|one/another one/\nd/e/p4.png|-|4|four/\n");
+    ck_assert_int_eq(vlp_dataset_unpacked(d, NULL), 0);
+    vlp_dataset_close(d);
+    for (size_t i = 0; i < VLP_COUNT(shard); i++) {
+        char want[512];
+        snprintf(want, sizeof want,
+                 "%1$s!d/e/p4.png|-|4|four/\n%1$s!d/p3.png|-|3|three/3/\n%1$s!d/p2.png|-|2|two/\n"
+                 "%1$s!d/p1.png|-|1|one/another one/\n",
+                 shard[i]);
+        d = open_one(shard[i], plain);
+        ck_assert_str_eq(listing(d), want);
+        ck_assert_int_eq(vlp_dataset_captions(d), 6);
+        ck_assert_int_eq(vlp_dataset_unpacked(d, NULL) > 0, i > 0);
+        vlp_dataset_close(d);
+    }
+}
+END_TEST
+
+START_TEST(csv_with_quotes_and_newlines)
+{
+    struct vlp_dataset *d = open_one("t.csv", plain);
+    ck_assert_str_eq(listing(d), "d/p3.png|-|3|three/3/\nd/p1.png|small|1|one, \"1\"\nand more/\n");
+    ck_assert_str_eq(said.data, "d/p2.png: has no caption (skipped)\n");
+    ck_assert_int_eq(vlp_dataset_bad(d), 1);
+    vlp_dataset_close(d);
+}
+END_TEST
+
+START_TEST(a_label_may_stand_for_a_caption)
+{
+    struct vlp_dataset *d = open_one("t.csv", (struct vlp_dataset_options){.labelled = true});
+    ck_assert_int_eq(vlp_dataset_size(d), 3);
+    ck_assert_ptr_nonnull(strstr(listing(d), "d/p2.png|large|2|\n"));
+    ck_assert_int_eq(vlp_dataset_bad(d), 0);
+    vlp_dataset_close(d);
+}
+END_TEST
+
+START_TEST(another_shard_in_its_place_is_noticed)
+{
+    struct vlp_dataset *d = open_one("s.tar", plain);
+    ck_assert_int_eq(system("tar rf s.tar d/p1.png"), 0);
+    char want[32];
+    snprintf(want, sizeof want, "s.tar!d/p1.png|-|-%d|", VLP_ERR_MISMATCH);
+    ck_assert_ptr_nonnull(strstr(listing(d), want));
+    ck_assert_ptr_nonnull(strstr(last.text, "s.tar: was changed"));
+    vlp_dataset_close(d);
+}
+END_TEST
+
+START_TEST(a_full_or_missing_cache_folder_is_named)
+{
+    ck_assert_ptr_null(open_one("s.tar.gz", (struct vlp_dataset_options){.cache_dir = "none"}));
+    ck_assert_int_eq(last.status, VLP_ERR_IO);
+    ck_assert_ptr_nonnull(strstr(last.text, "none: no file for unpacked pictures"));
+    ck_assert_int_eq(access("none", F_OK), -1);
+
+    const struct rlimit few = {100, 100}; /* bytes a file may have: the disk is full */
+    signal(SIGXFSZ, SIG_IGN);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &few), 0);
+    ck_assert_ptr_null(open_one("s.tar.gz", (struct vlp_dataset_options){.cache_dir = "d/e"}));
+    ck_assert_int_eq(last.status, VLP_ERR_IO);
+    ck_assert_ptr_nonnull(strstr(last.text, "d/e: no room"));
+    ck_assert_ptr_nonnull(open_one("s.tar", plain)); /* needs none */
+}
+END_TEST
+
+START_TEST(a_sample_costs_little_beside_its_words)
+{
+    enum { N = 60000 };
+    FILE *f = fopen("many.tsv", "wb");
+    fputs("image\tcaption\n", f);
+    for (int i = 0; i < N; i++) fprintf(f, "d/p%d.png\tcaption %07d\n", 1 + i % 2, i);
+    ck_assert_int_eq(fclose(f), 0);
+    struct vlp_dataset *d = open_one("many.tsv", plain);
+    ck_assert_int_eq(vlp_dataset_size(d), N);
+    const size_t words = sizeof "p1.png" + sizeof "caption 0000000";
+    /* the last chunk and the last page of the table are not full */
+    ck_assert_uint_le(vlp_dataset_memory(d), N * (words + 16) + (1 << 20) + (8 << 16));
+    vlp_dataset_close(d);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("dataset");
+    TCase *t = tcase_create("dataset");
+    tcase_add_checked_fixture(t, make_dir, remove_dir);
+    tcase_set_timeout(t, 60);
+    tcase_add_test(t, pictures_are_the_same_wherever_they_lie);
+    tcase_add_test(t, csv_with_quotes_and_newlines);
+    tcase_add_test(t, a_label_may_stand_for_a_caption);
+    tcase_add_test(t, another_shard_in_its_place_is_noticed);
+    tcase_add_test(t, a_full_or_missing_cache_folder_is_named);
+    tcase_add_test(t, a_sample_costs_little_beside_its_words);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    const int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
