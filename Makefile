@@ -32,11 +32,13 @@ LIB_SRC  := $(foreach r,$(ROOMS),$(wildcard lib/$(r)/*.c))
 CMD_SRC  := $(filter-out cmd/vlp-%,$(wildcard cmd/*.c))
 PROG_SRC := $(wildcard cmd/vlp-*.c)
 TEST_SRC := $(wildcard tests/check_*.c)
-TEST_AUX := $(filter-out tests/check_% tests/fuzz_% tests/bench_%,$(wildcard tests/*.c))
+BENCH_AUX := tests/peer.c tests/towers.c
+TEST_AUX := $(filter-out tests/check_% tests/fuzz_% tests/bench_% $(BENCH_AUX),$(wildcard tests/*.c))
 BENCH_SRC := $(wildcard tests/bench_*.c)
 
 LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/%.o)
 CMD_OBJ  := $(CMD_SRC:%.c=$(BUILD)/%.o)
+BENCH_AUX_OBJ := $(BENCH_AUX:%.c=$(BUILD)/%.o)
 TEST_AUX_OBJ := $(TEST_AUX:%.c=$(BUILD)/%.o)
 PROGS    := $(PROG_SRC:cmd/%.c=$(BUILD)/%)
 TESTS    := $(TEST_SRC:tests/%.c=$(BUILD)/%)
@@ -95,7 +97,7 @@ $(BUILD)/check_%: $(BUILD)/tests/check_%.o $(TEST_AUX_OBJ) $(LIBVLP)
 	$(if $(V),,@echo "  LINK  $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs check) $(LIBS)
 
-$(BUILD)/bench_%: $(BUILD)/tests/bench_%.o $(LIBVLP)
+$(BUILD)/bench_%: $(BUILD)/tests/bench_%.o $(BENCH_AUX_OBJ) $(LIBVLP)
 	$(if $(V),,@echo "  LINK  $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 

@@ -1,8 +1,9 @@
 /*
- * bench_image.c -- JPEG bytes to the normalised tensor on one core, and the same by PIL and numpy.
+ * bench_image.c -- JPEG bytes to the normalised tensor on one core, and the same by others.
  *
- * The yardstick is scripts/bench_pil.py under $VLP_PYTHON (python3); where it cannot run, our own
- * rate stands alone. Rounds alternate and the median counts, because the machine's speed drifts.
+ * The yardsticks are scripts/bench_pil.py (PIL and numpy, whose tensor must have our bits) and
+ * torchvision (scripts/bench_peers.py), both under $VLP_PYTHON (python3); those that cannot run are
+ * left out. Rounds alternate and the median counts, because the machine's speed drifts.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,8 @@
 #include <time.h>
 
 #include <vlp/image.h>
+
+#include "peer.h"
 
 #define PICTURE "tests/golden/image/jpeg-420.jpg"
 
@@ -86,6 +89,12 @@ static double yardstick(uint32_t *hash)
     return rate;
 }
 
+static void print_ratio(const char *peer, double ratio)
+{
+    printf("JPEG to tensor, one core, over %s\t%.2f\t2.5\t3.5\t%s\n", peer, ratio,
+           ratio >= 2.5 ? "ok" : "BELOW");
+}
+
 int main(void)
 {
     struct vlp_map        file;
@@ -98,7 +107,13 @@ int main(void)
     vlp_preprocess_flavour(&how, "openai", 224);
     float *out = vlp_calloc(3 * 224 * 224, sizeof *out);
 
-    double   rate[ROUNDS], ratio[ROUNDS], decode[ROUNDS], pixels[ROUNDS], tensor[ROUNDS];
+    struct peer *peer = peer_open();
+    char         request[128];
+    snprintf(request, sizeof request, "pixels %s %d", PICTURE, PICTURES);
+    const bool torchvision = peer_seconds(peer, request) > 0;
+
+    double rate[ROUNDS], ratio[ROUNDS], over_torchvision[ROUNDS], decode[ROUNDS], pixels[ROUNDS],
+        tensor[ROUNDS];
     uint32_t hash = 0;
     bool     compared = true;
     run(&file, &how, out); /* warm */
@@ -111,7 +126,9 @@ int main(void)
         const double theirs = compared ? yardstick(&hash) : 0;
         compared = compared && theirs > 0;
         ratio[r] = compared ? rate[r] / theirs : 0;
+        over_torchvision[r] = torchvision ? rate[r] * peer_seconds(peer, request) / PICTURES : 0;
     }
+    peer_close(peer);
     printf("JPEG 640x427: decode %.3f ms, resize and crop %.3f ms, tensor %.3f ms\n",
            1e3 * median(decode, ROUNDS), 1e3 * median(pixels, ROUNDS),
            1e3 * median(tensor, ROUNDS));
@@ -120,12 +137,14 @@ int main(void)
         const uint32_t ours = vlp_fnv1a(VLP_FNV_START, out, 3 * 224 * 224 * sizeof *out);
         if (ours != hash)
             printf("the yardstick's tensor has other bits: %08x, ours %08x\n", hash, ours);
-        const double m = median(ratio, ROUNDS);
-        printf("JPEG to tensor, one core, over PIL and numpy\t%.2f\t2.5\t3.5\t%s\n", m,
-               m >= 2.5 ? "ok" : "BELOW");
+        print_ratio("PIL and numpy", median(ratio, ROUNDS));
     } else {
         printf("no python3 with PIL and numpy here: no yardstick for JPEG to tensor\n");
     }
+    if (torchvision)
+        print_ratio("PIL and torchvision", median(over_torchvision, ROUNDS));
+    else
+        printf("no torchvision here: no yardstick of its own\n");
     free(out);
     vlp_map_close(&file);
     return 0;
