@@ -37,11 +37,11 @@ static struct vlp_tokens tokens_of(const struct vlp_tokenizer *t, struct vlp_are
     return tokens;
 }
 
-/* Calls `each` for every line of a golden file; returns how many there were. */
+/* Calls `each` for every line of a file; returns how many there were. */
 static int for_lines(const char *name, void (*each)(const json_t *line, void *ctx), void *ctx)
 {
     char path[200];
-    snprintf(path, sizeof path, "tests/golden/text/%s.jsonl", name);
+    snprintf(path, sizeof path, "tests/%s.jsonl", name);
     FILE *f = fopen(path, "rb");
     ck_assert_msg(f != NULL, "%s", path);
     char  *line = NULL;
@@ -64,12 +64,19 @@ static struct vlp_tokens tokens_of_json(const struct vlp_tokenizer *t, struct vl
     return tokens_of(t, mem, json_string_value(text), json_string_length(text));
 }
 
+struct ids_of {
+    const struct vlp_tokenizer *tokenizer;
+    const char                 *key; /* of the expected ids */
+};
+
 static void ids_agree(const json_t *line, void *ctx)
 {
     if (json_is_true(json_object_get(line, "mojibake"))) return;
-    struct vlp_arena mem = {0};
-    const json_t    *ids = json_object_get(line, "ids"), *text = json_object_get(line, "text");
-    const struct vlp_tokens tokens = tokens_of_json(ctx, &mem, text);
+    struct vlp_arena        mem = {0};
+    const struct ids_of    *of = ctx;
+    const json_t           *ids = json_object_get(line, of->key);
+    const json_t           *text = json_object_get(line, "text");
+    const struct vlp_tokens tokens = tokens_of_json(of->tokenizer, &mem, text);
     ck_assert_msg(tokens.n == (int)json_array_size(ids), "'%s': %d ids, %d expected",
                   json_string_value(text), tokens.n, (int)json_array_size(ids));
     for (int i = 0; i < tokens.n; i++) {
@@ -83,25 +90,25 @@ static void ids_agree(const json_t *line, void *ctx)
 static void file_agrees(const char *name, const char *kind, enum vlp_cleaning cleaning)
 {
     struct vlp_tokenizer *t = open_with(kind, cleaning, ALL);
-    ck_assert_int_ge(for_lines(name, ids_agree, t), 390);
+    ck_assert_int_ge(for_lines(name, ids_agree, &(struct ids_of){t, "ids"}), 390);
     vlp_tokenizer_close(t);
 }
 
 START_TEST(clip_ids_are_those_of_the_official_tokenizer)
 {
-    file_agrees("clip_openai", "clip_bpe", VLP_CLEAN_OPENAI);
+    file_agrees("golden/text/clip_openai", "clip_bpe", VLP_CLEAN_OPENAI);
 }
 END_TEST
 
 START_TEST(clip_ids_are_those_of_the_fast_tokenizer)
 {
-    file_agrees("clip_hf", "clip_bpe", VLP_CLEAN_HF);
+    file_agrees("golden/text/clip_hf", "clip_bpe", VLP_CLEAN_HF);
 }
 END_TEST
 
 START_TEST(bert_ids_are_those_of_the_reference)
 {
-    file_agrees("bert_uncased", "bert_uncased", VLP_CLEAN_BERT);
+    file_agrees("golden/text/bert_uncased", "bert_uncased", VLP_CLEAN_BERT);
 }
 END_TEST
 
@@ -125,7 +132,7 @@ static void words_agree(const json_t *line, void *ctx)
 START_TEST(whole_words_are_those_of_the_reference)
 {
     struct vlp_tokenizer *t = open_with("bert_uncased", VLP_CLEAN_BERT, ALL);
-    ck_assert_int_eq(for_lines("bert_words", words_agree, t), 150);
+    ck_assert_int_eq(for_lines("golden/text/bert_words", words_agree, t), 150);
     vlp_tokenizer_close(t);
 }
 END_TEST
@@ -149,7 +156,46 @@ static void cleaning_agrees(const json_t *line, void *ctx)
 
 START_TEST(captions_and_questions_are_cleaned_as_albef_does)
 {
-    ck_assert_int_eq(for_lines("albef_clean", cleaning_agrees, NULL), 440);
+    ck_assert_int_eq(for_lines("golden/text/albef_clean", cleaning_agrees, NULL), 440);
+}
+END_TEST
+
+/*
+ * Lines made for corners that the golden files have none of: marks of every age beside each other,
+ * references, escapes, quotes, special tokens and rare scripts in one word. The ids are those of
+ * the references under Python 3.11 (Unicode 14).
+ */
+START_TEST(rare_characters_have_the_ids_of_each_reference)
+{
+    static const struct {
+        const char       *kind, *key;
+        enum vlp_cleaning cleaning;
+    } of[] = {{"clip_bpe", "clip_openai", VLP_CLEAN_OPENAI},
+              {"clip_bpe", "clip_hf", VLP_CLEAN_HF},
+              {"bert_uncased", "bert_uncased", VLP_CLEAN_BERT}};
+    for (size_t i = 0; i < VLP_COUNT(of); i++) {
+        struct vlp_tokenizer *t = open_with(of[i].kind, of[i].cleaning, ALL);
+        ck_assert_int_eq(for_lines("data/text/corners", ids_agree, &(struct ids_of){t, of[i].key}),
+                         120);
+        vlp_tokenizer_close(t);
+    }
+}
+END_TEST
+
+static void corner_is_cleaned(const json_t *line, void *ctx)
+{
+    json_t *as = json_pack("{s:s, s:i, s:O, s:O}", "function", (const char *)ctx, "max_words",
+                           strcmp(ctx, "pre_caption") == 0 ? 30 : 10, "in",
+                           json_object_get(line, "text"), "out", json_object_get(line, ctx));
+    ck_assert_ptr_nonnull(as);
+    cleaning_agrees(as, NULL);
+    json_decref(as);
+}
+
+START_TEST(rare_characters_are_cleaned_as_albef_does)
+{
+    ck_assert_int_eq(for_lines("data/text/corners", corner_is_cleaned, "pre_caption"), 120);
+    ck_assert_int_eq(for_lines("data/text/corners", corner_is_cleaned, "pre_question"), 120);
 }
 END_TEST
 
@@ -260,6 +306,8 @@ static Suite *text_suite(void)
     tcase_add_test(c, bert_ids_are_those_of_the_reference);
     tcase_add_test(c, whole_words_are_those_of_the_reference);
     tcase_add_test(c, captions_and_questions_are_cleaned_as_albef_does);
+    tcase_add_test(c, rare_characters_have_the_ids_of_each_reference);
+    tcase_add_test(c, rare_characters_are_cleaned_as_albef_does);
     tcase_add_test(c, the_listed_texts_have_the_listed_ids);
     tcase_add_test(c, a_long_text_is_cut_and_ends_with_the_end_token);
     tcase_add_test(c, an_empty_text_is_start_and_end);

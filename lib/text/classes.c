@@ -5,6 +5,22 @@
 
 #include "text_internal.h"
 
+size_t vlp_range_of(const void *table, size_t count, size_t stride, int32_t c)
+{
+    size_t low = 0, high = count;
+    while (low < high) {
+        const size_t   mid = (low + high) / 2;
+        const int32_t *range = (const void *)((const char *)table + mid * stride);
+        if (c > range[1])
+            low = mid + 1;
+        else if (c < range[0])
+            high = mid;
+        else
+            return mid;
+    }
+    return count;
+}
+
 bool vlp_is_space(int32_t c)
 {
     if (c < 0x80) return c == ' ' || (c >= '\t' && c <= '\r');

@@ -16,7 +16,7 @@ void vlp_clean_openai(struct vlp_runes *r)
 
 void vlp_clean_hf(struct vlp_runes *r)
 {
-    vlp_nfc(r);
+    vlp_nfc(r, VLP_UNICODE_9);
     vlp_runes_collapse(r, false);
     vlp_lower_each(r);
 }

@@ -26,15 +26,7 @@ static const struct {
 
 static bool is_younger(int32_t c)
 {
-    size_t low = 0, high = VLP_COUNT(younger);
-    while (low < high) {
-        const size_t mid = (low + high) / 2;
-        if (c > younger[mid].last)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return low < VLP_COUNT(younger) && c >= younger[low].first;
+    return VLP_RANGE_OF(younger, c) < VLP_COUNT(younger);
 }
 
 bool vlp_bert_is_punctuation(int32_t c)
@@ -83,7 +75,7 @@ void vlp_clean_bert(struct vlp_runes *r)
         vlp_runes_add(&out, vlp_is_space(c) ? ' ' : c);
         if (alone) vlp_runes_add(&out, ' ');
     }
-    vlp_nfd(&out);
+    vlp_nfd(&out, VLP_UNICODE_9);
     size_t n = 0;
     for (size_t i = 0; i < out.n; i++)
         if (!is_mark(out.at[i])) out.at[n++] = out.at[i];

@@ -113,7 +113,7 @@ static void fix_line(struct vlp_runes *line, bool unescape)
         out.n = 0;
         for (size_t i = 0; i < line->n; i++) add_repaired(&out, line->at[i]);
         drop(&out);
-        vlp_nfc(&out);
+        vlp_nfc(&out, VLP_UNICODE_14);
         vlp_runes_swap(line, &out);
         if (same(line, &before)) break;
     }

@@ -53,7 +53,8 @@ static bool is_cased(int32_t c)
     return k >= UTF8PROC_CATEGORY_LU && k <= UTF8PROC_CATEGORY_LT;
 }
 
-/* Capitals younger than Unicode 15; the reference's character by character rule knows them. */
+/* Capitals younger than Unicode 15; the reference's character by character rule knows them, Python
+ * does not. */
 static int32_t lower_younger(int32_t c)
 {
     static const struct {
@@ -63,10 +64,8 @@ static int32_t lower_younger(int32_t c)
                    {0xa7d2, 0xa7d2, 0xa7d3},    {0xa7d4, 0xa7d4, 0xa7d5},
                    {0xa7da, 0xa7da, 0xa7db},    {0xa7dc, 0xa7dc, 0x19b},
                    {0x10d50, 0x10d65, 0x10d70}, {0x16ea0, 0x16eb8, 0x16ebb}};
-    for (size_t i = 0; i < VLP_COUNT(younger); i++)
-        if (c >= younger[i].first && c <= younger[i].last)
-            return younger[i].to + (c - younger[i].first);
-    return c;
+    const size_t i = c < younger[0].first ? VLP_COUNT(younger) : VLP_RANGE_OF(younger, c);
+    return i < VLP_COUNT(younger) ? younger[i].to + (c - younger[i].first) : c;
 }
 
 static void lower(struct vlp_runes *r, bool context)
@@ -90,8 +89,8 @@ static void lower(struct vlp_runes *r, bool context)
             const bool before_cased = next < r->n && is_cased(r->at[next]);
             out.at[out.n++] = after_cased && !before_cased ? FINAL_SIGMA : SMALL_SIGMA;
         } else {
-            const int32_t small = utf8proc_tolower(c);
-            out.at[out.n++] = small == c && !context ? lower_younger(c) : small;
+            const int32_t small = lower_younger(c);
+            out.at[out.n++] = small == c ? utf8proc_tolower(c) : context ? c : small;
         }
         if (context && !is_case_ignorable(c)) after_cased = is_cased(c);
     }

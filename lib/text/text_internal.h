@@ -29,6 +29,11 @@ void vlp_runes_collapse(struct vlp_runes *r, bool trim);
 
 /* ---- classes ---- */
 
+/* The row of a sorted table that holds c, or `count`. Rows of `stride` bytes begin with the first
+ * and the last code point, both int32_t. */
+size_t vlp_range_of(const void *table, size_t count, size_t stride, int32_t c);
+#define VLP_RANGE_OF(table, c) vlp_range_of(table, VLP_COUNT(table), sizeof *(table), c)
+
 bool vlp_is_space(int32_t c);    /* White_Space: what \s is to regex engines */
 bool vlp_is_py_space(int32_t c); /* str.isspace of Python: also U+001C .. U+001F */
 /* 'L' letter, 'N' number, 'S' white space, 0 anything else. `only_16`: no letter younger than
@@ -42,8 +47,17 @@ bool vlp_bert_is_punctuation(int32_t c);
 
 void vlp_lower_python(struct vlp_runes *r); /* str.lower: special casing and the final sigma */
 void vlp_lower_each(struct vlp_runes *r);   /* character by character, no context */
-void vlp_nfd(struct vlp_runes *r);
-void vlp_nfc(struct vlp_runes *r);
+/*
+ * Normal forms as a reference of that age has them, whatever libutf8proc knows: what came later has
+ * no order among the marks, and is neither taken apart nor put together.
+ */
+enum vlp_unicode {
+    VLP_UNICODE_9, /* the fast tokenizers of Hugging Face */
+    VLP_UNICODE_14 /* Python 3.11 */
+};
+void vlp_nfd(struct vlp_runes *r, enum vlp_unicode u);
+void vlp_nfc(struct vlp_runes *r, enum vlp_unicode u);
+bool vlp_younger_mark(int32_t c, enum vlp_unicode u); /* such a one that came later */
 
 /* ---- cleaning ---- */
 

@@ -42,14 +42,7 @@ static const struct {
 
 char vlp_younger_class(int32_t c, bool only_16)
 {
-    size_t low = 0, high = VLP_COUNT(younger);
-    while (low < high) {
-        const size_t mid = (low + high) / 2;
-        if (c > younger[mid].last)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    if (low == VLP_COUNT(younger) || c < younger[low].first) return 0;
-    return only_16 && !younger[low].in_16 ? 0 : younger[low].kind;
+    const size_t i = VLP_RANGE_OF(younger, c);
+    if (i == VLP_COUNT(younger)) return 0;
+    return only_16 && !younger[i].in_16 ? 0 : younger[i].kind;
 }

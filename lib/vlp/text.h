@@ -7,9 +7,8 @@
  * Where the ids differ from the reference's:
  *  - ftfy's repair of text that was decoded with the wrong encoding (mojibake) is left out: it is a
  *    guess, and it fires on some mixtures of scripts that are right as they are;
- *  - characters younger than Unicode 15: Python's lower case of them depends on its version;
- *  - marks and composed characters younger than Unicode 9: the fast tokenizers (HF, BERT) neither
- *    reorder nor decompose them;
+ *  - Python's case and normal forms depend on its version: here they are those of Python 3.11
+ *    (Unicode 14), whose younger capitals and marks stay as they are;
  *  - references nested more than 64 deep ("&amp;amp;amp;...") are undone at once instead of in
  *    turns with the other repairs: the same result unless terminal escapes are spelled that way.
  */
