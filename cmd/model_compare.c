@@ -88,6 +88,10 @@ static void add_logits(struct values *v, struct vlp_model *m)
     const float  told = (float)scale;
     add_rows(v, "logit_scale", &told, 1, 1, 1);
     if (!a || !b) return;
+    /* open_clip's models of the sigmoid loss */
+    const struct vlp_stored *added = vlp_checkpoint_find(&m->checkpoint, "logit_bias");
+    float                    bias = 0;
+    if (added) vlp_to_f32(&bias, added->data, added->dtype, 1);
     const int64_t ni = a->rows, nt = b->rows, dim = a->cols;
     float        *per_image = vlp_malloc((size_t)(ni * nt) * sizeof *per_image);
     float        *per_text = vlp_malloc((size_t)(ni * nt) * sizeof *per_text);
@@ -96,7 +100,7 @@ static void add_logits(struct values *v, struct vlp_model *m)
             double dot = 0;
             for (int64_t c = 0; c < dim; c++)
                 dot += (double)a->data[i * dim + c] * b->data[j * dim + c];
-            per_image[i * nt + j] = per_text[j * ni + i] = (float)(scale * dot);
+            per_image[i * nt + j] = per_text[j * ni + i] = (float)(scale * dot + bias);
         }
     add_rows(v, "logits_per_image", per_image, ni, nt, 1);
     add_rows(v, "logits_per_text", per_text, nt, ni, 1);
@@ -118,8 +122,7 @@ static enum vlp_status run_images(struct values *v, struct vlp_encoder *e,
     if (in->dtype != VLP_F32 || in->ndim != 4 || in->dim[1] != 3 || in->dim[0] < 1)
         return vlp_fail(err, VLP_ERR_MISMATCH, "input 'image' is not f32 of shape (n, 3, R, R)");
     const int64_t h = in->dim[2], w = in->dim[3], side = e->model.image_size;
-    const bool    resampled = rule && strcmp(rule, "hf") == 0 && patch > 0 && h >= patch &&
-                           w >= patch && h % patch == 0 && w % patch == 0;
+    const bool resampled = rule && strcmp(rule, "hf") == 0 && patch > 0 && h >= patch && w >= patch;
     if ((h != side || w != side) && !resampled)
         return vlp_fail(err, VLP_ERR_MISMATCH,
                         "input 'image' is %" PRId64 " by %" PRId64

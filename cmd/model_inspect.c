@@ -68,6 +68,9 @@ static void print_towers(const json_t *config)
                "MLP %lld\n",
                int_at(v, "image_size"), int_at(v, "patch_size"), int_at(v, "width"),
                int_at(v, "layers"), int_at(v, "heads"), int_at(v, "mlp"));
+        if (json_is_false(json_object_get(v, "ln_pre")))
+            printf("                no norm before the first block\n");
+        if (json_object_get(v, "pool")) printf("                pooled: %s\n", text_at(v, "pool"));
         const char *rule = text_at(v, "interpolate");
         if (strcmp(rule, "none") != 0 && *rule != '?')
             printf("positions       resampled where sizes differ, as %s does\n", rule);
@@ -107,6 +110,12 @@ static void print_tensor(const struct vlp_stored *t)
     printf("]\n");
 }
 
+static void print_own_activation(const json_t *config, const char *tower, const char *what)
+{
+    const json_t *t = json_object_get(config, tower);
+    if (json_object_get(t, "activation")) printf(", %s for %s", text_at(t, "activation"), what);
+}
+
 static void print_words(const char *path, const struct vlp_checkpoint *c)
 {
     const json_t  *about = c->about, *config = json_object_get(about, "config");
@@ -125,6 +134,8 @@ static void print_words(const char *path, const struct vlp_checkpoint *c)
     print_towers(config);
     printf("activation      %s", text_at(config, "activation"));
     if (source) printf(" (by %s)", text_at(source, "activation_from"));
+    print_own_activation(config, "vision", "pictures");
+    print_own_activation(config, "text", "texts");
     printf("\n");
     printf("embedding       %lld numbers\n", int_at(config, "embed_dim"));
     const struct vlp_stored *scale = vlp_checkpoint_find(c, "logit_scale");

@@ -436,7 +436,8 @@ END_TEST
 
 START_TEST(a_part_of_another_architecture_is_refused_by_its_name)
 {
-    static const char *const parts[] = {"visual.attn_pool.probe", "text.text_projection.bias",
+    static const char *const parts[] = {"visual.attn_pool.probe",
+                                        "transformer.resblocks.0.mlp.ln.weight",
                                         "visual.transformer.resblocks.0.attn.ln_q.weight"};
     struct vlp_checkpoint    c;
     char                     path[4096];
@@ -493,7 +494,7 @@ static const struct {
      "\"vision_config_dict\":{" HF_VISION HEADS "}}",
      VLP_OK, "quick_gelu"},
     {HF(HF_TEXT, HF_VISION), VLP_ERR_FORMAT, "heads"}, /* 12 do not divide 64 */
-    {HF(HF_TEXT HEADS, HF_VISION HEADS ",\"hidden_act\":\"gelu\""), VLP_ERR_SUPPORT, "hidden_act"},
+    {HF(HF_TEXT HEADS ",\"hidden_act\":\"gelu\"", HF_VISION HEADS), VLP_OK, "gelu"},
     {HF(HF_TEXT HEADS ",\"hidden_act\":\"relu\"", HF_VISION HEADS ",\"hidden_act\":\"relu\""),
      VLP_ERR_SUPPORT, "relu"},
     {HF(HF_TEXT ",\"num_attention_heads\":-4", HF_VISION HEADS), VLP_ERR_FORMAT,
@@ -571,6 +572,102 @@ START_TEST(preprocessor_config_in_its_old_and_new_shapes)
 }
 END_TEST
 
+START_TEST(what_differs_between_the_towers_is_kept_for_each)
+{
+    struct vlp_checkpoint         c;
+    struct vlp_checkpoint_options opt = {.activation = "quick_gelu"};
+    char                          path[4096];
+    link_as(path, GOLDEN "hf-quick/model.safetensors", "model.safetensors");
+    write_beside(path, "config.json",
+                 HF(HF_TEXT   HEADS ",\"eos_token_id\":590,\"layer_norm_eps\":1e-4",
+                    HF_VISION HEADS ",\"hidden_act\":\"gelu\""));
+    open_ok(&c, folder_of(path), NULL);
+    ck_assert_str_eq(text_at(&c, "config.activation"), "quick_gelu");
+    ck_assert_str_eq(text_at(&c, "config.vision.activation"), "gelu");
+    ck_assert_str_eq(text_at(&c, "config.text.eos"), "590");
+    ck_assert_str_eq(text_at(&c, "config.text.ln_eps"), "0.0001");
+    ck_assert_str_eq(text_at(&c, "config.vision.ln_eps"), "1e-05");
+    vlp_checkpoint_close(&c);
+    open_ok(&c, folder_of(path), &opt); /* the option is for both */
+    ck_assert_str_eq(text_at(&c, "config.vision.activation"), "none");
+    vlp_checkpoint_close(&c);
+    build_remove(path);
+}
+END_TEST
+
+/* ---- open_clip's configuration file ---------------------------------------------------------- */
+
+#define OPEN_CLIP(vision, text)                                                                    \
+    "{\"model_cfg\":{\"embed_dim\":32,\"vision_cfg\":{\"image_size\":32,\"layers\":2,\"width\":"   \
+    "64,"                                                                                          \
+    "\"patch_size\":8" vision "},\"text_cfg\":{\"context_length\":12,\"vocab_size\":600,"          \
+    "\"width\":64,\"heads\":4,\"layers\":2" text "}}}"
+
+static const struct {
+    const char     *config;
+    enum vlp_status status;
+    const char     *at, *word; /* what stands where; or the word of the error */
+} open_clip_configs[] = {
+    {OPEN_CLIP("", ""), VLP_OK, "config.activation", "gelu"},
+    {OPEN_CLIP(",\"pool_type\":\"tok\",\"no_ln_pre\":false,\"act_kwargs\":{}", ""), VLP_OK,
+     "config.vision.pool", "none"},
+    {OPEN_CLIP(",\"pool_type\":\"avg\"", ""), VLP_OK, "config.vision.pool", "avg"},
+    {OPEN_CLIP(",\"pool_type\":\"avg\",\"final_ln_after_pool\":true", ""), VLP_OK,
+     "config.vision.pool", "avg_ln"},
+    {OPEN_CLIP(",\"no_ln_pre\":true", ""), VLP_OK, "config.vision.ln_pre", "false"},
+    {OPEN_CLIP(",\"block_type\":\"custom\"", ""), VLP_OK, "config.vision.heads", "1"},
+    {OPEN_CLIP(",\"head_width\":30", ""), VLP_OK, "config.vision.heads", "2"}, /* rounded down */
+    {OPEN_CLIP(",\"head_width\":20", ""), VLP_ERR_FORMAT, NULL, "head_width"},
+    {OPEN_CLIP(",\"head_width\":65", ""), VLP_ERR_FORMAT, NULL, "head_width"},
+    {OPEN_CLIP("", ",\"pool_type\":\"eos\",\"eos_id\":7"), VLP_OK, "config.text.eos", "7"},
+    {OPEN_CLIP("", ",\"pool_type\":\"last\""), VLP_ERR_SUPPORT, NULL, "pool_type"},
+    {OPEN_CLIP(",\"pool_type\":\"none\"", ""), VLP_ERR_SUPPORT, NULL, "pool_type"},
+    {OPEN_CLIP(",\"attentional_pool\":true", ""), VLP_ERR_SUPPORT, NULL, "attentional_pool"},
+    {OPEN_CLIP(",\"act_kwargs\":{\"approximate\":\"tanh\"}", ""), VLP_ERR_SUPPORT, NULL,
+     "act_kwargs"},
+    {OPEN_CLIP("", ",\"scale_fc\":true"), VLP_ERR_SUPPORT, NULL, "scale_fc"},
+    {OPEN_CLIP("", ",\"no_causal_mask\":true"), VLP_ERR_SUPPORT, NULL, "no_causal_mask"},
+    {OPEN_CLIP("", ",\"proj_type\":\"none\""), VLP_ERR_SUPPORT, NULL, "proj_type"},
+};
+
+START_TEST(open_clip_config_with_variants_and_faults)
+{
+    struct vlp_checkpoint c;
+    char                  path[4096];
+    link_as(path, GOLDEN "openclip-quick/open_clip_model.safetensors",
+            "open_clip_model.safetensors");
+    write_beside(path, "open_clip_config.json", open_clip_configs[_i].config);
+    const enum vlp_status s = vlp_checkpoint_open(&c, folder_of(path), NULL, &err);
+    ck_assert_msg(s == open_clip_configs[_i].status, "%s: %s", vlp_status_name(s), err.text);
+    if (s == VLP_OK) {
+        ck_assert_str_eq(text_at(&c, open_clip_configs[_i].at), open_clip_configs[_i].word);
+        vlp_checkpoint_close(&c);
+    } else {
+        ck_assert_msg(strstr(err.text, open_clip_configs[_i].word) != NULL, "%s", err.text);
+    }
+    build_remove(path);
+}
+END_TEST
+
+/* 35 pixels have the same four patches of 8 a side as 32 have: nothing is resampled. */
+START_TEST(a_rest_that_patches_do_not_cover_is_part_of_the_picture)
+{
+    static const char config[] =
+        "{\"model_cfg\":{\"embed_dim\":32,\"vision_cfg\":{\"image_size\":35,\"layers\":2,"
+        "\"width\":64,\"patch_size\":8},\"text_cfg\":{\"context_length\":12,\"vocab_size\":600,"
+        "\"width\":64,\"heads\":4,\"layers\":2}}}";
+    struct vlp_checkpoint c;
+    char                  path[4096];
+    link_as(path, GOLDEN "openclip-quick/open_clip_model.safetensors", "x.safetensors");
+    write_beside(path, "open_clip_config.json", config);
+    open_ok(&c, folder_of(path), NULL);
+    ck_assert_str_eq(text_at(&c, "config.vision.image_size"), "35");
+    ck_assert_str_eq(text_at(&c, "config.vision.interpolate"), "none");
+    vlp_checkpoint_close(&c);
+    build_remove(path);
+}
+END_TEST
+
 START_TEST(merges_are_carried_from_either_file)
 {
     struct vlp_checkpoint    c;
@@ -643,11 +740,9 @@ static const struct trip {
     {"end-to-end/model", VLP_LAYOUT_OPEN_CLIP, VLP_OK},
 };
 
-START_TEST(a_round_trip_keeps_every_value_and_the_fingerprint)
+static void travel(const char *from, const struct trip *t)
 {
-    const struct trip *t = &trips[_i];
-    char               from[256], file[4096], to[8192], before[33], after[33];
-    snprintf(from, sizeof from, GOLDEN "%s", t->from);
+    char file[4096], to[8192], before[33], after[33];
     build_file(file, "x", "", 0);
     snprintf(to, sizeof to, "%s%s", folder_of(file), "model");
     struct vlp_checkpoint    c, d;
@@ -677,6 +772,46 @@ START_TEST(a_round_trip_keeps_every_value_and_the_fingerprint)
         build_remove(inside);
     }
     build_remove(file);
+}
+
+START_TEST(a_round_trip_keeps_every_value_and_the_fingerprint)
+{
+    char from[256];
+    snprintf(from, sizeof from, GOLDEN "%s", trips[_i].from);
+    travel(from, &trips[_i]);
+}
+END_TEST
+
+/* No ln_pre, patches pooled, a projection with a bias, the end token named, a bias of the loss. */
+START_TEST(variants_go_to_open_clip_and_back_and_not_to_hugging_face)
+{
+    static const struct trip trip[] = {{"", VLP_LAYOUT_VLP, VLP_OK},
+                                       {"", VLP_LAYOUT_OPEN_CLIP, VLP_OK},
+                                       {"", VLP_LAYOUT_HF, VLP_ERR_SUPPORT}};
+    static const float       bias[32] = {1, 2, 3}, ten = -10;
+    struct vlp_checkpoint    c;
+    struct vlp_stored        t[70];
+    char                     path[4096], folder[4096];
+    size_t                   n = 0;
+    open_ok(&c, GOLDEN "openclip-quick", NULL);
+    for (size_t i = 0; i < c.n_tensors; i++)
+        if (!strstr(c.tensors[i].name, "ln_pre")) t[n++] = c.tensors[i];
+    t[n++] = (struct vlp_stored){.name = "text_projection.bias",
+                                 .dtype = VLP_F32,
+                                 .ndim = 1,
+                                 .dim = {32},
+                                 .data = bias,
+                                 .size = sizeof bias};
+    t[n++] = (struct vlp_stored){
+        .name = "logit_bias", .dtype = VLP_F32, .data = &ten, .size = sizeof ten};
+    rewrite(path, t, n);
+    vlp_checkpoint_close(&c);
+    write_beside(path, "open_clip_config.json",
+                 OPEN_CLIP(",\"no_ln_pre\":true,\"pool_type\":\"avg\",\"final_ln_after_pool\":true",
+                           ",\"pool_type\":\"eos\",\"eos_id\":598"));
+    snprintf(folder, sizeof folder, "%s", folder_of(path));
+    travel(folder, &trip[_i]);
+    build_remove(path);
 }
 END_TEST
 
@@ -993,12 +1128,17 @@ int main(void)
                         VLP_COUNT(hf_configs));
     tcase_add_loop_test(t, preprocessor_config_in_its_old_and_new_shapes, 0,
                         VLP_COUNT(preprocessors));
+    tcase_add_test(t, what_differs_between_the_towers_is_kept_for_each);
+    tcase_add_loop_test(t, open_clip_config_with_variants_and_faults, 0,
+                        (int)VLP_COUNT(open_clip_configs));
+    tcase_add_test(t, a_rest_that_patches_do_not_cover_is_part_of_the_picture);
     tcase_add_test(t, merges_are_carried_from_either_file);
     tcase_add_test(t, an_index_may_name_files_of_its_folder_only);
     suite_add_tcase(s, t);
 
     t = tcase_create("writers");
     tcase_set_timeout(t, 60);
+    tcase_add_loop_test(t, variants_go_to_open_clip_and_back_and_not_to_hugging_face, 0, 3);
     tcase_add_loop_test(t, a_round_trip_keeps_every_value_and_the_fingerprint, 0, VLP_COUNT(trips));
     tcase_add_test(t, hugging_face_vocabulary_is_made_from_the_merges);
     tcase_add_loop_test(t, a_narrower_type_is_close_and_its_fingerprint_is_its_own, 0,

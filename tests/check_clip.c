@@ -125,6 +125,83 @@ START_TEST(tiny_vit_features_are_the_published_ones)
 }
 END_TEST
 
+/*
+ * The tiny model with keys set in its image ("vision") or text tower: the first features of each,
+ * from open_clip 3.3 with the same parameters.
+ */
+static const struct {
+    const char *tower, *keys;
+    int         side;
+    float       image[4], text[4];
+} tiny_variants[] = {
+    {"vision",
+     "{\"ln_pre\":false}",
+     32,
+     {0.350838f, -0.988260f, -0.339527f, 0.402084f},
+     {0.390787f, 1.444236f, -0.604782f, -0.488562f}},
+    {"vision",
+     "{\"pool\":\"avg\"}",
+     32,
+     {0.131305f, -0.507203f, -0.302457f, 0.006078f},
+     {0.390787f, 1.444236f, -0.604782f, -0.488562f}},
+    {"vision",
+     "{\"ln_pre\":false,\"pool\":\"avg_ln\"}",
+     32,
+     {0.324748f, -1.277484f, -0.662490f, -0.035357f},
+     {0.390787f, 1.444236f, -0.604782f, -0.488562f}},
+    {"vision",
+     "{\"layer_scale\":true}",
+     32,
+     {-0.391361f, 0.406775f, 0.191631f, -0.046719f},
+     {0.390787f, 1.444236f, -0.604782f, -0.488562f}},
+    {"vision",
+     "{\"activation\":\"gelu\"}",
+     32,
+     {0.100466f, 0.194910f, -0.377161f, 0.481808f},
+     {0.390787f, 1.444236f, -0.604782f, -0.488562f}},
+    {"vision",
+     "{\"image_size\":37}",
+     37,
+     {-0.180148f, 0.355531f, -0.314441f, 0.343862f},
+     {0.390787f, 1.444236f, -0.604782f, -0.488562f}},
+    {"text",
+     "{\"layer_scale\":true}",
+     32,
+     {0.103072f, 0.191937f, -0.379075f, 0.482808f},
+     {-0.625284f, -0.929187f, 0.993155f, -0.313899f}},
+    {"text",
+     "{\"projection_bias\":true}",
+     32,
+     {0.103072f, 0.191937f, -0.379075f, 0.482808f},
+     {0.439938f, 1.488473f, -0.671280f, -0.548240f}},
+    {"text",
+     "{\"eos\":9}",
+     32,
+     {0.103072f, 0.191937f, -0.379075f, 0.482808f},
+     {-0.309435f, 0.876792f, -0.854660f, -0.291425f}},
+};
+
+START_TEST(variants_of_open_clip_have_its_features)
+{
+    struct world w;
+    json_t      *about = json_loads(tiny_vit, 0, NULL),
+           *keys = json_loads(tiny_variants[_i].keys, 0, NULL);
+    json_object_update(json_object_get(json_object_get(about, "config"), tiny_variants[_i].tower),
+                       keys);
+    char *document = json_dumps(about, 0);
+    open_world(&w, document, 1, false);
+    struct vlp_tensor       *x = pictures(&w, 2, tiny_variants[_i].side);
+    const struct vlp_tensor *f = vlp_encode_image(&w.model, &w.tape, x);
+    expect(f->data, tiny_variants[_i].image, 4, 1e-5);
+    f = vlp_encode_text(&w.model, &w.tape, &texts);
+    expect(f->data, tiny_variants[_i].text, 4, 1e-5);
+    close_world(&w);
+    free(document);
+    json_decref(keys);
+    json_decref(about);
+}
+END_TEST
+
 START_TEST(tiny_resnet_features_are_the_published_ones)
 {
     static const float want[] = {0.109672f, 0.129676f,  0.072613f,  -0.055307f,
@@ -307,7 +384,9 @@ static const struct {
     {"\"embed_dim\":32", "\"embed_dim\":0", VLP_ERR_FORMAT, "embed_dim"},
     {"\"quick_gelu\"", "\"relu\"", VLP_ERR_FORMAT, "relu"},
     {"\"vit\"", "\"vat\"", VLP_ERR_FORMAT, "vat"},
-    {"\"patch_size\":8", "\"patch_size\":7", VLP_ERR_FORMAT, "patches of 7"},
+    {"\"patch_size\":8", "\"patch_size\":33", VLP_ERR_FORMAT, "vision.patch_size"},
+    {"\"kind\":\"vit\"", "\"kind\":\"vit\",\"pool\":\"max\"", VLP_ERR_FORMAT, "vision.pool"},
+    {"\"context\":12", "\"context\":12,\"eos\":64", VLP_ERR_FORMAT, "text.eos"},
     {"\"heads\":2", "\"heads\":3", VLP_ERR_FORMAT, "vision.heads"},
     {"\"layers\":2", "\"layers\":2.5", VLP_ERR_FORMAT, "vision.layers"},
     {"\"context\":12", "\"context\":-1", VLP_ERR_FORMAT, "text.context"},
@@ -412,6 +491,8 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, the_generator_gives_the_published_first_values);
     tcase_add_test(t, tiny_vit_features_are_the_published_ones);
+    tcase_add_loop_test(t, variants_of_open_clip_have_its_features, 0,
+                        (int)VLP_COUNT(tiny_variants));
     tcase_add_test(t, tiny_resnet_features_are_the_published_ones);
     tcase_add_test(t, tiny_vit_loss_and_gradients_are_the_published_ones);
     tcase_add_test(t, gradients_have_the_same_bits_with_one_thread_and_with_four);

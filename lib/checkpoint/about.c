@@ -60,6 +60,8 @@ static const struct count_rule resnet_rules[] = {
     {"image_size", 32, VLP_MAX_IMAGE_SIZE}, {"width", 2, 1 << 12}, {"heads", 1, 1 << 16}};
 static const struct count_rule clip_rules[] = {{"embed_dim", 1, 1 << 16}};
 
+static const char *const activations[] = {"gelu", "quick_gelu", NULL};
+
 static json_int_t count(const json_t *o, const char *key)
 {
     return json_integer_value(json_object_get(o, key));
@@ -70,6 +72,8 @@ static enum vlp_status check_tower(const struct check *c, const json_t *o, const
     VLP_TRY(check_counts(c, o, object, tower_rules, VLP_COUNT(tower_rules)));
     if (count(o, "width") % count(o, "heads"))
         return bad(c, object, "heads", "does not divide the width");
+    if (json_object_get(o, "activation"))
+        VLP_TRY(check_word(c, o, object, "activation", activations));
     const json_t *eps = json_object_get(o, "ln_eps");
     if (!json_is_number(eps) || !(json_number_value(eps) > 0) || !(json_number_value(eps) < 1))
         return bad(c, object, "ln_eps", "is not a small positive number");
@@ -79,9 +83,11 @@ static enum vlp_status check_tower(const struct check *c, const json_t *o, const
 static enum vlp_status check_vit(const struct check *c, const json_t *o)
 {
     static const char *const interpolate[] = {"none", "open_clip", "hf", NULL};
+    static const char *const pools[] = {"tok", "avg", "avg_ln", NULL};
     VLP_TRY(check_tower(c, o, "config.vision"));
     VLP_TRY(check_counts(c, o, "config.vision", vit_rules, VLP_COUNT(vit_rules)));
     VLP_TRY(check_word(c, o, "config.vision", "interpolate", interpolate));
+    if (json_object_get(o, "pool")) VLP_TRY(check_word(c, o, "config.vision", "pool", pools));
     if (count(o, "image_size") < count(o, "patch_size"))
         return bad(c, "config.vision", "patch_size", "is larger than the pictures");
     return VLP_OK;
@@ -100,14 +106,13 @@ static enum vlp_status check_resnet(const struct check *c, const json_t *o)
     }
     if (count(o, "width") % 2 || 32 * count(o, "width") % count(o, "heads"))
         return bad(c, "config.vision", "width", "is not even, or the heads do not divide it");
-    if (count(o, "image_size") % 32)
-        return bad(c, "config.vision", "image_size", "is not a multiple of 32");
+    if (count(o, "image_size") % 32 == 31)
+        return bad(c, "config.vision", "image_size", "is one less than a multiple of 32");
     return VLP_OK;
 }
 
 static enum vlp_status check_clip(const struct check *c, const json_t *config)
 {
-    static const char *const activations[] = {"gelu", "quick_gelu", NULL};
     static const char *const kinds[] = {"vit", "resnet", NULL};
     const json_t            *vision = json_object_get(config, "vision"),
                  *text = json_object_get(config, "text");
@@ -118,6 +123,8 @@ static enum vlp_status check_clip(const struct check *c, const json_t *config)
     VLP_TRY(check_word(c, vision, "config.vision", "kind", kinds));
     VLP_TRY(check_tower(c, text, "config.text"));
     VLP_TRY(check_counts(c, text, "config.text", text_rules, VLP_COUNT(text_rules)));
+    const struct count_rule eos = {"eos", 1, count(text, "vocab") - 1};
+    if (json_object_get(text, "eos")) VLP_TRY(check_counts(c, text, "config.text", &eos, 1));
     return strcmp(json_string_value(json_object_get(vision, "kind")), "vit") == 0
                ? check_vit(c, vision)
                : check_resnet(c, vision);

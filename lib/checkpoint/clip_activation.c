@@ -86,7 +86,12 @@ static const char *by_tag(const struct vlp_opening *o, const json_t *about, cons
 
 static void set(json_t *about, const char *activation, const char *from)
 {
-    json_object_set_new(json_object_get(about, "config"), "activation", json_string(activation));
+    json_t *config = json_object_get(about, "config");
+    json_object_set_new(config, "activation", json_string(activation));
+    if (strcmp(from, "option") == 0) { /* for both towers */
+        json_object_del(json_object_get(config, "vision"), "activation");
+        json_object_del(json_object_get(config, "text"), "activation");
+    }
     json_object_set_new(json_object_get(about, "source"), "activation_from", json_string(from));
 }
 

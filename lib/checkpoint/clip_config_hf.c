@@ -73,18 +73,53 @@ static const char *activation_of(const json_t *config)
     return name ? name : "quick_gelu";
 }
 
+static enum vlp_status check_activation(const struct hf *h, const char *name)
+{
+    if (strcmp(name, "gelu") == 0 || strcmp(name, "quick_gelu") == 0) return VLP_OK;
+    return vlp_fail(h->o->err, VLP_ERR_SUPPORT, "%s: hidden_act '%.40s' is not known", h->file,
+                    name);
+}
+
+/* The text tower's counts for both, unless the image tower has another. */
 static enum vlp_status read_activation(const struct hf *h, json_t *about, const json_t *text,
                                        const json_t *vision)
 {
     const char *a = activation_of(text), *b = activation_of(vision);
-    if (strcmp(a, b) != 0)
-        return vlp_fail(h->o->err, VLP_ERR_SUPPORT,
-                        "%s: hidden_act is '%.40s' in one tower and '%.40s' in the other", h->file,
-                        a, b);
-    if (strcmp(a, "gelu") != 0 && strcmp(a, "quick_gelu") != 0)
-        return vlp_fail(h->o->err, VLP_ERR_SUPPORT, "%s: hidden_act '%.40s' is not known", h->file,
-                        a);
+    VLP_TRY(check_activation(h, a));
+    VLP_TRY(check_activation(h, b));
+    const bool asked = h->o->opt && h->o->opt->activation;
+    if (strcmp(a, b) != 0 && !asked)
+        json_object_set_new(json_object_get(json_object_get(about, "config"), "vision"),
+                            "activation", json_string(b));
     return vlp_clip_activation(h->o, about, a, "config", a);
+}
+
+/* Pictures that the patches do not divide have a rest that is in none of them. */
+static enum vlp_status read_image_size(const struct hf *h, json_t *tower, const json_t *vision)
+{
+    json_int_t       said;
+    const json_int_t real = json_integer_value(json_object_get(tower, "image_size"));
+    const json_int_t patch = json_integer_value(json_object_get(tower, "patch_size"));
+    VLP_TRY(read_count(h, vision, "image_size", 224, &said));
+    if (said / patch != real / patch)
+        return agree(h, tower, "image_size", vision, "image_size", 224);
+    json_object_set_new(tower, "image_size", json_integer(said));
+    return VLP_OK;
+}
+
+/*
+ * Texts are pooled at the end token. 2 stood in all files once and means the largest id, which the
+ * end token is unless somebody has added tokens behind it.
+ */
+static enum vlp_status read_eos(const struct hf *h, json_t *tower, const json_t *text)
+{
+    enum { OLD = 2, RELEASED = 49407 };
+    const json_t    *v = json_object_get(text, "eos_token_id");
+    const json_int_t vocab = json_integer_value(json_object_get(tower, "vocab"));
+    json_int_t       eos = OLD;
+    if (!json_is_array(v)) VLP_TRY(read_count(h, text, "eos_token_id", RELEASED, &eos));
+    if (eos != OLD && eos < vocab - 1) json_object_set_new(tower, "eos", json_integer(eos));
+    return VLP_OK;
 }
 
 static enum vlp_status read_config(const struct hf *h, json_t *about, const json_t *text,
@@ -95,10 +130,11 @@ static enum vlp_status read_config(const struct hf *h, json_t *about, const json
     VLP_TRY(read_tower(h, tower, text, 512, 2048, 8));
     VLP_TRY(agree(h, tower, "context", text, "max_position_embeddings", 77));
     VLP_TRY(agree(h, tower, "vocab", text, "vocab_size", 49408));
+    VLP_TRY(read_eos(h, tower, text));
     tower = json_object_get(config, "vision");
     VLP_TRY(read_tower(h, tower, vision, 768, 3072, 12));
     VLP_TRY(agree(h, tower, "patch_size", vision, "patch_size", 32));
-    VLP_TRY(agree(h, tower, "image_size", vision, "image_size", 224));
+    VLP_TRY(read_image_size(h, tower, vision));
     VLP_TRY(agree(h, config, "embed_dim", top, "projection_dim", 512));
     return read_activation(h, about, text, vision);
 }
@@ -172,13 +208,13 @@ enum vlp_status vlp_clip_describe_hf(struct vlp_opening *o, json_t *about)
     json_object_set_new(about, "config", config);
     json_t *vision = json_object_get(config, "vision");
     json_object_set_new(vision, "interpolate", json_string("hf"));
-    const json_int_t side = json_integer_value(json_object_get(vision, "image_size"));
-    json_object_set_new(about, "preprocess", vlp_preprocess_default("hf", side));
 
     const struct hf h = {o, NULL};
     VLP_TRY(vlp_json_beside(&top, o->source, "config.json", o->err));
     enum vlp_status s = top ? vlp_clip_config_hf(o, about, top) : describe_bare(o, about);
     json_decref(top);
+    const json_int_t side = json_integer_value(json_object_get(vision, "image_size"));
+    json_object_set_new(about, "preprocess", vlp_preprocess_default("hf", side));
     if (s == VLP_OK) s = read_preprocess(&h, about);
     if (s == VLP_OK) say_interpolation(o, about, side);
     return s == VLP_OK ? vlp_vocabulary_import(o, about, true) : s;

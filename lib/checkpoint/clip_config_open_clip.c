@@ -46,25 +46,56 @@ static const struct {
     bool        vision;
     const char *key, *fine;
 } switches[] = {
-    {true, "timm_model_name", NULL}, {true, "attentional_pool", NULL},   {true, "no_ln_pre", NULL},
-    {true, "pool_type", "tok"},      {true, "attn_type", NULL},          {true, "qk_norm", NULL},
-    {false, "hf_model_name", NULL},  {false, "hf_tokenizer_name", NULL}, {false, "embed_cls", NULL},
-    {false, "no_causal_mask", NULL}, {false, "pool_type", "argmax"},     {false, "qk_norm", NULL},
+    {true, "timm_model_name", NULL},    {true, "attentional_pool", NULL},
+    {true, "input_patchnorm", NULL},    {false, "hf_model_name", NULL},
+    {false, "hf_tokenizer_name", NULL}, {false, "embed_cls", NULL},
+    {false, "no_causal_mask", NULL},    {false, "proj_type", "linear"},
 };
+/* The same for both towers. */
+static const char *const block_switches[] = {
+    "attn_type",        "qk_norm",    "scaled_cosine_attn", "scale_heads",
+    "scale_attn_inner", "scale_attn", "scale_fc",           "act_kwargs",
+};
+
+static bool is_off(const json_t *v)
+{
+    return !v || json_is_null(v) || json_is_false(v) ||
+           (json_is_object(v) && json_object_size(v) == 0);
+}
+
+static enum vlp_status refuse_switch(const struct open_clip *c, const char *key)
+{
+    return vlp_fail(c->o->err, VLP_ERR_SUPPORT, "%s: '%s' asks for another architecture", c->file,
+                    key);
+}
 
 static enum vlp_status check_switches(const struct open_clip *c)
 {
     for (size_t i = 0; i < VLP_COUNT(switches); i++) {
         const json_t *v =
             json_object_get(switches[i].vision ? c->vision : c->text, switches[i].key);
-        if (!v || json_is_null(v) || json_is_false(v)) continue;
+        if (is_off(v)) continue;
         if (switches[i].fine && json_is_string(v) &&
             strcmp(json_string_value(v), switches[i].fine) == 0)
             continue;
-        return vlp_fail(c->o->err, VLP_ERR_SUPPORT, "%s: '%s' asks for another architecture",
-                        c->file, switches[i].key);
+        return refuse_switch(c, switches[i].key);
     }
+    for (size_t i = 0; i < VLP_COUNT(block_switches); i++)
+        if (!is_off(json_object_get(c->vision, block_switches[i])) ||
+            !is_off(json_object_get(c->text, block_switches[i])))
+            return refuse_switch(c, block_switches[i]);
     return VLP_OK;
+}
+
+/* Which of the words `key` says; the first when it says nothing. */
+static enum vlp_status read_choice(const struct open_clip *c, const json_t *o, const char *key,
+                                   const char *const *words, size_t n, size_t *out)
+{
+    const json_t *v = json_object_get(o, key);
+    const char   *said = json_string_value(v);
+    for (*out = 0; *out < n; ++*out)
+        if (!v || json_is_null(v) || (said && strcmp(said, words[*out]) == 0)) return VLP_OK;
+    return refuse_switch(c, key);
 }
 
 static void read_eps(json_t *tower, const json_t *config)
@@ -86,6 +117,30 @@ static enum vlp_status read_image_size(const struct open_clip *c, json_int_t *ou
     return vlp_fail(c->o->err, VLP_ERR_SUPPORT, "%s: 'image_size' is not a square", c->file);
 }
 
+/* open_clip rounds down: head_width 40 makes two heads of a width of 96. */
+static enum vlp_status set_heads(const struct open_clip *c, json_t *tower, json_int_t width,
+                                 json_int_t head)
+{
+    const json_int_t n = width / head;
+    if (n < 1 || width % n)
+        return vlp_fail(c->o->err, VLP_ERR_FORMAT,
+                        "%s: 'head_width' %lld makes no whole heads of the width %lld", c->file,
+                        (long long)head, (long long)width);
+    json_object_set_new(tower, "heads", json_integer(n));
+    return VLP_OK;
+}
+
+static enum vlp_status read_pool(const struct open_clip *c, json_t *tower)
+{
+    static const char *const words[] = {"tok", "avg"};
+    size_t                   avg;
+    VLP_TRY(read_choice(c, c->vision, "pool_type", words, VLP_COUNT(words), &avg));
+    if (!avg) return VLP_OK;
+    const bool late = !is_off(json_object_get(c->vision, "final_ln_after_pool"));
+    json_object_set_new(tower, "pool", json_string(late ? "avg_ln" : "avg"));
+    return VLP_OK;
+}
+
 static enum vlp_status read_vit(const struct open_clip *c, json_t *tower)
 {
     json_int_t       size, head;
@@ -94,11 +149,11 @@ static enum vlp_status read_vit(const struct open_clip *c, json_t *tower)
     VLP_TRY(agree(c, tower, "layers", c->vision, "layers", 12));
     VLP_TRY(agree(c, tower, "patch_size", c->vision, "patch_size", 16));
     VLP_TRY(read_count(c, c->vision, "head_width", 64, &head));
-    if (width % head)
-        return vlp_fail(c->o->err, VLP_ERR_FORMAT,
-                        "%s: 'head_width' %lld does not divide the width %lld", c->file,
-                        (long long)head, (long long)width);
-    json_object_set_new(tower, "heads", json_integer(width / head));
+    VLP_TRY(set_heads(c, tower, width, head));
+    VLP_TRY(read_pool(c, tower));
+    json_object_del(tower, "ln_pre");
+    if (!is_off(json_object_get(c->vision, "no_ln_pre")))
+        json_object_set_new(tower, "ln_pre", json_false());
     read_eps(tower, c->vision);
     const json_t *ratio = json_object_get(c->vision, "mlp_ratio");
     const double  mlp =
@@ -109,10 +164,10 @@ static enum vlp_status read_vit(const struct open_clip *c, json_t *tower)
                         c->file, mlp, c->o->source->file,
                         (long long)json_integer_value(json_object_get(tower, "mlp")));
     VLP_TRY(read_image_size(c, &size));
-    if (size != json_integer_value(json_object_get(tower, "image_size"))) {
-        json_object_set_new(tower, "image_size", json_integer(size));
+    const json_int_t patch = json_integer_value(json_object_get(tower, "patch_size"));
+    if (size / patch != json_integer_value(json_object_get(tower, "image_size")) / patch)
         json_object_set_new(tower, "interpolate", json_string("open_clip"));
-    }
+    json_object_set_new(tower, "image_size", json_integer(size));
     return VLP_OK;
 }
 
@@ -125,17 +180,14 @@ static enum vlp_status read_resnet(const struct open_clip *c, json_t *tower)
         return vlp_fail(c->o->err, VLP_ERR_MISMATCH, "%s: 'layers' does not fit the tensors of %s",
                         c->file, c->o->source->file);
     VLP_TRY(read_image_size(c, &size));
-    if (size != json_integer_value(json_object_get(tower, "image_size")))
+    if (size / 32 != json_integer_value(json_object_get(tower, "image_size")) / 32)
         return vlp_fail(c->o->err, VLP_ERR_MISMATCH,
                         "%s: 'image_size' %lld does not fit the positions of %s", c->file,
                         (long long)size, c->o->source->file);
+    json_object_set_new(tower, "image_size", json_integer(size));
     VLP_TRY(read_count(c, c->vision, "head_width", 64, &head));
     const json_int_t width = 32 * json_integer_value(json_object_get(tower, "width"));
-    if (width % head)
-        return vlp_fail(c->o->err, VLP_ERR_FORMAT, "%s: 'head_width' does not divide %lld", c->file,
-                        (long long)width);
-    json_object_set_new(tower, "heads", json_integer(width / head));
-    return VLP_OK;
+    return set_heads(c, tower, width, head);
 }
 
 static enum vlp_status read_text(const struct open_clip *c, json_t *tower)
@@ -149,6 +201,13 @@ static enum vlp_status read_text(const struct open_clip *c, json_t *tower)
     VLP_TRY(read_count(c, c->text, "context_length", 77, &n));
     json_object_set_new(tower, "context", json_integer(n));
     read_eps(tower, c->text);
+
+    static const char *const words[] = {"argmax", "eos"};
+    size_t                   eos;
+    VLP_TRY(read_choice(c, c->text, "pool_type", words, VLP_COUNT(words), &eos));
+    if (!eos) return VLP_OK;
+    VLP_TRY(read_count(c, c->text, "eos_id", 2, &n));
+    json_object_set_new(tower, "eos", json_integer(n));
     return VLP_OK;
 }
 

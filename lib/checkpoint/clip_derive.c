@@ -78,9 +78,11 @@ static int64_t head_width(int64_t width)
     return 64;
 }
 
+/* The references round down: 160 / 64 is two heads of 80. */
 static int64_t heads_of(int64_t width, int64_t head)
 {
-    return width % head == 0 ? width / head : 1;
+    const int64_t n = width / head;
+    return n > 0 && width % n == 0 ? n : 1;
 }
 
 static enum vlp_status derive_vit(json_t **out, const struct derive *d, bool openai)
@@ -97,6 +99,8 @@ static enum vlp_status derive_vit(json_t **out, const struct derive *d, bool ope
     json_object_set_new(*out, "patch_size", json_integer(patch));
     json_object_set_new(*out, "image_size", json_integer(patch * grid));
     json_object_set_new(*out, "interpolate", json_string("none"));
+    if (!vlp_checkpoint_find(d->c, "visual.ln_pre.weight"))
+        json_object_set_new(*out, "ln_pre", json_false());
     return VLP_OK;
 }
 
@@ -128,6 +132,8 @@ static enum vlp_status derive_text(json_t **out, const struct derive *d)
     VLP_TRY(derive_tower(out, d, "", position->dim[1], heads_of(position->dim[1], 64)));
     json_object_set_new(*out, "context", json_integer(position->dim[0]));
     json_object_set_new(*out, "vocab", json_integer(token->dim[0]));
+    if (vlp_checkpoint_find(d->c, "text_projection.bias"))
+        json_object_set_new(*out, "projection_bias", json_true());
     return VLP_OK;
 }
 

@@ -132,7 +132,7 @@ static void vit(const struct listing *l, const json_t *vision, int64_t embed_dim
     tensor(l, "class_embedding", DIM(width));
     tensor(l, "positional_embedding", DIM(any ? -1 : 1 + grid * grid, width));
     tensor(l, "conv1.weight", DIM(width, 3, patch, patch));
-    pair(l, "ln_pre", width, 0);
+    if (!json_is_false(json_object_get(vision, "ln_pre"))) pair(l, "ln_pre", width, 0);
     blocks(*l, vision);
     pair(l, "ln_post", width, 0);
     tensor(l, "proj", DIM(width, embed_dim));
@@ -152,6 +152,8 @@ void vlp_clip_expect(const json_t *config, vlp_expected *expected, void *ctx)
     blocks(l, text);
     pair(&l, "ln_final", width, 0);
     tensor(&l, "text_projection", DIM(width, embed_dim));
+    if (json_is_true(json_object_get(text, "projection_bias")))
+        tensor(&l, "text_projection.bias", DIM(embed_dim));
     /* the sigmoid loss learns one; the encoders do not need it */
     expected(ctx, "logit_bias", 0, NULL, true);
     l.prefix = "visual.";

@@ -36,7 +36,8 @@ static void set_tower(json_t *out, const json_t *tower, const char *act)
                                           {"layer_norm_eps", "ln_eps"}};
     for (size_t i = 0; i < VLP_COUNT(keys); i++)
         json_object_set(out, keys[i][0], json_object_get(tower, keys[i][1]));
-    json_object_set_new(out, "hidden_act", json_string(act));
+    const char *own = json_string_value(json_object_get(tower, "activation"));
+    json_object_set_new(out, "hidden_act", json_string(own ? own : act));
 }
 
 static json_t *make_config(const struct vlp_checkpoint *c, const char *dtype)
@@ -47,10 +48,12 @@ static json_t *make_config(const struct vlp_checkpoint *c, const char *dtype)
     const json_t    *embed = json_object_get(config, "embed_dim");
     const char      *act = json_string_value(json_object_get(config, "activation"));
     const json_int_t vocab = json_integer_value(json_object_get(text, "vocab"));
+    const json_t    *given = json_object_get(text, "eos");
+    const json_int_t eos = given ? json_integer_value(given) : vocab - 1;
     json_t *t = json_pack("{s:s, s:O, s:O, s:O, s:I, s:I, s:I}", "model_type", "clip_text_model",
                           "vocab_size", json_object_get(text, "vocab"), "max_position_embeddings",
                           json_object_get(text, "context"), "projection_dim", embed, "bos_token_id",
-                          vocab - 2, "eos_token_id", vocab - 1, "pad_token_id", vocab - 1);
+                          eos - 1, "eos_token_id", eos, "pad_token_id", eos);
     json_t *v = json_pack("{s:s, s:O, s:O, s:O, s:i}", "model_type", "clip_vision_model",
                           "image_size", json_object_get(vision, "image_size"), "patch_size",
                           json_object_get(vision, "patch_size"), "projection_dim", embed,
@@ -98,6 +101,13 @@ static enum vlp_status check(const struct vlp_checkpoint *c, const char *path,
     if (json_is_true(json_object_get(vision, "layer_scale")) ||
         json_is_true(json_object_get(text, "layer_scale")))
         return refuse(path, "layer scale", err);
+    if (json_is_false(json_object_get(vision, "ln_pre")))
+        return refuse(path, "an image tower without ln_pre", err);
+    if (json_object_get(vision, "pool") &&
+        strcmp(json_string_value(json_object_get(vision, "pool")), "tok") != 0)
+        return refuse(path, "an image tower that pools its patches", err);
+    if (json_is_true(json_object_get(text, "projection_bias")))
+        return refuse(path, "a bias of the text projection", err);
     if (rule && strcmp(rule, "open_clip") == 0)
         return refuse(path, "open_clip's resampling of positions", err);
     if (strcmp(resize, "shortest") != 0 && strcmp(resize, "squash") != 0)

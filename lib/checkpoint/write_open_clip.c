@@ -32,6 +32,16 @@ static void set_tower(json_t *out, const json_t *tower)
         json_object_set_new(out, "ls_init_value", json_real(1e-5));
 }
 
+static void set_variants(json_t *out, const json_t *vision)
+{
+    const char *pool = json_string_value(json_object_get(vision, "pool"));
+    if (json_is_false(json_object_get(vision, "ln_pre")))
+        json_object_set_new(out, "no_ln_pre", json_true());
+    if (!pool || strcmp(pool, "tok") == 0) return;
+    json_object_set_new(out, "pool_type", json_string("avg"));
+    if (strcmp(pool, "avg_ln") == 0) json_object_set_new(out, "final_ln_after_pool", json_true());
+}
+
 static json_t *vision_cfg(const json_t *vision)
 {
     json_t    *out = json_object();
@@ -41,6 +51,7 @@ static json_t *vision_cfg(const json_t *vision)
     if (vit) {
         set_tower(out, vision);
         json_object_set(out, "patch_size", json_object_get(vision, "patch_size"));
+        set_variants(out, vision);
     } else {
         json_object_set(out, "width", json_object_get(vision, "width"));
         json_object_set(out, "layers", json_object_get(vision, "layers"));
@@ -59,6 +70,12 @@ static json_t *text_cfg(const json_t *text)
     json_object_set(out, "vocab_size", json_object_get(text, "vocab"));
     json_object_set(out, "heads", json_object_get(text, "heads"));
     set_tower(out, text);
+    if (json_is_true(json_object_get(text, "projection_bias")))
+        json_object_set_new(out, "proj_bias", json_true());
+    if (json_object_get(text, "eos")) {
+        json_object_set_new(out, "pool_type", json_string("eos"));
+        json_object_set(out, "eos_id", json_object_get(text, "eos"));
+    }
     return out;
 }
 
@@ -79,6 +96,8 @@ static json_t *make_config(const struct vlp_checkpoint *c)
                               "vision_cfg", vision_cfg(json_object_get(config, "vision")),
                               "text_cfg", text_cfg(json_object_get(config, "text")));
     if (strcmp(act, "quick_gelu") == 0) json_object_set_new(model, "quick_gelu", json_true());
+    const struct vlp_stored *bias = vlp_checkpoint_find(c, "logit_bias");
+    if (bias) json_object_set_new(model, "init_logit_bias", json_real(vlp_stored_scalar(bias)));
     return json_pack("{s:o, s:o, s:o}", "model_cfg", model, "preprocess_cfg",
                      preprocess_cfg(json_object_get(c->about, "preprocess")), "vlp",
                      vlp_own_keys_of(c));
@@ -88,6 +107,12 @@ static json_t *make_config(const struct vlp_checkpoint *c)
 static enum vlp_status check(const struct vlp_checkpoint *c, const char *path,
                              struct vlp_error *err)
 {
+    const json_t *config = json_object_get(c->about, "config");
+    if (json_object_get(json_object_get(config, "vision"), "activation") ||
+        json_object_get(json_object_get(config, "text"), "activation"))
+        return vlp_fail(err, VLP_ERR_SUPPORT,
+                        "%s: open_clip cannot express activations that differ between the towers",
+                        path);
     const json_t *p = json_object_get(c->about, "preprocess");
     const json_t *vision = json_object_get(json_object_get(c->about, "config"), "vision");
     const json_t *size = json_object_get(p, "size"), *side = json_object_get(vision, "image_size");
@@ -106,13 +131,18 @@ enum vlp_status vlp_write_open_clip(const struct vlp_checkpoint *c, const char *
     VLP_TRY(vlp_folder_make(path, err));
     const char *vocabulary =
         json_string_value(json_object_get(json_object_get(c->about, "tokenizer"), "tensor"));
+    /* with a bias it is a layer, whose matrix stands the other way round */
+    const bool biased = vlp_checkpoint_find(c, "text_projection.bias") != NULL;
+
     struct vlp_arena names;
     vlp_arena_init(&names);
     struct vlp_emit_list l = {.names = &names};
     for (size_t i = 0; i < c->n_tensors; i++) {
         const struct vlp_stored *t = &c->tensors[i];
         if (t->extra || (vocabulary && strcmp(t->name, vocabulary) == 0)) continue;
-        vlp_emit_add(&l, t->name, t, vlp_emit_dtype(t, how), false, -1);
+        const bool linear = biased && strcmp(t->name, "text_projection") == 0;
+        vlp_emit_add(&l, linear ? "text_projection.weight" : t->name, t, vlp_emit_dtype(t, how),
+                     linear, -1);
     }
     json_t         *config = make_config(c);
     enum vlp_status s =

@@ -20,6 +20,25 @@ enum vlp_status clip_read_int(int *out, const json_t *o, const char *what, const
     return VLP_OK;
 }
 
+enum vlp_status clip_read_word(int *out, const json_t *o, const char *what, const char *key,
+                               const char *const *words, int n, struct vlp_error *err)
+{
+    const json_t *v = json_object_get(o, key);
+    const char   *word = json_string_value(v);
+    *out = 0;
+    if (!v) return VLP_OK;
+    for (int i = 0; word && i < n; i++)
+        if (strcmp(word, words[i]) == 0) {
+            *out = i;
+            return VLP_OK;
+        }
+    return vlp_fail(err, VLP_ERR_FORMAT,
+                    "The model's configuration has '%s%s' as '%s', which is not known.", what, key,
+                    word ? word : "");
+}
+
+static const char *const activations[] = {"gelu", "quick_gelu"};
+
 enum vlp_status clip_read_tower(struct clip_tower *out, const json_t *o, const char *what,
                                 enum vlp_activation act, struct vlp_error *err)
 {
@@ -43,23 +62,22 @@ enum vlp_status clip_read_tower(struct clip_tower *out, const json_t *o, const c
         out->ln_eps = (float)json_number_value(eps);
     }
     out->layer_scale = json_is_true(json_object_get(o, "layer_scale"));
-    out->act = act;
+    int own;
+    VLP_TRY(clip_read_word(&own, o, what, "activation", activations, VLP_COUNT(activations), err));
+    out->act = !json_object_get(o, "activation") ? act : own ? VLP_ACT_QUICK_GELU : VLP_ACT_GELU;
     return VLP_OK;
 }
 
 static enum vlp_status read_activation(enum vlp_activation *out, const json_t *config,
                                        struct vlp_error *err)
 {
-    const char *name = json_string_value(json_object_get(config, "activation"));
-    if (name && strcmp(name, "gelu") == 0)
-        *out = VLP_ACT_GELU;
-    else if (name && strcmp(name, "quick_gelu") == 0)
-        *out = VLP_ACT_QUICK_GELU;
-    else
+    int quick;
+    if (!json_object_get(config, "activation"))
         return vlp_fail(err, VLP_ERR_FORMAT,
-                        "The model's configuration names no activation that is known: 'activation' "
-                        "is '%s', not gelu or quick_gelu.",
-                        name ? name : "");
+                        "The model's configuration has no 'activation': gelu or quick_gelu.");
+    VLP_TRY(
+        clip_read_word(&quick, config, "", "activation", activations, VLP_COUNT(activations), err));
+    *out = quick ? VLP_ACT_QUICK_GELU : VLP_ACT_GELU;
     return VLP_OK;
 }
 

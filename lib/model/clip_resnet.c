@@ -30,7 +30,7 @@ enum vlp_status clip_resnet_read(struct vlp_model *m, struct clip *c, const json
         r->layers[s] = (int)n;
     }
     const int feature = 32 * r->width;
-    if (r->image_size % 32 || r->width % 2 || feature % r->heads)
+    if (r->image_size < 32 || r->image_size % 32 == 31 || r->width % 2 || feature % r->heads)
         return vlp_fail(err, VLP_ERR_FORMAT,
                         "The model's configuration has a ResNet of width %d with %d heads for "
                         "pictures of %d, which do not divide.",

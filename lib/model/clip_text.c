@@ -3,8 +3,9 @@
  *
  *   x = token[ids] + position,  causal blocks,  feature = ln_final(x[e]) projection
  *
- * e is the first position of the largest id, the end token's. What follows e cannot reach it
- * through the causal mask, so it is not computed unless somebody watches.
+ * e is the first position of the largest id, the end token's (or of a given id, where the
+ * vocabulary goes on behind the end token). What follows e cannot reach it through the causal mask,
+ * so it is not computed unless somebody watches.
  */
 #include "clip_towers.h"
 
@@ -16,6 +17,10 @@ enum vlp_status clip_text_read(struct clip *c, const json_t *o, struct vlp_error
     struct clip_text *x = &c->text;
     VLP_TRY(clip_read_int(&x->context, o, "text.", "context", 1 << 16, err));
     VLP_TRY(clip_read_int(&x->vocab, o, "text.", "vocab", 1 << 24, err));
+    x->biased = json_is_true(json_object_get(o, "projection_bias"));
+    x->eos = -1;
+    if (json_object_get(o, "eos"))
+        VLP_TRY(clip_read_int(&x->eos, o, "text.", "eos", x->vocab - 1, err));
     return clip_read_tower(&x->tower, o, "text.", c->act, err);
 }
 
@@ -49,6 +54,9 @@ void clip_text_build(struct vlp_model *m, struct clip *c)
     x->ln_final = vlp_norm_declare(ps, "ln_final", C, x->tower.ln_eps);
     x->projection = vlp_param(ps, "text_projection", VLP_SHAPE(C, c->embed_dim),
                               (struct vlp_start){VLP_INIT_NORMAL, d});
+    if (x->biased)
+        x->projection_bias = vlp_param(ps, "text_projection.bias", VLP_SHAPE(c->embed_dim),
+                                       (struct vlp_start){VLP_INIT_ZERO, 0});
 }
 
 /* Another context length: positions are resampled along the line. */
@@ -64,9 +72,15 @@ bool clip_text_fit(struct vlp_model *m, struct vlp_param *p, const struct vlp_st
     return true;
 }
 
-static int first_of_largest(const int32_t *ids, int n)
+/* As the references do it: the largest id, or the one given, and the first row where it is not
+ * there. */
+static int find_end(const int32_t *ids, int n, int eos)
 {
     int e = 0;
+    if (eos >= 0) {
+        while (e < n && ids[e] != eos) e++;
+        return e < n ? e : 0;
+    }
     for (int i = 1; i < n; i++)
         if (ids[i] > ids[e]) e = i;
     return e;
@@ -78,8 +92,8 @@ struct rows {
     int     *start, *pooled;
 };
 
-static struct rows lay_out(struct vlp_tape *t, const struct vlp_text_batch *b, int context,
-                           bool whole)
+static struct rows lay_out(struct vlp_tape *t, const struct vlp_text_batch *b,
+                           const struct clip_text *x, bool whole)
 {
     const size_t most = (size_t)b->start[b->n] + 1;
     struct rows  r = {vlp_arena_alloc(t->mem, most * sizeof(int32_t)),
@@ -90,9 +104,8 @@ static struct rows lay_out(struct vlp_tape *t, const struct vlp_text_batch *b, i
     for (int s = 0; s < b->n; s++) {
         const int32_t *ids = b->ids + b->start[s];
         const int      length = b->start[s + 1] - b->start[s];
-        assert(length >= 1 && length <= context);
-        (void)context;
-        const int e = first_of_largest(ids, length), n = whole ? length : e + 1;
+        assert(length >= 1 && length <= x->context);
+        const int e = find_end(ids, length, x->eos), n = whole ? length : e + 1;
         r.start[s] = at;
         r.pooled[s] = at + e;
         for (int i = 0; i < n; i++, at++) {
@@ -108,7 +121,7 @@ struct vlp_tensor *clip_text_encode(struct vlp_model *m, struct vlp_tape *t,
                                     const struct vlp_text_batch *b, const struct vlp_watcher *watch)
 {
     const struct clip_text     *x = &((const struct clip *)m->net)->text;
-    const struct rows           r = lay_out(t, b, x->context, watch->call != NULL);
+    const struct rows           r = lay_out(t, b, x, watch->call != NULL);
     const struct vlp_seqs       seqs = {b->n, r.start};
     const struct vlp_arena_mark mark = vlp_arena_mark(t->mem);
 
@@ -118,5 +131,6 @@ struct vlp_tensor *clip_text_encode(struct vlp_model *m, struct vlp_tape *t,
     h = vlp_stack_forward(t, &x->stack, h, seqs, r.pooled, watch);
     h = vlp_norm_forward(t, &x->ln_final, h);
     h = vlp_project(t, h, &x->projection->tensor);
+    if (x->projection_bias) h = vlp_add(t, h, &x->projection_bias->tensor);
     return vlp_keep(t, mark, h);
 }

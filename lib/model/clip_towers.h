@@ -14,12 +14,17 @@ struct clip_tower {
     enum vlp_activation act;
 };
 
+/* How the image tower's rows become one: the class token's; the mean of the patches' after or
+ * before the last norm. */
+enum clip_pool { CLIP_POOL_TOK, CLIP_POOL_AVG, CLIP_POOL_AVG_LN };
 enum clip_interpolate { CLIP_INTERPOLATE_NONE, CLIP_INTERPOLATE_OPEN_CLIP, CLIP_INTERPOLATE_HF };
 
 struct clip_text {
     struct clip_tower tower;
     int               context, vocab;
-    struct vlp_param *token, *position, *projection;
+    int               eos; /* the id whose first place is pooled; -1: the largest of the text */
+    struct vlp_param *token, *position, *projection, *projection_bias; /* the bias may be NULL */
+    bool              biased;
     struct vlp_stack  stack;
     struct vlp_norm   ln_final;
 };
@@ -28,6 +33,8 @@ struct clip_vit {
     struct clip_tower     tower;
     int                   image_size, patch_size;
     enum clip_interpolate interpolate;
+    enum clip_pool        pool;
+    bool                  has_ln_pre;
     struct vlp_param     *conv, *cls, *position, *projection;
     struct vlp_norm       ln_pre, ln_post;
     struct vlp_stack      stack;
@@ -46,7 +53,11 @@ struct clip {
 /* Read "what".key (an integer, 1 .. most); a missing or impossible one is named. */
 enum vlp_status clip_read_int(int *out, const json_t *o, const char *what, const char *key,
                               int most, struct vlp_error *err);
-/* width, layers, heads, mlp, ln_eps, layer_scale of a transformer tower. */
+/* An optional word among `n`: its place in the list, 0 where it is absent. */
+enum vlp_status clip_read_word(int *out, const json_t *o, const char *what, const char *key,
+                               const char *const *words, int n, struct vlp_error *err);
+/* width, layers, heads, mlp, ln_eps, layer_scale, activation (if not `act`) of a transformer tower.
+ */
 enum vlp_status clip_read_tower(struct clip_tower *out, const json_t *o, const char *what,
                                 enum vlp_activation act, struct vlp_error *err);
 

@@ -2,6 +2,8 @@
  * clip_vit.c -- CLIP's vision transformer.
  *
  *   x = [class; patches W] + position,  x = ln_pre(x),  blocks,  feature = ln_post(x[0]) proj
+ *
+ * open_clip has models without ln_pre, and such as pool the mean of the patches instead of x[0].
  */
 #include "clip_towers.h"
 
@@ -9,36 +11,20 @@
 #include <math.h>
 #include <string.h>
 
-static enum vlp_status read_interpolate(enum clip_interpolate *out, const json_t *o,
-                                        struct vlp_error *err)
-{
-    static const char *const names[] = {"none", "open_clip", "hf"};
-    const char              *name = json_string_value(json_object_get(o, "interpolate"));
-    *out = CLIP_INTERPOLATE_NONE;
-    for (size_t i = 0; name && i < VLP_COUNT(names); i++)
-        if (strcmp(name, names[i]) == 0) {
-            *out = (enum clip_interpolate)i;
-            return VLP_OK;
-        }
-    if (!name) return VLP_OK;
-    return vlp_fail(err, VLP_ERR_FORMAT,
-                    "The model's configuration has 'vision.interpolate' as '%s', not none, "
-                    "open_clip or hf.",
-                    name);
-}
-
 enum vlp_status clip_vit_read(struct clip *c, const json_t *o, struct vlp_error *err)
 {
     struct clip_vit *x = &c->vit;
     VLP_TRY(clip_read_int(&x->image_size, o, "vision.", "image_size", 1 << 13, err));
     VLP_TRY(clip_read_int(&x->patch_size, o, "vision.", "patch_size", x->image_size, err));
     VLP_TRY(clip_read_tower(&x->tower, o, "vision.", c->act, err));
-    VLP_TRY(read_interpolate(&x->interpolate, o, err));
-    if (x->image_size % x->patch_size)
-        return vlp_fail(err, VLP_ERR_FORMAT,
-                        "The model's configuration has patches of %d, which do not divide pictures "
-                        "of %d.",
-                        x->patch_size, x->image_size);
+    static const char *const rules[] = {"none", "open_clip", "hf"};
+    static const char *const pools[] = {"tok", "avg", "avg_ln"};
+    int                      rule, pool;
+    VLP_TRY(clip_read_word(&rule, o, "vision.", "interpolate", rules, VLP_COUNT(rules), err));
+    VLP_TRY(clip_read_word(&pool, o, "vision.", "pool", pools, VLP_COUNT(pools), err));
+    x->interpolate = (enum clip_interpolate)rule;
+    x->pool = (enum clip_pool)pool;
+    x->has_ln_pre = !json_is_false(json_object_get(o, "ln_pre"));
     return VLP_OK;
 }
 
@@ -67,7 +53,7 @@ void clip_vit_build(struct vlp_model *m, struct clip *c)
     x->position->decay = false;
     x->conv = vlp_param(ps, "conv1.weight", VLP_SHAPE(C, 3, P, P),
                         (struct vlp_start){VLP_INIT_UNIFORM, 1.0f / sqrtf(3.0f * (float)(P * P))});
-    x->ln_pre = vlp_norm_declare(ps, "ln_pre", C, x->tower.ln_eps);
+    if (x->has_ln_pre) x->ln_pre = vlp_norm_declare(ps, "ln_pre", C, x->tower.ln_eps);
     clip_declare_stack(m, &x->stack, "image", "visual.transformer.", &x->tower, false, &start);
     ps->prefix = "visual.";
     ps->layer = x->tower.layers + 1;
@@ -160,21 +146,42 @@ static struct vlp_tensor *embed(struct vlp_tape *t, const struct clip_vit *x,
     return vlp_norm_forward(t, &x->ln_pre, h);
 }
 
+/* The mean of each picture's patches; the class token, which comes first, is not one of them. */
+static struct vlp_tensor *mean_of_patches(struct vlp_tape *t, struct vlp_tensor *h, int B, int T)
+{
+    int *rows = vlp_arena_alloc(t->mem, (size_t)B * (size_t)T * sizeof *rows), k = 0;
+    for (int i = 0; i < B * T; i++)
+        if (i % T) rows[k++] = i;
+    return vlp_mean_rows(t, vlp_gather_rows(t, h, rows, k), vlp_seqs_even(t, B, T - 1));
+}
+
+/* The blocks, the last norm, and one row of each picture. */
+static struct vlp_tensor *look(struct vlp_tape *t, const struct clip_vit *x, struct vlp_tensor *h,
+                               int B, const struct vlp_watcher *watch)
+{
+    const int             T = vlp_rows(h) / B;
+    const struct vlp_seqs seqs = vlp_seqs_even(t, B, T);
+    if (x->pool == CLIP_POOL_TOK) {
+        int *pooled = vlp_arena_alloc(t->mem, ((size_t)B + 1) * sizeof *pooled);
+        for (int b = 0; b < B; b++) pooled[b] = b * T;
+        h = vlp_stack_forward(t, &x->stack, h, seqs, pooled, watch);
+        return vlp_norm_forward(t, &x->ln_post, h);
+    }
+    h = vlp_stack_forward(t, &x->stack, h, seqs, NULL, watch);
+    return x->pool == CLIP_POOL_AVG ? mean_of_patches(t, vlp_norm_forward(t, &x->ln_post, h), B, T)
+                                    : vlp_norm_forward(t, &x->ln_post, mean_of_patches(t, h, B, T));
+}
+
 struct vlp_tensor *clip_vit_encode(struct vlp_model *m, struct vlp_tape *t,
                                    struct vlp_tensor *images, const struct vlp_watcher *watch)
 {
     const struct clip_vit *x = &((const struct clip *)m->net)->vit;
     assert(images->ndim == 4 && images->dim[1] == 3);
     const int B = images->dim[0];
-    int      *pooled = vlp_arena_alloc(t->mem, ((size_t)B + 1) * sizeof *pooled);
 
     const struct vlp_arena_mark mark = vlp_arena_mark(t->mem);
     struct vlp_tensor          *h = vlp_keep(t, mark, embed(t, x, images));
-    const int                   T = vlp_rows(h) / B;
-    const struct vlp_seqs       seqs = vlp_seqs_even(t, B, T);
-    for (int b = 0; b < B; b++) pooled[b] = b * T;
-    h = vlp_stack_forward(t, &x->stack, h, seqs, pooled, watch);
-    h = vlp_norm_forward(t, &x->ln_post, h);
+    h = look(t, x, h, B, watch);
     if (watch->call) watch->call(watch->ctx, "image_penultimate", h, vlp_seqs_even(t, B, 1));
     return vlp_keep(t, mark, vlp_project(t, h, &x->projection->tensor));
 }

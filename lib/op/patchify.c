@@ -3,6 +3,8 @@
  *
  *   forward     y[(b, gy, gx)][(c, py, px)] = x[b][c][gy P + py][gx P + px]
  *   backward    dx += the same places of dy
+ *
+ * What is left over at the right and at the bottom is in no patch.
  */
 #include "op_internal.h"
 
@@ -54,7 +56,7 @@ const struct vlp_op vlp_op_patchify = {"patchify", backward};
 
 struct vlp_tensor *vlp_patchify(struct vlp_tape *t, struct vlp_tensor *x, int patch)
 {
-    assert(x->ndim == 4 && x->dim[2] % patch == 0 && x->dim[3] % patch == 0);
+    assert(x->ndim == 4 && x->dim[2] >= patch && x->dim[3] >= patch);
     const int          gh = x->dim[2] / patch, gw = x->dim[3] / patch;
     struct vlp_tensor *y =
         vlp_tensor_new(t, VLP_DIMS(x->dim[0] * gh * gw, x->dim[1] * patch * patch), false);

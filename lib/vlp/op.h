@@ -91,7 +91,8 @@ struct vlp_tensor *vlp_sigmoid_pairs(struct vlp_tape *t, struct vlp_tensor *x);
  */
 struct vlp_tensor *vlp_sigmoid_pairs_from(struct vlp_tape *t, struct vlp_tensor *x, int first);
 
-/* Pictures: (B,3,H,W) f32 -> flat patches (B*g*g, 3*P*P) in (c,y,x) order, row-major positions. */
+/* Pictures: (B,3,H,W) f32 -> flat patches (B*g*g, 3*P*P) in (c,y,x) order, row-major positions; a
+ * rest at the right and bottom is left out. */
 struct vlp_tensor *vlp_patchify(struct vlp_tape *t, struct vlp_tensor *x, int patch);
 /* ResNet, channels last inside: x (B,H,W,C). W (Cout, Cin, k, k), pad k/2, stride s, folded or
  * plain bias. */
