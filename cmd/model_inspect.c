@@ -90,10 +90,12 @@ static void print_preprocess(const json_t *about)
     static const char *const tails[] = {", centre crop", "", ", padded", ", multiples of 32"};
     struct vlp_preprocess    p;
     if (vlp_preprocess_of(&p, about, NULL) != VLP_OK) return;
-    printf("preprocessing   %s: %s %d, %s%s%s\n",
-           text_at(json_object_get(about, "preprocess"), "flavour"), ways[p.resize], p.width,
-           p.filter == VLP_BICUBIC ? "bicubic" : "bilinear", tails[p.resize],
-           p.rgb_first ? ", RGB first" : "");
+    printf("preprocessing   %s: %s %d, %s%s",
+           text_at(json_object_get(about, "preprocess"), "flavour"), ways[p.resize],
+           p.resize_width ? p.resize_width : p.width,
+           p.filter == VLP_BICUBIC ? "bicubic" : "bilinear", tails[p.resize]);
+    if (p.resize_width) printf("%s to %dx%d", *tails[p.resize] ? "" : ", crop", p.width, p.height);
+    printf("%s\n", p.rgb_first ? ", RGB first" : "");
     char number[6][32];
     for (int i = 0; i < 3; i++) {
         vlp_format_f32(number[i], p.mean[i]);

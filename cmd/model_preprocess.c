@@ -31,7 +31,10 @@ static enum vlp_status settings(struct vlp_preprocess *p, struct vlp_error *err)
             memcpy(other.std, p->std, sizeof p->std);
             *p = other;
         }
-        if (size > 0) p->width = p->height = (int)size;
+        if (size > 0) {
+            p->width = p->height = (int)size;
+            p->resize_width = p->resize_height = 0;
+        }
     } else {
         const char *flavour = cmd_model.flavour ? cmd_model.flavour : "openai";
         const int   usual = strcmp(flavour, "vilt") == 0 ? 384 : 224;

@@ -45,6 +45,7 @@ static enum vlp_status resize(json_t *about, int64_t size, struct vlp_error *err
                         (long long)patch);
     json_object_set_new(vision, "image_size", json_integer(size));
     json_object_set_new(vision, "interpolate", json_string("open_clip"));
+    json_object_del(preprocess, "resize_to"); /* was for the old size */
     json_object_set_new(preprocess, "size",
                         json_pack("[I, I]", (json_int_t)size, (json_int_t)size));
     return VLP_OK;

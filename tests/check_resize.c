@@ -158,6 +158,38 @@ START_TEST(crop_of_a_resize_equals_the_resize_of_a_crop)
 }
 END_TEST
 
+/* Hugging Face's processors: what the crop lacks is black, the larger half of it before. */
+START_TEST(resized_to_one_size_and_cropped_to_another)
+{
+    struct vlp_preprocess how;
+    ck_assert(vlp_preprocess_flavour(&how, "hf", 24));
+    for (int round = 0; round < 200; round++) {
+        const int  w = 1 + (int)vlp_rng_below(&rng, 99), h = 1 + (int)vlp_rng_below(&rng, 99);
+        const int  n = 10 + (int)vlp_rng_below(&rng, 40), m = 10 + (int)vlp_rng_below(&rng, 40);
+        const bool squash = round % 2;
+        const struct vlp_image *im = noise(w, h, VLP_IMAGE_RGB);
+        how.resize = squash ? VLP_RESIZE_SQUASH : VLP_RESIZE_SHORTEST;
+        how.height = 17 + round % 20;
+        how.resize_width = n;
+        how.resize_height = squash ? m : n;
+        const int W = squash ? n : w <= h ? n : (int)((double)n * w / h);
+        const int H = squash ? m : w <= h ? (int)((double)n * h / w) : n;
+        const int x = (int)floor((W - how.width) / 2.0), y = (int)floor((H - how.height) / 2.0);
+        const struct vlp_image *whole = vlp_image_resize(&mem, im, W, H, how.filter);
+        const struct vlp_image *got = vlp_preprocess_u8(&mem, im, &how);
+        ck_assert_int_eq(got->width, how.width);
+        ck_assert_int_eq(got->height, how.height);
+        for (int j = 0; j < how.height; j++)
+            for (int i = 0; i < how.width; i++) {
+                static const uint8_t black[3];
+                const bool           in = x + i >= 0 && x + i < W && y + j >= 0 && y + j < H;
+                ck_assert_mem_eq(got->data + ((size_t)j * how.width + i) * 3,
+                                 in ? whole->data + ((size_t)(y + j) * W + x + i) * 3 : black, 3);
+            }
+    }
+}
+END_TEST
+
 START_TEST(constant_pictures_stay_constant)
 {
     for (int v = 0; v < 256; v += 15) {
@@ -302,6 +334,7 @@ int main(void)
     tcase_add_loop_test(t, resize_follows_the_formula, 0, N_SIZES);
     tcase_add_test(t, every_level_gives_the_same_bits);
     tcase_add_test(t, crop_of_a_resize_equals_the_resize_of_a_crop);
+    tcase_add_test(t, resized_to_one_size_and_cropped_to_another);
     tcase_add_test(t, constant_pictures_stay_constant);
     tcase_add_test(t, palette_and_bitmap_pictures_take_the_nearest_pixel);
     tcase_add_test(t, grey16_clamps_like_the_reference_or_takes_the_high_byte);

@@ -144,6 +144,32 @@ static enum vlp_status check_three(const struct check *c, const json_t *o, const
                       positive ? "is not three positive numbers" : "is not three numbers");
 }
 
+/* [width, height]. */
+static bool is_size(const json_t *size)
+{
+    for (size_t i = 0; i < 2; i++) {
+        const json_t *v = json_array_get(size, i);
+        if (json_array_size(size) != 2 || !json_is_integer(v) || json_integer_value(v) < 1 ||
+            json_integer_value(v) > VLP_MAX_IMAGE_SIZE)
+            return false;
+    }
+    return true;
+}
+
+/* Optional; the shorter side has one length. */
+static enum vlp_status check_resize_to(const struct check *c, const json_t *p)
+{
+    const json_t *to = json_object_get(p, "resize_to");
+    const char   *resize = json_string_value(json_object_get(p, "resize"));
+    if (!to) return VLP_OK;
+    if (!is_size(to)) return bad(c, "preprocess", "resize_to", "is not two sides of a picture");
+    if (strcmp(resize, "squash") == 0) return VLP_OK;
+    return strcmp(resize, "shortest") == 0 &&
+                   json_equal(json_array_get(to, 0), json_array_get(to, 1))
+               ? VLP_OK
+               : bad(c, "preprocess", "resize_to", "does not go with this resize");
+}
+
 static enum vlp_status check_preprocess(const struct check *c, const json_t *p)
 {
     static const char *const       flavours[] = {"openai", "hf",   "squash", "longest",
@@ -160,13 +186,9 @@ static enum vlp_status check_preprocess(const struct check *c, const json_t *p)
     for (size_t i = 0; i < VLP_COUNT(flags); i++)
         if (!json_is_boolean(json_object_get(p, flags[i])))
             return bad(c, "preprocess", flags[i], "is neither true nor false");
-    const json_t *size = json_object_get(p, "size");
-    for (size_t i = 0; i < 2; i++) {
-        const json_t *v = json_array_get(size, i);
-        if (json_array_size(size) != 2 || !json_is_integer(v) || json_integer_value(v) < 1 ||
-            json_integer_value(v) > VLP_MAX_IMAGE_SIZE)
-            return bad(c, "preprocess", "size", "is not two sides of a picture");
-    }
+    if (!is_size(json_object_get(p, "size")))
+        return bad(c, "preprocess", "size", "is not two sides of a picture");
+    VLP_TRY(check_resize_to(c, p));
     VLP_TRY(check_three(c, p, "mean", false));
     return check_three(c, p, "std", true);
 }

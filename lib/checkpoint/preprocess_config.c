@@ -96,10 +96,16 @@ static bool is_side(const json_t *v)
 }
 
 /* [height, width] in files, [width, height] in ours. */
+static void set_sides(const struct reader *r, const char *key, const json_t *height,
+                      const json_t *width)
+{
+    json_object_set_new(r->out, key,
+                        json_pack("[I, I]", json_integer_value(width), json_integer_value(height)));
+}
+
 static void set_size(const struct reader *r, const json_t *height, const json_t *width)
 {
-    json_object_set_new(r->out, "size",
-                        json_pack("[I, I]", json_integer_value(width), json_integer_value(height)));
+    set_sides(r, "size", height, width);
 }
 
 /* A word of a table; the default when it is absent or null. */
@@ -168,6 +174,11 @@ static bool does(const json_t *cfg, const char *key)
     return !json_is_false(json_object_get(cfg, key));
 }
 
+static enum vlp_status refuse(const struct reader *r, const char *what)
+{
+    return vlp_fail(r->err, VLP_ERR_SUPPORT, "%s: %s, which is not done here", r->file, what);
+}
+
 /* 224, [h, w], { "shortest_edge": 224 } or { "height": 224, "width": 224 }. */
 static enum vlp_status read_hf_size(const struct reader *r, const char *key, const json_t **height,
                                     const json_t **width, bool *shortest)
@@ -178,6 +189,8 @@ static enum vlp_status read_hf_size(const struct reader *r, const char *key, con
     if (!v || json_is_null(v)) return VLP_OK;
     if (json_is_object(v)) {
         const json_t *edge = json_object_get(v, "shortest_edge");
+        const json_t *longest = json_object_get(v, "longest_edge");
+        if (longest && !json_is_null(longest)) return refuse(r, "a limit of the longer side");
         *shortest = edge && !json_is_null(edge);
         *height = *shortest ? edge : json_object_get(v, "height");
         *width = *shortest ? edge : json_object_get(v, "width");
@@ -191,11 +204,6 @@ static enum vlp_status read_hf_size(const struct reader *r, const char *key, con
     return is_side(*height) && is_side(*width) ? VLP_OK : bad(r, key);
 }
 
-static enum vlp_status refuse(const struct reader *r, const char *what)
-{
-    return vlp_fail(r->err, VLP_ERR_SUPPORT, "%s: %s, which is not done here", r->file, what);
-}
-
 static enum vlp_status read_hf_geometry(const struct reader *r)
 {
     const json_t *h, *w, *crop_h, *crop_w;
@@ -205,22 +213,16 @@ static enum vlp_status read_hf_geometry(const struct reader *r)
     if (!does(r->in, "do_resize")) return refuse(r, "pictures are not resized (do_resize)");
     const bool crop = does(r->in, "do_center_crop");
     if (!h && !crop_h) return VLP_OK;
-    if (!crop_h) crop_h = h, crop_w = w;
-    if (!h) h = crop_h, w = crop_w, shortest = true;
     if (shortest && !crop) return refuse(r, "pictures are resized but not cropped to one size");
-    if (!shortest) {
-        if (crop && (json_integer_value(h) != json_integer_value(crop_h) ||
-                     json_integer_value(w) != json_integer_value(crop_w)))
-            return refuse(r, "pictures are squashed to one size and cropped to another");
-        json_object_set_new(r->out, "resize", json_string("squash"));
-        set_size(r, h, w);
-        return VLP_OK;
-    }
-    if (json_integer_value(crop_h) != json_integer_value(crop_w))
-        return refuse(r, "pictures are cropped to an oblong");
-    if (json_integer_value(crop_h) != json_integer_value(h))
-        return refuse(r, "pictures are resized to one side and cropped to another");
+    if (!crop) crop_h = h, crop_w = w;
+    /* a key that is missing has the value of CLIP's processor */
+    json_t *usual = json_integer(224);
+    if (!crop_h) crop_h = crop_w = usual;
+    if (!h) h = w = usual, shortest = true;
+    json_object_set_new(r->out, "resize", json_string(shortest ? "shortest" : "squash"));
     set_size(r, crop_h, crop_w);
+    if (!json_equal(h, crop_h) || !json_equal(w, crop_w)) set_sides(r, "resize_to", h, w);
+    json_decref(usual);
     return VLP_OK;
 }
 

@@ -69,16 +69,20 @@ static json_t *make_preprocessor(const struct vlp_checkpoint *c)
 {
     const json_t *p = json_object_get(c->about, "preprocess"), *size = json_object_get(p, "size");
     const json_t *width = json_array_get(size, 0), *height = json_array_get(size, 1);
+    const json_t *to = json_object_get(p, "resize_to");
     const bool    squash = strcmp(json_string_value(json_object_get(p, "resize")), "squash") == 0;
     const bool    bicubic = strcmp(json_string_value(json_object_get(p, "filter")), "bicubic") == 0;
-    json_t       *resized = squash ? json_pack("{s:O, s:O}", "height", height, "width", width)
-                                   : json_pack("{s:O}", "shortest_edge", width);
+    const json_t *across = to ? json_array_get(to, 0) : width;
+    const json_t *down = to ? json_array_get(to, 1) : height;
+    json_t       *resized = squash ? json_pack("{s:O, s:O}", "height", down, "width", across)
+                                   : json_pack("{s:O}", "shortest_edge", across);
     return json_pack("{s:s, s:b, s:o, s:i, s:b, s:{s:O, s:O}, s:b, s:f, s:b, s:O, s:O, s:b, s:o}",
                      "image_processor_type", "CLIPImageProcessor", "do_resize", 1, "size", resized,
-                     "resample", bicubic ? 3 : 2, "do_center_crop", !squash, "crop_size", "height",
-                     height, "width", width, "do_rescale", 1, "rescale_factor", 1.0 / 255.0,
-                     "do_normalize", 1, "image_mean", json_object_get(p, "mean"), "image_std",
-                     json_object_get(p, "std"), "do_convert_rgb", 1, "vlp", vlp_own_keys_of(c));
+                     "resample", bicubic ? 3 : 2, "do_center_crop", !squash || to, "crop_size",
+                     "height", height, "width", width, "do_rescale", 1, "rescale_factor",
+                     1.0 / 255.0, "do_normalize", 1, "image_mean", json_object_get(p, "mean"),
+                     "image_std", json_object_get(p, "std"), "do_convert_rgb", 1, "vlp",
+                     vlp_own_keys_of(c));
 }
 
 static enum vlp_status refuse(const char *path, const char *what, struct vlp_error *err)

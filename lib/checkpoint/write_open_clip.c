@@ -114,6 +114,11 @@ static enum vlp_status check(const struct vlp_checkpoint *c, const char *path,
                         "%s: open_clip cannot express activations that differ between the towers",
                         path);
     const json_t *p = json_object_get(c->about, "preprocess");
+    if (json_object_get(p, "resize_to"))
+        return vlp_fail(err, VLP_ERR_SUPPORT,
+                        "%s: open_clip cannot say that pictures are resized to one size and "
+                        "cropped to another",
+                        path);
     const json_t *vision = json_object_get(json_object_get(c->about, "config"), "vision");
     const json_t *size = json_object_get(p, "size"), *side = json_object_get(vision, "image_size");
     if (json_equal(json_array_get(size, 0), side) && json_equal(json_array_get(size, 1), side))

@@ -62,16 +62,25 @@ static int at_least_1(double v)
     return v < 1.0 ? 1 : (int)v;
 }
 
-/* Surplus to offset: half to even, or down. */
+/* Surplus to offset: half to even, or down. What lacks is padded: before the picture goes the
+ * smaller half, or the larger. */
 static int crop_offset(int surplus, bool down)
 {
+    if (surplus < 0) return down ? -((1 - surplus) / 2) : -(-surplus / 2);
     return down ? surplus / 2 : (int)nearbyint(surplus / 2.0);
+}
+
+static void crop(struct geometry *g, const struct vlp_preprocess *how)
+{
+    g->x = crop_offset(g->width - how->width, how->crop_floor);
+    g->y = crop_offset(g->height - how->height, how->crop_floor);
 }
 
 static void shortest(struct geometry *g, int w, int h, const struct vlp_preprocess *how)
 {
-    if (how->width == how->height) {
-        const int    n = how->width, side = w <= h ? w : h, other = w <= h ? h : w;
+    if (how->resize_width || how->width == how->height) {
+        const int    n = how->resize_width ? how->resize_width : how->width;
+        const int    side = w <= h ? w : h, other = w <= h ? h : w;
         const double longer = (double)((int64_t)n * other) / side;
         g->width = w <= h ? n : (int)longer;
         g->height = w <= h ? (int)longer : n;
@@ -81,8 +90,15 @@ static void shortest(struct geometry *g, int w, int h, const struct vlp_preproce
         g->width = at_least_1(nearbyint(w / ratio));
         g->height = at_least_1(nearbyint(h / ratio));
     }
-    g->x = crop_offset(g->width - how->width, how->crop_floor);
-    g->y = crop_offset(g->height - how->height, how->crop_floor);
+    crop(g, how);
+}
+
+static void squash(struct geometry *g, const struct vlp_preprocess *how)
+{
+    if (!how->resize_width) return;
+    g->width = how->resize_width;
+    g->height = how->resize_height;
+    crop(g, how);
 }
 
 static void longest(struct geometry *g, int w, int h, const struct vlp_preprocess *how)
@@ -122,7 +138,7 @@ static struct geometry geometry_of(int w, int h, const struct vlp_preprocess *ho
     case VLP_RESIZE_SHORTEST: shortest(&g, w, h, how); break;
     case VLP_RESIZE_LONGEST: longest(&g, w, h, how); break;
     case VLP_RESIZE_VILT: vilt(&g, w, h, how->width); break;
-    case VLP_RESIZE_SQUASH: break;
+    case VLP_RESIZE_SQUASH: squash(&g, how); break;
     }
     return g;
 }

@@ -60,6 +60,13 @@ enum vlp_status vlp_preprocess_of(struct vlp_preprocess *out, const json_t *abou
     out->width = width;
     out->height = height;
     const json_t *v;
+    if ((v = json_object_get(how, "resize_to"))) {
+        out->resize_width = (int)json_integer_value(json_array_get(v, 0));
+        out->resize_height = (int)json_integer_value(json_array_get(v, 1));
+        if (out->resize_width < 1 || out->resize_height < 1 ||
+            out->resize_width > VLP_IMAGE_MAX_SIDE || out->resize_height > VLP_IMAGE_MAX_SIDE)
+            return vlp_fail(err, VLP_ERR_FORMAT, "preprocess.resize_to is not a picture's size");
+    }
     if ((v = json_object_get(how, "rgb_first"))) out->rgb_first = json_is_true(v);
     if ((v = json_object_get(how, "crop_floor"))) out->crop_floor = json_is_true(v);
     if ((v = json_object_get(how, "fill"))) out->fill = (uint8_t)json_integer_value(v);
@@ -238,7 +245,8 @@ static void fingerprint_of(struct vlp_encoder *e, const struct vlp_checkpoint *c
         vlp_checkpoint_fingerprint(c, e->fingerprint);
     const struct vlp_preprocess *p = &e->preprocess;
     if (p->resize == own->resize && p->filter == own->filter && p->width == own->width &&
-        p->height == own->height && p->rgb_first == own->rgb_first &&
+        p->height == own->height && p->resize_width == own->resize_width &&
+        p->resize_height == own->resize_height && p->rgb_first == own->rgb_first &&
         p->crop_floor == own->crop_floor && p->fill == own->fill)
         return;
     char      text[160];

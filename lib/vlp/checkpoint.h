@@ -22,21 +22,22 @@
  *       "text": { "context": 77, "vocab": 49408, "width": 512, "layers": 12, "heads": 8,
  *                 "mlp": 2048, "ln_eps": 1e-5, "projection_bias": true, "eos": 49407 } },
  *     "preprocess": { "flavour": "openai" | "hf", "resize": "shortest" | "squash" | "longest",
- *       "size": [224, 224], "filter": "bicubic" | "bilinear", "rgb_first": false,
- *       "crop_floor": false, "fill": 0, "mean": [3 numbers], "std": [3 numbers] },
+ *       "size": [224, 224], "resize_to": [256, 256], "filter": "bicubic" | "bilinear",
+ *       "rgb_first": false, "crop_floor": false, "fill": 0, "mean": [3 numbers],
+ *       "std": [3 numbers] },
  *     "tokenizer": { "kind": "clip_bpe", "cleaning": "openai" | "hf" | "bert",
  *       "tensor": "tokenizer.vocab" },
  *     "source": { "layout": "openai", "file": "ViT-B-32.pt", "activation_from": "config" },
  *     "fingerprint": "32 hex digits" }
  *
- * "ln_pre", "pool", "projection_bias", "eos" and, in both towers, "layer_scale" and "activation"
- * are there only where a model is not as OpenAI's are. "fingerprint" is absent after opening a
- * foreign layout: vlp_checkpoint_fingerprint computes it. "tokenizer" is absent when the source
- * brings no vocabulary: the caller then supplies share/vlp's. "vision.interpolate" is the rule for
- * positions of another grid: "open_clip" where the stored grid is not the configured one (resampled
- * on load), "hf" where pictures may be of another size than "vision.image_size" (resampled at run
- * time; preprocess.size says which), "none" otherwise. "source.activation_from" is "config",
- * "layout", "tag", "option" or "default".
+ * "resize_to", "ln_pre", "pool", "projection_bias", "eos" and, in both towers, "layer_scale" and
+ * "activation" are there only where a model is not as OpenAI's are. "fingerprint" is absent after
+ * opening a foreign layout: vlp_checkpoint_fingerprint computes it. "tokenizer" is absent when the
+ * source brings no vocabulary: the caller then supplies share/vlp's. "vision.interpolate" is the
+ * rule for positions of another grid: "open_clip" where the stored grid is not the configured one
+ * (resampled on load), "hf" where pictures may be of another size than "vision.image_size"
+ * (resampled at run time; preprocess.size says which), "none" otherwise. "source.activation_from"
+ * is "config", "layout", "tag", "option" or "default".
  *
  * Canonical CLIP tensor names are OpenAI's (visual.conv1.weight,
  * transformer.resblocks.0.attn.in_proj_weight, text_projection as a bare [d, E] matrix ...).

@@ -40,7 +40,8 @@ const char *vlp_image_mode_name(enum vlp_image_mode m);  /* Pillow's: "1", "L", 
 
 /* How a picture becomes a model's input. */
 enum vlp_resize {
-    VLP_RESIZE_SHORTEST, /* shorter side = size (longer truncated), centre crop */
+    VLP_RESIZE_SHORTEST, /* shorter side = size (longer truncated), centre crop, padded where that
+                            is larger */
     VLP_RESIZE_SQUASH,   /* both sides = size */
     VLP_RESIZE_LONGEST,  /* longer side = size, padded with `fill` */
     VLP_RESIZE_VILT /* shorter side = size, longer at most size*640/384, both to multiples of 32 (of
@@ -51,12 +52,14 @@ enum vlp_filter { VLP_LANCZOS = 1, VLP_BILINEAR = 2, VLP_BICUBIC = 3 }; /* Pillo
 struct vlp_preprocess {
     enum vlp_resize resize;
     enum vlp_filter filter;
-    int  width, height; /* of the result (equal but for VILT, where `width` is the shorter side) */
-    bool rgb_first;     /* convert before the resize (Hugging Face) or after it (OpenAI) */
-    bool crop_floor;    /* crop offset floor(D/2) (Hugging Face) or half to even (torchvision) */
-    bool orient;        /* apply EXIF orientation first: vlp's default, not the reference's */
-    bool grey16_sane;   /* 16-bit grey: high byte, instead of the reference's clamp to white */
-    uint8_t fill;       /* VLP_RESIZE_LONGEST */
+    int width, height; /* of the result (equal but for VILT, where `width` is the shorter side) */
+    int resize_width,
+        resize_height;   /* before the crop; 0: those of the result (SHORTEST, SQUASH) */
+    bool    rgb_first;   /* convert before the resize (Hugging Face) or after it (OpenAI) */
+    bool    crop_floor;  /* crop offset floor(D/2) (Hugging Face) or half to even (torchvision) */
+    bool    orient;      /* apply EXIF orientation first: vlp's default, not the reference's */
+    bool    grey16_sane; /* 16-bit grey: high byte, instead of the reference's clamp to white */
+    uint8_t fill;        /* of what is padded */
     float   mean[3], std[3];
 };
 
