@@ -260,6 +260,17 @@ static struct vlp_tensor *avg_pool(struct trial *r)
     return vlp_avg_pool(&r->tape, input(r, 0, VLP_DIMS(2, 5, 4, C[r->variant])), 2);
 }
 
+static struct vlp_tensor *batch_norm(struct trial *r)
+{
+    static const struct {
+        int   B, H, W, C;
+        float eps;
+    } v[] = {{3, 2, 2, 5, 0.1f}, {4, 3, 5, 16, 1e-5f}, {33, 1, 1, 37, 1e-5f}};
+    const int i = r->variant, n = v[i].C;
+    return vlp_batch_norm(&r->tape, input(r, 0, VLP_DIMS(v[i].B, v[i].H, v[i].W, n)),
+                          input(r, 1, VLP_DIMS(n)), input(r, 2, VLP_DIMS(n)), v[i].eps, NULL);
+}
+
 static struct vlp_tensor *nchw_to_nhwc(struct trial *r)
 {
     return vlp_nchw_to_nhwc(&r->tape, input(r, 0, VLP_DIMS(2, C[r->variant], 3, 4)));
@@ -295,6 +306,7 @@ static const struct op_case {
     {"conv2d", 4, conv2d},
     {"avg_pool", 3, avg_pool},
     {"nchw_to_nhwc", 3, nchw_to_nhwc},
+    {"batch_norm", 3, batch_norm},
 };
 
 static const struct op_case *find_case(const char *name)

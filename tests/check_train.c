@@ -11,7 +11,7 @@
 
 #include <vlp/train.h>
 
-static const char *const cases[] = {"quickgelu", "gelu"};
+static const char *const cases[] = {"quickgelu", "gelu", "resnet"};
 
 struct fixture {
     char                   dir[128];
@@ -114,7 +114,16 @@ static struct vlp_train_options options_of(const struct fixture *f, const char *
  */
 static bool is_noise(const char *name, size_t i, size_t n)
 {
-    return strstr(name, "in_proj_bias") && i >= n / 3 && i < 2 * n / 3;
+    return strstr(name, "k_proj.bias") ||
+           (strstr(name, "in_proj_bias") && i >= n / 3 && i < 2 * n / 3);
+}
+
+/* The stored statistics of a batch norm. */
+static float *statistic(struct fixture *f, const char *name)
+{
+    struct vlp_param *p = vlp_params_find(&f->model.params, name);
+    ck_assert_msg(p && p->buffer, "%s: no statistic has that name", name);
+    return p->tensor.data;
 }
 
 /* Each tensor of the file against the gradient (or value) of that name, relative to its largest. */
@@ -126,7 +135,7 @@ static void compare_file(struct fixture *f, struct vlp_trainer *t, const char *f
     char                   path[256];
     snprintf(path, sizeof path, "%s/%s", f->dir, file);
     must(vlp_safetensors_open(&want, path, &err), &err);
-    int                 n, seen = 0;
+    int                 n, seen = 0, statistics = 0;
     struct vlp_trained *trained = vlp_trainer_params(t, &n);
     for (size_t i = 0; i < want.n_tensors; i++) {
         const struct vlp_stored *s = &want.tensors[i];
@@ -134,18 +143,24 @@ static void compare_file(struct fixture *f, struct vlp_trainer *t, const char *f
         for (int k = 0; k < n; k++)
             if (strcmp(trained[k].param->name, s->name) == 0)
                 got = gradients ? trained[k].param->tensor.grad : trained[k].param->tensor.data;
+        if (!gradients && strstr(s->name, ".running_")) {
+            got = statistic(f, s->name);
+            statistics++;
+        }
         ck_assert_msg(got != NULL, "%s: nothing trained has that name", s->name);
         seen++;
-        double largest = 0, worst = 0;
+        const bool all_noise = strstr(s->name, "k_proj.bias") != NULL; /* no larger values beside */
+        double     largest = 0, worst = 0;
         for (size_t k = 0; k < s->size / 4; k++) {
-            if (!gradients && is_noise(s->name, k, s->size / 4)) continue;
+            if ((!gradients || all_noise) && is_noise(s->name, k, s->size / 4)) continue;
             largest = fmax(largest, fabs((double)expect[k]));
             worst = fmax(worst, fabs((double)got[k] - expect[k]));
         }
         ck_assert_msg(worst <= tolerance * largest + 1e-9, "%s: off by %g, largest value %g",
                       s->name, worst, largest);
     }
-    ck_assert_int_eq(seen, n); /* and nothing is trained that the reference does not train */
+    ck_assert_int_eq(seen - statistics,
+                     n); /* and nothing is trained that the reference does not train */
     vlp_safetensors_close(&want);
 }
 
@@ -272,7 +287,7 @@ static void run_steps(const char *name, const char *case_name, double clip, cons
     close_fixture(&f);
 }
 
-START_TEST(ten_steps_of_adamw_are_the_references)
+START_TEST(steps_of_adamw_are_the_references)
 {
     run_steps(cases[_i], "adamw", 0, "weights_after_adamw.safetensors");
 }
@@ -353,28 +368,34 @@ END_TEST
 
 START_TEST(a_run_put_down_and_taken_up_is_the_straight_run)
 {
-    static const char *path = "build/check_train_state.train";
-    struct vlp_error   err;
-    struct vlp_step    step;
-    struct vlp_batch   b;
-    float             *straight = NULL;
-    size_t             size = 0;
+    static const char       *path = "build/check_train_state.train";
+    static const char *const model[] = {"build/check_train_straight.safetensors",
+                                        "build/check_train_resumed.safetensors"};
+    const struct vlp_convert how = {.layout = VLP_LAYOUT_VLP, .dtype = VLP_F32, .force = true};
+    struct vlp_map           a, c;
+    struct vlp_error         err;
+    struct vlp_step          step;
+    struct vlp_batch         b;
+    float                   *straight = NULL;
+    size_t                   size = 0;
+    const char *const        name = cases[1 + _i];
+    const int                last = _i ? 4 : 6, half = last / 2;
     for (int interrupted = 0; interrupted < 2; interrupted++) {
         struct fixture      f;
         struct vlp_trainer *t;
-        open_fixture(&f, "gelu", 1 + interrupted);
+        open_fixture(&f, name, 1 + interrupted);
         struct vlp_train_options o = options_of(&f, "sigmoid");
         o.ema_decay = 0.9f;
         must(vlp_trainer_open(&t, &f.model, &f.compute, NULL, &o, &err), &err);
-        for (int i = 0; i < 6; i++) {
-            if (interrupted && i == 3) { /* everything is forgotten but the file */
+        for (int i = 0; i < last; i++) {
+            if (interrupted && i == half) { /* everything is forgotten but the file */
                 must(vlp_trainer_save(t, path, NULL, &err), &err);
                 vlp_trainer_close(t);
                 close_fixture(&f);
-                open_fixture(&f, "gelu", 3);
+                open_fixture(&f, name, 3);
                 must(vlp_trainer_open(&t, &f.model, &f.compute, NULL, &o, &err), &err);
                 must(vlp_trainer_load(t, path, NULL, &err), &err);
-                ck_assert_int_eq(vlp_trainer_steps(t), 3);
+                ck_assert_int_eq(vlp_trainer_steps(t), half);
             }
             b = batch_of(&f, i);
             must(vlp_trainer_step(t, &b, &step, &err), &err);
@@ -394,10 +415,19 @@ START_TEST(a_run_put_down_and_taken_up_is_the_straight_run)
                     memcpy(straight + at, part[k], len * sizeof(float));
             }
         }
+        must(vlp_trainer_export(t, model[interrupted], true, NULL, 0, NULL, &how, &err), &err);
         vlp_trainer_close(t);
         close_fixture(&f);
     }
+    must(vlp_map_open(&a, model[0], &err), &err);
+    must(vlp_map_open(&c, model[1], &err), &err);
+    ck_assert_uint_eq(a.size, c.size);
+    ck_assert_mem_eq(a.data, c.data, a.size);
+    vlp_map_close(&a);
+    vlp_map_close(&c);
     unlink(path);
+    unlink(model[0]);
+    unlink(model[1]);
     free(straight);
 }
 END_TEST
@@ -453,24 +483,86 @@ START_TEST(a_loss_that_is_not_finite_changes_nothing)
 }
 END_TEST
 
+/* Of a micro-batch its own statistics; the stored ones move once for each, however often it is
+ * computed. */
+START_TEST(stored_statistics_move_once_a_micro_batch)
+{
+    static const char *const names[] = {"visual.bn1.running_mean", "visual.bn1.running_var"};
+    double                   moved[3][2]; /* first half, second half, both as micro-batches */
+    for (int run = 0; run < 3; run++) {
+        struct fixture      f;
+        struct vlp_error    err;
+        struct vlp_trainer *t;
+        double              before[2];
+        open_fixture(&f, "resnet", 2);
+        struct vlp_train_options o = options_of(&f, "softmax");
+        o.micro_batch = 4;
+        must(vlp_trainer_open(&t, &f.model, &f.compute, NULL, &o, &err), &err);
+        struct vlp_batch b = batch_of(&f, 0);
+        if (run < 2) {
+            b.n = 4;
+            b.images += run * 4 * 3 * 32 * 32;
+            b.start += 4 * run;
+        }
+        for (int k = 0; k < 2; k++) before[k] = (double)statistic(&f, names[k])[0];
+        vlp_trainer_gradients(t, &b);
+        for (int k = 0; k < 2; k++) moved[run][k] = (double)statistic(&f, names[k])[0];
+        for (int k = 0; k < 2 && run < 2; k++) /* 0.9 before + 0.1 batch */
+            moved[run][k] = (moved[run][k] - 0.9 * before[k]) / 0.1;
+        for (int k = 0; k < 2 && run == 2; k++)
+            ck_assert_double_eq_tol(
+                moved[2][k], 0.9 * (0.9 * before[k] + 0.1 * moved[0][k]) + 0.1 * moved[1][k], 1e-6);
+        vlp_trainer_close(t);
+        close_fixture(&f);
+    }
+}
+END_TEST
+
+START_TEST(a_step_that_is_none_leaves_the_statistics)
+{
+    struct fixture      f;
+    struct vlp_error    err;
+    struct vlp_trainer *t;
+    struct vlp_step     step;
+    open_fixture(&f, "resnet", 1);
+    const struct vlp_train_options o = options_of(&f, "softmax");
+    must(vlp_trainer_open(&t, &f.model, &f.compute, NULL, &o, &err), &err);
+    struct vlp_batch b = batch_of(&f, 0);
+    const size_t     len = (size_t)b.n * 3 * 32 * 32;
+    float           *images = vlp_malloc(len * sizeof *images);
+    memcpy(images, b.images, len * sizeof *images);
+    images[5] = NAN;
+    b.images = images;
+    const float before = statistic(&f, "visual.bn1.running_mean")[0];
+    must(vlp_trainer_step(t, &b, &step, &err), &err);
+    ck_assert(step.skipped);
+    ck_assert_float_eq(statistic(&f, "visual.bn1.running_mean")[0], before);
+    free(images);
+    vlp_trainer_close(t);
+    close_fixture(&f);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("train");
     TCase *t = tcase_create("train");
     suite_add_tcase(s, t);
     tcase_set_timeout(t, 120);
-    tcase_add_loop_test(t, gradients_are_the_references, 0, 2);
+    tcase_add_loop_test(t, gradients_are_the_references, 0, 3);
     tcase_add_loop_test(t, micro_batches_give_the_gradient_of_the_whole_batch, 0, 2);
-    tcase_add_loop_test(t, recomputed_blocks_give_the_same_bits, 0, 2);
-    tcase_add_loop_test(t, a_frozen_picture_tower_gets_no_gradient, 0, 2);
-    tcase_add_loop_test(t, ten_steps_of_adamw_are_the_references, 0, 2);
+    tcase_add_loop_test(t, recomputed_blocks_give_the_same_bits, 0, 3);
+    tcase_add_loop_test(t, a_frozen_picture_tower_gets_no_gradient, 0, 3);
+    tcase_add_loop_test(t, steps_of_adamw_are_the_references, 0, 3);
     tcase_add_loop_test(t, ten_clipped_steps_are_the_references, 0, 2);
     tcase_add_loop_test(t, sigmoid_loss_is_the_references, 0, 2);
     tcase_add_test(t, schedules_hit_the_specified_points);
     tcase_add_test(t, adamw_matches_the_worked_example);
-    tcase_add_test(t, a_run_put_down_and_taken_up_is_the_straight_run);
+    tcase_add_loop_test(t, a_run_put_down_and_taken_up_is_the_straight_run, 0, 2);
     tcase_add_test(t, a_state_of_other_options_is_refused_by_name);
     tcase_add_test(t, a_loss_that_is_not_finite_changes_nothing);
+    tcase_add_test(t, stored_statistics_move_once_a_micro_batch);
+    tcase_add_test(t, a_step_that_is_none_leaves_the_statistics);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
     const int failed = srunner_ntests_failed(r);

@@ -2,8 +2,10 @@
  * clip_resnet.c -- CLIP's modified ResNet: three stem convolutions, average pools instead of
  * strides, attention instead of the last pool.
  *
- * Pictures run channels last. Batch norm uses its stored statistics: folded into the convolutions
- * for inference, spelled out in ops where weights are trained.
+ * Pictures run channels last. Batch norm uses its stored statistics, folded into the convolutions,
+ * for inference. In training one whose gain is trained takes the statistics of the batch and moves
+ * the stored ones towards them, as torch does in training mode; a frozen one uses the stored ones
+ * (open_clip's freeze_bn_stats), spelled out in ops.
  */
 #include "clip_resnet_internal.h"
 
@@ -140,16 +142,31 @@ struct pass {
     bool                      folded;
 };
 
-/* act(bn(conv(x)) + residual) */
-static struct vlp_tensor *conv(const struct pass *p, const struct resnet_conv *c,
-                               struct vlp_tensor *x, int stride, enum vlp_activation act,
-                               struct vlp_tensor *residual)
+/* running = 0.9 running + 0.1 batch, the variance unbiased (torch's momentum) */
+static void keep_statistics(const struct resnet_conv *c, const struct vlp_batch_stats *s)
 {
-    struct vlp_tape *t = p->t;
-    if (p->folded)
-        return vlp_conv2d(t, x, &c->folded_w->tensor, &c->folded_b->tensor, stride, act, residual);
-    /* (v - mean) / sqrt(var + eps) gain + offset, statistics fixed */
-    struct vlp_tensor *y = vlp_conv2d(t, x, &c->w->tensor, NULL, stride, VLP_ACT_NONE, NULL);
+    const double momentum = 0.1, unbias = s->rows > 1 ? s->rows / (s->rows - 1) : 1;
+    float       *mean = c->mean->tensor.data, *var = c->var->tensor.data;
+    const size_t C = vlp_numel(&c->mean->tensor);
+    for (size_t i = 0; i < C; i++) {
+        mean[i] = (float)((1 - momentum) * (double)mean[i] + momentum * (double)s->mean[i]);
+        var[i] = (float)((1 - momentum) * (double)var[i] + momentum * s->var[i] * unbias);
+    }
+}
+
+static struct vlp_tensor *normalized(struct vlp_tape *t, const struct resnet_conv *c,
+                                     struct vlp_tensor *y)
+{
+    struct vlp_batch_stats found;
+    y = vlp_batch_norm(t, y, &c->gain->tensor, &c->offset->tensor, RESNET_BN_EPS, &found);
+    if (t->keep_statistics) keep_statistics(c, &found);
+    return y;
+}
+
+/* (y - mean) / sqrt(var + eps) gain + offset, statistics fixed */
+static struct vlp_tensor *normalized_as_stored(struct vlp_tape *t, const struct resnet_conv *c,
+                                               struct vlp_tensor *y)
+{
     const int          C = vlp_cols(y);
     struct vlp_tensor *shift = vlp_tensor_new(t, VLP_DIMS(C), false);
     struct vlp_tensor *factor = vlp_tensor_new(t, VLP_DIMS(C), false);
@@ -159,7 +176,20 @@ static struct vlp_tensor *conv(const struct pass *p, const struct resnet_conv *c
         factor->data[i] = 1.0f / sqrtf(var[i] + RESNET_BN_EPS);
     }
     y = vlp_scale_rows(t, vlp_add(t, y, shift), factor);
-    y = vlp_add(t, vlp_scale_rows(t, y, &c->gain->tensor), &c->offset->tensor);
+    return vlp_add(t, vlp_scale_rows(t, y, &c->gain->tensor), &c->offset->tensor);
+}
+
+/* act(bn(conv(x)) + residual) */
+static struct vlp_tensor *conv(const struct pass *p, const struct resnet_conv *c,
+                               struct vlp_tensor *x, int stride, enum vlp_activation act,
+                               struct vlp_tensor *residual)
+{
+    struct vlp_tape *t = p->t;
+    if (p->folded)
+        return vlp_conv2d(t, x, &c->folded_w->tensor, &c->folded_b->tensor, stride, act, residual);
+    const bool         own = t->batch_statistics && c->gain->tensor.grad;
+    struct vlp_tensor *y = vlp_conv2d(t, x, &c->w->tensor, NULL, stride, VLP_ACT_NONE, NULL);
+    y = own ? normalized(t, c, y) : normalized_as_stored(t, c, y);
     if (residual) y = vlp_add(t, y, residual);
     return act == VLP_ACT_NONE ? y : vlp_act(t, y, act);
 }

@@ -56,6 +56,6 @@ extern const struct vlp_op vlp_op_linear, vlp_op_project, vlp_op_matmul_nt, vlp_
     vlp_op_lookup, vlp_op_gather_rows, vlp_op_concat_tokens, vlp_op_mean_rows, vlp_op_normalize,
     vlp_op_transpose, vlp_op_dropout, vlp_op_drop_path, vlp_op_cross_entropy,
     vlp_op_cross_entropy_soft, vlp_op_sigmoid_pairs, vlp_op_patchify, vlp_op_conv2d,
-    vlp_op_avg_pool, vlp_op_nchw_to_nhwc;
+    vlp_op_avg_pool, vlp_op_nchw_to_nhwc, vlp_op_batch_norm;
 
 #endif

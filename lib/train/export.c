@@ -19,14 +19,14 @@ enum vlp_status vlp_trainer_export(struct vlp_trainer *t, const char *path, bool
     struct vlp_checkpoint    c = {.about = json_deep_copy(t->model->about)};
     c.tensors = VLP_NEW_N(&c.mem, struct vlp_stored, (size_t)ps->n + 1);
     for (int i = 0; i < ps->n; i++) {
-        const struct vlp_param   *p = ps->item[i];
-        const struct vlp_trained *q = vlp_trainer_find(t, p);
-        struct vlp_stored        *s = &c.tensors[c.n_tensors++];
+        const struct vlp_param *p = ps->item[i];
+        const float            *ema = averaged ? vlp_trainer_ema(t, p) : NULL;
+        struct vlp_stored      *s = &c.tensors[c.n_tensors++];
         *s = (struct vlp_stored){
             .name = p->name,
             .dtype = VLP_F32,
             .ndim = p->tensor.ndim,
-            .data = averaged && q && q->ema ? q->ema : p->tensor.data,
+            .data = ema ? ema : p->tensor.data,
             .size = vlp_numel(&p->tensor) * sizeof(float),
         };
         for (int k = 0; k < s->ndim; k++) s->dim[k] = p->tensor.dim[k];

@@ -4,7 +4,9 @@
  * A frozen tower (rate 0) may have its last groups unlocked (LiT): a group is one layer number of
  * the tower, the highest first. Layer-wise rates fall by `layer_decay` per layer below the top of
  * their tower. Decay: matrices, but not position or class embeddings (open_clip's current rule);
- * --decay-all takes every tensor of two dimensions and more (its older rule).
+ * --decay-all takes every tensor of two dimensions and more (its older rule). The statistics of
+ * batch norms belong to no group: the forward moves those of trained layers, nothing those of
+ * frozen ones.
  */
 #include <math.h>
 #include <string.h>
@@ -26,6 +28,15 @@ struct vlp_trained *vlp_trainer_find(const struct vlp_trainer *t, const struct v
 {
     for (int i = 0; i < t->n_trained; i++)
         if (t->trained[i].param == p) return &t->trained[i];
+    return NULL;
+}
+
+float *vlp_trainer_ema(const struct vlp_trainer *t, const struct vlp_param *p)
+{
+    const struct vlp_trained *q = vlp_trainer_find(t, p);
+    if (q) return q->ema;
+    for (int i = 0; i < t->n_statistics; i++)
+        if (t->statistic[i].param == p) return t->statistic[i].ema;
     return NULL;
 }
 
@@ -64,15 +75,32 @@ static bool is_matrix(const struct vlp_param *p)
     return p->tensor.ndim >= 2;
 }
 
+static float *averaged_copy(struct vlp_trainer *t, const struct vlp_param *p)
+{
+    if (t->o.ema_decay <= 0.0f) return NULL;
+    const size_t len = vlp_numel(&p->tensor);
+    float       *ema = VLP_NEW_N(&t->mem, float, len);
+    memcpy(ema, p->tensor.data, len * sizeof *ema);
+    return ema;
+}
+
 enum vlp_status vlp_trainer_groups(struct vlp_trainer *t, struct vlp_error *err)
 {
     const int n = vlp_trainer_count(t);
     t->trained = VLP_NEW_N(&t->mem, struct vlp_trained, (size_t)n);
+    t->statistic = VLP_NEW_N(&t->mem, struct vlp_statistic, (size_t)n);
     for (int i = 0; i < n; i++) {
         struct vlp_param *p = vlp_trainer_param(t, i);
         const float       rate = rate_of(t, p);
         p->tensor.grad = NULL;
         if (rate == 0.0f) continue;
+        if (p->buffer) {
+            t->statistic[t->n_statistics++] =
+                (struct vlp_statistic){.param = p,
+                                       .before = VLP_NEW_N(&t->mem, float, vlp_numel(&p->tensor)),
+                                       .ema = averaged_copy(t, p)};
+            continue;
+        }
         struct vlp_trained *q = &t->trained[t->n_trained++];
         *q = (struct vlp_trained){.param = p, .rate = rate};
         q->decay = t->o.decay_all ? is_matrix(p) : p->decay;
@@ -89,10 +117,7 @@ enum vlp_status vlp_trainer_groups(struct vlp_trainer *t, struct vlp_error *err)
         q->param->tensor.grad = t->grads + at;
         q->m = VLP_NEW_N(&t->mem, float, len);
         q->v = VLP_NEW_N(&t->mem, float, len);
-        if (t->o.ema_decay > 0.0f) {
-            q->ema = VLP_NEW_N(&t->mem, float, len);
-            memcpy(q->ema, q->param->tensor.data, len * sizeof *q->ema);
-        }
+        q->ema = averaged_copy(t, q->param);
         at += len;
     }
     return VLP_OK;

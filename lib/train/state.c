@@ -81,11 +81,12 @@ enum vlp_status vlp_trainer_save(struct vlp_trainer *t, const char *path, const 
     for (int i = 0; i < n; i++) {
         const struct vlp_param   *p = vlp_trainer_param(t, i);
         const struct vlp_trained *q = vlp_trainer_find(t, p);
+        const float              *ema = vlp_trainer_ema(t, p);
         add(&l, "weight", p, p->tensor.data);
+        if (ema) add(&l, "ema", p, ema);
         if (!q) continue;
         add(&l, "adam.m", p, q->m);
         add(&l, "adam.v", p, q->v);
-        if (q->ema) add(&l, "ema", p, q->ema);
     }
     json_t *state = json_pack("{s:i, s:I, s:I, s:O, s:o}", "version", 1, "steps",
                               (json_int_t)t->steps, "updates", (json_int_t)t->updates, "model",
@@ -147,11 +148,12 @@ static enum vlp_status take_all(struct vlp_trainer *t, const struct vlp_safetens
     for (int i = 0; i < vlp_trainer_count(t); i++) {
         struct vlp_param         *p = vlp_trainer_param(t, i);
         const struct vlp_trained *q = vlp_trainer_find(t, p);
+        float                    *ema = vlp_trainer_ema(t, p);
         VLP_TRY(take(f, "weight", p, p->tensor.data, path, err));
+        if (ema) VLP_TRY(take(f, "ema", p, ema, path, err));
         if (!q) continue;
         VLP_TRY(take(f, "adam.m", p, q->m, path, err));
         VLP_TRY(take(f, "adam.v", p, q->v, path, err));
-        if (q->ema) VLP_TRY(take(f, "ema", p, q->ema, path, err));
     }
     return VLP_OK;
 }

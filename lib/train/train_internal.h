@@ -16,6 +16,13 @@
 /* So many steps in a row without a finite loss end the run. */
 #define VLP_MAX_NAN_STEPS 10
 
+/* A statistic of a batch norm that is trained: not the optimiser's, but the run's. */
+struct vlp_statistic {
+    struct vlp_param *param;
+    float            *before; /* its value before the step, for when there was none */
+    float            *ema;    /* or NULL */
+};
+
 struct vlp_trainer {
     struct vlp_model        *model;
     struct vlp_compute       compute;
@@ -27,6 +34,9 @@ struct vlp_trainer {
     struct vlp_param        *logit_bias;
     struct vlp_trained      *trained;
     int                      n_trained;
+    struct vlp_statistic    *statistic;
+    int                      n_statistics;
+    struct vlp_reduce        reduce;
     float                   *grads; /* all gradients lie here, one after the other */
     size_t                   n_grads;
     int64_t                  steps;   /* made */
@@ -34,12 +44,14 @@ struct vlp_trainer {
     int                      nan_run; /* steps in a row that did not */
 };
 
-/* Which parameters are trained, how fast, with decay or not: fills trained[], n_trained. */
+/* Which parameters are trained, how fast, with decay or not: fills trained[] and statistic[]. */
 enum vlp_status vlp_trainer_groups(struct vlp_trainer *t, struct vlp_error *err);
 /* Every parameter of the model, then the loss's own: what a state holds. */
 int               vlp_trainer_count(const struct vlp_trainer *t);
 struct vlp_param *vlp_trainer_param(const struct vlp_trainer *t, int i);
 /* The entry of a parameter among the trained ones, or NULL when it is frozen. */
 struct vlp_trained *vlp_trainer_find(const struct vlp_trainer *t, const struct vlp_param *p);
+/* The averaged copy of a parameter or statistic, or NULL. */
+float *vlp_trainer_ema(const struct vlp_trainer *t, const struct vlp_param *p);
 
 #endif

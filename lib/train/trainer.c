@@ -13,12 +13,20 @@
  * gradient is counted once. Between processes features are gathered; every process computes the
  * loss of all rows and takes its own rows of df, so the sum over processes is the gradient of the
  * full batch.
+ *
+ * Batch norms (ResNet) take their statistics from the micro-batch of all processes, in both passes
+ * the same; the stored statistics move once a micro-batch, in the pass that is noted.
  */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "train_internal.h"
+
+static void sum_over_ranks(void *comm, double *x, size_t n)
+{
+    vlp_comm_sum_f64(comm, x, n);
+}
 
 enum vlp_status vlp_trainer_open(struct vlp_trainer **out, struct vlp_model *m,
                                  const struct vlp_compute *c, struct vlp_comm *comm,
@@ -33,6 +41,7 @@ enum vlp_status vlp_trainer_open(struct vlp_trainer **out, struct vlp_model *m,
     t->o = *o;
     t->single = (struct vlp_comm){.rank = 0, .size = 1};
     t->comm = comm ? comm : &t->single;
+    t->reduce = (struct vlp_reduce){.sum = sum_over_ranks, .ctx = t->comm};
     vlp_params_train(&m->params);
     vlp_params_init(&t->own);
     if (o->loss->has_bias) {
@@ -98,10 +107,16 @@ static struct features forward(struct vlp_trainer *t, struct vlp_tape *tape,
     };
 }
 
-/* The same random numbers in both passes of a micro-batch, others in every step, rank and
- * micro-batch. */
-static void seed_tape(const struct vlp_trainer *t, struct vlp_tape *tape, int from)
+/*
+ * A tape of the training forward. The same random numbers in both passes of a micro-batch, others
+ * in every step, rank and micro-batch.
+ */
+static void open_tape(struct vlp_trainer *t, struct vlp_tape *tape, int from, bool recording)
 {
+    vlp_tape_init(tape, &t->compute, &t->step, recording);
+    tape->batch_statistics = true;
+    tape->keep_statistics = recording;
+    tape->reduce = t->comm->size > 1 ? &t->reduce : NULL;
     const uint64_t where =
         (uint64_t)t->steps << 24 | (uint64_t)t->comm->rank << 12 | (uint64_t)from;
     vlp_rng_seed(&tape->rng, t->o.seed, VLP_STREAM_STEP + where);
@@ -194,8 +209,7 @@ static void first_pass(struct vlp_trainer *t, const struct vlp_batch *b, int mic
         const int                   n = b->n - from < micro ? b->n - from : micro;
         const struct vlp_arena_mark mark = vlp_arena_mark(&t->step);
         struct vlp_tape             tape;
-        vlp_tape_init(&tape, &t->compute, &t->step, false);
-        seed_tape(t, &tape, from);
+        open_tape(t, &tape, from, false);
         const struct features f = forward(t, &tape, b, from, n);
         memcpy(image + (size_t)from * E, f.image->data, (size_t)n * E * sizeof(float));
         memcpy(text + (size_t)from * E, f.text->data, (size_t)n * E * sizeof(float));
@@ -214,8 +228,7 @@ double vlp_trainer_gradients(struct vlp_trainer *t, const struct vlp_batch *b)
     vlp_arena_rewind(&t->step, (struct vlp_arena_mark){0});
     float *d_image = VLP_NEW_N(&t->step, float, len), *d_text = VLP_NEW_N(&t->step, float, len);
     if (micro == B) {
-        vlp_tape_init(&tape, &t->compute, &t->step, true);
-        seed_tape(t, &tape, 0);
+        open_tape(t, &tape, 0, true);
         const struct features f = forward(t, &tape, b, 0, B);
         loss = loss_gradient(t, f.image->data, f.text->data, B, E, d_image, d_text);
         backward(&tape, f, d_image, d_text);
@@ -227,8 +240,7 @@ double vlp_trainer_gradients(struct vlp_trainer *t, const struct vlp_batch *b)
             const int                   n = B - from < micro ? B - from : micro;
             const struct vlp_arena_mark mark = vlp_arena_mark(&t->step);
             const size_t                row = (size_t)from * (size_t)E;
-            vlp_tape_init(&tape, &t->compute, &t->step, true);
-            seed_tape(t, &tape, from);
+            open_tape(t, &tape, from, true);
             backward(&tape, forward(t, &tape, b, from, n), d_image + row, d_text + row);
             vlp_arena_rewind(&t->step, mark);
         }
@@ -247,14 +259,49 @@ static void clamp(struct vlp_trainer *t)
     }
 }
 
+static size_t size_of(const struct vlp_statistic *s)
+{
+    return vlp_numel(&s->param->tensor) * sizeof(float);
+}
+
+/* A step that is no step leaves the statistics of batch norms as they were. */
+static void keep_statistics(struct vlp_trainer *t)
+{
+    for (int i = 0; i < t->n_statistics; i++) {
+        struct vlp_statistic *s = &t->statistic[i];
+        memcpy(s->before, s->param->tensor.data, size_of(s));
+    }
+}
+
+static void restore_statistics(struct vlp_trainer *t)
+{
+    for (int i = 0; i < t->n_statistics; i++) {
+        struct vlp_statistic *s = &t->statistic[i];
+        memcpy(s->param->tensor.data, s->before, size_of(s));
+    }
+}
+
+static void average_statistics(struct vlp_trainer *t)
+{
+    const float decay = t->o.ema_decay;
+    for (int i = 0; i < t->n_statistics; i++) {
+        struct vlp_statistic *s = &t->statistic[i];
+        const size_t          n = size_of(s) / sizeof(float);
+        for (size_t k = 0; s->ema && k < n; k++)
+            s->ema[k] = decay * s->ema[k] + (1.0f - decay) * s->param->tensor.data[k];
+    }
+}
+
 enum vlp_status vlp_trainer_step(struct vlp_trainer *t, const struct vlp_batch *b,
                                  struct vlp_step *out, struct vlp_error *err)
 {
     const double lr = vlp_schedule_at(&t->o.schedule, t->steps);
+    keep_statistics(t);
     const double loss = vlp_trainer_gradients(t, b);
     const double norm = vlp_gradient_norm(&t->compute, t->trained, t->n_trained);
     *out = (struct vlp_step){.loss = loss, .lr = lr, .gradient_norm = norm};
     out->skipped = !isfinite(loss) || !isfinite(norm);
+    if (out->skipped) restore_statistics(t);
     t->nan_run = out->skipped ? t->nan_run + 1 : 0;
     if (t->nan_run > VLP_MAX_NAN_STEPS)
         return vlp_fail(err, VLP_ERR_FORMAT,
@@ -269,6 +316,7 @@ enum vlp_status vlp_trainer_step(struct vlp_trainer *t, const struct vlp_batch *
         vlp_adamw_step(&t->compute, &t->o.adamw, t->trained, t->n_trained, lr, t->updates, scale,
                        t->o.ema_decay);
         clamp(t);
+        average_statistics(t);
     }
     t->steps++;
     out->logit_scale = exp((double)vlp_param_f32(t->model->logit_scale)[0]);

@@ -50,6 +50,15 @@ struct vlp_tensor *vlp_attention(struct vlp_tape *t, struct vlp_tensor *q, int q
 
 struct vlp_tensor *vlp_layernorm(struct vlp_tape *t, struct vlp_tensor *x, struct vlp_tensor *w,
                                  struct vlp_tensor *b, float eps);
+/* Statistics that a batch norm found, over all rows of all processes; in the tape's memory. */
+struct vlp_batch_stats {
+    const float  *mean;
+    const double *var; /* biased */
+    double        rows;
+};
+/* Columns to mean 0 and variance 1 over the batch's own rows (training); stats may be NULL. */
+struct vlp_tensor *vlp_batch_norm(struct vlp_tape *t, struct vlp_tensor *x, struct vlp_tensor *w,
+                                  struct vlp_tensor *b, float eps, struct vlp_batch_stats *stats);
 struct vlp_tensor *vlp_act(struct vlp_tape *t, struct vlp_tensor *x, enum vlp_activation act);
 struct vlp_tensor *vlp_add(
     struct vlp_tape *t, struct vlp_tensor *a,

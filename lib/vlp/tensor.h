@@ -247,6 +247,11 @@ struct vlp_node {
     void                *saved;
     struct vlp_node     *prev;
 };
+/* Several processes share a batch: `sum` makes x[0 .. n) the sum over them, the same in each. */
+struct vlp_reduce {
+    void (*sum)(void *ctx, double *x, size_t n);
+    void *ctx;
+};
 /*
  * Ops compute at once and leave a note; vlp_backward replays the notes. Everything made under a
  * tape lives in `mem` until the caller rewinds it. With `recording` false no note, no `saved`, no
@@ -262,6 +267,10 @@ struct vlp_tape {
     struct vlp_node *last;
     struct vlp_rng   rng; /* dropout, drop path */
     float patch_dropout;  /* share of a picture's patches left out, noted or not; training */
+    /* Batch norms that are trained: statistics of the batch itself, and, if they are to be kept,
+     * the stored ones moved towards them. */
+    bool                     batch_statistics, keep_statistics;
+    const struct vlp_reduce *reduce; /* NULL: the batch is this process's alone */
 };
 void vlp_tape_init(struct vlp_tape *t, const struct vlp_compute *c, struct vlp_arena *mem,
                    bool recording);
