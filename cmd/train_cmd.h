@@ -9,7 +9,7 @@
 
 #include "cmd.h"
 
-/* Every field is an option of the same name; the table is in vlp-train.c. */
+/* Every field is an option of the same name; the table is in train_options.c. */
 struct train_options {
     const char     *config, *output, *validation, *classes, *cache_dir, *plot, *selftest;
     struct cmd_list templates;
@@ -24,7 +24,8 @@ struct train_options {
     int             loss, schedule, gather, dtype;
     bool            decay_all, no_crop, recompute;
 };
-extern struct train_options train_options;
+extern struct train_options     train_options;
+extern const struct cmd_program train_program;
 
 /* What a run works with. */
 struct train_run {
@@ -36,17 +37,25 @@ struct train_run {
     struct vlp_dataset      *data;
     struct vlp_train_options options;
     struct vlp_augment       augment;
+    json_t                  *numbers; /* what decides over the numbers besides the options */
     int64_t                  epoch_steps;
     struct train_eval       *eval; /* NULL: no validation */
 };
 
+/* ---- train_config.c ---- */
 extern json_t *train_config; /* the configuration file, or NULL */
+/* argv with the file's options before the command line's; a file that makes no sense ends the
+ * process. */
+void train_read_config(int *argc, char ***argv);
+/* Data of the command line, else of the file. */
+char *const *train_data_list(int argc, char **argv, int first, int *n);
 
 /* ---- train_setup.c ---- */
-enum vlp_status train_open(struct train_run *r, char *const *data, int n_data,
-                           struct vlp_error *err);
-void            train_close(struct train_run *r);
-void            train_warn(void *ctx, const char *sentence);
+enum vlp_status           train_open(struct train_run *r, char *const *data, int n_data,
+                                     struct vlp_error *err);
+void                      train_close(struct train_run *r);
+struct vlp_loader_options train_loader_options(const struct train_run *r, int64_t first_step);
+void                      train_warn(void *ctx, const char *sentence);
 /* Data and validation alike: bad records are warned of, unpacked shards told. */
 enum vlp_status train_read(struct vlp_dataset **out, const struct vlp_dataset_source *source, int n,
                            bool labelled, struct train_run *r, struct vlp_error *err);
@@ -56,14 +65,15 @@ int train_loop(struct train_run *r);
 
 /* ---- train_eval.c: retrieval and zero-shot figures of held-out pictures ---- */
 struct train_eval;
-enum vlp_status train_eval_open(struct train_eval **out, struct train_run *r,
-                                struct vlp_error *err);
-void            train_eval_close(struct train_eval *e);
+enum vlp_status           train_eval_open(struct train_eval **out, struct train_run *r,
+                                          struct vlp_error *err);
+void                      train_eval_close(struct train_eval *e);
+const struct vlp_dataset *train_eval_data(const struct train_eval *e);
 /* Figures of the model as it is now, as members of `into`: "val_text_R@1", "val_top1", ... */
 enum vlp_status train_eval_run(struct train_eval *e, struct train_run *r, json_t *into,
                                struct vlp_error *err);
 
-/* ---- train_plan.c: --check and --plan, without training ---- */
+/* ---- train_check.c, train_plan.c: without training ---- */
 int train_check(struct train_run *r);
 int train_plan(struct train_run *r);
 

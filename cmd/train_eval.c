@@ -45,15 +45,18 @@ static void take_samples(struct train_eval *e)
     e->n_texts = (int)vlp_dataset_captions(e->data);
     e->label = vlp_calloc((size_t)e->n, sizeof *e->label);
     e->of = vlp_calloc((size_t)e->n_texts + 1, sizeof *e->of);
-    int k = 0;
+    int k = 0, strange = 0;
     for (int i = 0; i < e->n; i++) {
         const struct vlp_arena_mark mark = vlp_arena_mark(&mem);
         struct vlp_sample           s;
         vlp_dataset_at(e->data, i, &mem, &s);
         e->label[i] = class_of(e, s.label);
+        if (s.label && e->label[i] < 0 && e->classes.n && strange++ == 0)
+            cmd_warn("%s: its label '%s' is none of the classes", s.id, s.label);
         for (int j = 0; j < s.n_captions; j++) e->of[k++] = i;
         vlp_arena_rewind(&mem, mark);
     }
+    if (strange > 1) cmd_warn("%d labels in all are none of the classes", strange);
     vlp_arena_free(&mem);
 }
 
@@ -75,6 +78,11 @@ enum vlp_status train_eval_open(struct train_eval **out, struct train_run *r, st
     take_samples(e);
     *out = e;
     return VLP_OK;
+}
+
+const struct vlp_dataset *train_eval_data(const struct train_eval *e)
+{
+    return e->data;
 }
 
 void train_eval_close(struct train_eval *e)

@@ -1,89 +1,106 @@
 /*
- * train_plan.c -- what a run would meet and what it would take, without training.
+ * train_plan.c -- --plan: some steps with the run's own data, model and options, timed, and what
+ * follows for all of it. The weights go nowhere.
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "train_cmd.h"
 
 static struct train_options *const o = &train_options;
 
-/* Every picture and caption is read once, in order, the way training would. */
-int train_check(struct train_run *r)
+enum { FEWEST = 4, MOST = 12 };
+static const double LONG_ENOUGH = 20; /* seconds */
+
+struct plan {
+    double seconds[MOST]; /* of a step, waiting for its batch included */
+    int    n;
+    double load; /* of the first batch, when nothing was read ahead */
+};
+
+static enum vlp_status time_steps(struct plan *p, struct vlp_trainer *t, struct vlp_loader *l,
+                                  struct vlp_error *err)
 {
-    const int64_t         n = vlp_dataset_size(r->data);
-    struct vlp_preprocess how = r->encoder.preprocess;
-    int64_t               bad = 0, cut = 0;
-    struct vlp_arena      mem = {0};
-    struct vlp_error      err;
-    cmd_stop_politely();
-    cmd_progress_start("pictures", n);
-    for (int64_t i = 0; i < n && !cmd_stopped(); i++) {
-        const struct vlp_arena_mark mark = vlp_arena_mark(&mem);
-        int                         n_cut = 0;
-        if (vlp_dataset_try(r->data, i, &mem, &how, r->encoder.tokenizer, &n_cut, &err) != VLP_OK) {
-            cmd_warn("%s", err.text);
-            bad++;
-        }
-        cut += n_cut;
-        cmd_progress_add(1, 0);
-        vlp_arena_rewind(&mem, mark);
+    const double begun = vlp_now();
+    while (p->n < FEWEST || (p->n < MOST && vlp_now() - begun < LONG_ENOUGH)) {
+        struct vlp_batch b;
+        struct vlp_step  out;
+        const double     start = vlp_now();
+        VLP_TRY(vlp_loader_next(l, &b, err));
+        if (p->n == 0) p->load = vlp_now() - start;
+        VLP_TRY(vlp_trainer_step(t, &b, &out, err));
+        p->seconds[p->n++] = vlp_now() - start;
     }
-    cmd_progress_end();
-    vlp_arena_free(&mem);
-    bad += vlp_dataset_bad(r->data);
-    printf("pictures\t%lld\n", (long long)n);
-    printf("captions\t%lld\n", (long long)vlp_dataset_captions(r->data));
-    printf("captions_cut\t%lld\n", (long long)cut);
-    printf("bad\t%lld\n", (long long)bad);
-    printf("steps_per_epoch\t%lld\n", (long long)r->epoch_steps);
-    printf("steps\t%lld\n", (long long)r->options.schedule.total);
-    if (cmd_stopped()) return CMD_SIGNALLED + cmd_stopped();
-    return bad ? CMD_SKIPPED : CMD_OK;
+    return VLP_OK;
 }
 
-/* The best of a few steps with the run's own data, model and options; the weights go nowhere. */
+static int by_size(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* The median without the first, whose batch was not read ahead and whose memory was new. */
+static double usual_step(struct plan *p)
+{
+    qsort(p->seconds + 1, (size_t)p->n - 1, sizeof *p->seconds, by_size);
+    const double median = p->seconds[1 + (p->n - 1) / 2];
+    return median > p->load ? median : p->load;
+}
+
+static void print_plan(struct train_run *r, struct plan *p, double evaluation, size_t state)
+{
+    const int64_t steps = r->options.schedule.total;
+    const int64_t every = o->eval_every > 0 ? o->eval_every : r->epoch_steps;
+    const double  step = usual_step(p);
+    const int64_t evaluations = r->eval ? (steps + every - 1) / every : 0;
+    struct rusage used;
+    getrusage(RUSAGE_SELF, &used);
+    printf("parameters\t%zu\n", vlp_params_count(&r->encoder.model.params));
+    printf("steps\t%lld\n", (long long)steps);
+    printf("seconds_per_step\t%.4f\n", step);
+    printf("seconds_to_load_a_batch\t%.4f\n", p->load);
+    if (r->eval) {
+        printf("evaluations\t%lld\n", (long long)evaluations);
+        printf("seconds_per_evaluation\t%.4f\n", evaluation);
+    }
+    printf("hours\t%.2f\n", (step * (double)steps + evaluation * (double)evaluations) / 3600);
+    printf("memory_mib\t%.0f\n", (double)used.ru_maxrss / 1024);
+    printf("checkpoint_mib\t%.1f\n", (double)state / (1 << 20));
+}
+
+/* Weights, two moments, the averaged copy; the vocabulary. */
+static size_t state_size(const struct train_run *r, struct vlp_trainer *t)
+{
+    int                       n;
+    const struct vlp_trained *p = vlp_trainer_params(t, &n);
+    size_t size = vlp_params_count(&r->encoder.model.params) * sizeof(float) + r->vocab_len;
+    for (int i = 0; i < n; i++)
+        size += vlp_numel(&p[i].param->tensor) * sizeof(float) * (p[i].ema ? 3 : 2);
+    return size;
+}
+
 int train_plan(struct train_run *r)
 {
     struct vlp_error                err;
     struct vlp_trainer             *t = NULL;
     struct vlp_loader              *l = NULL;
-    const struct vlp_loader_options how = {
-        .data = r->data,
-        .preprocess = &r->encoder.preprocess,
-        .tokenizer = r->encoder.tokenizer,
-        .augment = r->augment,
-        .seed = (uint64_t)o->seed,
-        .batch = (int)o->batch,
-        .rank = r->comm.rank,
-        .ranks = r->comm.size,
-        .threads = (int)o->workers,
-        .say = train_warn,
-    };
-    double          best = 1e300, load = 0;
-    enum vlp_status s =
+    struct plan                     p = {.n = 0};
+    double                          evaluation = 0;
+    const struct vlp_loader_options how = train_loader_options(r, 0);
+    enum vlp_status                 s =
         vlp_trainer_open(&t, &r->encoder.model, &r->encoder.compute, &r->comm, &r->options, &err);
     if (s == VLP_OK) s = vlp_loader_open(&l, &how, &err);
-    for (int i = 0; i < 3 && s == VLP_OK; i++) {
-        struct vlp_batch b;
-        struct vlp_step  out;
-        const double     start = vlp_now();
-        s = vlp_loader_next(l, &b, &err);
-        const double loaded = vlp_now();
-        if (s == VLP_OK) s = vlp_trainer_step(t, &b, &out, &err);
-        if (i == 0) load = loaded - start; /* nothing was read ahead: what a batch takes to load */
-        if (s == VLP_OK && vlp_now() - loaded < best) best = vlp_now() - loaded;
+    if (s == VLP_OK) s = time_steps(&p, t, l, &err);
+    if (s == VLP_OK && r->eval && r->comm.rank == 0) {
+        json_t      *figures = json_object();
+        const double start = vlp_now();
+        s = train_eval_run(r->eval, r, figures, &err);
+        evaluation = vlp_now() - start;
+        json_decref(figures);
     }
-    if (s == VLP_OK) {
-        const int64_t steps = r->options.schedule.total;
-        const size_t  weights = vlp_params_count(&r->encoder.model.params) * sizeof(float);
-        printf("parameters\t%zu\n", weights / sizeof(float));
-        printf("steps\t%lld\n", (long long)steps);
-        printf("seconds_per_step\t%.4f\n", best);
-        printf("seconds_to_load_a_batch\t%.4f\n", load);
-        printf("hours\t%.2f\n", (best > load ? best : load) * (double)steps / 3600);
-        printf("memory_mib\t%.0f\n", (double)(vlp_trainer_peak(t) + weights) / (1024 * 1024));
-    }
+    if (s == VLP_OK && r->comm.rank == 0) print_plan(r, &p, evaluation, state_size(r, t));
     vlp_loader_close(l);
     vlp_trainer_close(t);
     return s == VLP_OK ? CMD_OK : cmd_fail(&err);

@@ -2,18 +2,21 @@
  * train_run.c -- the loop: batches, steps, metrics, evaluation, checkpoints, and the finished
  * model.
  *
- *   DIR/step-000000123.train    everything; the newest --keep of them, each written whole or not at
- * all DIR/best.train              the one with the best validation figure DIR/metrics.jsonl a line
- * every --log-every steps and for every evaluation DIR/model.safetensors       the finished model,
- * for -m of every program
+ *   DIR/step-000000123.train  everything; the newest --keep of them, each whole or not there
+ *   DIR/best.train            the one with the best validation figure
+ *   DIR/metrics.jsonl         a line every --log-every steps and for every evaluation
+ *   DIR/model.safetensors     the finished model, for -m of every program
  *
- * A run found in DIR goes on from its newest checkpoint that can be read.
+ * A run found in DIR goes on from its newest checkpoint that can be read. One process at a time
+ * works in DIR: it holds a lock on the folder.
  */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -31,7 +34,8 @@ struct loop {
     double              started, saved, best;
     double              loss_sum;
     int64_t             loss_count, skipped, own_steps;
-    int                 requests;
+    int                 requests, lock;
+    bool                diverged;
     bool                leader; /* rank 0 writes and speaks */
 };
 
@@ -79,7 +83,8 @@ static enum vlp_status save(struct loop *l, struct vlp_error *err)
     const int64_t step = vlp_trainer_steps(l->trainer);
     l->saved = vlp_now();
     if (!l->leader) return VLP_OK;
-    json_t               *extra = json_pack("{s:f}", "best", isfinite(l->best) ? l->best : -1.0);
+    json_t *extra = json_pack("{s:f, s:f, s:I}", "best", isfinite(l->best) ? l->best : -1.0,
+                              "loss_sum", l->loss_sum, "loss_count", (json_int_t)l->loss_count);
     const enum vlp_status s = vlp_trainer_save(l->trainer, checkpoint_path(l, step), extra, err);
     json_decref(extra);
     VLP_TRY(s);
@@ -111,6 +116,8 @@ static enum vlp_status resume(struct loop *l, struct vlp_error *err)
         if (s == VLP_OK) {
             const double best = json_number_value(json_object_get(extra, "best"));
             if (best >= 0) l->best = best;
+            l->loss_sum = json_number_value(json_object_get(extra, "loss_sum"));
+            l->loss_count = json_integer_value(json_object_get(extra, "loss_count"));
             if (l->leader)
                 cmd_note("going on after step %lld", (long long)vlp_trainer_steps(l->trainer));
         }
@@ -201,10 +208,12 @@ static enum vlp_status evaluate(struct loop *l, struct vlp_error *err)
         vlp_comm_barrier(&l->r->comm);
         return VLP_OK;
     }
-    json_t         *figures = json_pack("{s:I}", "step", (json_int_t)vlp_trainer_steps(l->trainer));
+    json_t *figures = json_pack("{s:I}", "step", (json_int_t)vlp_trainer_steps(l->trainer));
+    vlp_trainer_swap_average(l->trainer); /* what is kept in the end is what is judged */
     enum vlp_status s = train_eval_run(l->r->eval, l->r, figures, err);
-    const double    top1 = json_number_value(json_object_get(figures, "val_top1"));
-    const double    recall = json_number_value(json_object_get(figures, "val_text_R@1")) +
+    vlp_trainer_swap_average(l->trainer);
+    const double top1 = json_number_value(json_object_get(figures, "val_top1"));
+    const double recall = json_number_value(json_object_get(figures, "val_text_R@1")) +
                           json_number_value(json_object_get(figures, "val_image_R@1"));
     if (s == VLP_OK) {
         cmd_detail("step %lld: text R@1 %.3f, picture R@1 %.3f, top-1 %.3f",
@@ -247,10 +256,16 @@ static enum vlp_status steps(struct loop *l, int *status, struct vlp_error *err)
     const double  until = o->max_time > 0 ? l->started + 60 * o->max_time : INFINITY;
     *status = CMD_OK;
     while (vlp_trainer_steps(l->trainer) < l->last_step) {
-        struct vlp_batch batch;
-        struct vlp_step  out;
-        VLP_TRY(vlp_loader_next(l->loader, &batch, err));
-        VLP_TRY(vlp_trainer_step(l->trainer, &batch, &out, err));
+        struct vlp_batch      batch;
+        struct vlp_step       out;
+        const enum vlp_status read = vlp_loader_next(l->loader, &batch, err);
+        if (read != VLP_OK) {
+            save(l, NULL); /* the data are at fault, the steps made are good */
+            return read;
+        }
+        const enum vlp_status made = vlp_trainer_step(l->trainer, &batch, &out, err);
+        l->diverged = made != VLP_OK;
+        if (l->diverged) return made;
         VLP_TRY(log_step(l, &out, err));
         cmd_progress_add(1, 0);
         const int64_t step = vlp_trainer_steps(l->trainer);
@@ -289,11 +304,46 @@ static enum vlp_status finish(struct loop *l, struct vlp_error *err)
     return s;
 }
 
+/* ---- the folder
+ * ----------------------------------------------------------------------------------- */
+
+/* Is this what a killed process left of a file that it was writing? ("NAME.tmp-XXXXXX") */
+static bool is_torn(const char *name)
+{
+    static const char *const ours[] = {"step-", "best.train.", "model.safetensors.",
+                                       "metrics.jsonl."};
+    const char              *mark = strstr(name, ".tmp-");
+    if (!mark || strlen(mark) != strlen(".tmp-XXXXXX")) return false;
+    for (size_t i = 0; i < VLP_COUNT(ours); i++)
+        if (strncmp(name, ours[i], strlen(ours[i])) == 0) return true;
+    return false;
+}
+
+static void remove_torn(struct loop *l)
+{
+    DIR *dir = opendir(o->output);
+    for (struct dirent *d; dir && (d = readdir(dir));)
+        if (is_torn(d->d_name)) unlink(in_dir(l, d->d_name));
+    if (dir) closedir(dir);
+}
+
+/* Make it, and keep others out of it. A file system without locks lets everybody in. */
+static enum vlp_status enter_folder(struct loop *l, struct vlp_error *err)
+{
+    if (mkdir(o->output, 0777) != 0 && errno != EEXIST)
+        return vlp_fail(err, VLP_ERR_IO, "%s: %s", o->output, strerror(errno));
+    l->lock = open(o->output, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (l->lock < 0) return vlp_fail(err, VLP_ERR_IO, "%s: %s", o->output, strerror(errno));
+    if (flock(l->lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+        return vlp_fail(err, VLP_ERR_IO, "%s: another vlp-train is at work in it", o->output);
+    remove_torn(l);
+    return VLP_OK;
+}
+
 static enum vlp_status open_loop(struct loop *l, struct vlp_error *err)
 {
     struct train_run *r = l->r;
-    if (l->leader && mkdir(o->output, 0777) != 0 && errno != EEXIST)
-        return vlp_fail(err, VLP_ERR_IO, "%s: %s", o->output, strerror(errno));
+    if (l->leader) VLP_TRY(enter_folder(l, err));
     vlp_comm_barrier(&r->comm);
     VLP_TRY(vlp_trainer_open(&l->trainer, &r->encoder.model, &r->encoder.compute, &r->comm,
                              &r->options, err));
@@ -305,26 +355,14 @@ static enum vlp_status open_loop(struct loop *l, struct vlp_error *err)
                         "%s: is at step %lld already, past the %lld of these options", o->output,
                         (long long)vlp_trainer_steps(l->trainer), (long long)l->total);
     l->last_step = o->max_steps > 0 && o->max_steps < l->total ? o->max_steps : l->total;
-    const struct vlp_loader_options how = {
-        .data = r->data,
-        .preprocess = &r->encoder.preprocess,
-        .tokenizer = r->encoder.tokenizer,
-        .augment = r->augment,
-        .seed = (uint64_t)o->seed,
-        .first_step = vlp_trainer_steps(l->trainer),
-        .batch = (int)o->batch,
-        .rank = r->comm.rank,
-        .ranks = r->comm.size,
-        .threads = (int)o->workers,
-        .say = train_warn,
-    };
+    const struct vlp_loader_options how = train_loader_options(r, vlp_trainer_steps(l->trainer));
     return vlp_loader_open(&l->loader, &how, err);
 }
 
 int train_loop(struct train_run *r)
 {
     struct vlp_error err;
-    struct loop      l = {.r = r, .best = -INFINITY, .leader = r->comm.rank == 0};
+    struct loop      l = {.r = r, .best = -INFINITY, .lock = -1, .leader = r->comm.rank == 0};
     int              status = CMD_FAILED;
     cmd_stop_politely();
     enum vlp_status s = open_loop(&l, &err);
@@ -348,6 +386,7 @@ int train_loop(struct train_run *r)
         (vlp_dataset_bad(r->data) || vlp_loader_bad(l.loader) || l.skipped))
         status = CMD_SKIPPED;
     if (s != VLP_OK) status = cmd_fail(&err);
+    if (l.diverged) status = CMD_FAILED; /* no file is damaged */
     if (l.metrics && fclose(l.metrics) != 0 && status == CMD_OK) {
         cmd_error("%s/metrics.jsonl: %s", o->output, strerror(errno));
         status = CMD_FAILED;
@@ -355,5 +394,6 @@ int train_loop(struct train_run *r)
     vlp_loader_close(l.loader);
     vlp_trainer_close(l.trainer);
     vlp_buf_free(&l.path);
+    if (l.lock >= 0) close(l.lock);
     return status;
 }

@@ -39,7 +39,10 @@ static enum vlp_status resize(json_t *about, int64_t size, struct vlp_error *err
     json_t       *vision = json_object_get(json_object_get(about, "config"), "vision");
     json_t       *preprocess = json_object_get(about, "preprocess");
     const int64_t patch = json_integer_value(json_object_get(vision, "patch_size"));
-    if (patch <= 0 || size % patch != 0)
+    if (patch <= 0)
+        return vlp_fail(err, VLP_ERR_USAGE,
+                        "--image-size: only a vision transformer goes on with other pictures");
+    if (size % patch != 0)
         return vlp_fail(err, VLP_ERR_USAGE,
                         "--image-size %lld is no multiple of the patch size %lld", (long long)size,
                         (long long)patch);
@@ -60,7 +63,7 @@ static enum vlp_status add_vocabulary(struct vlp_checkpoint *c, const char *path
     uint8_t *copy = vlp_arena_alloc(&c->mem, m.size);
     memcpy(copy, m.data, m.size);
     c->tensors = VLP_NEW(&c->mem, struct vlp_stored);
-    c->tensors[0] = (struct vlp_stored){.name = "tokenizer.vocab",
+    c->tensors[0] = (struct vlp_stored){.name = VLP_VOCABULARY_TENSOR,
                                         .dtype = VLP_U8,
                                         .ndim = 1,
                                         .dim = {(int64_t)m.size},
@@ -69,7 +72,7 @@ static enum vlp_status add_vocabulary(struct vlp_checkpoint *c, const char *path
     c->n_tensors = 1;
     json_object_set_new(c->about, "tokenizer",
                         json_pack("{s:s, s:s, s:s}", "kind", "clip_bpe", "cleaning", "openai",
-                                  "tensor", "tokenizer.vocab"));
+                                  "tensor", VLP_VOCABULARY_TENSOR));
     vlp_map_close(&m);
     return VLP_OK;
 }
@@ -120,7 +123,10 @@ static enum vlp_status open_model(struct train_run *r, struct vlp_error *err)
     }
     if (cmd_model.path) return vlp_model_open(&e->model, &c, err);
     r->start = c;
-    return vlp_model_new(&e->model, c.about, (uint64_t)o->seed, err);
+    VLP_TRY(vlp_model_new(&e->model, c.about, (uint64_t)o->seed, err));
+    if (e->model.logit_scale) /* a new model begins as its loss wants it */
+        e->model.logit_scale->tensor.data[0] = vlp_contrastive_losses[o->loss]->start_scale;
+    return VLP_OK;
 }
 
 /* "path:3" shows path three times an epoch. A file of exactly that name is a file. */
@@ -178,8 +184,23 @@ static enum vlp_status open_data(struct train_run *r, char *const *data, int n,
     return s;
 }
 
+/* What a checkpoint is held against besides the trainer's own options. */
+static json_t *numbers(const struct train_run *r)
+{
+    char data[33];
+    vlp_dataset_fingerprint(r->data, data);
+    return json_pack(
+        "{s:I, s:b, s:f, s:f, s:f, s:f, s:I, s:I, s:I, s:I, s:s}", "batch", (json_int_t)o->batch,
+        "no-crop", o->no_crop, "crop-min", o->crop_min, "crop-max", o->crop_max, "flip", o->flip,
+        "jitter", o->jitter, "rand-augment-ops", (json_int_t)o->rand_augment_ops,
+        "rand-augment-magnitude", (json_int_t)(o->rand_augment_ops ? o->rand_augment_magnitude : 0),
+        "number of pictures", (json_int_t)vlp_dataset_size(r->data), "number of samples an epoch",
+        (json_int_t)vlp_dataset_epoch(r->data), "set of captions", data);
+}
+
 static void fill_options(struct train_run *r)
 {
+    r->numbers = numbers(r);
     r->epoch_steps = vlp_dataset_epoch(r->data) / o->batch;
     r->options = (struct vlp_train_options){
         .loss = vlp_contrastive_losses[o->loss],
@@ -203,6 +224,9 @@ static void fill_options(struct train_run *r)
         .patch_dropout = (float)o->patch_dropout,
         .recompute = o->recompute,
         .seed = (uint64_t)o->seed,
+        .run = r->numbers,
+        .vocab = r->vocab,
+        .vocab_len = r->vocab_len,
     };
 }
 
@@ -241,9 +265,27 @@ enum vlp_status train_open(struct train_run *r, char *const *data, int n_data,
     return VLP_OK;
 }
 
+struct vlp_loader_options train_loader_options(const struct train_run *r, int64_t first_step)
+{
+    return (struct vlp_loader_options){
+        .data = r->data,
+        .preprocess = &r->encoder.preprocess,
+        .tokenizer = r->encoder.tokenizer,
+        .augment = r->augment,
+        .seed = (uint64_t)o->seed,
+        .first_step = first_step,
+        .batch = (int)o->batch,
+        .rank = r->comm.rank,
+        .ranks = r->comm.size,
+        .threads = (int)o->workers,
+        .say = train_warn,
+    };
+}
+
 void train_close(struct train_run *r)
 {
     train_eval_close(r->eval);
+    json_decref(r->numbers);
     vlp_dataset_close(r->data);
     vlp_encoder_close(&r->encoder);
     vlp_checkpoint_close(&r->start);

@@ -305,6 +305,41 @@ static enum vlp_status open_own(struct vlp_opening *o, const char *about)
     return VLP_OK;
 }
 
+/* The state of a training run as the model in it: weights, or their averaged copy. */
+static enum vlp_status open_state(struct vlp_opening *o, const char *text)
+{
+    struct vlp_checkpoint        *c = o->out;
+    const struct vlp_stored_list *all = &o->source->list;
+    const char                   *file = o->source->file;
+    static const char             weight[] = "weight.";
+    json_t                       *state = json_loads(text, 0, NULL);
+    c->about = json_deep_copy(json_object_get(state, "model"));
+    json_decref(state);
+    if (!c->about)
+        return vlp_fail(o->err, VLP_ERR_FORMAT, "%s: metadata 'vlp.train' names no model", file);
+    json_object_del(c->about, "fingerprint"); /* of the weights that the run began with */
+    struct vlp_stored *item = VLP_NEW_N(&c->mem, struct vlp_stored, all->n + 1);
+    size_t             n = 0;
+    for (size_t i = 0; i < all->n; i++) {
+        const struct vlp_stored *t = &all->item[i], *averaged = NULL;
+        const char              *name = t->name;
+        if (strcmp(name, VLP_VOCABULARY_TENSOR) != 0) {
+            if (strncmp(name, weight, sizeof weight - 1) != 0) continue;
+            name += sizeof weight - 1;
+            if (strcmp(name, "logit_bias") == 0) continue; /* the loss's own */
+            averaged =
+                vlp_stored_find(all->item, all->n, vlp_arena_printf(&c->mem, "ema.%s", name));
+        }
+        item[n] = averaged ? *averaged : *t;
+        item[n].name = name;
+        if (item[n].ndim == 1 && item[n].dim[0] == 1) item[n].ndim = 0; /* a number has none */
+        n++;
+    }
+    set_tensors(c, item, n);
+    VLP_TRY(vlp_about_validate(c->about, file, o->err));
+    return check_promise(c, file, o->err);
+}
+
 enum vlp_status vlp_checkpoint_open(struct vlp_checkpoint *out, const char *path,
                                     const struct vlp_checkpoint_options *opt, struct vlp_error *err)
 {
@@ -320,10 +355,11 @@ enum vlp_status vlp_checkpoint_open(struct vlp_checkpoint *out, const char *path
     }
     c.internal = source;
     const char *about = json_string_value(json_object_get(source->metadata, "vlp.about"));
+    const char *state = json_string_value(json_object_get(source->metadata, "vlp.train"));
     if (opt && opt->raw)
         set_tensors(&c, source->list.item, source->list.n);
     else
-        s = about ? open_own(&o, about) : open_foreign(&o);
+        s = about ? open_own(&o, about) : state ? open_state(&o, state) : open_foreign(&o);
     source->mem = NULL; /* the arena moves with the structure */
     if (s != VLP_OK)
         vlp_checkpoint_close(&c);

@@ -17,6 +17,7 @@ struct vlp_dataset {
     struct sample_store store;
     struct unpacked     unpacked;
     int64_t             captions, bad, epoch;
+    char                fingerprint[33];
     struct part {
         size_t first, count;
         double weight;
@@ -30,6 +31,7 @@ struct build {
     const struct vlp_dataset_options *o;
     struct sample_entry               entry;
     struct vlp_buf                    place, id, label, captions;
+    struct vlp_hasher                *words; /* all captions */
     bool                              open;
     int64_t                           unreported;
 };
@@ -60,6 +62,7 @@ static void finish_sample(struct build *b)
     b->entry.captions = b->captions.data;
     b->entry.captions_size = b->captions.len;
     b->d->captions += b->entry.n_captions;
+    if (b->captions.len) vlp_hasher_add(b->words, b->captions.data, b->captions.len);
     sample_store_add(&b->d->store, &b->entry);
 }
 
@@ -185,7 +188,7 @@ enum vlp_status vlp_dataset_open(struct vlp_dataset **out, const struct vlp_data
                                  int n, const struct vlp_dataset_options *o, struct vlp_error *err)
 {
     struct vlp_dataset *d = vlp_calloc(1, sizeof *d);
-    struct build        b = {.d = d, .o = o};
+    struct build        b = {.d = d, .o = o, .words = vlp_hasher_open()};
     enum vlp_status     s = VLP_OK;
     d->part = vlp_calloc((size_t)n, sizeof *d->part);
     for (int i = 0; i < n && s == VLP_OK; i++) {
@@ -193,8 +196,13 @@ enum vlp_status vlp_dataset_open(struct vlp_dataset **out, const struct vlp_data
         *p = (struct part){.first = d->store.n, .weight = source[i].weight};
         s = read_source(&b, &source[i].source, err);
         p->count = d->store.n - p->first;
-        d->epoch += (int64_t)llround((double)p->count * p->weight);
+        const int64_t shown = (int64_t)llround((double)p->count * p->weight);
+        d->epoch += shown;
+        if (s == VLP_OK && shown == 0)
+            say(&b, "data %d: none of its %zu pictures is ever shown at a weight of %g", i + 1,
+                p->count, p->weight);
     }
+    vlp_hasher_close(b.words, d->fingerprint);
     vlp_buf_free(&b.place);
     vlp_buf_free(&b.id);
     vlp_buf_free(&b.label);
@@ -238,6 +246,11 @@ int64_t vlp_dataset_captions(const struct vlp_dataset *d)
 int64_t vlp_dataset_bad(const struct vlp_dataset *d)
 {
     return d->bad;
+}
+
+void vlp_dataset_fingerprint(const struct vlp_dataset *d, char text[33])
+{
+    memcpy(text, d->fingerprint, sizeof d->fingerprint);
 }
 
 size_t vlp_dataset_memory(const struct vlp_dataset *d)

@@ -35,8 +35,8 @@ enum vlp_status vlp_trainer_export(struct vlp_trainer *t, const char *path, bool
     }
     json_t *tokenizer = json_object_get(c.about, "tokenizer");
     if (vocab && tokenizer) {
-        json_object_set_new(tokenizer, "tensor", json_string("tokenizer.vocab"));
-        c.tensors[c.n_tensors++] = (struct vlp_stored){.name = "tokenizer.vocab",
+        json_object_set_new(tokenizer, "tensor", json_string(VLP_VOCABULARY_TENSOR));
+        c.tensors[c.n_tensors++] = (struct vlp_stored){.name = VLP_VOCABULARY_TENSOR,
                                                        .dtype = VLP_U8,
                                                        .ndim = 1,
                                                        .dim = {(int64_t)vocab_len},

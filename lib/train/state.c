@@ -2,8 +2,12 @@
  * state.c -- a run put down and taken up again: one safetensors file with everything.
  *
  *   weight.<name>  adam.m.<name>  adam.v.<name>  ema.<name>      tensors, f32
- *   metadata "vlp.train": {"version": 1, "steps", "updates", "model": about, "options": {...},
- * "extra": {...}}
+ *   tokenizer.vocab                                              u8, where the run has one
+ *   metadata "vlp.train": {"version": 2, "steps", "updates", "checksum", "model": about,
+ *                          "options": {...}, "extra": {...}}
+ *
+ * The checksum is XXH3-128 over the names and bytes of the f32 tensors, parameter by parameter:
+ * nothing else would notice a bit that a disk has turned.
  *
  * The order of samples and every random number follow from (seed, step), so there is no further
  * state.
@@ -13,11 +17,13 @@
 
 #include "train_internal.h"
 
+enum { VERSION = 2 };
+
 /* Options that change the numbers. A run may only be continued with the same. */
 static json_t *options_json(const struct vlp_trainer *t)
 {
     const struct vlp_train_options *o = &t->o;
-    json_t                         *j = json_object();
+    json_t                         *j = o->run ? json_deep_copy(o->run) : json_object();
     const struct {
         const char *key;
         double      value;
@@ -54,9 +60,13 @@ static json_t *options_json(const struct vlp_trainer *t)
     return j;
 }
 
+/* What of a model's document decides over its numbers. */
+static const char *const decisive[] = {"family", "config", "preprocess"};
+
 struct list {
     struct vlp_stored *item;
     size_t             n;
+    struct vlp_hasher *sum;
     struct vlp_arena   mem;
 };
 
@@ -71,13 +81,17 @@ static void add(struct list *l, const char *kind, const struct vlp_param *p, con
         .size = vlp_numel(&p->tensor) * sizeof(float),
     };
     for (int i = 0; i < s->ndim; i++) s->dim[i] = p->tensor.dim[i];
+    vlp_hasher_add(l->sum, s->name, strlen(s->name));
+    vlp_hasher_add(l->sum, data, s->size);
 }
 
 enum vlp_status vlp_trainer_save(struct vlp_trainer *t, const char *path, const json_t *extra,
                                  struct vlp_error *err)
 {
     const int   n = vlp_trainer_count(t);
-    struct list l = {.item = vlp_calloc((size_t)n * 4, sizeof *l.item)};
+    struct list l = {.item = vlp_calloc((size_t)n * 4 + 1, sizeof *l.item),
+                     .sum = vlp_hasher_open()};
+    char        sum[33];
     for (int i = 0; i < n; i++) {
         const struct vlp_param   *p = vlp_trainer_param(t, i);
         const struct vlp_trained *q = vlp_trainer_find(t, p);
@@ -88,9 +102,17 @@ enum vlp_status vlp_trainer_save(struct vlp_trainer *t, const char *path, const 
         add(&l, "adam.m", p, q->m);
         add(&l, "adam.v", p, q->v);
     }
-    json_t *state = json_pack("{s:i, s:I, s:I, s:O, s:o}", "version", 1, "steps",
-                              (json_int_t)t->steps, "updates", (json_int_t)t->updates, "model",
-                              t->model->about, "options", options_json(t));
+    vlp_hasher_close(l.sum, sum);
+    if (t->o.vocab)
+        l.item[l.n++] = (struct vlp_stored){.name = VLP_VOCABULARY_TENSOR,
+                                            .dtype = VLP_U8,
+                                            .ndim = 1,
+                                            .dim = {(int64_t)t->o.vocab_len},
+                                            .data = t->o.vocab,
+                                            .size = t->o.vocab_len};
+    json_t *state = json_pack("{s:i, s:I, s:I, s:s, s:O, s:o}", "version", VERSION, "steps",
+                              (json_int_t)t->steps, "updates", (json_int_t)t->updates, "checksum",
+                              sum, "model", t->model->about, "options", options_json(t));
     if (extra) json_object_set_new(state, "extra", json_deep_copy(extra));
     char   *text = json_dumps(state, JSON_COMPACT | JSON_SORT_KEYS);
     json_t *metadata = json_pack("{s:s}", "vlp.train", text);
@@ -126,11 +148,18 @@ static const char *first_difference(const json_t *a, const json_t *b)
     return NULL;
 }
 
-static enum vlp_status take(const struct vlp_safetensors *f, const char *kind,
-                            const struct vlp_param *p, float *into, const char *path,
-                            struct vlp_error *err)
+struct taking {
+    const struct vlp_safetensors *f;
+    const char                   *path;
+    struct vlp_hasher            *sum;
+};
+
+static enum vlp_status take(const struct taking *g, const char *kind, const struct vlp_param *p,
+                            float *into, struct vlp_error *err)
 {
-    char name[512];
+    const struct vlp_safetensors *f = g->f;
+    const char                   *path = g->path;
+    char                          name[512];
     snprintf(name, sizeof name, "%s.%s", kind, p->name);
     const struct vlp_stored *s = vlp_safetensors_find(f, name);
     const size_t             size = vlp_numel(&p->tensor) * sizeof(float);
@@ -139,21 +168,64 @@ static enum vlp_status take(const struct vlp_safetensors *f, const char *kind,
         return vlp_fail(err, VLP_ERR_MISMATCH, "%s: '%s' has another shape than the model's", path,
                         name);
     memcpy(into, s->data, size);
+    vlp_hasher_add(g->sum, name, strlen(name));
+    vlp_hasher_add(g->sum, into, size);
     return VLP_OK;
 }
 
-static enum vlp_status take_all(struct vlp_trainer *t, const struct vlp_safetensors *f,
-                                const char *path, struct vlp_error *err)
+static enum vlp_status take_params(struct vlp_trainer *t, const struct taking *g,
+                                   struct vlp_error *err)
 {
     for (int i = 0; i < vlp_trainer_count(t); i++) {
         struct vlp_param         *p = vlp_trainer_param(t, i);
         const struct vlp_trained *q = vlp_trainer_find(t, p);
         float                    *ema = vlp_trainer_ema(t, p);
-        VLP_TRY(take(f, "weight", p, p->tensor.data, path, err));
-        if (ema) VLP_TRY(take(f, "ema", p, ema, path, err));
+        VLP_TRY(take(g, "weight", p, p->tensor.data, err));
+        if (ema) VLP_TRY(take(g, "ema", p, ema, err));
         if (!q) continue;
-        VLP_TRY(take(f, "adam.m", p, q->m, path, err));
-        VLP_TRY(take(f, "adam.v", p, q->v, path, err));
+        VLP_TRY(take(g, "adam.m", p, q->m, err));
+        VLP_TRY(take(g, "adam.v", p, q->v, err));
+    }
+    return VLP_OK;
+}
+
+static enum vlp_status take_all(struct vlp_trainer *t, const struct vlp_safetensors *f,
+                                const json_t *state, const char *path, struct vlp_error *err)
+{
+    const struct taking   g = {f, path, vlp_hasher_open()};
+    const char           *said = json_string_value(json_object_get(state, "checksum"));
+    char                  sum[33];
+    const enum vlp_status s = take_params(t, &g, err);
+    vlp_hasher_close(g.sum, sum);
+    if (s == VLP_OK && (!said || strcmp(said, sum) != 0))
+        return vlp_fail(err, VLP_ERR_FORMAT, "%s: damaged: its checksum is not that of its tensors",
+                        path);
+    return s;
+}
+
+/* "4, now 6" where the two values are short enough to be said. */
+static void describe_change(char out[256], const json_t *then, const json_t *now)
+{
+    char *a = json_dumps(then ? then : json_null(), JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
+    char *b = json_dumps(now, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
+    *out = '\0';
+    if (a && b && strlen(a) + strlen(b) < 100) snprintf(out, 256, " (%.100s, now %.100s)", a, b);
+    free(a);
+    free(b);
+}
+
+static enum vlp_status check_model(const struct vlp_trainer *t, const json_t *state,
+                                   const char *path, struct vlp_error *err)
+{
+    const json_t *then = json_object_get(state, "model"), *now = t->model->about;
+    for (size_t i = 0; i < VLP_COUNT(decisive); i++) {
+        const json_t *a = json_object_get(then, decisive[i]),
+                     *b = json_object_get(now, decisive[i]);
+        if (json_equal(a, b)) continue;
+        const char *key = json_is_object(b) ? first_difference(b, a) : NULL;
+        return vlp_fail(err, VLP_ERR_MISMATCH,
+                        "%s: belongs to another model: its '%s%s%s' is another one", path,
+                        decisive[i], key ? "." : "", key ? key : "");
     }
     return VLP_OK;
 }
@@ -163,17 +235,22 @@ static enum vlp_status check_state(const struct vlp_trainer *t, const json_t *st
 {
     if (!json_is_object(state))
         return vlp_fail(err, VLP_ERR_FORMAT, "%s: not a training checkpoint", path);
-    if (json_integer_value(json_object_get(state, "version")) != 1)
+    if (json_integer_value(json_object_get(state, "version")) != VERSION)
         return vlp_fail(err, VLP_ERR_MISMATCH, "%s: a training checkpoint of another version",
                         path);
-    json_t         *now = options_json(t);
-    const char     *key = first_difference(now, json_object_get(state, "options"));
+    json_t         *now = options_json(t), *then = json_object_get(state, "options");
+    const char     *key = first_difference(now, then);
     enum vlp_status s = VLP_OK;
-    if (key)
+    if (key) {
+        char change[256];
+        describe_change(change, json_object_get(then, key), json_object_get(now, key));
         s = vlp_fail(err, VLP_ERR_MISMATCH,
-                     "%s: was trained with another '%s'; the same options continue it", path, key);
+                     "%s: was trained with another '%s'%s; the same options continue it, and -m "
+                     "takes it as the start of another run",
+                     path, key, change);
+    }
     json_decref(now);
-    return s;
+    return s == VLP_OK ? check_model(t, state, path, err) : s;
 }
 
 enum vlp_status vlp_trainer_load(struct vlp_trainer *t, const char *path, json_t **extra,
@@ -184,7 +261,7 @@ enum vlp_status vlp_trainer_load(struct vlp_trainer *t, const char *path, json_t
     const char     *text = json_string_value(json_object_get(f.metadata, "vlp.train"));
     json_t         *state = text ? json_loads(text, 0, NULL) : NULL;
     enum vlp_status s = check_state(t, state, path, err);
-    if (s == VLP_OK) s = take_all(t, &f, path, err);
+    if (s == VLP_OK) s = take_all(t, &f, state, path, err);
     if (s == VLP_OK) {
         t->steps = json_integer_value(json_object_get(state, "steps"));
         t->updates = json_integer_value(json_object_get(state, "updates"));

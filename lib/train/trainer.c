@@ -81,6 +81,22 @@ struct vlp_trained *vlp_trainer_params(struct vlp_trainer *t, int *n)
     return t->trained;
 }
 
+static void swap(float **a, float **b)
+{
+    float *c = *a;
+    if (!*b) return;
+    *a = *b;
+    *b = c;
+}
+
+void vlp_trainer_swap_average(struct vlp_trainer *t)
+{
+    for (int i = 0; i < t->n_trained; i++)
+        swap(&t->trained[i].param->tensor.data, &t->trained[i].ema);
+    for (int i = 0; i < t->n_statistics; i++)
+        swap(&t->statistic[i].param->tensor.data, &t->statistic[i].ema);
+}
+
 size_t vlp_trainer_peak(const struct vlp_trainer *t)
 {
     return t->mem.used + t->step.peak;

@@ -63,6 +63,8 @@ struct vlp_stored {
     bool extra;  /* the model that the document describes does not use it */
 };
 
+#define VLP_VOCABULARY_TENSOR "tokenizer.vocab"
+
 struct vlp_checkpoint {
     json_t            *about;
     struct vlp_stored *tensors; /* sorted by name */

@@ -84,8 +84,10 @@ void            vlp_dataset_close(struct vlp_dataset *d);
 int64_t vlp_dataset_size(const struct vlp_dataset *d);  /* pictures with at least one caption */
 int64_t vlp_dataset_epoch(const struct vlp_dataset *d); /* samples an epoch, weights counted */
 int64_t vlp_dataset_captions(const struct vlp_dataset *d);
-int64_t vlp_dataset_bad(const struct vlp_dataset *d);    /* records that were no samples */
-size_t  vlp_dataset_memory(const struct vlp_dataset *d); /* bytes held */
+int64_t vlp_dataset_bad(const struct vlp_dataset *d); /* records that were no samples */
+/* 32 hex digits over all captions in their order: other data have others. */
+void   vlp_dataset_fingerprint(const struct vlp_dataset *d, char text[33]);
+size_t vlp_dataset_memory(const struct vlp_dataset *d); /* bytes held */
 /* Bytes of unpacked pictures and the folder of their file; 0 when there was nothing to unpack. */
 int64_t vlp_dataset_unpacked(const struct vlp_dataset *d, const char **folder);
 
@@ -187,6 +189,11 @@ struct vlp_train_options {
     float    patch_dropout;
     bool     recompute; /* keep block inputs only, compute the rest again: gradient checkpointing */
     uint64_t seed;
+    /* What else of a run changes its numbers (batch, data, augmentation): an object that a state
+     * keeps and is held against when it is loaded; or NULL. */
+    const json_t *run;
+    const void   *vocab; /* kept with the state, so that it can be taken as a model; or NULL */
+    size_t        vocab_len;
 };
 
 struct vlp_step {
@@ -207,12 +214,17 @@ double vlp_trainer_gradients(struct vlp_trainer *t, const struct vlp_batch *b);
 enum vlp_status     vlp_trainer_step(struct vlp_trainer *t, const struct vlp_batch *b,
                                      struct vlp_step *out, struct vlp_error *err);
 struct vlp_trained *vlp_trainer_params(struct vlp_trainer *t, int *n);
-size_t              vlp_trainer_peak(const struct vlp_trainer *t); /* bytes of step memory */
+/* Put the averaged copy in the place of the weights, and the weights in its own: the model then is
+ * the one that will be exported. A second call puts them back. Nothing without averaging. */
+void   vlp_trainer_swap_average(struct vlp_trainer *t);
+size_t vlp_trainer_peak(const struct vlp_trainer *t); /* bytes of step memory */
 
 /*
- * Everything a run is: weights, moments, averaged copy, step, options' fingerprint. One safetensors
- * file, written whole or not at all. Loading into a trainer with another model or other options
- * that change the numbers is VLP_ERR_MISMATCH, with the first difference named.
+ * Everything a run is: weights, moments, averaged copy, step, options. One safetensors file,
+ * written whole or not at all; vlp_checkpoint_open reads it as the model that it holds, averaged
+ * where it is. Loading into a trainer with another model or other options that change the numbers
+ * is VLP_ERR_MISMATCH, with the first difference named; a file whose checksum does not fit is
+ * VLP_ERR_FORMAT, and the trainer is then good for another try only.
  */
 enum vlp_status vlp_trainer_save(struct vlp_trainer *t, const char *path, const json_t *extra,
                                  struct vlp_error *err);
