@@ -328,6 +328,66 @@ END_TEST
 /* ---- rates, decay, state -----------------------------------------------------------------------
  */
 
+/* Rates of some parameters; -1 where a parameter is not trained. */
+static void check_rates(const struct vlp_train_options *o, const char *const *name,
+                        const double *want)
+{
+    struct fixture      f;
+    struct vlp_error    err;
+    struct vlp_trainer *t;
+    open_fixture(&f, "gelu", 1);
+    must(vlp_trainer_open(&t, &f.model, &f.compute, NULL, o, &err), &err);
+    for (; *name; name++, want++) {
+        int                 n;
+        struct vlp_trained *p = vlp_trainer_params(t, &n);
+        double              rate = -1;
+        for (int i = 0; i < n; i++)
+            if (strcmp(p[i].param->name, *name) == 0) rate = (double)p[i].rate;
+        ck_assert_msg(fabs(rate - *want) < 1e-7, "%s: rate %g, not %g", *name, rate, *want);
+    }
+    vlp_trainer_close(t);
+    close_fixture(&f);
+}
+
+/* The tower has two blocks. */
+static const char *const image_names[] = {"visual.proj",
+                                          "visual.ln_post.weight",
+                                          "visual.transformer.resblocks.1.ln_1.bias",
+                                          "visual.transformer.resblocks.0.ln_1.bias",
+                                          "visual.conv1.weight",
+                                          "text_projection",
+                                          "logit_scale",
+                                          NULL};
+
+START_TEST(layer_wise_rates_fall_from_the_top)
+{
+    struct fixture f;
+    open_fixture(&f, "gelu", 1);
+    struct vlp_train_options o = options_of(&f, "softmax");
+    close_fixture(&f);
+    o.layer_decay = 0.5f;
+    o.text_rate = 3;
+    check_rates(&o, image_names, (const double[]){1, 1, 0.5, 0.25, 0.125, 3, 1});
+}
+END_TEST
+
+START_TEST(unlocked_groups_are_open_clips)
+{
+    static const double want[][7] = {{-1, -1, -1, -1, -1, 1, 1},
+                                     {1, -1, -1, -1, -1, 1, 1},
+                                     {1, 1, 1, -1, -1, 1, 1},
+                                     {1, 1, 1, 1, -1, 1, 1},
+                                     {1, 1, 1, 1, 1, 1, 1}};
+    struct fixture      f;
+    open_fixture(&f, "gelu", 1);
+    struct vlp_train_options o = options_of(&f, "softmax");
+    close_fixture(&f);
+    o.image_rate = 0;
+    o.unlock_image = _i;
+    check_rates(&o, image_names, want[_i]);
+}
+END_TEST
+
 START_TEST(schedules_hit_the_specified_points)
 {
     /* Specification 5.4: base 5e-4, warm-up 10, total 100. */
@@ -556,6 +616,8 @@ int main(void)
     tcase_add_loop_test(t, steps_of_adamw_are_the_references, 0, 3);
     tcase_add_loop_test(t, ten_clipped_steps_are_the_references, 0, 2);
     tcase_add_loop_test(t, sigmoid_loss_is_the_references, 0, 2);
+    tcase_add_test(t, layer_wise_rates_fall_from_the_top);
+    tcase_add_loop_test(t, unlocked_groups_are_open_clips, 0, 5);
     tcase_add_test(t, schedules_hit_the_specified_points);
     tcase_add_test(t, adamw_matches_the_worked_example);
     tcase_add_loop_test(t, a_run_put_down_and_taken_up_is_the_straight_run, 0, 2);

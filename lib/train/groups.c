@@ -1,8 +1,9 @@
 /*
  * groups.c -- which parameters are trained, how fast, and which decay.
  *
- * A frozen tower (rate 0) may have its last groups unlocked (LiT): a group is one layer number of
- * the tower, the highest first. Layer-wise rates fall by `layer_decay` per layer below the top of
+ * A frozen tower (rate 0) may have its last groups unlocked (LiT). They are open_clip's: the
+ * projection, then the last block with the norm behind it, then block after block, then the
+ * embeddings. Layer-wise rates fall by `layer_decay` per layer below the top of
  * their tower. Decay: matrices, but not position or class embeddings (open_clip's current rule);
  * --decay-all takes every tensor of two dimensions and more (its older rule). The statistics of
  * batch norms belong to no group: the forward moves those of trained layers, nothing those of
@@ -50,6 +51,13 @@ static int top_layer(const struct vlp_params *ps, const char *tower)
     return top;
 }
 
+/* Number of the group that is unlocked as one; the highest first. */
+static int group_of(const struct vlp_param *p, int top)
+{
+    const bool last_norm = p->layer == top && strstr(p->name, "ln_");
+    return last_norm ? top - 1 : p->layer;
+}
+
 /* Multiplier of the learning rate; 0 is frozen. */
 static float rate_of(const struct vlp_trainer *t, const struct vlp_param *p)
 {
@@ -63,7 +71,7 @@ static float rate_of(const struct vlp_trainer *t, const struct vlp_param *p)
         if (strcmp(p->tower, tower[i].name) != 0) continue;
         const int top = top_layer(&t->model->params, p->tower);
         float     rate = tower[i].rate;
-        if (rate == 0.0f && p->layer >= 0 && p->layer > top - tower[i].unlock) rate = 1.0f;
+        if (rate == 0.0f && p->layer >= 0 && group_of(p, top) > top - tower[i].unlock) rate = 1.0f;
         if (p->layer >= 0) rate *= powf(t->o.layer_decay, (float)(top - p->layer));
         return rate;
     }
