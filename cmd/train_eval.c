@@ -3,7 +3,7 @@
  *
  * Retrieval both ways between the validation pictures and all their captions, and zero-shot
  * accuracy over the classes for the pictures that carry a label. The training model itself is
- * asked, in f32.
+ * asked, in the precision of the run.
  */
 #include <stdlib.h>
 #include <string.h>

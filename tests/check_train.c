@@ -325,6 +325,42 @@ START_TEST(sigmoid_loss_is_the_references)
 }
 END_TEST
 
+/* What the loss learned besides the model is in the exported file, and where the next run begins.
+ */
+START_TEST(the_learned_bias_goes_with_the_model)
+{
+    static const char       *path = "build/check_train_bias.safetensors";
+    const struct vlp_convert how = {.layout = VLP_LAYOUT_VLP, .dtype = VLP_F32, .force = true};
+    struct fixture           f;
+    struct vlp_error         err;
+    struct vlp_trainer      *t;
+    struct vlp_step          step;
+    struct vlp_checkpoint    c;
+    float                    bias[2] = {0};
+    open_fixture(&f, "gelu", 1);
+    const struct vlp_train_options o = options_of(&f, "sigmoid");
+    for (int run = 0; run < 2; run++) {
+        must(vlp_trainer_open(&t, &f.model, &f.compute, NULL, &o, &err), &err);
+        const struct vlp_batch b = batch_of(&f, 0);
+        if (run == 0) must(vlp_trainer_step(t, &b, &step, &err), &err);
+        int                 n;
+        struct vlp_trained *p = vlp_trainer_params(t, &n);
+        for (int i = 0; i < n; i++)
+            if (strcmp(p[i].param->name, "logit_bias") == 0) bias[run] = p[i].param->tensor.data[0];
+        if (run == 0) must(vlp_trainer_export(t, path, false, NULL, 0, NULL, &how, &err), &err);
+        vlp_trainer_close(t);
+        if (run == 1) break;
+        vlp_model_close(&f.model);
+        must(vlp_checkpoint_open(&c, path, NULL, &err), &err);
+        must(vlp_model_open(&f.model, &c, &err), &err);
+    }
+    ck_assert_float_ne(bias[0], -10);
+    ck_assert_float_eq(bias[1], bias[0]);
+    close_fixture(&f);
+    unlink(path);
+}
+END_TEST
+
 /* ---- rates, decay, state -----------------------------------------------------------------------
  */
 
@@ -616,6 +652,7 @@ int main(void)
     tcase_add_loop_test(t, steps_of_adamw_are_the_references, 0, 3);
     tcase_add_loop_test(t, ten_clipped_steps_are_the_references, 0, 2);
     tcase_add_loop_test(t, sigmoid_loss_is_the_references, 0, 2);
+    tcase_add_test(t, the_learned_bias_goes_with_the_model);
     tcase_add_test(t, layer_wise_rates_fall_from_the_top);
     tcase_add_loop_test(t, unlocked_groups_are_open_clips, 0, 5);
     tcase_add_test(t, schedules_hit_the_specified_points);

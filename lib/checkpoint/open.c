@@ -326,7 +326,6 @@ static enum vlp_status open_state(struct vlp_opening *o, const char *text)
         if (strcmp(name, VLP_VOCABULARY_TENSOR) != 0) {
             if (strncmp(name, weight, sizeof weight - 1) != 0) continue;
             name += sizeof weight - 1;
-            if (strcmp(name, "logit_bias") == 0) continue; /* the loss's own */
             averaged =
                 vlp_stored_find(all->item, all->n, vlp_arena_printf(&c->mem, "ema.%s", name));
         }

@@ -15,11 +15,11 @@ enum vlp_status vlp_trainer_export(struct vlp_trainer *t, const char *path, bool
                                    const void *vocab, size_t vocab_len, const json_t *training,
                                    const struct vlp_convert *how, struct vlp_error *err)
 {
-    const struct vlp_params *ps = &t->model->params;
-    struct vlp_checkpoint    c = {.about = json_deep_copy(t->model->about)};
-    c.tensors = VLP_NEW_N(&c.mem, struct vlp_stored, (size_t)ps->n + 1);
-    for (int i = 0; i < ps->n; i++) {
-        const struct vlp_param *p = ps->item[i];
+    const int             n = vlp_trainer_count(t);
+    struct vlp_checkpoint c = {.about = json_deep_copy(t->model->about)};
+    c.tensors = VLP_NEW_N(&c.mem, struct vlp_stored, (size_t)n + 1);
+    for (int i = 0; i < n; i++) {
+        const struct vlp_param *p = vlp_trainer_param(t, i);
         const float            *ema = averaged ? vlp_trainer_ema(t, p) : NULL;
         struct vlp_stored      *s = &c.tensors[c.n_tensors++];
         *s = (struct vlp_stored){
