@@ -32,7 +32,22 @@ static const char *const gathers[] = {"all", "local", NULL};
 static const char *const dtypes[] = {"f32", "f16", "bf16", "q8_0", NULL};
 
 static const struct cmd_option options[] = {
-    CMD_MODEL_OPTION,
+    {.letter = 'm',
+     .name = "model",
+     .arg = "MODEL",
+     .kind = CMD_STRING,
+     .target = &cmd_model.path,
+     .group = "Model",
+     .help = "go on with this model, vlp's own file, a run's checkpoint or a foreign one, instead "
+             "of the configuration's"},
+    {.name = "activation",
+     .arg = "NAME",
+     .kind = CMD_CALL,
+     .target = &cmd_model.activation,
+     .preset = "what the checkpoint says",
+     .choices = cmd_activations,
+     .call = cmd_take_activation,
+     .help = "gelu or quick_gelu, where the weights cannot tell"},
     {.name = "config",
      .arg = "FILE",
      .kind = CMD_STRING,
