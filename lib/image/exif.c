@@ -27,6 +27,11 @@ static uint32_t get(const uint8_t *p, int bytes, bool big)
 
 int exif_orientation(const uint8_t *tiff, size_t len)
 {
+    static const char label[] = "Exif\0"; /* with its NUL; writers put none, one or two */
+    for (int i = 0; i < 2 && len >= sizeof label && memcmp(tiff, label, sizeof label) == 0; i++) {
+        tiff += sizeof label;
+        len -= sizeof label;
+    }
     if (len < 8) return 0;
     bool big;
     if (memcmp(tiff, "II*\0", 4) == 0)
@@ -58,21 +63,21 @@ int exif_orientation(const uint8_t *tiff, size_t len)
     return 0;
 }
 
-/* tiff:Orientation="6" or <tiff:Orientation>6< */
+/* The first of tiff:Orientation="6" and <tiff:Orientation>6< decides, also when it says nonsense.
+ */
 int xmp_orientation(const uint8_t *xmp, size_t len)
 {
-    static const char key[] = "tiff:Orientation";
-    const size_t      n = sizeof key - 1;
-    for (size_t i = 0; i + n + 2 < len; i++) {
+    static const char        key[] = "tiff:Orientation";
+    static const char *const after[] = {"=\"", ">"};
+    const size_t             n = sizeof key - 1;
+    for (size_t i = 0; i + n < len; i++) {
         if (xmp[i] != 't' || memcmp(xmp + i, key, n) != 0) continue;
-        size_t at = i + n;
-        if (xmp[at] == '=')
-            at += 2;
-        else if (xmp[at] == '>')
-            at += 1;
-        else
-            continue;
-        if (at < len && xmp[at] >= '1' && xmp[at] <= '8') return xmp[at] - '0';
+        for (size_t k = 0; k < VLP_COUNT(after); k++) {
+            const size_t at = i + n, step = strlen(after[k]);
+            if (at + step >= len || memcmp(xmp + at, after[k], step) != 0) continue;
+            const int v = xmp[at + step] - '0';
+            if (v >= 0 && v <= 9) return v >= 1 && v <= 8 ? v : 0;
+        }
     }
     return 0;
 }

@@ -30,10 +30,17 @@ enum vlp_status image_check_size(uint64_t width, uint64_t height, const char *na
 struct vlp_image *image_new(struct vlp_arena *mem, int width, int height, enum vlp_image_mode mode,
                             const struct vlp_image *like);
 
-/* Orientation 1..8 in a TIFF block (EXIF without its "Exif\0\0"); 0 when it has none. */
+/* Orientation 1..8 in a TIFF block, with or without "Exif\0\0" before it; 0 when it has none. */
 int exif_orientation(const uint8_t *tiff, size_t len);
 /* Orientation 1..8 in an XMP packet, or 0. */
 int xmp_orientation(const uint8_t *xmp, size_t len);
+
+/* Whether a PNG's chunk is a text (tEXt, zTXt, iTXt) with that keyword. */
+bool png_text_is(const uint8_t *chunk, const char *keyword);
+/* Orientation 1..8 in a whole chunk with the keyword "XML:com.adobe.xmp", or "Raw profile type
+ * exif" (EXIF in hexadecimal, as ImageMagick writes it), or 0. */
+int png_text_xmp(const uint8_t *chunk);
+int png_text_exif(const uint8_t *chunk);
 
 /* ---- resampling ---------------------------------------------------------------------------- */
 

@@ -119,19 +119,21 @@ static enum vlp_status truncated(const struct state *s, size_t len, const char *
                     "%s: truncated JPEG: the %zu bytes end before the picture does", name, len);
 }
 
+/* The first EXIF; where that has no orientation the last XMP. */
 static int orientation(const struct state *s)
 {
-    static const char xmp[] = "http://ns.adobe.com/xap/1.0/"; /* with its NUL */
-    int               found = 0;
+    static const char     exif[] = "Exif\0", xmp[] = "http://ns.adobe.com/xap/1.0/"; /* with NUL */
+    jpeg_saved_marker_ptr first = NULL, last = NULL;
     for (jpeg_saved_marker_ptr m = s->c.marker_list; m; m = m->next) {
         if (m->marker != JPEG_APP0 + 1) continue;
-        if (m->data_length > 6 && memcmp(m->data, "Exif\0\0", 6) == 0) {
-            const int v = exif_orientation(m->data + 6, m->data_length - 6);
-            if (v) return v;
-        } else if (!found && m->data_length > sizeof xmp && memcmp(m->data, xmp, sizeof xmp) == 0) {
-            found = xmp_orientation(m->data + sizeof xmp, m->data_length - sizeof xmp);
-        }
+        if (!first && m->data_length > sizeof exif && memcmp(m->data, exif, sizeof exif) == 0)
+            first = m;
+        else if (m->data_length > sizeof xmp && memcmp(m->data, xmp, sizeof xmp) == 0)
+            last = m;
     }
+    int found = first ? exif_orientation(first->data, first->data_length) : 0;
+    if (!found && last)
+        found = xmp_orientation(last->data + sizeof xmp, last->data_length - sizeof xmp);
     return found ? found : 1;
 }
 

@@ -23,8 +23,9 @@ struct layout {
     uint32_t width, height;
     int      depth, colour;
     bool     has_data;
-    int      palette;   /* entries */
-    int      exif, xmp; /* orientation, or 0 */
+    int      palette; /* entries */
+    /* The last chunk of each kind that may tell the orientation, whole, or NULL. */
+    const uint8_t *exif, *text_exif, *xmp;
 };
 
 struct state {
@@ -65,12 +66,16 @@ static enum vlp_status read_ihdr(struct layout *l, const uint8_t *p, uint32_t le
     return image_check_size(l->width, l->height, name, err);
 }
 
-/* An uncompressed text chunk "XML:com.adobe.xmp". */
-static int itxt_orientation(const uint8_t *p, uint32_t len)
+/* EXIF, or where there is none EXIF as text; where that has no orientation XMP. */
+static int orientation(const struct layout *l)
 {
-    static const char key[] = "XML:com.adobe.xmp"; /* with its NUL */
-    if (len <= sizeof key + 2 || memcmp(p, key, sizeof key) != 0 || p[sizeof key] != 0) return 0;
-    return xmp_orientation(p + sizeof key, len - sizeof key);
+    int found = 0;
+    if (l->exif)
+        found = exif_orientation(l->exif + 8, get_u32(l->exif));
+    else if (l->text_exif)
+        found = png_text_exif(l->text_exif);
+    if (!found && l->xmp) found = png_text_xmp(l->xmp);
+    return found ? found : 1;
 }
 
 /* Every chunk up to the end: whole, with a right checksum, and what it says that matters. */
@@ -107,8 +112,9 @@ static enum vlp_status walk(struct layout *l, const uint8_t *data, size_t len, c
         if (first) VLP_TRY(read_ihdr(l, body, size, name, err));
         if (is_type(chunk, "IDAT")) l->has_data = true;
         if (is_type(chunk, "PLTE")) l->palette = (int)(size / 3);
-        if (is_type(chunk, "eXIf") && l->exif == 0) l->exif = exif_orientation(body, size);
-        if (is_type(chunk, "iTXt") && l->xmp == 0) l->xmp = itxt_orientation(body, size);
+        if (is_type(chunk, "eXIf")) l->exif = chunk;
+        if (png_text_is(chunk, "Raw profile type exif")) l->text_exif = chunk;
+        if (png_text_is(chunk, "XML:com.adobe.xmp")) l->xmp = chunk;
         if (is_type(chunk, "IEND")) break;
         first = false;
         at += CHUNK_FRAME + (size_t)size;
@@ -243,7 +249,7 @@ static enum vlp_status read_file(struct vlp_image *out, struct vlp_arena *mem, c
 {
     struct layout l = {0};
     VLP_TRY(walk(&l, data, len, name, err));
-    out->orientation = l.exif ? l.exif : l.xmp ? l.xmp : 1;
+    out->orientation = orientation(&l);
 
     struct state s = {.data = data, .len = len};
     s.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &s, on_error, on_warning);

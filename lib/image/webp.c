@@ -38,10 +38,7 @@ static int orientation(const WebPDemuxer *demux)
     WebPChunkIterator chunk;
     int               found = 0;
     if (WebPDemuxGetChunk(demux, "EXIF", 1, &chunk)) {
-        const uint8_t *p = chunk.chunk.bytes;
-        size_t         n = chunk.chunk.size;
-        if (n > 6 && memcmp(p, "Exif\0\0", 6) == 0) p += 6, n -= 6;
-        found = exif_orientation(p, n);
+        found = exif_orientation(chunk.chunk.bytes, chunk.chunk.size);
         WebPDemuxReleaseChunkIterator(&chunk);
     }
     if (!found && WebPDemuxGetChunk(demux, "XMP ", 1, &chunk)) {

@@ -28,11 +28,11 @@ enum vlp_image_mode {
 struct vlp_image {
     int                 width, height; /* each 1 .. VLP_IMAGE_MAX_SIDE */
     enum vlp_image_mode mode;
-    int                 orientation;     /* EXIF 1..8; 1 when the file says nothing or nonsense */
-    const char         *format;          /* "jpeg", "png", "webp" */
-    const char         *warning;         /* first complaint about damage read over, or NULL */
-    uint8_t            *data;            /* owned by the arena given */
-    uint8_t             palette[256][4]; /* VLP_IMAGE_P: RGBA */
+    int         orientation;     /* EXIF or XMP, 1..8; 1 when the file says nothing or nonsense */
+    const char *format;          /* "jpeg", "png", "webp" */
+    const char *warning;         /* first complaint about damage read over, or NULL */
+    uint8_t    *data;            /* owned by the arena given */
+    uint8_t     palette[256][4]; /* VLP_IMAGE_P: RGBA */
 };
 
 int         vlp_image_mode_bytes(enum vlp_image_mode m); /* bytes a pixel: 1, 1, 2, 1, 3, 4, 4, 2 */
