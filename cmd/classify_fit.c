@@ -125,12 +125,6 @@ static void append(struct labelled *a, const struct labelled *b)
     a->n += b->n;
 }
 
-static bool stop(void *ctx)
-{
-    (void)ctx;
-    return cmd_stopped() != 0;
-}
-
 static void tell(void *ctx, double lambda, double accuracy, double loss)
 {
     (void)ctx;
@@ -192,8 +186,7 @@ static enum vlp_status fit(struct classify_job *job, struct labelled *l, struct 
 {
     struct vlp_probe_options opt = {.C = classify.C,
                                     .tolerance = classify.tolerance,
-                                    .max_iterations = (int)classify.max_iterations,
-                                    .stop = stop};
+                                    .max_iterations = (int)classify.max_iterations};
     const int                n_classes = vlp_names_count(names);
     if (n_classes < 2)
         return vlp_fail(err, VLP_ERR_FORMAT, "%s: a probe needs two classes", classify.fit);
@@ -220,15 +213,16 @@ static enum vlp_status fit(struct classify_job *job, struct labelled *l, struct 
     vlp_probe_fit(&p, &job->compute, l->x, l->n, l->dim, l->y, n_classes, &opt);
     vlp_probe_test(&p, &job->compute, l->x, l->n, l->y, &accuracy, &loss);
     adopt(job, &p, l, names, order);
-    if (!p.converged && !cmd_stopped())
+    if (!p.converged)
         cmd_warn("the probe has not converged after %d steps: largest gradient %.3g", p.iterations,
                  p.gradient);
     cmd_note("fitted %d classes to %d records: objective %.9g, accuracy on them %.4f", n_classes,
              l->n, p.objective, accuracy);
-    if (alone) put_fit(job->out.file, &p, opt.C, l->n, accuracy, loss);
+    const enum vlp_status s = alone ? classify_open_output(job, err) : VLP_OK;
+    if (alone && s == VLP_OK) put_fit(job->out.file, &p, opt.C, l->n, accuracy, loss);
     vlp_probe_free(&p);
     free(order);
-    return cmd_stopped() ? vlp_fail(err, VLP_ERR_STOPPED, "the fit was stopped") : VLP_OK;
+    return s;
 }
 
 enum vlp_status classify_fit(struct classify_job *job, bool alone, struct vlp_error *err)

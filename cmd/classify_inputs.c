@@ -15,6 +15,7 @@ static enum vlp_status take(void *ctx, const struct vlp_embedded *r, struct vlp_
         const enum vlp_status why = r->status != VLP_OK ? r->status : VLP_ERR_FORMAT;
         cmd_failures_add(&job->failures, it->id, it->id_len, why,
                          r->status != VLP_OK ? r->reason : "no picture in this record");
+        if (it->lost_input && job->lost == VLP_OK) job->lost = why;
         cmd_progress_add(0, 1);
         if (job->failures.stop_at_first) return vlp_fail(err, why, "stopped at '%s'", it->id);
         return VLP_OK;

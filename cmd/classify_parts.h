@@ -59,6 +59,7 @@ struct classify_job {
     struct cmd_failures   failures;
     struct vlp_page      *page;
     int64_t               n_done, n_without_truth;
+    enum vlp_status       lost; /* of the first input that could not be read to its end */
     float                *logits, *scores;
     int                  *order;
 };
@@ -71,6 +72,8 @@ enum vlp_status classify_check_fit(const struct classify_job *job, int dim, cons
 
 /* The classifier or the neighbours that the options ask for, from labels, a file, or a fit. */
 enum vlp_status classify_prepare(struct classify_job *job, struct vlp_error *err);
+/* Where results go: opened when the first can come, for whoever waits for a pipe can be stopped. */
+enum vlp_status classify_open_output(struct classify_job *job, struct vlp_error *err);
 /* --fit: prints what came out unless there is something to classify. */
 enum vlp_status classify_fit(struct classify_job *job, bool alone, struct vlp_error *err);
 

@@ -58,6 +58,7 @@ struct cmd_list {
     const char **item; /* NULL-terminated once something was added; NULL before */
     int          n;
 };
+void cmd_list_add(struct cmd_list *l, const char *value); /* keeps the pointer */
 
 struct cmd_option {
     char          letter; /* 0: none */
@@ -285,9 +286,20 @@ void cmd_reading(bool begins);
 
 /* ---- output --------------------------------------------------------------------------------- */
 
-/* Binary data to stdout: ends the process with wrong usage when it is a terminal and not `force`.
- */
-void cmd_refuse_terminal(bool force);
+/* Binary data to `path` (NULL or "-": stdout): ends the process with wrong usage when that is a
+ * terminal and not `force`. */
+void cmd_refuse_terminal(const char *path, bool force);
+/* VLP_ERR_EXISTS for the first of these (NULL: none) that is a file already: before hours of work,
+ * not after. */
+enum vlp_status cmd_refuse_existing(const char *const *path, size_t n, bool force,
+                                    struct vlp_error *err);
+/* "-" when one of the operands is, else NULL. */
+const char *cmd_stdin_among(const char *const *paths, int n);
+/* Wrong usage when two of these are "-": they would read from or write to one stream. */
+struct cmd_stream_use {
+    const char *option, *path;
+};
+void cmd_one_each(const char *stream, const struct cmd_stream_use *use, size_t n);
 /* Flush and close stdout: a full disk or a closed pipe is an error too. Returns `status`, or 1. */
 int cmd_finish(int status);
 
@@ -298,20 +310,23 @@ void cmd_put_json(FILE *f, const char *s, size_t len);
 
 /*
  * --failed FILE and the count behind exit status 3: records that could not be used. The file is TSV
- * (id, reason code, detail) and can be fed back with --files-from.
+ * (id, reason code, detail) and can be fed back with --files-from. A file that an earlier run left
+ * is replaced at the end, so that it may be this run's list; any other needs `force`
+ * (VLP_ERR_EXISTS).
  */
 struct cmd_failures {
-    FILE       *file;
-    const char *path;
-    int64_t     n;
-    bool        stop_at_first; /* --on-error stop */
+    struct vlp_output out; /* no file: not asked for */
+    int64_t           n;
+    int               trouble;       /* errno of the first write that failed */
+    bool              stop_at_first; /* --on-error stop */
 };
 enum vlp_status cmd_failures_open(struct cmd_failures *f, const char *path /* may be NULL */,
-                                  struct vlp_error *err);
+                                  bool force, struct vlp_error *err);
 /* Name it on stderr ("id: reason (skipped)"), write it down, count it. */
 void cmd_failures_add(struct cmd_failures *f, const char *id, size_t id_len, enum vlp_status why,
                       const char *detail);
-enum vlp_status cmd_failures_close(struct cmd_failures *f, struct vlp_error *err);
+/* A job that did not run and named nothing (`ran` false) leaves the file as it was. */
+enum vlp_status cmd_failures_close(struct cmd_failures *f, bool ran, struct vlp_error *err);
 /* Rows for it: one table per program holds them. */
 extern const char       *cmd_failed_path;
 extern int               cmd_on_error; /* 0 skip, 1 stop */

@@ -170,6 +170,8 @@ static enum vlp_status take(void *ctx, const struct vlp_embedded *r, struct vlp_
     if (j->o->update) VLP_TRY(forget_stale(j, it, err));
     if (r->status != VLP_OK) {
         cmd_failures_add(&j->bad, it->id, it->id_len, r->status, r->reason);
+        if (it->lost_input && j->lost == VLP_OK) j->lost = r->status;
+        if (j->o->update) cmd_list_add(&j->unread, vlp_arena_strndup(&j->mem, it->id, it->id_len));
         cmd_progress_add(0, 1);
         if (j->bad.stop_at_first)
             return vlp_fail(err, r->status, "stopped at the first record that cannot be used");
@@ -185,13 +187,33 @@ static enum vlp_status take(void *ctx, const struct vlp_embedded *r, struct vlp_
     return VLP_OK;
 }
 
+/* Does the record belong to a folder or shard that could not be read, as far as its id tells? */
+static bool may_be_there(const struct embed_job *j, const struct embed_entry *e)
+{
+    for (int i = 0; i < j->unread.n; i++) {
+        const size_t len = strlen(j->unread.item[i]);
+        if (e->id_len > len && memcmp(e->id, j->unread.item[i], len) == 0 &&
+            strchr("/!", e->id[len]))
+            return true;
+    }
+    return false;
+}
+
 /* What the file holds and the input does not name any more. */
 static enum vlp_status forget_gone(struct embed_job *j, struct vlp_error *err)
 {
+    int64_t kept = 0;
     for (int64_t i = 0; i < j->state.n; i++) {
         const struct embed_entry *e = &j->state.entry[i];
-        if (!e->seen && e->images + e->texts > 0) VLP_TRY(forget(j, e->id, e->id_len, err));
+        if (e->seen || e->images + e->texts == 0) continue;
+        if (j->lost != VLP_OK || may_be_there(j, e))
+            kept++;
+        else
+            VLP_TRY(forget(j, e->id, e->id_len, err));
     }
+    if (kept > 0)
+        cmd_note("%" PRId64 " records are kept: an input that may hold them could not be read",
+                 kept);
     return VLP_OK;
 }
 

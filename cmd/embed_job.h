@@ -35,6 +35,10 @@ struct embed_job {
     atomic_bool moved; /* a record has come through */
     double      start;
     char       *twice; /* an id that --update met twice */
+    /* What could not be read: the status of the first input that ended early, or VLP_OK; and the
+     * names of all bad records, which may have been folders, when a file is updated. */
+    enum vlp_status lost;
+    struct cmd_list unread;
 };
 
 /* embed_output.c: the stream's header, then the output: new, continued, updated or refused. */

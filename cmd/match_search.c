@@ -114,11 +114,9 @@ enum vlp_status match_run_search(struct match_job *job, struct vlp_error *err)
     if (status == VLP_OK) status = match_gather(&s.q, job, s.ix, err);
     if (status == VLP_OK && s.q.n == 0)
         status = vlp_fail(err, VLP_ERR_FORMAT, "no query could be used");
+    if (status == VLP_OK) status = match_open_output(job, err);
     if (status == VLP_OK) {
         cmd_stop_politely();
-        status = match_open_output(job, err);
-    }
-    if (status == VLP_OK) {
         s.page = match_page_open();
         match_put_header(job, job->n_paths > 1);
         status = search(&s, err);

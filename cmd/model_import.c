@@ -57,7 +57,8 @@ static int write_model(const char *in, const char *out, const struct vlp_convert
 {
     struct vlp_checkpoint c;
     struct vlp_error      err;
-    enum vlp_status       s = cmd_verb_checkpoint(&c, in, &err);
+    cmd_refuse_terminal(out, force);
+    enum vlp_status s = cmd_verb_checkpoint(&c, in, &err);
     if (s != VLP_OK) return cmd_finish(cmd_fail(&err));
     s = vlp_checkpoint_write(&c, out, how, &err);
     vlp_checkpoint_close(&c);

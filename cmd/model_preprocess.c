@@ -139,9 +139,9 @@ static int run(int argc, char **argv)
         cmd_usage_error("several pictures go to a folder: -o DIR, which must exist");
     if (!folder && output && format == AUTO && strcmp(vlp_path_ext(output), "npy") == 0)
         format = NPY;
-    if (!output || strcmp(output, "-") == 0) cmd_refuse_terminal(force);
+    if (!folder) cmd_refuse_terminal(output, force);
     enum vlp_status s = settings(&how, &err);
-    if (s == VLP_OK) s = cmd_failures_open(&bad, failed, &err);
+    if (s == VLP_OK) s = cmd_failures_open(&bad, failed, force, &err);
     if (s != VLP_OK) return cmd_finish(cmd_fail(&err));
     vlp_arena_init(&names);
     for (int i = 0; i < n && s == VLP_OK; i++) {
@@ -150,7 +150,7 @@ static int run(int argc, char **argv)
     }
     vlp_arena_free(&names);
     struct vlp_error      late;
-    const enum vlp_status closed = cmd_failures_close(&bad, &late);
+    const enum vlp_status closed = cmd_failures_close(&bad, s == VLP_OK, &late);
     if (s != VLP_OK) return cmd_finish(cmd_fail(&err));
     if (closed != VLP_OK) return cmd_finish(cmd_fail(&late));
     if (bad.n == n) return cmd_finish(n == 1 ? CMD_CORRUPT : CMD_FAILED);

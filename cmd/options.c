@@ -1,10 +1,12 @@
 /*
  * options.c -- the table of options at work: parsing, usage errors, what was given.
  */
+#include <fcntl.h>
 #include <getopt.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd_internal.h"
 
@@ -108,9 +110,8 @@ static void take_choice(const struct cmd_option *o, const char *value)
     cmd_usage_error("%s wants %s, not '%s'", spelled(o), all.data, value);
 }
 
-static void take_list(const struct cmd_option *o, const char *value)
+void cmd_list_add(struct cmd_list *l, const char *value)
 {
-    struct cmd_list *l = o->target;
     l->item = vlp_realloc(l->item, (size_t)(l->n + 2) * sizeof *l->item);
     l->item[l->n++] = value;
     l->item[l->n] = NULL;
@@ -132,7 +133,7 @@ static void take(const struct cmd_option *o, const char *value)
     case CMD_INT: take_int(o, value); break;
     case CMD_FLOAT: take_float(o, value); break;
     case CMD_CHOICE: take_choice(o, value); break;
-    case CMD_LIST: take_list(o, value); break;
+    case CMD_LIST: cmd_list_add(o->target, value); break;
     case CMD_CALL: take_call(o, value); break;
     case CMD_HELP: cmd_print_help(stdout, current); exit(cmd_finish(CMD_OK));
     case CMD_VERSION: cmd_version();
@@ -200,8 +201,17 @@ bool cmd_given(const char *name)
     return false;
 }
 
+/* Whoever started us may have closed some of the three: then no file of ours gets their numbers,
+ * and using them fails as it would. */
+static void keep_standard_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) == -1) open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
 int cmd_start(const struct cmd_program *p, int argc, char **argv)
 {
+    keep_standard_streams();
     whole = current = p;
     cmd_messages_start(p->name);
     cmd_signals_start();
@@ -210,6 +220,7 @@ int cmd_start(const struct cmd_program *p, int argc, char **argv)
 
 int cmd_start_verb(const struct cmd_program *p, int argc, char **argv)
 {
+    keep_standard_streams();
     whole = current = p;
     cmd_messages_start(p->name);
     cmd_signals_start();

@@ -3,14 +3,42 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cmd_internal.h"
 
-void cmd_refuse_terminal(bool force)
+void cmd_refuse_terminal(const char *path, bool force)
 {
-    if (!force && isatty(STDOUT_FILENO))
+    if (!force && vlp_is_terminal(path ? path : "-"))
         cmd_usage_error("binary data would go to the terminal: give -o FILE, a pipe, or -f");
+}
+
+enum vlp_status cmd_refuse_existing(const char *const *path, size_t n, bool force,
+                                    struct vlp_error *err)
+{
+    struct stat st;
+    for (size_t i = 0; i < n && !force; i++)
+        if (path[i] && strcmp(path[i], "-") != 0 && stat(path[i], &st) == 0 && S_ISREG(st.st_mode))
+            return vlp_fail(err, VLP_ERR_EXISTS, "%s: exists (-f overwrites it)", path[i]);
+    return VLP_OK;
+}
+
+const char *cmd_stdin_among(const char *const *paths, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (strcmp(paths[i], "-") == 0) return paths[i];
+    return NULL;
+}
+
+void cmd_one_each(const char *stream, const struct cmd_stream_use *use, size_t n)
+{
+    const char *taken = NULL;
+    for (size_t i = 0; i < n; i++) {
+        if (!use[i].path || strcmp(use[i].path, "-") != 0) continue;
+        if (taken) cmd_usage_error("%s and %s both want %s", taken, use[i].option, stream);
+        taken = use[i].option;
+    }
 }
 
 int cmd_finish(int status)

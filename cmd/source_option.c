@@ -1,8 +1,11 @@
 /*
  * source_option.c -- the options that say where records come from, and what becomes of bad ones.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "cmd_internal.h"
 
@@ -57,16 +60,55 @@ void cmd_source_options(struct vlp_source_options *out, char *const *paths, int 
         .shard = cmd_source.shard[0],
         .n_shards = cmd_source.shard[1],
         .limit = cmd_source.limit,
+        .keep_going = true,
     };
 }
 
-enum vlp_status cmd_failures_open(struct cmd_failures *f, const char *path, struct vlp_error *err)
+/* Is the file at `path` empty, or does its first line read like one of ours? */
+static bool is_failures_file(const char *path)
 {
-    *f = (struct cmd_failures){.path = path, .stop_at_first = cmd_on_error == 1};
+    struct vlp_map m;
+    bool           ours = false;
+    if (vlp_map_open(&m, path, NULL) != VLP_OK) return false;
+    const char *p = (const char *)m.data, *end = memchr(p, '\n', m.size);
+    const char *tab = end ? memchr(p, '\t', (size_t)(end - p)) : NULL;
+    for (int s = VLP_OK + 1; tab && s < VLP_STATUS_COUNT; s++) {
+        const char  *name = vlp_status_name((enum vlp_status)s);
+        const size_t len = strlen(name);
+        if ((size_t)(end - tab) > len + 1 && memcmp(tab + 1, name, len) == 0 &&
+            tab[1 + len] == '\t')
+            ours = true;
+    }
+    ours = ours || m.size == 0;
+    vlp_map_close(&m);
+    return ours;
+}
+
+enum vlp_status cmd_failures_open(struct cmd_failures *f, const char *path, bool force,
+                                  struct vlp_error *err)
+{
+    struct stat st;
+    *f = (struct cmd_failures){.stop_at_first = cmd_on_error == 1};
     if (!path) return VLP_OK;
-    f->file = fopen(path, "wb");
-    if (!f->file) return vlp_fail(err, VLP_ERR_IO, "%s: cannot be written: %m", path);
-    return VLP_OK;
+    if (strcmp(path, "-") != 0 && stat(path, &st) != 0) {
+        /* Where there was nothing it can be watched as it grows. */
+        f->out.file = fopen(path, "wbx");
+        if (!f->out.file) return vlp_fail(err, VLP_ERR_IO, "%s: %m", path);
+        f->out.path = vlp_strdup(path);
+        return VLP_OK;
+    }
+    if (strcmp(path, "-") != 0 && S_ISREG(st.st_mode)) force = force || is_failures_file(path);
+    return vlp_output_open(&f->out, path, force, err);
+}
+
+/* Is `at` the name, as messages spell it? */
+static bool is_name(const char *at, const char *id, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        const unsigned char c = (unsigned char)id[i];
+        if (at[i] != (c < 0x20 || c == 0x7f ? '?' : id[i])) return false;
+    }
+    return at[len] == ':';
 }
 
 void cmd_failures_add(struct cmd_failures *f, const char *id, size_t id_len, enum vlp_status why,
@@ -74,29 +116,34 @@ void cmd_failures_add(struct cmd_failures *f, const char *id, size_t id_len, enu
 {
     f->n++;
     /* Most sentences begin with the name of what they are about: say it once. */
-    const bool named = strncmp(detail, id, id_len) == 0 && detail[id_len] == ':';
-    if (named)
-        cmd_warn("%s (%s)", detail, f->stop_at_first ? "stopping" : "skipped");
-    else
-        cmd_warn("%.*s: %s (%s)", (int)id_len, id, detail,
-                 f->stop_at_first ? "stopping" : "skipped");
-    if (!f->file) return;
-    const char *reason = named ? detail + id_len + 1 + strspn(detail + id_len + 1, " ") : detail;
-    cmd_put_tsv(f->file, id, id_len);
-    fprintf(f->file, "\t%s\t", vlp_status_name(why));
-    cmd_put_tsv(f->file, reason, strlen(reason));
-    putc('\n', f->file);
-    fflush(f->file);
+    const char *reason = detail;
+    if (is_name(detail, id, id_len)) {
+        reason += id_len + 1;
+        reason += strspn(reason, " ");
+    }
+    cmd_warn("%.*s: %s (%s)", (int)id_len, id, reason, f->stop_at_first ? "stopping" : "skipped");
+    FILE *file = f->out.file;
+    if (!file) return;
+    cmd_put_tsv(file, id, id_len);
+    fprintf(file, "\t%s\t", vlp_status_name(why));
+    cmd_put_tsv(file, reason, strlen(reason));
+    putc('\n', file);
+    if (fflush(file) != 0 && !f->trouble) f->trouble = errno;
 }
 
-enum vlp_status cmd_failures_close(struct cmd_failures *f, struct vlp_error *err)
+enum vlp_status cmd_failures_close(struct cmd_failures *f, bool ran, struct vlp_error *err)
 {
-    if (!f->file) return VLP_OK;
-    const bool bad = ferror(f->file) != 0;
-    if (fclose(f->file) != 0 || bad) {
-        f->file = NULL;
-        return vlp_fail(err, VLP_ERR_IO, "%s: writing failed: %m", f->path);
+    if (!f->out.file) return VLP_OK;
+    if (!ran && f->n == 0) {
+        if (!f->out.temp && f->out.file != stdout) unlink(f->out.path);
+        vlp_output_abort(&f->out);
+        return VLP_OK;
     }
-    f->file = NULL;
-    return VLP_OK;
+    if (f->trouble) {
+        const enum vlp_status s =
+            vlp_fail(err, VLP_ERR_IO, "%s: %s", f->out.path, strerror(f->trouble));
+        vlp_output_abort(&f->out);
+        return s;
+    }
+    return vlp_output_commit(&f->out, err);
 }

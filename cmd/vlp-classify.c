@@ -133,6 +133,34 @@ static bool has_pictures(int n_paths)
     return n_paths > 0 || cmd_source.files_from;
 }
 
+/* Results go to stdout unless there is nothing to classify, or the report goes there. */
+static void check_streams(int n_paths, char **paths)
+{
+    const bool report = classify.report && strcmp(classify.report, "-") == 0;
+    const bool results = classify.embeddings || has_pictures(n_paths) || classify.fit;
+    const struct cmd_stream_use in[] = {
+        {"--labels-from", classify.labels_from},
+        {"--templates-from", classify.templates_from},
+        {"-C", classify.classifier},
+        {"--knn", classify.knn},
+        {"--fit", classify.fit},
+        {"--validation", classify.validation},
+        {"--truth", classify.truth},
+        {"-E", classify.embeddings},
+        {"--files-from", cmd_source.files_from},
+        {"PICTURE", cmd_stdin_among((const char *const *)paths, n_paths)}};
+    const struct cmd_stream_use out[] = {{"-o", classify.output      ? classify.output
+                                                : results && !report ? "-"
+                                                                     : NULL},
+                                         {"--save-classifier", classify.save},
+                                         {"--report", classify.report},
+                                         {"--confusion", classify.confusion},
+                                         {"--html", classify.html},
+                                         {"--failed", cmd_failed_path}};
+    cmd_one_each("standard input", in, VLP_COUNT(in));
+    cmd_one_each("standard output", out, VLP_COUNT(out));
+}
+
 static void check_usage(int *n_paths, char **paths)
 {
     const bool zero_shot = classify.labels || classify.labels_from;
@@ -159,19 +187,12 @@ static void check_usage(int *n_paths, char **paths)
     if (cmd_given("C") && cmd_given("lambda")) cmd_usage_error("--C and --lambda together");
     if (cmd_given("lambda")) classify.C = 1.0 / classify.lambda;
     if (classify.validation && !classify.sweep) cmd_usage_error("--validation is for --sweep");
-    if (classify.report && strcmp(classify.report, "-") == 0 && cmd_given("output") &&
-        strcmp(classify.output, "-") == 0)
-        cmd_usage_error("results and report cannot both go to stdout");
+    check_streams(*n_paths, paths);
 }
 
-/* Before hours of work, not after. */
-static enum vlp_status check_outputs(struct vlp_error *err)
+enum vlp_status classify_open_output(struct classify_job *job, struct vlp_error *err)
 {
-    const char *const files[] = {classify.save, classify.report, classify.confusion, classify.html};
-    for (size_t i = 0; i < VLP_COUNT(files); i++)
-        if (files[i] && strcmp(files[i], "-") != 0 && !classify.force && vlp_file_exists(files[i]))
-            return vlp_fail(err, VLP_ERR_EXISTS, "%s: exists (-f overwrites it)", files[i]);
-    return VLP_OK;
+    return vlp_output_open(&job->out, classify.output ? classify.output : "-", classify.force, err);
 }
 
 static enum vlp_status run(struct classify_job *job, char **paths, int n_paths,
@@ -182,15 +203,16 @@ static enum vlp_status run(struct classify_job *job, char **paths, int n_paths,
     job->pool = vlp_pool_open(cmd_threads());
     VLP_TRY(vlp_compute_init(&job->compute, job->pool, cpu && *cpu ? cpu : NULL, VLP_PRECISION_F32,
                              err));
-    VLP_TRY(check_outputs(err));
-    VLP_TRY(cmd_failures_open(&job->failures, cmd_failed_path, err));
-    job->failures.stop_at_first = cmd_on_error == 1;
+    const char *const files[] = {classify.save, classify.report, classify.confusion, classify.html,
+                                 classify.output};
+    VLP_TRY(cmd_refuse_existing(files, VLP_COUNT(files), classify.force, err));
+    VLP_TRY(cmd_failures_open(&job->failures, cmd_failed_path, classify.force, err));
     job->silent = classify.report && strcmp(classify.report, "-") == 0 && !classify.output;
-    VLP_TRY(
-        vlp_output_open(&job->out, classify.output ? classify.output : "-", classify.force, err));
     if (classify.truth) VLP_TRY(vlp_truth_read(&job->truth, classify.truth, err));
     VLP_TRY(classify.fit ? classify_fit(job, !inputs, err) : classify_prepare(job, err));
     if (!inputs) return VLP_OK;
+    VLP_TRY(classify_open_output(job, err));
+    cmd_stop_politely(); /* until here nothing was begun that would have to be ended */
     classify_put_header(job);
     VLP_TRY(classify.embeddings ? classify_vectors(job, classify.embeddings, err)
                                 : classify_pictures(job, paths, n_paths, err));
@@ -224,10 +246,9 @@ int main(int argc, char **argv)
     struct classify_job job = {0};
     struct vlp_error    err = {0}, late = {0};
     check_usage(&n_paths, argv + first);
-    cmd_stop_politely();
     enum vlp_status s = run(&job, argv + first, n_paths, &err);
-    if (s == VLP_OK) s = vlp_output_commit(&job.out, &err);
-    const enum vlp_status closed = cmd_failures_close(&job.failures, &late);
+    if (s == VLP_OK && job.out.file) s = vlp_output_commit(&job.out, &err);
+    const enum vlp_status closed = cmd_failures_close(&job.failures, s == VLP_OK, &late);
     if (s == VLP_OK && closed != VLP_OK) {
         s = closed;
         err = late;
@@ -236,5 +257,6 @@ int main(int argc, char **argv)
     close_job(&job);
     if (s == VLP_ERR_STOPPED && cmd_stopped()) return cmd_finish(CMD_SIGNALLED + cmd_stopped());
     if (s != VLP_OK) return cmd_finish(cmd_fail(&err));
+    if (job.lost != VLP_OK) return cmd_finish(cmd_exit_of(job.lost));
     return cmd_finish(skipped ? CMD_SKIPPED : CMD_OK);
 }

@@ -105,11 +105,8 @@ static enum vlp_status read_templates(const char *const **out, struct vlp_arena 
         if (s != VLP_OK) return s;
         char *save = NULL;
         for (char *line = strtok_r(text.data, "\r\n", &save); line;
-             line = strtok_r(NULL, "\r\n", &save)) {
-            all.item = vlp_realloc(all.item, (size_t)(all.n + 2) * sizeof *all.item);
-            all.item[all.n++] = vlp_arena_strdup(mem, line);
-            all.item[all.n] = NULL;
-        }
+             line = strtok_r(NULL, "\r\n", &save))
+            cmd_list_add(&all, vlp_arena_strdup(mem, line));
         vlp_buf_free(&text);
         if (all.n == 0)
             return vlp_fail(err, VLP_ERR_USAGE, "%s holds no template", opt.templates_file);
@@ -123,7 +120,7 @@ static enum vlp_status read_templates(const char *const **out, struct vlp_arena 
     return VLP_OK;
 }
 
-static void check_usage(int n_inputs)
+static void check_usage(char **inputs, int n_inputs)
 {
     if (n_inputs == 0 && !cmd_source.files_from && !cmd_source.lines)
         cmd_usage_error("no input: name pictures, folders, tables or tar files, or - for stdin");
@@ -138,7 +135,15 @@ static void check_usage(int n_inputs)
     }
     const bool text = strcmp(opt.format, "tsv") == 0 || strcmp(opt.format, "jsonl") == 0;
     const bool to_stdout = strcmp(opt.output, "-") == 0;
-    if (to_stdout && !text) cmd_refuse_terminal(opt.force);
+    if (!text) cmd_refuse_terminal(opt.output, opt.force);
+    const struct cmd_stream_use in[] = {
+        {"--templates", opt.templates_file},
+        {"--files-from", cmd_source.files_from},
+        {"--lines", cmd_source.lines},
+        {"INPUT", cmd_stdin_among((const char *const *)inputs, n_inputs)}};
+    const struct cmd_stream_use out[] = {{"-o", opt.output}, {"--failed", cmd_failed_path}};
+    cmd_one_each("standard input", in, VLP_COUNT(in));
+    cmd_one_each("standard output", out, VLP_COUNT(out));
     if (opt.update && (to_stdout || strcmp(opt.format, "vle") != 0))
         cmd_usage_error("--update works on a stream in a file: -o FILE.vle");
     if (opt.layer == 1 && opt.only == EMBED_TEXT)
@@ -195,9 +200,14 @@ static int finish(struct embed_job *j, enum vlp_status s, struct vlp_error *err)
                 cmd_error("no record could be used (%" PRId64 " skipped)", j->bad.n);
             else
                 cmd_error("no records in the input");
-            return CMD_FAILED;
+            return j->lost != VLP_OK ? cmd_exit_of(j->lost) : CMD_FAILED;
         }
         if (!stopped) return cmd_fail(err);
+    } else if (j->lost != VLP_OK && stream && strcmp(opt.output, "-") != 0) {
+        /* No end record: once the input is whole, the same command adds the rest. */
+        const enum vlp_status flushed = vlp_embedding_flush(j->writer, &late);
+        vlp_embedding_writer_abandon(j->writer);
+        if (flushed != VLP_OK) return cmd_fail(&late);
     } else if (vlp_embedding_writer_close(j->writer, &late) != VLP_OK) {
         return cmd_fail(&late);
     }
@@ -210,6 +220,11 @@ static int finish(struct embed_job *j, enum vlp_status s, struct vlp_error *err)
         else
             cmd_note("stopped; the same command continues %s", opt.output);
         return embed_out_of_time(j) && !cmd_stopped() ? CMD_LIMIT : CMD_SIGNALLED + cmd_stopped();
+    }
+    if (j->lost != VLP_OK) {
+        if (stream && strcmp(opt.output, "-") != 0)
+            cmd_note("an input could not be read to its end; the same command tries again");
+        return cmd_exit_of(j->lost);
     }
     return j->bad.n > 0 ? CMD_SKIPPED : CMD_OK;
 }
@@ -230,9 +245,10 @@ static int embed(struct embed_job *j, char **inputs, int n)
     cmd_source_options(&from, inputs, n);
     if ((s = vlp_source_open(&source, &from, &err)) == VLP_OK) {
         s = embed_describe(j, inputs, n, templates, &err);
-        if (s == VLP_OK) s = cmd_failures_open(&j->bad, cmd_failed_path, &err);
+        if (s == VLP_OK) s = cmd_failures_open(&j->bad, cmd_failed_path, opt.force, &err);
         if (s == VLP_OK) s = embed_open_output(j, &err);
-        int status;
+        bool ran = false;
+        int  status;
         if (s != VLP_OK) {
             status = cmd_fail(&err);
         } else if (j->complete) {
@@ -240,10 +256,11 @@ static int embed(struct embed_job *j, char **inputs, int n)
             status = CMD_OK;
         } else {
             cmd_stop_politely();
+            ran = true;
             s = embed_run(j, source, templates, &err);
             status = finish(j, s, &err);
         }
-        if (cmd_failures_close(&j->bad, &late) != VLP_OK) status = cmd_fail(&late);
+        if (cmd_failures_close(&j->bad, ran, &late) != VLP_OK) status = cmd_fail(&late);
         vlp_source_close(source);
         json_decref(j->header.about);
         vlp_encoder_close(&j->e);
@@ -257,13 +274,14 @@ int main(int argc, char **argv)
 {
     const int        first = cmd_start(&program, argc, argv);
     struct embed_job j = {.o = &opt, .start = vlp_now()};
-    check_usage(argc - first);
+    check_usage(argv + first, argc - first);
     pthread_mutex_init(&j.lock, NULL);
     vlp_arena_init(&j.mem);
     embed_state_init(&j.state);
     const int status = opt.convert ? embed_convert(&opt, argv + first, argc - first)
                                    : embed(&j, argv + first, argc - first);
     embed_state_free(&j.state);
+    free(j.unread.item);
     vlp_arena_free(&j.mem);
     pthread_mutex_destroy(&j.lock);
     return cmd_finish(status);

@@ -130,7 +130,7 @@ enum vlp_status match_read_set(struct vlp_set *s, const char *path, struct vlp_e
     return vlp_fail(err, VLP_ERR_FORMAT, "%s: no record in it", path);
 }
 
-static void check_usage(int n_paths)
+static void check_usage(const char *const *paths, int n_paths)
 {
     const bool groups = cmd_given("groups"), join = match.join != JOIN_NONE;
     const bool on_the_spot =
@@ -150,13 +150,19 @@ static void check_usage(int n_paths)
     if ((match.html || match.link_to) && (groups || match.truth || join))
         cmd_usage_error("--html and --link-to show matches of queries only");
     if (match.rerank && match.k == 0) cmd_usage_error("--rerank needs -k");
-}
-
-/* Before hours of work, not after. */
-static enum vlp_status refuse_existing(const char *path, struct vlp_error *err)
-{
-    if (!path || strcmp(path, "-") == 0 || match.force || !vlp_file_exists(path)) return VLP_OK;
-    return vlp_fail(err, VLP_ERR_EXISTS, "%s: exists (-f overwrites it)", path);
+    const struct cmd_stream_use in[] = {{"-Q", match.queries},
+                                        {"--lines", match.lines},
+                                        {"--files-from", match.files_from},
+                                        {"--ids-from", match.ids_from},
+                                        {"--queries-from", match.queries_from},
+                                        {"--rerank", match.rerank},
+                                        {"--truth", match.truth},
+                                        {"INDEX", cmd_stdin_among(paths, n_paths)}};
+    const struct cmd_stream_use out[] = {{"-o", match.output ? match.output : "-"},
+                                         {"--html", match.html},
+                                         {"--failed", cmd_failed_path}};
+    cmd_one_each("standard input", in, VLP_COUNT(in));
+    cmd_one_each("standard output", out, VLP_COUNT(out));
 }
 
 enum vlp_status match_open_output(struct match_job *job, struct vlp_error *err)
@@ -170,10 +176,9 @@ static enum vlp_status run(struct match_job *job, struct vlp_error *err)
     job->pool = vlp_pool_open(cmd_threads());
     VLP_TRY(vlp_compute_init(&job->compute, job->pool, cpu && *cpu ? cpu : NULL, VLP_PRECISION_F32,
                              err));
-    VLP_TRY(refuse_existing(match.html, err));
-    VLP_TRY(refuse_existing(match.output, err));
-    VLP_TRY(cmd_failures_open(&job->failures, cmd_failed_path, err));
-    job->failures.stop_at_first = cmd_on_error == 1;
+    const char *const files[] = {match.html, match.output};
+    VLP_TRY(cmd_refuse_existing(files, VLP_COUNT(files), match.force, err));
+    VLP_TRY(cmd_failures_open(&job->failures, cmd_failed_path, match.force, err));
     if (cmd_given("groups")) return match_run_groups(job, err);
     if (match.truth) return match_run_truth(job, err);
     if (match.join > JOIN_TOPK) return match_run_join(job, err);
@@ -185,11 +190,11 @@ int main(int argc, char **argv)
     const int        first = cmd_start(&program, argc, argv);
     struct match_job job = {.paths = (const char *const *)argv + first, .n_paths = argc - first};
     struct vlp_error err = {0}, late = {0};
-    check_usage(job.n_paths);
+    check_usage(job.paths, job.n_paths);
     enum vlp_status s = run(&job, &err);
     if (s == VLP_OK) s = vlp_output_commit(&job.out, &err);
     vlp_output_abort(&job.out);
-    const enum vlp_status closed = cmd_failures_close(&job.failures, &late);
+    const enum vlp_status closed = cmd_failures_close(&job.failures, s == VLP_OK, &late);
     if (s == VLP_OK && closed != VLP_OK) {
         s = closed;
         err = late;

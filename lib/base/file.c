@@ -128,6 +128,17 @@ const char *vlp_path_ext(const char *path)
 
 /* ---- writing ------------------------------------------------------------------------------ */
 
+bool vlp_is_terminal(const char *path)
+{
+    struct stat st;
+    if (strcmp(path, "-") == 0) return isatty(STDOUT_FILENO);
+    if (stat(path, &st) != 0 || !S_ISCHR(st.st_mode)) return false;
+    const int  fd = open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+    const bool is = fd >= 0 && isatty(fd);
+    if (fd >= 0) close(fd);
+    return is;
+}
+
 enum vlp_status vlp_output_open(struct vlp_output *o, const char *path, bool force,
                                 struct vlp_error *err)
 {

@@ -23,11 +23,10 @@ struct stream {
     uint64_t offset; /* of buf[begin] in the input */
     size_t   step;   /* most bytes of a read; 0: STREAM_BUFFER */
 };
-/* "-" is stdin. */
+/* "-" is stdin. Opening or reading that a signal ends is VLP_ERR_STOPPED. */
 enum vlp_status stream_open(struct stream *s, const char *path, struct vlp_error *err);
 void            stream_close(struct stream *s);
-/* Read more when the buffer holds fewer than `want` (<= STREAM_BUFFER) bytes. A read that a signal
- * ends is VLP_ERR_STOPPED. */
+/* Read more when the buffer holds fewer than `want` (<= STREAM_BUFFER) bytes. */
 enum vlp_status stream_fill(struct stream *s, size_t want, struct vlp_error *err);
 /* The next byte, or -1: at the end (*status VLP_OK) or failed. */
 static inline int stream_byte(struct stream *s, enum vlp_status *status, struct vlp_error *err)
@@ -57,6 +56,10 @@ void item_fail(struct vlp_item *it, enum vlp_status s, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* The same id with "#k". */
 void item_number_id(struct vlp_item *it, int k);
+/* The input at `path` gave up with `s`, and the job goes on without the rest of it? Then the record
+ * that says so. */
+bool item_of_lost_input(struct vlp_item *it, const struct vlp_source_options *o, const char *path,
+                        enum vlp_status s, const struct vlp_error *err);
 
 struct input;
 
@@ -133,7 +136,7 @@ struct input {
     char                            *owned;    /* `path`, where it is ours */
     const char                      *member;   /* of a tar: only this one; NULL: all */
     bool                             counting; /* only the number of records is wanted */
-    struct stream                    ahead;    /* what was read of stdin to see what it is */
+    struct stream                    ahead;    /* what was read of a pipe to see what it is */
     void                            *state;
 };
 /* The input's bytes from their beginning. */
@@ -148,13 +151,15 @@ struct source_kind {
     void (*close)(struct input *in); /* fine after a failed open, with state NULL */
 };
 extern const struct source_kind source_picture, source_folder, source_list, source_lines,
-    source_tsv, source_csv, source_jsonl, source_json, source_tar, source_stdin;
+    source_tsv, source_csv, source_jsonl, source_json, source_tar, source_pipe;
 
 /* Open the input at `path` as what it is. */
 enum vlp_status input_open(struct input *in, const struct vlp_source_options *opt, const char *path,
                            bool counting, struct vlp_error *err);
 void            input_close(struct input *in);
 bool            input_is_regular(const char *path);
+/* stdin, or a pipe with a name: its bytes come once, and tell what they are. */
+bool input_is_pipe(const char *path);
 /* What is at `path`: by --format, its ending, its first bytes. */
 const struct source_kind *kind_of(const struct vlp_source_options *opt, const char *path);
 

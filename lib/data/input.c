@@ -29,6 +29,17 @@ static const struct source_kind *kind_named(const char *name)
     return NULL;
 }
 
+static bool is_pipe(const struct stat *st)
+{
+    return S_ISFIFO(st->st_mode) || S_ISSOCK(st->st_mode);
+}
+
+bool input_is_pipe(const char *path)
+{
+    struct stat st;
+    return strcmp(path, "-") == 0 || (stat(path, &st) == 0 && is_pipe(&st));
+}
+
 bool input_is_regular(const char *path)
 {
     struct stat st;
@@ -72,26 +83,27 @@ static const struct source_kind *by_bytes(const uint8_t *p, size_t have)
 
 const struct source_kind *kind_of(const struct vlp_source_options *opt, const char *path)
 {
-    const bool standard = strcmp(path, "-") == 0;
-    if (!standard && vlp_is_dir(path)) return &source_folder;
+    struct stat st = {0};
+    const bool  standard = strcmp(path, "-") == 0;
+    if (!standard && stat(path, &st) == 0 && S_ISDIR(st.st_mode)) return &source_folder;
     if (opt->format) return kind_named(opt->format);
-    if (standard) return &source_stdin;
+    if (standard || is_pipe(&st)) return &source_pipe;
     const struct source_kind *kind = by_ending(path);
     if (kind) return kind;
     uint8_t      p[512];
-    FILE        *f = input_is_regular(path) ? fopen(path, "rb") : NULL;
+    FILE        *f = S_ISREG(st.st_mode) ? fopen(path, "rb") : NULL;
     const size_t have = f ? fread(p, 1, sizeof p, f) : 0;
     if (f) fclose(f);
     return by_bytes(p, have);
 }
 
-/* ---- stdin: seen when it is read
+/* ---- pipes: seen when they are read
  * ------------------------------------------------------------------- */
 
-static enum vlp_status stdin_open(struct input *in, struct vlp_error *err)
+static enum vlp_status pipe_open(struct input *in, struct vlp_error *err)
 {
     struct stream s;
-    VLP_TRY(stream_open(&s, "-", err));
+    VLP_TRY(stream_open(&s, in->path, err));
     const enum vlp_status status = stream_fill(&s, 512, err);
     if (status != VLP_OK) {
         stream_close(&s);
@@ -102,14 +114,15 @@ static enum vlp_status stdin_open(struct input *in, struct vlp_error *err)
     if (s.end == 0) return VLP_OK; /* nothing: no records */
     if (kind == &source_picture && is_text(s.buf, vlp_min_i64(s.end, 512)))
         return vlp_fail(err, VLP_ERR_USAGE,
-                        "standard input is text: a list of files (--files-from -), a text a line "
-                        "(--lines -), or a table (--input-format csv)?");
+                        "%s is text: a list of files (--files-from %s), a text a line "
+                        "(--lines %s), or a table (--input-format csv)?",
+                        in->ahead.name, in->path, in->path);
     in->kind = kind;
     return kind->open(in, err);
 }
 
-static enum vlp_status stdin_next(struct input *in, struct vlp_item *out, bool *more,
-                                  struct vlp_error *err)
+static enum vlp_status pipe_next(struct input *in, struct vlp_item *out, bool *more,
+                                 struct vlp_error *err)
 {
     (void)in;
     (void)out;
@@ -118,12 +131,12 @@ static enum vlp_status stdin_next(struct input *in, struct vlp_item *out, bool *
     return VLP_OK;
 }
 
-static void stdin_close(struct input *in)
+static void pipe_close(struct input *in)
 {
     stream_close(&in->ahead);
 }
 
-const struct source_kind source_stdin = {NULL, stdin_open, stdin_next, stdin_close};
+const struct source_kind source_pipe = {NULL, pipe_open, pipe_next, pipe_close};
 
 /* --------------------------------------------------------------------------------------------------------
  */
@@ -156,6 +169,8 @@ enum vlp_status input_open(struct input *in, const struct vlp_source_options *op
                            bool counting, struct vlp_error *err)
 {
     *in = (struct input){.opt = opt, .path = path, .counting = counting};
+    if (counting && input_is_pipe(path))
+        return vlp_fail(err, VLP_ERR_SUPPORT, "%s: is not counted", path);
     const size_t shard = strcmp(path, "-") == 0 ? 0 : shard_length(path);
     if (shard) {
         in->kind = &source_tar;

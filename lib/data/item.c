@@ -83,6 +83,16 @@ void item_number_id(struct vlp_item *it, int k)
     it->id_len += n;
 }
 
+bool item_of_lost_input(struct vlp_item *it, const struct vlp_source_options *o, const char *path,
+                        enum vlp_status s, const struct vlp_error *err)
+{
+    if (!o->keep_going || s == VLP_ERR_STOPPED || s == VLP_ERR_USAGE) return false;
+    item_begin(it, path, strlen(path));
+    item_fail(it, s, "%s", err->text);
+    it->lost_input = true;
+    return true;
+}
+
 int vlp_shard_of(const char *id, size_t len, int n)
 {
     return (int)(vlp_hash64(id, len) % (uint64_t)n) + 1;

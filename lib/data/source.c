@@ -70,13 +70,17 @@ enum vlp_status vlp_source_next(struct vlp_source *s, struct vlp_item *out, bool
 {
     *more = false;
     while (!s->over && (s->opt.limit == 0 || s->given < s->opt.limit)) {
-        bool            found = true, got = false;
-        enum vlp_status status = s->input.kind ? VLP_OK : next_input(s, &found, err);
+        bool             found = true, got = false;
+        struct vlp_error why;
+        enum vlp_status  status = s->input.kind ? VLP_OK : next_input(s, &found, &why);
         if (status == VLP_OK && !found) break;
-        if (status == VLP_OK) status = s->input.kind->next(&s->input, out, &got, err);
+        if (status == VLP_OK) status = s->input.kind->next(&s->input, out, &got, &why);
         if (status != VLP_OK) {
+            *more = item_of_lost_input(out, &s->opt, s->input.path, status, &why);
             input_close(&s->input);
+            if (*more) return VLP_OK; /* of whatever shard: it concerns them all */
             s->over = true;
+            if (err) *err = why;
             return status;
         }
         if (!got) {
@@ -106,8 +110,7 @@ void vlp_source_close(struct vlp_source *s)
 /* Can the input be read twice, and does that cost little? Not stdin, not tars. */
 static bool countable(const struct vlp_source_options *o, const char *path)
 {
-    if (!path) return true;
-    if (strcmp(path, "-") == 0) return false;
+    if (input_is_pipe(path)) return false;
     const struct source_kind *kind = kind_of(o, path);
     return kind != &source_tar;
 }
@@ -117,6 +120,7 @@ int64_t vlp_source_expected(const struct vlp_source *s)
     enum { BUDGET = 1 }; /* seconds: a progress bar is not worth more */
     struct vlp_source_options o = s->opt;
     struct vlp_source        *count;
+    o.keep_going = false;
     for (int i = 0; i < o.n_paths; i++)
         if (!countable(&o, o.paths[i])) return -1;
     if ((o.files_from && !input_is_regular(o.files_from)) ||

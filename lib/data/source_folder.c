@@ -1,8 +1,8 @@
 /*
  * source_folder.c -- the pictures of a folder, in the byte order of their paths.
  *
- * Hidden files and folders are passed over. Links are followed, but never back into a folder that
- * is being walked. A folder that cannot be read is a bad record.
+ * Hidden files and folders are passed over, pipes and devices as well. Links are followed, but
+ * never back into a folder that is being walked. A folder that cannot be read is a bad record.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -69,12 +69,16 @@ static void read_entries(struct level *l, DIR *dir)
     size_t cap = 0;
     for (struct dirent *d; (d = readdir(dir)) != NULL;) {
         if (d->d_name[0] == '.') continue;
-        bool is_dir = d->d_type == DT_DIR;
+        bool is_dir = d->d_type == DT_DIR, is_file = d->d_type == DT_REG;
         if (d->d_type == DT_LNK || d->d_type == DT_UNKNOWN) {
-            char *path = joined(l->path, d->d_name);
-            is_dir = vlp_is_dir(path);
+            struct stat st;
+            char       *path = joined(l->path, d->d_name);
+            const bool  there = stat(path, &st) == 0;
+            is_dir = there && S_ISDIR(st.st_mode);
+            is_file = !there || S_ISREG(st.st_mode); /* a link to nothing is named as such */
             free(path);
         }
+        if (!is_dir && !is_file) continue;
         if (l->n == cap) {
             cap = cap ? 2 * cap : 64;
             l->entry = vlp_realloc(l->entry, cap * sizeof *l->entry);

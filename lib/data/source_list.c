@@ -66,14 +66,28 @@ static bool strip_caption_number(struct list *l)
     return !again;
 }
 
+/* The file in hand cannot be read, or not further. */
+static enum vlp_status lost(struct input *in, enum vlp_status s, const struct vlp_error *why,
+                            struct vlp_item *out, bool *more, struct vlp_error *err)
+{
+    struct list *l = in->state;
+    *more = item_of_lost_input(out, in->opt, l->file.path, s, why);
+    input_close(&l->file);
+    if (*more) return VLP_OK;
+    if (err) *err = *why;
+    return s;
+}
+
 static enum vlp_status list_next(struct input *in, struct vlp_item *out, bool *more,
                                  struct vlp_error *err)
 {
-    struct list *l = in->state;
+    struct list     *l = in->state;
+    struct vlp_error why;
     for (;;) {
         if (l->file.kind) {
-            VLP_TRY(l->file.kind->next(&l->file, out, more, err));
-            if (*more) return VLP_OK;
+            const enum vlp_status s = l->file.kind->next(&l->file, out, more, &why);
+            if (s == VLP_OK && *more) return VLP_OK;
+            if (s != VLP_OK) return lost(in, s, &why, out, more, err);
             input_close(&l->file);
         }
         bool too_long;
@@ -91,7 +105,8 @@ static enum vlp_status list_next(struct input *in, struct vlp_item *out, bool *m
         if (!in->opt->nul) trim_line(&l->line);
         if (l->line.len == 0 || !name_is_wanted(in->opt, l->line.data, false)) continue;
         if (!strip_caption_number(l)) continue;
-        VLP_TRY(input_open(&l->file, in->opt, l->line.data, in->counting, err));
+        const enum vlp_status s = input_open(&l->file, in->opt, l->line.data, in->counting, &why);
+        if (s != VLP_OK) return lost(in, s, &why, out, more, err);
     }
 }
 

@@ -8,6 +8,7 @@
 
 struct picture {
     struct captions captions;
+    bool            is_pipe;
     bool            looked; /* for captions */
     int             at;     /* records given */
 };
@@ -15,12 +16,14 @@ struct picture {
 static enum vlp_status picture_open(struct input *in, struct vlp_error *err)
 {
     (void)err;
-    in->state = vlp_calloc(1, sizeof(struct picture));
+    struct picture *p = vlp_calloc(1, sizeof *p);
+    in->state = p;
+    p->is_pipe = input_is_pipe(in->path);
     return VLP_OK;
 }
 
-/* The picture is what stdin holds. */
-static enum vlp_status read_stdin(struct input *in, struct vlp_item *out, struct vlp_error *err)
+/* The picture is what a pipe holds. */
+static enum vlp_status read_pipe(struct input *in, struct vlp_item *out, struct vlp_error *err)
 {
     struct stream   s;
     struct vlp_buf  all = {0};
@@ -33,9 +36,9 @@ static enum vlp_status read_stdin(struct input *in, struct vlp_item *out, struct
     }
     stream_close(&s);
     if (status == VLP_OK) {
-        item_begin(out, "-", 1);
+        item_begin(out, in->path, strlen(in->path));
         if (all.len > PICTURE_LIMIT)
-            item_fail(out, VLP_ERR_LIMIT, "standard input: more than %d bytes", PICTURE_LIMIT);
+            item_fail(out, VLP_ERR_LIMIT, "%s: more than %d bytes", in->path, PICTURE_LIMIT);
         else
             out->bytes = (uint8_t *)vlp_arena_strndup(&out->mem, all.data ? all.data : "", all.len);
         out->bytes_len = all.len;
@@ -48,9 +51,9 @@ static enum vlp_status picture_next(struct input *in, struct vlp_item *out, bool
                                     struct vlp_error *err)
 {
     struct picture *p = in->state;
-    if (strcmp(in->path, "-") == 0) {
+    if (p->is_pipe) {
         *more = p->at++ == 0;
-        return *more ? read_stdin(in, out, err) : VLP_OK;
+        return *more ? read_pipe(in, out, err) : VLP_OK;
     }
     if (in->opt->captions && !p->looked) captions_read_beside(&p->captions, in->path);
     p->looked = true;

@@ -3,7 +3,6 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "embedding_internal.h"
 
@@ -62,7 +61,7 @@ enum vlp_status vlp_embedding_writer_open(struct vlp_embedding_writer **out, con
     if (opt->append && f != &format_vle && (standard || vlp_file_exists(path)))
         return vlp_fail(err, VLP_ERR_USAGE, "%s: a file of format %s cannot be continued", path,
                         name);
-    if (standard && f->binary && !opt->force && isatty(STDOUT_FILENO))
+    if (f->binary && !opt->force && vlp_is_terminal(path))
         return vlp_fail(err, VLP_ERR_USAGE, "%s data is not written to a terminal (-f does)", name);
     struct vlp_embedding_writer *w = vlp_calloc(1, sizeof *w);
     w->format = f;

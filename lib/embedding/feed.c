@@ -27,7 +27,9 @@ enum vlp_status feed_open(struct feed *f, const char *path, struct vlp_error *er
         f->eof = true;
     } else {
         f->fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-        if (f->fd < 0) return vlp_fail(err, VLP_ERR_IO, "%s: %s", path, strerror(errno));
+        if (f->fd < 0) /* a pipe may wait for its writer */
+            return vlp_fail(err, errno == EINTR ? VLP_ERR_STOPPED : VLP_ERR_IO, "%s: %s", path,
+                            strerror(errno));
         if (fstat(f->fd, &st) == 0 && S_ISDIR(st.st_mode)) {
             if (!standard) close(f->fd);
             return vlp_fail(err, VLP_ERR_IO, "%s: %s", path, strerror(EISDIR));
@@ -78,7 +80,8 @@ enum vlp_status feed_see(struct feed *f, size_t want, const uint8_t **p, size_t 
     while (!f->eof && f->end - f->begin < want) {
         if (f->cap - f->end < FEED_STEP) make_room(f);
         const ssize_t got = read(f->fd, f->buf + f->end, f->cap - f->end);
-        if (got < 0 && errno == EINTR) continue;
+        if (got < 0 && errno == EINTR)
+            return vlp_fail(err, VLP_ERR_STOPPED, "%s: reading was interrupted", f->name);
         if (got < 0) return vlp_fail(err, VLP_ERR_IO, "%s: %s", f->name, strerror(errno));
         if (got == 0) f->eof = true;
         f->end += (size_t)got;

@@ -217,6 +217,9 @@ const char *vlp_path_ext(const char *path);
  * into place after fsync; vlp_output_abort removes it. "-" is stdout: no rename, but every write
  * and the close are checked. Not committed means not there.
  */
+/* Does what is written to `path` ("-" is stdout) end on a terminal? */
+bool vlp_is_terminal(const char *path);
+
 struct vlp_output {
     FILE *file;
     char *path, *temp; /* temp is NULL for stdout */

@@ -1,10 +1,11 @@
 /*
  * data.h -- where records come from: files, folders, lists, tables, JSON lines, tar shards.
  *
- * A source yields records in input order: the paths, then the list, then the lines. A record has an
- * id that travels with it to the last output, and a picture (a path, or bytes), a text, or both (a
- * pair). Sources are rows of a table; a source that cannot deliver one record says so in the
- * record, and goes on. Not thread-safe: one reader at a time.
+ * A source yields records in input order: the paths, then the list, then the lines. A pipe with a
+ * name (a FIFO, what <(command) of a shell makes) is like stdin: seen by its bytes, read once. A
+ * record has an id that travels with it to the last output, and a picture (a path, or bytes), a
+ * text, or both (a pair). Sources are rows of a table; a source that cannot deliver one record says
+ * so in the record, and goes on. Not thread-safe: one reader at a time.
  *
  * Ids. A picture file: its path as given. A row of a table: its id column; else its picture as the
  * row names it; else "TABLE:ROW", rows counted from 1 without the header (JSON lines: the line). A
@@ -29,8 +30,9 @@ struct vlp_item {
     size_t      text_len;
     const char *label;   /* class, where the table has such a column; or NULL */
     int64_t mtime, size; /* of the file, for --update: nanoseconds since 1970, bytes; -1 unknown */
-    enum vlp_status  status; /* not VLP_OK: this record could not be read; `reason` says why */
-    const char      *reason;
+    enum vlp_status status; /* not VLP_OK: this record could not be read; `reason` says why */
+    const char     *reason;
+    bool lost_input; /* with a status: it stands for all that was to come of the input named `id` */
     struct vlp_arena mem; /* owns all of the above */
 };
 void vlp_item_free(struct vlp_item *it);
@@ -57,6 +59,8 @@ struct vlp_source_options {
            *base_dir; /* relative paths in tables count from here; NULL: the table's own folder */
     int     shard, n_shards; /* --shard i/n, i in 1..n; n = 0: all. By hash of the id */
     int64_t limit;           /* 0: none */
+    bool    keep_going; /* an input that is damaged or cannot be read is a record with `lost_input`,
+                           and the next input follows; else an error of vlp_source_next */
 };
 
 /* VLP_ERR_USAGE when the options make no sense together. What they point to must live as long as
@@ -65,9 +69,9 @@ struct vlp_source;
 enum vlp_status vlp_source_open(struct vlp_source **out, const struct vlp_source_options *opt,
                                 struct vlp_error *err);
 /* The next record, to be freed by vlp_item_free; *more false at the end. An error here ends the
- * whole input: a list, table or shard that is damaged (VLP_ERR_FORMAT, which names the line or
- * offset) or cannot be read; VLP_ERR_STOPPED when a signal interrupted a read. On an error and at
- * the end `out` is untouched. */
+ * source: a list, table or shard that is damaged (VLP_ERR_FORMAT, which names the line or offset)
+ * or cannot be read, unless `keep_going`; VLP_ERR_STOPPED when a signal interrupted a read. On an
+ * error and at the end `out` is untouched. */
 enum vlp_status vlp_source_next(struct vlp_source *s, struct vlp_item *out, bool *more,
                                 struct vlp_error *err);
 /* Known means counted beforehand, for at most a second: not for pipes, tar shards and huge folders.

@@ -1,0 +1,62 @@
+# An input that is damaged or not there takes no other with it: it is named, the status tells, and
+# the same command, run again, adds what was missing.
+. "$ROOT/tests/cli_helpers.sh"
+use_pictures
+(cd photos && tar -cf ../whole.tar p00.png p01.png p02.png)
+head -c 3000 whole.tar >shard.tar
+expect 5 vlp-embed -o out.vle --failed failed.tsv photos/p05.png shard.tar photos/p06.png
+says "shard.tar: damaged"
+says "the same command tries again"
+expect 0 cut -f 1,2 failed.tsv
+prints "$(printf 'shard.tar\tformat')"
+expect 0 vlp-embed --convert --format tsv out.vle
+[ "$(cut -f 1 stdout | tr '\n' ' ')" = "photos/p05.png shard.tar!p00.png photos/p06.png " ] ||
+    [ "$(cut -f 1 stdout | tr '\n' ' ')" = "photos/p05.png photos/p06.png " ] || fail "$(cut -f 1 stdout)"
+cp whole.tar shard.tar
+expect 0 vlp-embed -o out.vle photos/p05.png shard.tar photos/p06.png
+expect 0 vlp-embed --convert --format tsv out.vle
+[ "$(wc -l <stdout)" -eq 5 ] || fail "not five records"
+# The list of --failed names the shard, and can be its own input.
+head -c 3000 whole.tar >shard.tar
+expect 5 vlp-embed --format tsv --failed failed.tsv --files-from failed.tsv
+[ "$(wc -l <failed.tsv)" -eq 1 ] || fail "$(cat failed.tsv)"
+# One of a list; a table that is not there; --on-error stop.
+printf 'shard.tar\nnone.csv\nphotos/p03.png\n' >list
+expect 5 vlp-embed -q --format tsv --files-from list
+prints "photos/p03.png"
+says "none.csv: No such file"
+expect 1 vlp-embed -q --format tsv none.csv photos/p03.png
+prints "photos/p03.png"
+expect 1 vlp-embed -q --format tsv --on-error stop none.csv photos/p03.png
+[ -s stdout ] && fail "did not stop"
+expect 5 vlp-classify -q -l a,b shard.tar photos/p03.png
+prints "photos/p03.png"
+# --update never takes an unreadable input for one whose records are gone.
+expect 0 vlp-embed -r --update -f -o up.vle photos whole.tar
+cp up.vle before.vle
+mv photos away
+expect 3 vlp-embed -r --update -o up.vle photos whole.tar
+says "12 records are kept"
+head -c 3000 whole.tar >cut.tar
+mv away photos
+mv whole.tar keep.tar
+mv cut.tar whole.tar
+expect 5 vlp-embed -r --update -o up.vle photos whole.tar
+says "records are kept"
+mv keep.tar whole.tar
+rm photos/p11.png
+expect 0 vlp-embed -r --update -o up.vle photos whole.tar
+says "1 deleted"
+expect 0 vlp-embed --convert --format tsv up.vle
+[ "$(wc -l <stdout)" -eq 14 ] || fail "not fourteen records"
+# Pipes with a name are seen by their bytes, as stdin is.
+expect 0 vlp-embed -q --format tsv <(cat whole.tar) <(gzip -c whole.tar) <(cat photos/p04.png)
+[ "$(wc -l <stdout)" -eq 7 ] || fail "not seven records"
+expect 0 vlp-embed -q --format tsv --input-format csv --base-dir photos \
+    <(printf 'image,caption\np01.png,one\n')
+[ "$(wc -l <stdout)" -eq 2 ] || fail "not two records"
+expect 2 vlp-embed -q --format tsv <(echo 'only text')
+says "is text: a list of files"
+mkfifo photos/pipe.png # in a folder it is nobody's picture
+expect 0 timeout 20 vlp-embed -q -r --format tsv photos
+exit 0

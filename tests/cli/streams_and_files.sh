@@ -1,0 +1,62 @@
+# stdin, stdout, terminals and files: nothing is mixed, nothing lost, nothing written by surprise.
+. "$ROOT/tests/cli_helpers.sh"
+use_pictures
+expect 0 vlp-embed -q -r -o photos.vle photos
+# One stream has one user.
+expect 2 vlp-embed --templates - --lines -
+says "--templates and --lines both want standard input"
+expect 2 vlp-match --lines - -
+says "--lines and INDEX both want standard input"
+expect 2 vlp-classify --labels-from - --files-from -
+says "--labels-from and --files-from both want standard input"
+expect 2 vlp-classify -l a,b --html - photos/p00.png
+says "-o and --html both want standard output"
+expect 2 vlp-embed --failed - photos/p00.png
+says "-o and --failed both want standard output"
+# What is no file is not overwritten: devices need no -f.
+expect 0 vlp-match -q --text x -o /dev/null photos.vle
+expect 0 vlp-classify -q -l a,b -o /dev/null photos.vle
+expect 1 vlp-match -q --text x -o /dev/full photos.vle
+says "No space left"
+expect 1 vlp-match -q --text x photos.vle --html /dev/full
+echo bad >bad.png
+expect 1 vlp-embed -q bad.png photos/p00.png -o x.vle --failed /dev/full
+says "/dev/full: No space left"
+# --failed replaces a list of its own, and no other file.
+expect 3 vlp-embed -q bad.png photos/p00.png -f -o x.vle --failed failed.tsv
+cp failed.tsv first.tsv
+expect 0 vlp-embed -q photos/p00.png -f -o x.vle --failed failed.tsv
+[ -s failed.tsv ] && fail "an old list stays"
+expect 3 vlp-embed -q bad.png photos/p00.png --format tsv --failed failed.tsv
+same failed.tsv first.tsv
+expect 2 vlp-embed -q bad.png photos/p00.png -o photos.vle --failed failed.tsv
+same failed.tsv first.tsv
+echo 'dear diary' >diary
+expect 2 vlp-embed -q bad.png photos/p00.png --format tsv --failed diary
+says "diary: exists"
+expect 3 vlp-embed -q bad.png photos/p00.png -o y.vle --failed -
+prints "$(printf 'bad.png\tformat\t')"
+# A name with a tab is told once, masked on the terminal, whole in the list.
+cp bad.png $'a\tb.png'
+expect 3 vlp-embed -q $'a\tb.png' photos/p00.png --format tsv --failed tab.tsv
+says "vlp-embed: a?b.png: not a picture"
+[ "$(head -c 26 tab.tsv)" = 'a\tb.png	format	not a pict' ] || fail "$(cat tab.tsv)"
+# Closed descriptors: the file gets its own number, and nothing else is written into it.
+expect 0 vlp-embed -q -f -o plain.vle photos/p00.png
+vlp-embed -v -f -o closed.vle photos/p00.png <&- >&- 2>&- || fail "closed descriptors"
+same plain.vle closed.vle
+# Binary to a terminal, however it is named.
+command -v script >/dev/null || exit 0
+on_terminal() { # COMMAND: its output and status
+    script -qec "$1" /dev/null </dev/null >typed 2>&1
+}
+for command in 'vlp-embed -q photos/p00.png' 'vlp-embed -q -o /dev/tty photos/p00.png' \
+    'vlp-embed -q --format npy -o /dev/stdout photos/p00.png' 'vlp-embed --convert photos.vle' \
+    'vlp-model preprocess photos/p00.png' 'vlp-model import -q -o - $GOLDEN/clip/openai-vit/model.pt' \
+    'vlp-model convert -q -o /dev/tty' 'vlp-classify -q -l a,b --save-classifier -'; do
+    on_terminal "$command"
+    [ $? -eq 2 ] || fail "not refused: $command"
+    grep -q 'terminal' typed || fail "$command: $(cat -v typed)"
+done
+on_terminal 'vlp-embed -q -f photos/p00.png' || fail "-f does not force"
+exit 0
