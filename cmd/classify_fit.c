@@ -18,7 +18,7 @@ struct labelled {
 
 /* Names of classes of one file, in rows; numbered anew when all are known. */
 static enum vlp_status read_rows(struct labelled *l, struct vlp_names *names,
-                                 const struct classify_job *job, const char *path, bool *held_out,
+                                 struct classify_job *job, const char *path, bool *held_out,
                                  struct vlp_error *err)
 {
     struct vlp_set set;
@@ -31,27 +31,33 @@ static enum vlp_status read_rows(struct labelled *l, struct vlp_names *names,
     l->x = vlp_malloc(((size_t)set.n * (size_t)l->dim + 1) * sizeof *l->x);
     l->y = vlp_malloc(((size_t)set.n + 1) * sizeof *l->y);
     l->n = 0;
+    int             unlabelled = 0;
+    enum vlp_status s = VLP_OK;
     for (int i = 0; i < set.n; i++) {
         const char *own = set.flags[i] & VLP_RECORD_LABEL ? set.metas[i] : NULL;
         const char *label = classify_label_of(job, set.ids[i], set.id_lens[i], own, &buf);
         if (!label) label = own;
+        unlabelled += !label;
         if (!label) continue;
+        const float *row = x + (size_t)i * (size_t)l->dim;
+        bool         odd;
+        s = cmd_check_vector(&job->failures, set.ids[i], set.id_lens[i], row, l->dim, &odd, err);
+        if (s != VLP_OK) break;
+        if (odd) continue;
         l->y[l->n] = vlp_names_add(names, label);
         if (held_out) {
             /* by the id, so that the same record is held out whatever its neighbours */
             const uint64_t h = vlp_hash64(set.ids[i], set.id_lens[i]);
             held_out[l->n] = (double)(h >> 11) * 0x1p-53 < classify.holdout;
         }
-        memcpy(l->x + (size_t)l->n * (size_t)l->dim, x + (size_t)i * (size_t)l->dim,
-               (size_t)l->dim * sizeof *x);
+        memcpy(l->x + (size_t)l->n * (size_t)l->dim, row, (size_t)l->dim * sizeof *x);
         l->n++;
     }
-    enum vlp_status s = VLP_OK;
-    if (l->n == 0)
+    if (s == VLP_OK && l->n == 0)
         s = vlp_fail(err, VLP_ERR_FORMAT,
                      "%s: no record has a label (give --truth or --folder-labels)", path);
-    else if (l->n < set.n)
-        cmd_note("%s: %d of %d records have no label and are left out", path, set.n - l->n, set.n);
+    else if (s == VLP_OK && unlabelled > 0)
+        cmd_note("%s: %d of %d records have no label and are left out", path, unlabelled, set.n);
     vlp_buf_free(&buf);
     vlp_set_free(&set);
     return s;

@@ -79,13 +79,21 @@ enum vlp_status classify_vectors(struct classify_job *job, const char *path, str
     if (s == VLP_OK) {
         const float *x = vlp_set_vectors(&set, VLP_DOT);
         cmd_progress_start("vectors", set.n);
+        int64_t given = 0;
         for (int i = 0; i < set.n && !cmd_stopped(); i++) {
+            if (!cmd_in_shard(set.ids[i], set.id_lens[i])) continue;
+            if (cmd_source.limit > 0 && given++ == cmd_source.limit) break;
+            const float *row = x + (size_t)i * (size_t)set.header.dim;
+            bool         odd;
+            s = cmd_check_vector(&job->failures, set.ids[i], set.id_lens[i], row, set.header.dim,
+                                 &odd, err);
+            if (s != VLP_OK) break;
+            if (odd) continue;
             const char *own = set.flags[i] & VLP_RECORD_LABEL ? set.metas[i] : NULL;
             const char *picture =
                 classify.html && vlp_file_exists(set.ids[i]) && !vlp_is_dir(set.ids[i]) ? set.ids[i]
                                                                                         : NULL;
-            classify_one(job, set.ids[i], set.id_lens[i], x + (size_t)i * (size_t)set.header.dim,
-                         own, picture);
+            classify_one(job, set.ids[i], set.id_lens[i], row, own, picture);
             cmd_progress_add(1, 0);
         }
         cmd_progress_end();

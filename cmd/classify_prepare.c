@@ -64,9 +64,11 @@ static enum vlp_status from_labels(struct classify_job *job, struct vlp_error *e
     const char *const    preset[] = {VLP_DEFAULT_TEMPLATE};
     const char *const   *templates = preset;
     int                  n_templates = 1, n_cut = 0;
-    VLP_TRY(classify.labels ? vlp_labels_parse(&labels, classify.labels, err)
-                            : vlp_labels_read(&labels, classify.labels_from, err));
-    enum vlp_status s = VLP_OK;
+    enum vlp_status      s = classify.labels ? vlp_labels_parse(&labels, classify.labels, err)
+                                             : vlp_labels_read(&labels, classify.labels_from, err);
+    if (s == VLP_ERR_FORMAT && classify.labels)
+        err->status = s = VLP_ERR_USAGE; /* no file's fault */
+    if (s != VLP_OK) return s;
     if (classify.templates_from) {
         s = vlp_templates_read(&read, classify.templates_from, err);
         templates = read.text;
@@ -92,28 +94,35 @@ static enum vlp_status from_neighbours(struct classify_job *job, struct vlp_erro
     struct classify_knn *k = &job->knn;
     VLP_TRY(vlp_set_read(&k->set, classify.knn, err));
     job->has_knn = true;
-    const int      dim = k->set.header.dim;
-    const float   *x = vlp_set_vectors(&k->set, VLP_COSINE);
-    float         *rows = vlp_malloc(((size_t)k->set.n * (size_t)dim + 1) * sizeof *rows);
-    struct vlp_buf buf = {0};
-    int            n = 0;
+    const int       dim = k->set.header.dim;
+    const float    *x = vlp_set_vectors(&k->set, VLP_COSINE);
+    float          *rows = vlp_malloc(((size_t)k->set.n * (size_t)dim + 1) * sizeof *rows);
+    struct vlp_buf  buf = {0};
+    int             n = 0, unlabelled = 0;
+    enum vlp_status s = VLP_OK;
     job->classes = vlp_names_new();
     k->class_of_row = vlp_malloc(((size_t)k->set.n + 1) * sizeof *k->class_of_row);
     for (int i = 0; i < k->set.n; i++) {
         const char *own = k->set.flags[i] & VLP_RECORD_LABEL ? k->set.metas[i] : NULL;
         const char *label = classify_label_of(job, k->set.ids[i], k->set.id_lens[i], own, &buf);
         if (!label && own) label = own;
+        unlabelled += !label;
         if (!label) continue;
+        const float *row = x + (size_t)i * (size_t)dim;
+        bool         odd;
+        s = cmd_check_vector(&job->failures, k->set.ids[i], k->set.id_lens[i], row, dim, &odd, err);
+        if (s != VLP_OK) break;
+        if (odd) continue;
         k->class_of_row[n] = vlp_names_add(job->classes, label);
-        memcpy(rows + (size_t)n++ * (size_t)dim, x + (size_t)i * (size_t)dim,
-               (size_t)dim * sizeof *x);
+        memcpy(rows + (size_t)n++ * (size_t)dim, row, (size_t)dim * sizeof *x);
     }
     vlp_buf_free(&buf);
     k->rows = (struct vlp_rows){
         .data = rows, .stride = (size_t)dim * sizeof *rows, .dtype = VLP_F32, .dim = dim, .n = n};
+    if (s != VLP_OK) return s;
     if (n == 0) return vlp_fail(err, VLP_ERR_FORMAT, "%s: no record has a label", classify.knn);
-    if (n < k->set.n)
-        cmd_note("%s: %d of %d records have no label and are left out", classify.knn, k->set.n - n,
+    if (unlabelled)
+        cmd_note("%s: %d of %d records have no label and are left out", classify.knn, unlabelled,
                  k->set.n);
     struct vlp_classifier *c = &job->classifier;
     *c = (struct vlp_classifier){.n = vlp_names_count(job->classes), .dim = dim, .scale = 1.0f};

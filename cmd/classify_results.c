@@ -154,9 +154,11 @@ void classify_one(struct classify_job *job, const char *id, size_t id_len, const
     struct vlp_buf buf = {0};
     const int      classes = job->classifier.n;
     score(job, x);
-    const int want = (int)vlp_max_i64(classify.k ? vlp_min_i64(classify.k, classes) : classes,
+    /* Scores may have run into 0 or 1 together; what they are made from still tells them apart. */
+    const float *by = job->has_knn ? job->scores : job->logits;
+    const int    want = (int)vlp_max_i64(classify.k ? vlp_min_i64(classify.k, classes) : classes,
                                       vlp_min_i64(5, classes));
-    int         n = vlp_best_classes(job->scores, classes, want, job->order);
+    int         n = vlp_best_classes(by, classes, want, job->order);
     const bool  unknown = n == 0 || job->scores[job->order[0]] < (float)classify.unknown;
     const float best = n ? job->scores[job->order[0]] : (float)NAN;
     const char *truth = classify_label_of(job, id, id_len, own, &buf);

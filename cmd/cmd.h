@@ -190,6 +190,8 @@ struct cmd_source {
 };
 extern struct cmd_source cmd_source;
 bool                     cmd_take_shard(void *target, const char *value, char why[256]);
+/* Does --shard let this id through? */
+bool                     cmd_in_shard(const char *id, size_t len);
 bool                     cmd_take_format(void *target, const char *value, char why[256]);
 extern const char *const cmd_input_formats[];
 /* clang-format off */
@@ -325,6 +327,9 @@ enum vlp_status cmd_failures_open(struct cmd_failures *f, const char *path /* ma
 /* Name it on stderr ("id: reason (skipped)"), write it down, count it. */
 void cmd_failures_add(struct cmd_failures *f, const char *id, size_t id_len, enum vlp_status why,
                       const char *detail);
+/* A stored vector with NaN or infinity (*odd) is such a record; fails when that ends the job. */
+enum vlp_status cmd_check_vector(struct cmd_failures *f, const char *id, size_t id_len,
+                                 const float *x, int dim, bool *odd, struct vlp_error *err);
 /* A job that did not run and named nothing (`ran` false) leaves the file as it was. */
 enum vlp_status cmd_failures_close(struct cmd_failures *f, bool ran, struct vlp_error *err);
 /* Rows for it: one table per program holds them. */

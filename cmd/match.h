@@ -49,6 +49,7 @@ struct match_job {
     struct vlp_output   out;
     struct cmd_failures failures;
     int64_t             n_found;
+    int64_t             n_odd; /* records of the index that hold NaN or infinity */
 };
 
 /* Open the model behind -m and compute with its pool; refuses one that does not fit `h`. */

@@ -12,7 +12,19 @@ struct two {
     const float   *x, *y;
 };
 
-static enum vlp_status open_two(struct two *t, const struct match_job *job, struct vlp_error *err)
+/* What holds NaN or infinity is in no pair: it is named. */
+static enum vlp_status check_vectors(struct match_job *job, const struct vlp_set *s, const float *x,
+                                     struct vlp_error *err)
+{
+    const int dim = s->header.dim;
+    bool      odd;
+    for (int i = 0; i < s->n; i++)
+        VLP_TRY(cmd_check_vector(&job->failures, s->ids[i], s->id_lens[i],
+                                 x + (size_t)i * (size_t)dim, dim, &odd, err));
+    return VLP_OK;
+}
+
+static enum vlp_status open_two(struct two *t, struct match_job *job, struct vlp_error *err)
 {
     VLP_TRY(match_read_set(&t->a, match.queries, err));
     VLP_TRY(match_read_set(&t->b, job->paths[0], err));
@@ -20,12 +32,14 @@ static enum vlp_status open_two(struct two *t, const struct match_job *job, stru
                                      match.ignore_model, err));
     t->x = vlp_set_vectors(&t->a, (enum vlp_metric)match.metric);
     t->y = vlp_set_vectors(&t->b, (enum vlp_metric)match.metric);
-    return VLP_OK;
+    VLP_TRY(check_vectors(job, &t->a, t->x, err));
+    return check_vectors(job, &t->b, t->y, err);
 }
 
 static void put_pair(struct match_job *job, const struct two *t, int a, int b, float score)
 {
     const char *text = match_text_of(t->b.metas[b], t->b.flags[b]);
+    if (!cmd_in_shard(t->a.ids[a], t->a.id_lens[a])) return;
     match_put_line(job,
                    &(struct match_line){.query = t->a.ids[a],
                                         .query_len = t->a.id_lens[a],
@@ -150,13 +164,16 @@ static void put_groups(struct match_job *job, const struct vlp_set *set, const s
     if (match.header && !match.json)
         fputs("group\tsize\tid\tlink_score\tlink_a\tlink_b\tpair_score\tpair_a\tpair_b\n",
               job->out.file);
-    int members = 0;
+    int members = 0, groups = 0;
     for (int i = 0; i < g->n; i++) {
+        const int first = g->group[i].member[0];
+        if (!cmd_in_shard(set->ids[first], set->id_lens[first])) continue;
         put_group(job->out.file, set, &g->group[i], i + 1);
         members += g->group[i].n;
+        groups++;
     }
-    job->n_found = g->n;
-    cmd_note("%d of %d records in %d group%s", members, set->n, g->n, g->n == 1 ? "" : "s");
+    job->n_found = groups;
+    cmd_note("%d of %d records in %d group%s", members, set->n, groups, groups == 1 ? "" : "s");
 }
 
 enum vlp_status match_run_groups(struct match_job *job, struct vlp_error *err)
@@ -164,11 +181,14 @@ enum vlp_status match_run_groups(struct match_job *job, struct vlp_error *err)
     struct vlp_set    set;
     struct vlp_groups g;
     VLP_TRY(match_read_set(&set, job->paths[0], err));
-    vlp_find_groups(&g, &job->compute, vlp_set_vectors(&set, (enum vlp_metric)match.metric), set.n,
-                    set.header.dim, (float)match.groups);
-    const enum vlp_status s = match_open_output(job, err);
-    if (s == VLP_OK) put_groups(job, &set, &g);
-    vlp_groups_free(&g);
+    const float    *x = vlp_set_vectors(&set, (enum vlp_metric)match.metric);
+    enum vlp_status s = check_vectors(job, &set, x, err);
+    if (s == VLP_OK) {
+        vlp_find_groups(&g, &job->compute, x, set.n, set.header.dim, (float)match.groups);
+        s = match_open_output(job, err);
+        if (s == VLP_OK) put_groups(job, &set, &g);
+        vlp_groups_free(&g);
+    }
     vlp_set_free(&set);
     return s;
 }

@@ -2,6 +2,7 @@
  * match_output.c -- matches as TSV and JSON lines, as links in a folder, and as a page.
  */
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -24,7 +25,10 @@ const char *match_picture_of(struct vlp_arena *mem, const char *id)
 void match_put_f32(FILE *f, float v)
 {
     char text[32];
-    fwrite(text, 1, (size_t)vlp_format_f32(text, v), f);
+    if (match.json && !isfinite(v)) /* JSON has no such numbers */
+        fputs("null", f);
+    else
+        fwrite(text, 1, (size_t)vlp_format_f32(text, v), f);
 }
 
 void match_put_header(struct match_job *job, bool with_file)

@@ -49,23 +49,38 @@ static enum vlp_status add_asked(struct gathering *g, const struct match_asked *
     return VLP_OK;
 }
 
+/* One entry of a list. A malformed expression is a query that cannot be used, no wrong usage. */
+static enum vlp_status add_entry(struct gathering *g, const struct match_asked *a,
+                                 struct vlp_error *err)
+{
+    struct vlp_error why;
+    if (add_asked(g, a, &why) == VLP_OK) return VLP_OK;
+    char *name = vlp_arena_strndup(&g->q->mem, a->value, a->len);
+    cmd_failures_add(&g->job->failures, name, a->len, why.status, why.text);
+    if (!g->job->failures.stop_at_first) return VLP_OK;
+    return vlp_fail(err, why.status, "stopped at query '%s'", name);
+}
+
 static enum vlp_status add_list(struct gathering *g, const char *path, int kind,
                                 struct vlp_error *err)
 {
+    /* Names and ids may come from TSV of ours, --failed for one: the first column counts. */
+    const bool     columns = !match.nul && (kind == VLP_TERM_IMAGE || kind == VLP_TERM_ID);
     struct vlp_buf b = {0};
     if (!path) return VLP_OK;
     FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
     if (!f) return vlp_fail(err, VLP_ERR_IO, "%s: %s", path, strerror(errno));
     enum vlp_status s = vlp_read_all(&b, f, 0, path, err);
     if (f != stdin) fclose(f);
-    const char *at = b.data, *end = b.data + b.len;
-    const char  stop = match.nul ? '\0' : '\n';
+    char      *at = b.data, *end = b.data + b.len;
+    const char stop = match.nul ? '\0' : '\n';
     while (s == VLP_OK && at < end) {
-        const char *e = memchr(at, stop, (size_t)(end - at));
+        char *e = memchr(at, stop, (size_t)(end - at));
         if (!e) e = end;
         size_t len = (size_t)(e - at);
         if (!match.nul && len && at[len - 1] == '\r') len--;
-        if (len) s = add_asked(g, &(struct match_asked){kind, at, len}, err);
+        if (columns) len = vlp_first_field(at, len);
+        if (len) s = add_entry(g, &(struct match_asked){kind, at, len}, err);
         at = e < end ? e + 1 : end;
     }
     vlp_buf_free(&b);
@@ -96,6 +111,8 @@ static void list_terms(struct gathering *g)
             g->term[t] = &g->query[i].term[j];
             g->of[t] = i;
         }
+    for (int i = 0; i < g->n; i++) /* another shard's: nobody here has to be told */
+        g->dead[i] = !cmd_in_shard(g->query[i].name, g->query[i].name_len);
 }
 
 static enum vlp_status find_ids(struct gathering *g, struct vlp_index *ix, struct vlp_error *err)
@@ -105,7 +122,7 @@ static enum vlp_status find_ids(struct gathering *g, struct vlp_index *ix, struc
     size_t      *len = VLP_NEW_N(&g->q->mem, size_t, most);
     int         *at = VLP_NEW_N(&g->q->mem, int, most), n = 0;
     for (int t = 0; t < g->n_terms; t++) {
-        if (g->term[t]->kind != VLP_TERM_ID) continue;
+        if (g->term[t]->kind != VLP_TERM_ID || g->dead[g->of[t]]) continue;
         id[n] = g->term[t]->value;
         len[n] = g->term[t]->len;
         at[n++] = t;
@@ -157,7 +174,7 @@ static enum vlp_status encode(struct gathering *g, const struct vlp_embedding_he
     enum vlp_status s = VLP_OK;
     for (int t = 0; t < g->n_terms && s == VLP_OK; t++) {
         const struct vlp_term *term = g->term[t];
-        if (term->kind == VLP_TERM_ID) continue;
+        if (term->kind == VLP_TERM_ID || g->dead[g->of[t]]) continue;
         s = match_open_encoder(g->job, h, h_name, err);
         if (s != VLP_OK) break;
         if (term->kind == VLP_TERM_IMAGE) {
@@ -210,7 +227,11 @@ static enum vlp_status settle(struct gathering *g, struct vlp_error *err)
     for (int i = 0, t = 0; i < g->n; t += g->query[i++].n) {
         const struct vlp_term *term = g->query[i].term;
         const bool             single = g->query[i].n == 1;
-        if (!g->dead[i]) VLP_TRY(compose(g, i, t, q->x + (size_t)q->n * dim, err));
+        float                 *x = q->x + (size_t)q->n * dim;
+        if (!g->dead[i]) VLP_TRY(compose(g, i, t, x, err));
+        if (!g->dead[i])
+            VLP_TRY(cmd_check_vector(&g->job->failures, g->query[i].name, g->query[i].name_len, x,
+                                     q->dim, &g->dead[i], err));
         if (g->dead[i]) continue;
         q->name[q->n] = g->query[i].name;
         q->name_len[q->n] = g->query[i].name_len;
@@ -219,13 +240,19 @@ static enum vlp_status settle(struct gathering *g, struct vlp_error *err)
         q->n++;
     }
     if (!stored) return VLP_OK;
-    memcpy(q->x + (size_t)q->n * dim, vlp_set_vectors(&q->set, (enum vlp_metric)match.metric),
-           stored * dim * sizeof *q->x);
-    for (int i = 0; i < q->set.n; i++, q->n++) {
+    const float *x = vlp_set_vectors(&q->set, (enum vlp_metric)match.metric);
+    for (int i = 0; i < q->set.n; i++) {
+        const float *row = x + (size_t)i * dim;
+        if (!cmd_in_shard(q->set.ids[i], q->set.id_lens[i])) continue;
+        bool odd;
+        VLP_TRY(cmd_check_vector(&g->job->failures, q->set.ids[i], q->set.id_lens[i], row, q->dim,
+                                 &odd, err));
+        if (odd) continue;
+        memcpy(q->x + (size_t)q->n * dim, row, dim * sizeof *row);
         q->name[q->n] = q->set.ids[i];
         q->name_len[q->n] = q->set.id_lens[i];
         q->text[q->n] = match_text_of(q->set.metas[i], q->set.flags[i]);
-        q->is_id[q->n] = true;
+        q->is_id[q->n++] = true;
     }
     return VLP_OK;
 }

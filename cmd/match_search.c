@@ -80,6 +80,7 @@ static enum vlp_status search(struct searching *s, struct vlp_error *err)
         opt.skip_ids = skip ? skip + q0 : NULL;
         opt.skip_lens = s->q.name_len + q0;
         VLP_TRY(vlp_search_index(&m, s->ix, c, x, n, &opt, err));
+        s->job->n_odd = vlp_max_i64(s->job->n_odd, m.n_odd);
         if (match.rerank)
             vlp_matches_rerank(&m, c, x, vlp_set_vectors(&s->better, opt.metric), s->better_ids,
                                s->q.dim, (int)match.k, (float)match.min_score);
@@ -89,6 +90,10 @@ static enum vlp_status search(struct searching *s, struct vlp_error *err)
         cmd_progress_add(n, 0);
     }
     cmd_progress_end();
+    if (s->job->n_odd)
+        cmd_warn("%lld record%s of the index hold%s NaN or infinity: no score is a number",
+                 (long long)s->job->n_odd, s->job->n_odd == 1 ? "" : "s",
+                 s->job->n_odd == 1 ? "s" : "");
     if (vlp_index_torn(s->ix))
         cmd_warn("%s: the end is torn off; what stands before it was searched",
                  vlp_index_torn(s->ix));
@@ -112,7 +117,7 @@ enum vlp_status match_run_search(struct match_job *job, struct vlp_error *err)
         vlp_index_open(&s.ix, job->paths, job->n_paths, match.ignore_model, err);
     if (status == VLP_OK) status = open_better(&s, err);
     if (status == VLP_OK) status = match_gather(&s.q, job, s.ix, err);
-    if (status == VLP_OK && s.q.n == 0)
+    if (status == VLP_OK && s.q.n == 0 && cmd_source.shard[1] == 0)
         status = vlp_fail(err, VLP_ERR_FORMAT, "no query could be used");
     if (status == VLP_OK) status = match_open_output(job, err);
     if (status == VLP_OK) {

@@ -145,6 +145,7 @@ static int run(int argc, char **argv)
     if (s != VLP_OK) return cmd_finish(cmd_fail(&err));
     vlp_arena_init(&names);
     for (int i = 0; i < n && s == VLP_OK; i++) {
+        if (!cmd_in_shard(in[i], strlen(in[i]))) continue;
         const char *out = folder ? name_in_folder(&names, i, n, in) : output ? output : "-";
         s = one(in[i], out, format, &how, &bad, &err);
     }
@@ -172,7 +173,7 @@ static const struct cmd_option options[] = {
             "skip a picture that cannot be used, or stop at it", .choices = cmd_on_errors),
     CMD_ROW(0, "size", "N", CMD_INT, &size, "the model's, else 224 (vilt: 384)",
             "side of the result in pixels", .group = "Pictures", .min = 1, .max = 16384),
-    CMD_PICTURE_OPTIONS, CMD_MODEL_OPTION, CMD_COMMON_OPTIONS, CMD_LAST};
+    CMD_SHARD_OPTION, CMD_PICTURE_OPTIONS, CMD_MODEL_OPTION, CMD_COMMON_OPTIONS, CMD_LAST};
 /* clang-format on */
 
 static const char *const usage[] = {"[OPTION]... PICTURE [-o FILE]",

@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <vlp/search.h>
+
 #include "cmd_internal.h"
 
 struct cmd_source cmd_source;
@@ -25,6 +27,12 @@ bool cmd_take_shard(void *target, const char *value, char why[256])
     shard[0] = i;
     shard[1] = n;
     return true;
+}
+
+bool cmd_in_shard(const char *id, size_t len)
+{
+    const int *shard = cmd_source.shard;
+    return shard[1] == 0 || vlp_shard_of(id, len, shard[1]) == shard[0];
 }
 
 bool cmd_take_format(void *target, const char *value, char why[256])
@@ -99,6 +107,16 @@ enum vlp_status cmd_failures_open(struct cmd_failures *f, const char *path, bool
     }
     if (strcmp(path, "-") != 0 && S_ISREG(st.st_mode)) force = force || is_failures_file(path);
     return vlp_output_open(&f->out, path, force, err);
+}
+
+enum vlp_status cmd_check_vector(struct cmd_failures *f, const char *id, size_t id_len,
+                                 const float *x, int dim, bool *odd, struct vlp_error *err)
+{
+    *odd = !vlp_row_is_finite(x, dim);
+    if (!*odd) return VLP_OK;
+    cmd_failures_add(f, id, id_len, VLP_ERR_FORMAT, "its vector holds NaN or infinity");
+    if (!f->stop_at_first) return VLP_OK;
+    return vlp_fail(err, VLP_ERR_FORMAT, "stopped at '%s'", id);
 }
 
 /* Is `at` the name, as messages spell it? */

@@ -50,6 +50,8 @@ static const struct cmd_option options[] = {
             "one EXPR per line; - is stdin"),
     CMD_ROW('0', "null", NULL, CMD_FLAG, &match.nul, NULL,
             "entries of lists end with NUL instead of a newline"),
+    CMD_ROW(0, "shard", "I/N", CMD_CALL, &cmd_source.shard, "all",
+            "only queries of shard I of N, by a hash of their names", .call = cmd_take_shard),
     CMD_ROW('k', "top", "N", CMD_INT, &match.k, "10",
             "the N best matches of each query; 0: all", .group = "Search", .max = 1e9),
     CMD_ROW(0, "min-score", "S", CMD_FLOAT, &match.min_score, "none",
@@ -143,6 +145,8 @@ static void check_usage(const char *const *paths, int n_paths)
         cmd_usage_error("--join and --truth need -Q, and take no other queries");
     if ((groups || join || match.truth) && n_paths != 1)
         cmd_usage_error("--join, --groups and --truth take one INDEX");
+    if (match.truth && cmd_source.shard[1])
+        cmd_usage_error("--truth has no shards: its numbers do not add up");
     if (match.join == JOIN_ANTI && !cmd_given("min-score"))
         cmd_usage_error("--join anti needs --min-score: what counts as a match");
     if (!groups && !match.queries && !on_the_spot)
@@ -204,6 +208,6 @@ int main(int argc, char **argv)
     free(match.asked);
     if (s == VLP_ERR_STOPPED && cmd_stopped()) return cmd_finish(CMD_SIGNALLED + cmd_stopped());
     if (s != VLP_OK) return cmd_finish(cmd_fail(&err));
-    if (job.failures.n) return cmd_finish(CMD_SKIPPED);
+    if (job.failures.n || job.n_odd) return cmd_finish(CMD_SKIPPED);
     return cmd_finish(match.exit_status && job.n_found == 0 ? CMD_NO_MATCH : CMD_OK);
 }

@@ -407,7 +407,7 @@ START_TEST(any_flipped_bit_is_found)
         spill(in_dir("bad.vle"), b.data, b.len);
         const enum vlp_status s = status_of(in_dir("bad.vle"), false, &n, &err);
         if (at < end_of[3]) {
-            ck_assert_msg(s == VLP_ERR_FORMAT || s == VLP_ERR_SUPPORT, "byte %zu: %d", at, s);
+            ck_assert_msg(s == VLP_ERR_FORMAT || s == VLP_ERR_MISMATCH, "byte %zu: %d", at, s);
         } else { /* the end record: no record is lost, but the end is not vouched for */
             bool torn, ended;
             ck_assert_int_eq(count_of(in_dir("bad.vle"), &torn, &ended), 9);
@@ -484,10 +484,10 @@ START_TEST(unknown_required_features_and_versions_are_refused_by_name_optional_o
     const uint8_t    version = 2, bit5 = 32;
     small_stream(&b, end_of);
     patched(in_dir("x.vle"), &b, 8, &version, 1);
-    ck_assert_int_eq(status_of(in_dir("x.vle"), false, &n, &err), VLP_ERR_SUPPORT);
+    ck_assert_int_eq(status_of(in_dir("x.vle"), false, &n, &err), VLP_ERR_MISMATCH);
     ck_assert_ptr_nonnull(strstr(err.text, "version 2"));
     patched(in_dir("x.vle"), &b, 16, &bit5, 1);
-    ck_assert_int_eq(status_of(in_dir("x.vle"), false, &n, &err), VLP_ERR_SUPPORT);
+    ck_assert_int_eq(status_of(in_dir("x.vle"), false, &n, &err), VLP_ERR_MISMATCH);
     ck_assert_ptr_nonnull(strstr(err.text, "feature bit 5"));
     patched(in_dir("x.vle"), &b, 24, &bit5, 1);
     ck_assert_int_eq(status_of(in_dir("x.vle"), false, &n, &err), VLP_OK);

@@ -26,25 +26,11 @@ static enum vlp_status list_open(struct input *in, struct vlp_error *err)
     return input_stream(in, &l->stream, err);
 }
 
-/* Undo \t \n \r \\ in place; returns the new length. */
-static size_t unescape(char *s, size_t len)
-{
-    static const char escape[] = "tnr\\", plain[] = "\t\n\r\\";
-    size_t            n = 0;
-    for (size_t i = 0; i < len; i++) {
-        const char *e = s[i] == '\\' && i + 1 < len ? strchr(escape, s[i + 1]) : NULL;
-        s[n++] = e && *e ? plain[e - escape] : s[i];
-        i += e && *e;
-    }
-    s[n] = '\0';
-    return n;
-}
-
 static void trim_line(struct vlp_buf *b)
 {
     if (b->len && b->data[b->len - 1] == '\r') b->data[--b->len] = '\0';
-    char *tab = memchr(b->data, '\t', b->len);
-    if (tab) b->len = unescape(b->data, (size_t)(tab - b->data));
+    b->len = vlp_first_field(b->data, b->len);
+    b->data[b->len] = '\0';
 }
 
 /*

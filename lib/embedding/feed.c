@@ -1,8 +1,9 @@
 /*
  * feed.c -- the bytes of a file or a pipe, seen through a window that moves forward.
  *
- * A regular file is mapped and the window is all of it. Anything else is read into a buffer whose
- * start stays 64-byte aligned, so that records padded to 64 bytes stay aligned too.
+ * A regular file is mapped, where it can be, and the window is all of it. Anything else is read
+ * into a buffer whose start stays 64-byte aligned, so that records padded to 64 bytes stay aligned
+ * too.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,8 +21,9 @@ enum vlp_status feed_open(struct feed *f, const char *path, struct vlp_error *er
     const bool  standard = strcmp(path, "-") == 0;
     struct stat st;
     *f = (struct feed){.fd = -1};
-    if (!standard && stat(path, &st) == 0 && S_ISREG(st.st_mode)) {
-        VLP_TRY(vlp_map_open(&f->map, path, err));
+    /* A file that the address space has no room for is read as a pipe is. */
+    if (!standard && stat(path, &st) == 0 && S_ISREG(st.st_mode) &&
+        vlp_map_open(&f->map, path, NULL) == VLP_OK) {
         f->mapped = true;
         f->end = f->map.size;
         f->eof = true;

@@ -116,12 +116,12 @@ enum vlp_status vle_get_header(struct vlp_embedding_header *h, const uint8_t *p,
         return vlp_fail(err, VLP_ERR_FORMAT,
                         "%s: the header at offset %llu is damaged (checksum differs)", name, at);
     if (vlp_load_u16(p + 8) != 1)
-        return vlp_fail(err, VLP_ERR_SUPPORT,
+        return vlp_fail(err, VLP_ERR_MISMATCH,
                         "%s: embedding stream of version %u; this program reads version 1", name,
                         vlp_load_u16(p + 8));
     const uint64_t unknown = vlp_load_u64(p + 16) & ~VLE_KNOWN_FEATURES;
     if (unknown)
-        return vlp_fail(err, VLP_ERR_SUPPORT,
+        return vlp_fail(err, VLP_ERR_MISMATCH,
                         "%s: needs feature bit %d of embedding streams, which this program does "
                         "not know",
                         name, __builtin_ctzll(unknown));

@@ -20,6 +20,7 @@ struct vlp_search {
     float             *queries, *norms;
     struct shortlist  *list;       /* (threads, n) */
     float             *thresholds; /* (threads, n): of many queries */
+    int64_t           *odd;        /* (threads): rows whose score is not finite; few queries */
     struct tiles       tiles;
     struct shortlist   merged; /* vlp_search_hits's answer */
 };
@@ -40,6 +41,7 @@ struct vlp_search *vlp_search_open(const struct vlp_compute *c, const float *que
     for (size_t i = 0; i < lists; i++) shortlist_init(&s->list[i], k, min_score);
     s->queries = vlp_malloc(((size_t)n * (size_t)dim + 1) * sizeof *s->queries);
     memcpy(s->queries, queries, (size_t)n * (size_t)dim * sizeof *queries);
+    s->odd = vlp_calloc((size_t)s->threads, sizeof *s->odd);
     if (n < MANY_QUERIES) return s;
 
     s->norms = vlp_malloc((size_t)n * sizeof *s->norms);
@@ -59,6 +61,7 @@ void vlp_search_close(struct vlp_search *s)
     if (s->tiles.packed) tiles_close(&s->tiles);
     for (size_t i = 0; i < (size_t)s->threads * (size_t)s->n; i++) shortlist_free(&s->list[i]);
     shortlist_free(&s->merged);
+    free(s->odd);
     free(s->list);
     free(s->queries);
     free(s->norms);
@@ -95,6 +98,7 @@ static void scan_part(void *ctx, int part, int worker)
                           rows->stride, rows->dtype, rows->dim, m);
             if (rows->scale)
                 for (int i = 0; i < m; i++) score[i] *= rows->scale[i0 + i];
+            for (int i = 0; q == 0 && i < m; i++) s->odd[worker] += !isfinite(score[i]);
             float threshold = shortlist_threshold(list);
             for (int i = 0; i < m; i++) {
                 if (!(score[i] >= threshold)) continue;
@@ -125,6 +129,13 @@ void vlp_search_rows(struct vlp_search *s, const struct vlp_rows *rows)
     a.parts =
         s->threads == 1 ? 1 : (int)vlp_min_i64(PARTS_A_THREAD * s->threads, rows->n / MIN_PART + 1);
     vlp_parallel(s->compute.pool, a.parts, scan_part, &a);
+}
+
+int64_t vlp_search_odd(const struct vlp_search *s)
+{
+    int64_t n = 0;
+    for (int t = 0; t < s->threads; t++) n += s->odd[t] + (s->tiles.odd ? s->tiles.odd[t] : 0);
+    return n;
 }
 
 int vlp_search_hits(struct vlp_search *s, int q, const struct vlp_hit **hits)

@@ -104,6 +104,7 @@ static enum vlp_status attempt(struct vlp_matches *out, struct vlp_index *ix,
             out->count = VLP_NEW_N(&out->mem, int, n ? n : 1);
             out->match = VLP_NEW_N(&out->mem, struct vlp_match *, n ? n : 1);
             out->n = n;
+            out->n_odd = vlp_search_odd(search);
             *short_of = false;
             for (int q = 0; q < n; q++) {
                 const int skipped = collect(out, q, search, keeper, opt);

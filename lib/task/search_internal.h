@@ -61,6 +61,7 @@ struct tiles {
     const float       *norms;   /* (n) */
     struct vlp_packed *packed;
     int                n, dim, threads;
+    int64_t           *odd;     /* per worker: rows without a finite length */
     float             *scratch; /* per worker */
     size_t             scratch_len;
 };

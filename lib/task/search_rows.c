@@ -22,6 +22,13 @@ void vlp_rows_f32(const struct vlp_rows *rows, int i, float *out)
     for (int c = 0; c < rows->dim; c++) out[c] = scale * (float)v[c];
 }
 
+bool vlp_row_is_finite(const float *x, int dim)
+{
+    bool fine = true;
+    for (int c = 0; c < dim; c++) fine &= isfinite(x[c]) != 0;
+    return fine;
+}
+
 /* |x|^2, four running sums in one fixed order */
 static double square_of(const float *x, int dim)
 {

@@ -43,12 +43,14 @@ void tiles_open(struct tiles *t, const struct vlp_compute *c, const float *queri
     /* rows as f32, products, thresholds */
     t->scratch_len =
         (size_t)TILE_ROWS * (size_t)dim + (size_t)TILE_ROWS * TILE_QUERIES + TILE_QUERIES + 64;
+    t->odd = vlp_calloc((size_t)t->threads, sizeof *t->odd);
     t->scratch = vlp_malloc((size_t)t->threads * t->scratch_len * sizeof *t->scratch);
 }
 
 void tiles_close(struct tiles *t)
 {
     vlp_packed_free(t->packed);
+    free(t->odd);
     free(t->scratch);
     *t = (struct tiles){0};
 }
@@ -114,7 +116,8 @@ static void look(const struct run *r, int worker, const float *y, int i0, int m,
 
 /* The longest row of a tile after its scale. Infinity makes everything a candidate; a row with a
  * NaN matches nothing and does not count. */
-static float longest_row(const struct run *r, const float *x, size_t ldx, int i0, int m)
+static float longest_row(const struct run *r, const float *x, size_t ldx, int i0, int m,
+                         int64_t *odd)
 {
     float longest = 0.0f;
     for (int i = 0; i < m; i++) {
@@ -122,6 +125,7 @@ static float longest_row(const struct run *r, const float *x, size_t ldx, int i0
         float        len = sqrtf(vlp_dot(&r->t->compute, row, row, r->t->dim));
         if (r->rows->scale) len *= r->rows->scale[i0 + i];
         if (len > longest) longest = len;
+        if (!isfinite(len)) ++*odd;
     }
     return longest * 1.001f; /* its own rounding */
 }
@@ -145,7 +149,7 @@ static void run_tile(void *ctx, int tile, int worker)
     if (!in_place)
         for (int i = 0; i < m; i++) vlp_rows_f32(rows, i0 + i, wide + (size_t)i * (size_t)t->dim);
 
-    const float longest = longest_row(r, x, ldx, i0, m);
+    const float longest = longest_row(r, x, ldx, i0, m, &t->odd[worker]);
     for (int q0 = 0; q0 < t->n; q0 += TILE_QUERIES) {
         const int n = (int)vlp_min_i64(TILE_QUERIES, t->n - q0);
         vlp_gemm_packed(&t->compute, y, n, x, (int)ldx, m, t->packed, q0, q0 + n,

@@ -80,6 +80,10 @@ int64_t vlp_source_expected(
     const struct vlp_source *s); /* how many records are known to come; -1 unknown */
 void vlp_source_close(struct vlp_source *s);
 
+/* The first field of a line of TSV as the programs write it (--failed, matches), its \t \n \r \\
+ * undone in place: its length. A line without a tab is no such line and stays as it is. */
+size_t vlp_first_field(char *line, size_t len);
+
 /* 1 .. n of an id under --shard: XXH3-64 of its bytes modulo n, plus one. */
 int vlp_shard_of(const char *id, size_t len, int n);
 

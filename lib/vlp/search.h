@@ -42,6 +42,8 @@ void               vlp_search_close(struct vlp_search *s);
 void vlp_search_rows(struct vlp_search *s, const struct vlp_rows *rows);
 /* The hits of query q so far, best first; lives until the next call on `s`. Returns how many. */
 int vlp_search_hits(struct vlp_search *s, int q, const struct vlp_hit **hits);
+/* Rows so far that hold NaN or infinity: what they score is no number, and NaN is no hit. */
+int64_t vlp_search_odd(const struct vlp_search *s);
 /*
  * Visit the rows >= `first` that are hits at the moment, in no order, possibly twice: what a
  * caller must remember of rows that are about to leave memory. With k = 0 only those not visited
@@ -55,6 +57,9 @@ void vlp_search_recent(struct vlp_search *s, int64_t first, void (*visit)(void *
 void vlp_rows_inverse_norm(const struct vlp_compute *c, const struct vlp_rows *rows, float *scale);
 /* Row i as f32; I8 rows times their scale. */
 void vlp_rows_f32(const struct vlp_rows *rows, int i, float *out);
+
+/* No NaN, no infinity among x[0 .. dim-1]? */
+bool vlp_row_is_finite(const float *x, int dim);
 
 enum vlp_metric { VLP_COSINE, VLP_DOT };
 
@@ -123,6 +128,7 @@ struct vlp_matches {
     int                n; /* queries */
     int               *count;
     struct vlp_match **match; /* match[q][0 .. count[q]-1], best first */
+    int64_t            n_odd; /* records that hold NaN or infinity: what they score is no number */
     struct vlp_arena   mem;
 };
 

@@ -1,0 +1,42 @@
+# NaN, infinity and zeros in vectors are told, never silently lost.
+. "$ROOT/tests/cli_helpers.sh"
+printf 'a\t1\t0\nnan\tnan\t1\ninf\t1\tinf\nzero\t0\t0\nb\t0\t1\n' >odd.tsv
+printf 'a\t1\t0\nb\t0\t1\n' >fine.tsv
+expect 3 vlp-match -k 0 -Q fine.tsv odd.tsv
+says "2 records of the index hold NaN or infinity"
+[ "$(wc -l <stdout)" -eq 6 ] || fail "not three a query"
+for i in 1 2 3 4 5 6 7 8; do printf 'q%d\t1\t%d\n' $i $i; done >many.tsv
+expect 3 vlp-match -k 0 -Q many.tsv odd.tsv # the way for many queries
+says "2 records of the index hold NaN or infinity"
+[ "$(wc -l <stdout)" -eq 24 ] || fail "not three a query"
+expect 3 vlp-match -k 1 --failed bad.tsv -Q odd.tsv fine.tsv
+says "nan: its vector holds NaN or infinity"
+[ "$(cut -f 1 bad.tsv | tr '\n' ' ')" = "nan inf " ] || fail "$(cat bad.tsv)"
+[ "$(wc -l <stdout)" -eq 3 ] || fail "not three queries"
+expect 5 vlp-match -k 1 --on-error stop -Q odd.tsv fine.tsv
+expect 3 vlp-match --join mutual -Q odd.tsv fine.tsv
+says "nan: its vector"
+expect 3 vlp-match --groups 0.5 odd.tsv
+says "inf: its vector"
+expect 3 vlp-match --json --metric dot -k 0 -Q fine.tsv odd.tsv
+grep -q '"score": null' stdout || fail "JSON without null"
+grep -q '"score": inf' stdout && fail "JSON with inf"
+printf 'p\t1\t0\nq\t0\t1\n' >classes.tsv
+expect 0 vlp-embed --convert -q -o classes.vle classes.tsv
+expect 3 vlp-classify -q -C classes.vle -E odd.tsv
+says "nan: its vector"
+[ "$(wc -l <stdout)" -eq 3 ] || fail "not three records"
+printf 'a\tx\nb\ty\nnan\tx\ninf\ty\n' >truth.tsv
+expect 3 vlp-classify -q --knn odd.tsv --truth truth.tsv -E fine.tsv
+says "inf: its vector"
+expect 3 vlp-classify -q --fit odd.tsv --truth truth.tsv
+says "nan: its vector"
+prints "$(printf 'records\t2')"
+# Scores that run into 1 together keep the order of their logits.
+printf 'r\t0.9\t1\n' >r.tsv
+expect 0 vlp-classify -q -C classes.vle --score sigmoid -k 2 -E r.tsv
+[ "$(cut -f 3 stdout | tr '\n' ' ')" = "q p " ] || fail "$(cat stdout)"
+# A classifier of nothing is wrong usage.
+expect 2 vlp-classify -l , -E r.tsv
+expect 2 vlp-classify -l a,a -E r.tsv
+exit 0
