@@ -183,8 +183,7 @@ static enum vlp_status encode(struct gathering *g, const struct vlp_embedding_he
                 s = give_up(g, g->of[t], err->status, err->text, err);
             continue;
         }
-        if (!g->job->encoder.tokenizer)
-            return vlp_fail(err, VLP_ERR_SUPPORT, "%s", g->job->encoder.no_text);
+        VLP_TRY(vlp_encoder_texts(&g->job->encoder, err));
         batch[n++] = t;
         if (n < TEXTS_AT_ONCE) continue;
         s = encode_texts(g, batch, n, err);

@@ -184,7 +184,7 @@ enum vlp_status vlp_unit_encode(struct vlp_unit *u, struct vlp_encoder *e,
         pictures += has_picture(u, i);
         texts += has_text(u, i);
     }
-    if (texts > 0 && !e->tokenizer) return vlp_fail(err, VLP_ERR_SUPPORT, "%s", e->no_text);
+    if (texts > 0) VLP_TRY(vlp_encoder_texts(e, err));
     if (texts > 0 && o->features.penultimate)
         return vlp_fail(err, VLP_ERR_USAGE,
                         "the penultimate layer is one of pictures, not of texts");

@@ -107,7 +107,7 @@ enum vlp_status vlp_encoder_tokenize(struct vlp_encoder *e, struct vlp_tokens *o
                                      struct vlp_arena *mem, const char *text, size_t len,
                                      struct vlp_error *err)
 {
-    if (!e->tokenizer) return vlp_fail(err, VLP_ERR_SUPPORT, "%s", e->no_text);
+    VLP_TRY(vlp_encoder_texts(e, err));
     return vlp_tokenize(out, mem, e->tokenizer, text, len, err);
 }
 

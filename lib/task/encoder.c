@@ -1,6 +1,7 @@
 /*
  * encoder.c -- everything `-m` stands for: weights, tokenizer, preprocessing, fingerprint, threads.
  */
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -264,7 +265,6 @@ enum vlp_status vlp_encoder_open(struct vlp_encoder *e, const char *path,
     struct vlp_encoder                  out = {0};
     struct vlp_checkpoint               c;
     struct vlp_preprocess               own = {0};
-    struct vlp_error                    why = {0};
     const struct vlp_checkpoint_options how = {
         .activation = opt->activation, .say = opt->say, .ctx = opt->ctx};
     struct vlp_pool *pool = vlp_pool_open(opt->threads);
@@ -289,15 +289,25 @@ enum vlp_status vlp_encoder_open(struct vlp_encoder *e, const char *path,
     fingerprint_of(&out, &c, &own);
     out.preprocess.orient = !opt->no_orient;
     out.preprocess.grey16_sane = opt->grey16_sane;
-    if (vlp_tokenizer_of(&out.tokenizer, &c, &why) != VLP_OK)
-        snprintf(out.no_text, sizeof out.no_text, "%.256s: %.250s", path, why.text);
     *e = out;
     s = vlp_model_open(&e->model, &c, err); /* owns the checkpoint from here on */
-    if (s != VLP_OK) {
-        vlp_tokenizer_close(out.tokenizer);
+    if (s == VLP_OK) {
+        e->name = vlp_arena_strdup(&e->model.mem, path);
+    } else {
         vlp_pool_close(pool);
         memset(e, 0, sizeof *e);
     }
+    return s;
+}
+
+enum vlp_status vlp_encoder_texts(struct vlp_encoder *e, struct vlp_error *err)
+{
+    static pthread_mutex_t opening = PTHREAD_MUTEX_INITIALIZER;
+    enum vlp_status        s = VLP_OK;
+    pthread_mutex_lock(&opening);
+    if (!e->tokenizer) s = vlp_tokenizer_of(&e->tokenizer, &e->model.checkpoint, err);
+    pthread_mutex_unlock(&opening);
+    if (s != VLP_OK) vlp_fail_in(err, "%s", e->name ? e->name : "the model");
     return s;
 }
 

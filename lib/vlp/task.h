@@ -16,8 +16,8 @@
 struct vlp_encoder {
     struct vlp_model      model;
     struct vlp_preprocess preprocess;
-    struct vlp_tokenizer *tokenizer; /* NULL: `no_text` says why texts cannot be encoded */
-    char                  no_text[512];
+    struct vlp_tokenizer *tokenizer; /* NULL until vlp_encoder_texts */
+    const char           *name;      /* of the file; lives as long as the model */
     char                  fingerprint[33];
     struct vlp_compute    compute; /* with a pool of its own */
 };
@@ -37,11 +37,15 @@ struct vlp_encoder_options {
 /*
  * What vlp_checkpoint_open, vlp_model_open and vlp_tokenizer_open answer; VLP_ERR_USAGE when the
  * flavour makes pictures of a size that the model cannot take. A model without a usable vocabulary
- * opens all the same: see `no_text`. On failure `e` is zeroed or untouched.
+ * opens all the same. On failure `e` is zeroed or untouched.
  */
 enum vlp_status vlp_encoder_open(struct vlp_encoder *e, const char *path,
                                  const struct vlp_encoder_options *opt, struct vlp_error *err);
 void            vlp_encoder_close(struct vlp_encoder *e);
+/* Open the tokenizer unless it is open, from any thread; pictures alone do not need it, and a large
+ * vocabulary takes its time. VLP_ERR_SUPPORT or what vlp_tokenizer_of answers: no text can be
+ * encoded. */
+enum vlp_status vlp_encoder_texts(struct vlp_encoder *e, struct vlp_error *err);
 
 /*
  * Give a checkpoint that carries no vocabulary the one of its family from `share_dir`, when its
