@@ -139,6 +139,7 @@ static void check_streams(int n_paths, char **paths)
     const bool report = classify.report && strcmp(classify.report, "-") == 0;
     const bool results = classify.embeddings || has_pictures(n_paths) || classify.fit;
     const struct cmd_stream_use in[] = {
+        {"-m", cmd_model.path},
         {"--labels-from", classify.labels_from},
         {"--templates-from", classify.templates_from},
         {"-C", classify.classifier},

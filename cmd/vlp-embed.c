@@ -137,6 +137,7 @@ static void check_usage(char **inputs, int n_inputs)
     const bool to_stdout = strcmp(opt.output, "-") == 0;
     if (!text) cmd_refuse_terminal(opt.output, opt.force);
     const struct cmd_stream_use in[] = {
+        {"-m", cmd_model.path},
         {"--templates", opt.templates_file},
         {"--files-from", cmd_source.files_from},
         {"--lines", cmd_source.lines},

@@ -154,7 +154,8 @@ static void check_usage(const char *const *paths, int n_paths)
     if ((match.html || match.link_to) && (groups || match.truth || join))
         cmd_usage_error("--html and --link-to show matches of queries only");
     if (match.rerank && match.k == 0) cmd_usage_error("--rerank needs -k");
-    const struct cmd_stream_use in[] = {{"-Q", match.queries},
+    const struct cmd_stream_use in[] = {{"-m", cmd_model.path},
+                                        {"-Q", match.queries},
                                         {"--lines", match.lines},
                                         {"--files-from", match.files_from},
                                         {"--ids-from", match.ids_from},

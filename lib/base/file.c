@@ -37,7 +37,9 @@ static enum vlp_status read_stream(struct vlp_map *m, int fd, const char *path, 
 
 enum vlp_status vlp_map_open(struct vlp_map *m, const char *path, struct vlp_error *err)
 {
-    const int   fd = open(path, O_RDONLY | O_CLOEXEC);
+    const bool standard = strcmp(path, "-") == 0;
+    const int  fd =
+        standard ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0) : open(path, O_RDONLY | O_CLOEXEC);
     struct stat st;
     if (fd < 0) return vlp_fail(err, VLP_ERR_IO, "%s: %s", path, strerror(errno));
     if (fstat(fd, &st) != 0 || S_ISDIR(st.st_mode)) {
@@ -45,7 +47,8 @@ enum vlp_status vlp_map_open(struct vlp_map *m, const char *path, struct vlp_err
         close(fd);
         return vlp_fail(err, VLP_ERR_IO, "%s: %s", path, strerror(why));
     }
-    if (!S_ISREG(st.st_mode))
+    const bool from_start = !standard || lseek(fd, 0, SEEK_CUR) == 0;
+    if (!S_ISREG(st.st_mode) || !from_start)
         return read_stream(m, fd, path, S_ISCHR(st.st_mode) ? DEVICE_LIMIT : 0, err);
     if (st.st_size == 0) {
         close(fd);

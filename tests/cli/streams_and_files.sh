@@ -13,6 +13,19 @@ expect 2 vlp-classify -l a,b --html - photos/p00.png
 says "-o and --html both want standard output"
 expect 2 vlp-embed --failed - photos/p00.png
 says "-o and --failed both want standard output"
+# A model, a picture: - is stdin there as well, through a pipe and from a file.
+expect 0 vlp-embed -q --format tsv photos/p00.png
+mv stdout plain
+expect 0 vlp-model convert -q -o model.safetensors
+cat model.safetensors | expect 0 vlp-embed -q -m - --format tsv photos/p00.png
+same plain stdout
+expect 0 vlp-embed -q -m - --format tsv photos/p00.png <model.safetensors
+same plain stdout
+cat model.safetensors | expect 0 vlp-model inspect -
+cat photos/p03.png | expect 0 vlp-match --image - -k 1 photos.vle
+[ "$(cut -f 1,4 stdout)" = "$(printf -- '-\tphotos/p03.png')" ] || fail "$(cat stdout)"
+expect 2 vlp-embed -m - --lines -
+says "-m and --lines both want standard input"
 # What is no file is not overwritten: devices need no -f.
 expect 0 vlp-match -q --text x -o /dev/null photos.vle
 expect 0 vlp-classify -q -l a,b -o /dev/null photos.vle
