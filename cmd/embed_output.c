@@ -228,7 +228,7 @@ enum vlp_status embed_open_output(struct embed_job *j, struct vlp_error *err)
     const bool  there = strcmp(o->output, "-") != 0 && stat(o->output, &st) == 0;
     if (there && S_ISREG(st.st_mode) && st.st_size == 0) how.force = true; /* nothing to lose */
     if (there && stream && S_ISREG(st.st_mode) && st.st_size > 0 && (o->update || !o->force)) {
-        VLP_TRY(read_output(j, err));
+        if (!vlp_embedding_is_blank(o->output)) VLP_TRY(read_output(j, err));
         if (j->complete) return VLP_OK;
         j->resuming = how.append = true;
     }

@@ -348,45 +348,13 @@ START_TEST(what_a_later_record_deletes_is_not_loaded)
 }
 END_TEST
 
-START_TEST(an_index_knows_ids_kinds_and_stamps)
+START_TEST(a_file_that_holds_no_header_is_blank)
 {
-    const char *const first[] = {"+a", "+b", "+c", "tb", NULL}, *const second[] = {"-b", "+b",
-                                                                                   NULL};
-    struct vlp_embedding_index *ix;
-    struct vlp_embedding_entry  e;
-    write_story("a.vle", first, false);
-    write_story("a.vle", second, true);
-    ck_assert_int_eq(vlp_embedding_index_open(&ix, "a.vle", NULL), VLP_OK);
-    ck_assert_int_eq(vlp_embedding_index_header(ix)->dim, 1);
-    ck_assert_int_eq(vlp_embedding_index_count(ix), 3);
-    ck_assert(vlp_embedding_index_find(ix, "b", 1, 0, &e));
-    ck_assert_str_eq(e.meta, "stamp 1");
-    ck_assert(!vlp_embedding_index_find(ix, "b", 1, VLP_RECORD_TEXT, &e));
-    ck_assert(vlp_embedding_index_find(ix, "a", 1, 0, &e));
-    ck_assert(!vlp_embedding_index_find(ix, "new", 3, 0, &e));
-    const char *id;
-    size_t      len;
-    ck_assert(vlp_embedding_index_unseen(ix, &id, &len));
-    ck_assert_str_eq(id, "c");
-    ck_assert(!vlp_embedding_index_unseen(ix, &id, &len));
-    vlp_embedding_index_close(ix);
-}
-END_TEST
-
-START_TEST(an_index_of_no_file_is_empty)
-{
-    struct vlp_embedding_index *ix;
     put("begun.vle", "\x89VLE\r\n");
     put("other.vle", "something else");
-    const char *const empty[] = {"none.vle", "begun.vle"};
-    for (int i = 0; i < 2; i++) {
-        ck_assert_int_eq(vlp_embedding_index_open(&ix, empty[i], NULL), VLP_OK);
-        ck_assert_int_eq(vlp_embedding_index_count(ix), 0);
-        ck_assert_ptr_null(vlp_embedding_index_header(ix));
-        ck_assert(!vlp_embedding_index_find(ix, "a", 1, 0, NULL));
-        vlp_embedding_index_close(ix);
-    }
-    ck_assert_int_eq(vlp_embedding_index_open(&ix, "other.vle", NULL), VLP_ERR_FORMAT);
+    ck_assert(vlp_embedding_is_blank("none.vle"));
+    ck_assert(vlp_embedding_is_blank("begun.vle"));
+    ck_assert(!vlp_embedding_is_blank("other.vle"));
 }
 END_TEST
 
@@ -405,8 +373,7 @@ int main(void)
     tcase_add_test(t, damaged_text_names_its_line);
     tcase_add_test(t, ids_and_vectors_must_be_equally_many);
     tcase_add_test(t, what_a_later_record_deletes_is_not_loaded);
-    tcase_add_test(t, an_index_knows_ids_kinds_and_stamps);
-    tcase_add_test(t, an_index_of_no_file_is_empty);
+    tcase_add_test(t, a_file_that_holds_no_header_is_blank);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

@@ -243,9 +243,6 @@ enum vlp_status vle_write(struct vlp_embedding_writer *w, const struct vlp_recor
 enum vlp_status vle_flush(struct vlp_embedding_writer *w, struct vlp_error *err);
 enum vlp_status vle_finish(struct vlp_embedding_writer *w, bool commit, struct vlp_error *err);
 
-/* Is the file no more than the beginning of a header, left by a writer that was killed? */
-bool vle_only_begun(int fd, uint64_t size);
-
 /* The stream position after the last sound record, for whoever continues it. */
 uint64_t vle_sound_end(const struct vlp_embedding_reader *r);
 uint64_t vle_sound_count(const struct vlp_embedding_reader *r); /* records since the last header */

@@ -48,10 +48,10 @@ static void take(struct loading *l, const struct vlp_embedding_block *b)
         const int64_t at = s->n++;
         s->row[at] = raw + (size_t)i * b->row_size;
         s->ids[at] = kept(s, b->ids[i], b->id_lens[i]);
-        s->id_lens[at] = (uint32_t)b->id_lens[i];
+        s->id_lens[at] = b->id_lens[i];
         s->flags[at] = b->flags[i];
         s->metas[at] = b->metas[i] ? kept(s, b->metas[i], b->meta_lens[i]) : NULL;
-        s->meta_lens[at] = b->metas[i] ? (uint32_t)b->meta_lens[i] : 0;
+        s->meta_lens[at] = b->metas[i] ? b->meta_lens[i] : 0;
         if (b->flags[i] & VLP_RECORD_DELETED) l->deletions = true;
     }
 }

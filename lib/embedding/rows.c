@@ -19,6 +19,11 @@ size_t row_size(enum vlp_dtype t, int dim)
     return vlp_dtype_size(t, (size_t)dim);
 }
 
+size_t vlp_embedding_row_size(const struct vlp_embedding_header *h)
+{
+    return row_size(h->dtype, h->dim);
+}
+
 void row_from_f32(void *row, enum vlp_dtype t, const float *x, int dim)
 {
     if (t != VLP_I8) {

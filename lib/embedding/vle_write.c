@@ -50,7 +50,8 @@ static enum vlp_status write_bytes(struct vlp_embedding_writer *w, const void *d
 /* ---- where it goes -----------------------------------------------------------------------------
  */
 
-bool vle_only_begun(int fd, uint64_t size)
+/* Is the file no more than the beginning of a header, left by a writer that was killed? */
+static bool only_begun(int fd, uint64_t size)
 {
     uint8_t      p[VLE_HEADER_BYTES];
     const size_t have = size < sizeof p ? (size_t)size : sizeof p;
@@ -58,6 +59,17 @@ bool vle_only_begun(int fd, uint64_t size)
     const size_t magic = have < VLE_MAGIC_BYTES ? have : VLE_MAGIC_BYTES;
     if (memcmp(p, vle_header_magic, magic) != 0) return false;
     return have < sizeof p || (vle_header_size(p) && size < vle_header_size(p));
+}
+
+bool vlp_embedding_is_blank(const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) != 0) return true;
+    if (!S_ISREG(st.st_mode)) return false;
+    const int  fd = open(path, O_RDONLY | O_CLOEXEC);
+    const bool blank = fd >= 0 && only_begun(fd, (uint64_t)st.st_size);
+    if (fd >= 0) close(fd);
+    return blank;
 }
 
 /* Find the end of the sound part of `path`, and that its header is ours. */
@@ -96,7 +108,7 @@ static enum vlp_status continue_file(struct vlp_embedding_writer *w, uint64_t si
 {
     struct vle_writer *v = w->state;
     uint64_t           end = 0;
-    *needs_header = vle_only_begun(v->fd, size);
+    *needs_header = only_begun(v->fd, size);
     if (!*needs_header) VLP_TRY(find_end(w, &end, &v->count, err));
     if ((end < size && ftruncate(v->fd, (off_t)end) != 0) || lseek(v->fd, (off_t)end, SEEK_SET) < 0)
         return vlp_fail(err, VLP_ERR_IO, "%s: %s", w->path, strerror(errno));

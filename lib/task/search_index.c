@@ -102,31 +102,18 @@ void index_rewind(struct vlp_index *ix)
     ix->reader = NULL;
     ix->at = 0;
     ix->row = 0;
-    ix->begun = false;
-}
-
-static void set_as_block(const struct vlp_set *s, struct vlp_embedding_block *b)
-{
-    *b = (struct vlp_embedding_block){.n = s->n,
-                                      .ids = s->ids,
-                                      .id_lens = s->id_lens,
-                                      .flags = s->flags,
-                                      .metas = s->metas,
-                                      .meta_lens = s->meta_lens,
-                                      .raw = s->raw,
-                                      .row_size = s->row_size};
+    ix->given = 0;
 }
 
 enum vlp_status index_next(struct vlp_index *ix, struct index_block *b, struct vlp_error *err)
 {
-    for (; ix->at < ix->n_files; ix->at++, ix->begun = false) {
+    for (; ix->at < ix->n_files; ix->at++, ix->given = 0) {
         struct index_file *f = &ix->file[ix->at];
         *b = (struct index_block){.file = ix->at, .first = ix->row};
         if (f->in_memory) {
-            if (ix->begun) continue;
-            ix->begun = true;
             b->header = &f->set.header;
-            set_as_block(&f->set, &b->records);
+            if (vlp_set_run(&f->set, ix->given, &b->records) == 0) continue;
+            ix->given += b->records.n;
         } else {
             if (!ix->reader) VLP_TRY(vlp_embedding_open(&ix->reader, f->path, err));
             b->header = vlp_embedding_header(ix->reader);

@@ -28,7 +28,7 @@ struct vlp_index {
 
     /* the walk */
     int                          at;
-    bool                         begun; /* file `at`, in memory, was given */
+    int                          given; /* records of file `at`, where it is in memory */
     int64_t                      row;
     struct vlp_embedding_reader *reader;
 };

@@ -148,31 +148,8 @@ enum vlp_status vlp_embedding_next(struct vlp_embedding_reader *r, struct vlp_em
 void            vlp_embedding_row_f32(const struct vlp_embedding_header *h,
                                       const struct vlp_embedding_block *b, int i, float *out);
 
-/* ---- what is there already: for resuming and --update --------------------------------------- */
-
-/*
- * The records that live in an embedding file, by id. An id may have two: a picture's and (flag
- * VLP_RECORD_TEXT) a text's; of several of one kind the last counts.
- */
-struct vlp_embedding_index;
-struct vlp_embedding_entry {
-    uint32_t    flags;
-    const char *meta; /* NULL when it has none; the stamp that the writer gave it */
-    size_t      meta_len;
-};
-/* A file that is not there, or is no more than the beginning of a header, gives an empty index; a
- * torn tail is left out. Else what vlp_embedding_open and _next answer. */
-enum vlp_status vlp_embedding_index_open(struct vlp_embedding_index **out, const char *path,
-                                         struct vlp_error *err);
-void            vlp_embedding_index_close(struct vlp_embedding_index *ix);
-/* NULL when the index is empty because there is no file. */
-const struct vlp_embedding_header *vlp_embedding_index_header(const struct vlp_embedding_index *ix);
-int64_t                            vlp_embedding_index_count(const struct vlp_embedding_index *ix);
-/* `kind` is 0 or VLP_RECORD_TEXT. Found or not, the id counts as seen. `e` may be NULL. */
-bool vlp_embedding_index_find(struct vlp_embedding_index *ix, const char *id, size_t len,
-                              uint32_t kind, struct vlp_embedding_entry *e);
-/* One by one the ids that were never looked for: those that --update deletes. False at the end. */
-bool vlp_embedding_index_unseen(struct vlp_embedding_index *ix, const char **id, size_t *len);
+/* Nothing to continue in the file: it is not there, or its writer did not get past the header. */
+bool vlp_embedding_is_blank(const char *path);
 
 /* ---- everything at once -----------------------------------------------------------------------
  */
@@ -187,9 +164,10 @@ struct vlp_embedding_set {
     int64_t                      n;
     const void                 **row;
     const char                 **ids;
-    uint32_t                    *id_lens, *flags;
+    size_t                      *id_lens;
+    uint32_t                    *flags;
     const char                 **metas; /* entries may be NULL */
-    uint32_t                    *meta_lens;
+    size_t                      *meta_lens;
     bool                         torn;
     struct vlp_arena             mem;
     struct vlp_embedding_reader *reader; /* keeps the file mapped */
@@ -197,7 +175,9 @@ struct vlp_embedding_set {
 enum vlp_status vlp_embedding_load(struct vlp_embedding_set *out, const char *path,
                                    struct vlp_error *err);
 void            vlp_embedding_set_free(struct vlp_embedding_set *s);
-void            vlp_embedding_set_f32(const struct vlp_embedding_set *s, int64_t i, float *out);
+/* Bytes of a stored row. */
+size_t vlp_embedding_row_size(const struct vlp_embedding_header *h);
+void   vlp_embedding_set_f32(const struct vlp_embedding_set *s, int64_t i, float *out);
 
 /* May vectors under `a` be compared with vectors under `b`? Dimension and fingerprint; both named
  * if not. */

@@ -69,18 +69,16 @@ void vlp_unit_length(float *x, int dim);
 /* ---- a set: one embedding file in memory ----------------------------------------------------- */
 
 struct vlp_set {
-    struct vlp_embedding_header header; /* about: a reference of its own */
+    struct vlp_embedding_header header; /* this and the arrays belong to `file` */
     int                         n;
     const char                **ids;
     size_t                     *id_lens;
     uint32_t                   *flags;
     const char                **metas; /* NULL where there is none */
     size_t                     *meta_lens;
-    uint8_t                    *raw; /* rows as stored */
-    size_t                      row_size;
     float                      *f32; /* vlp_set_vectors's */
-    struct vlp_arena            mem;
     bool                        torn;
+    struct vlp_embedding_set    file; /* rows as stored, in place where they are mapped */
 };
 
 /* Read the live records of `path` ("-": stdin): those that no later record of the file deletes. */
@@ -89,6 +87,8 @@ void            vlp_set_free(struct vlp_set *s);
 /* All vectors widened to f32 (n, dim), made when first asked for; unit length under VLP_COSINE
  * unless the header says that they are. */
 const float *vlp_set_vectors(struct vlp_set *s, enum vlp_metric metric);
+/* The records from `first` on whose rows lie side by side, as a block; its n. */
+int vlp_set_run(const struct vlp_set *s, int first, struct vlp_embedding_block *b);
 
 /* Ids to row numbers; of equal ids the first. */
 struct vlp_id_table;

@@ -51,4 +51,4 @@ expect 4 vlp-classify -C c.vle other.vle
 expect 0 vlp-classify -C c.vle --ignore-model other.vle
 expect 2 vlp-classify photos/p00.png
 expect 2 vlp-classify -l a,b -t 'no place' photos/p00.png
-expect 5 vlp-classify -l a,b,a photos/p00.png
+expect 2 vlp-classify -l a,b,a photos/p00.png

@@ -27,6 +27,12 @@ expect 0 vlp-embed -q -o killed.vle photos more*
 # A torn tail.
 head -c $(($(stat -c %s straight.vle) * 2 / 3)) straight.vle >torn.vle
 expect 0 vlp-embed -o torn.vle photos more*
+# Not even the header was written whole.
+for size in 1 50 150; do
+    head -c $size straight.vle >begun.vle
+    expect 0 vlp-embed -q -o begun.vle photos more*
+    same begun.vle straight.vle
+done
 # Complete: nothing to do, and other commands are refused.
 cp torn.vle before
 expect 0 vlp-embed -o torn.vle photos more*
