@@ -60,6 +60,9 @@ int main(int argc, char **argv)
         status = train_plan(&run);
     else
         status = train_loop(&run);
+    const bool ended =
+        status == CMD_OK || status == CMD_SKIPPED || status == CMD_LIMIT || status > CMD_SIGNALLED;
+    if (!ended) vlp_comm_abort(&run.comm, status);
     train_close(&run);
     return cmd_finish(status);
 }

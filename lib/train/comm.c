@@ -51,6 +51,11 @@ void vlp_comm_close(struct vlp_comm *c)
     *c = (struct vlp_comm){.rank = 0, .size = 1};
 }
 
+void vlp_comm_abort(struct vlp_comm *c, int status)
+{
+    if (c->internal && c->size > 1) MPI_Abort(MPI_COMM_WORLD, status);
+}
+
 void vlp_comm_gather(struct vlp_comm *c, float *all, const float *own, size_t n)
 {
     if (c->size == 1) {
@@ -122,6 +127,11 @@ enum vlp_status vlp_comm_open(struct vlp_comm *c, struct vlp_error *err)
 void vlp_comm_close(struct vlp_comm *c)
 {
     (void)c;
+}
+
+void vlp_comm_abort(struct vlp_comm *c, int status)
+{
+    (void)c, (void)status;
 }
 
 void vlp_comm_gather(struct vlp_comm *c, float *all, const float *own, size_t n)

@@ -166,9 +166,12 @@ struct vlp_comm {
 bool            vlp_comm_has_mpi(void); /* built with it? */
 enum vlp_status vlp_comm_open(struct vlp_comm  *c,
                               struct vlp_error *err); /* MPI where mpirun started us */
-void            vlp_comm_close(struct vlp_comm *c);
-void            vlp_comm_sum(struct vlp_comm *c, float *data, size_t n); /* in place, over ranks */
-void            vlp_comm_sum_f64(struct vlp_comm *c, double *data, size_t n);
+void            vlp_comm_close(struct vlp_comm *c);   /* waits for the others */
+/* This process cannot go on, and the others would wait for it for ever: all end with this status.
+ * A process that is alone returns. */
+void vlp_comm_abort(struct vlp_comm *c, int status);
+void vlp_comm_sum(struct vlp_comm *c, float *data, size_t n); /* in place, over ranks */
+void vlp_comm_sum_f64(struct vlp_comm *c, double *data, size_t n);
 void vlp_comm_gather(struct vlp_comm *c, float *all, const float *own, size_t n); /* rank order */
 void vlp_comm_barrier(struct vlp_comm *c);
 

@@ -15,6 +15,16 @@ export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 vlp-train -q -j 1 --config config.json -o one . || exit 1
 # MPI keeps memory of its own to the end: no leaks are looked for.
 ASAN_OPTIONS=detect_leaks=0 mpirun --oversubscribe -np 2 vlp-train -q -j 1 --config config.json -o two . || exit 1
+# One that cannot go on does not leave the other waiting.
+mkdir taken
+(exec 9<taken && flock 9 && exec sleep 120) &
+holder=$!
+for _ in $(seq 100); do flock -n taken true || break; sleep 0.05; done
+timeout 60 mpirun --oversubscribe -np 2 vlp-train -q -j 1 --config config.json -o taken . 2>err
+status=$?
+kill $holder
+[ $status -eq 1 ] || { echo "a run that could not begin ended with $status"; exit 1; }
+grep -q 'taken: another vlp-train is at work' err || exit 1
 for run in one two; do
     vlp-embed -q -m $run/model.safetensors -o $run.tsv p*.png || exit 1
 done
