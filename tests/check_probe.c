@@ -85,6 +85,41 @@ static void clouds(float *x, int *y, int n, int dim, int classes, uint64_t seed)
     }
 }
 
+/* Features that all point one way, as those of an encoder do, have the same probe, found as well.
+ */
+START_TEST(an_offset_of_all_features_changes_the_biases_alone)
+{
+    int                            n, dim, rows;
+    float                         *x = golden_npy_f32("tests/golden/probe/features.npy", &n, &dim);
+    int                           *y = whole("tests/golden/probe/labels.npy", &rows);
+    struct vlp_pool               *pool = vlp_pool_open(2);
+    const struct vlp_compute       c = compute_with(pool);
+    const struct vlp_probe_options opt = {.C = 100};
+    struct vlp_probe               plain, moved;
+    for (int i = 0; i < n * dim; i++)
+        x[i] = rintf(x[i] * 65536) / 65536; /* so that sums are exact */
+    vlp_probe_fit(&plain, &c, x, TRAIN, dim, y, CLASSES, &opt);
+    for (int i = 0; i < n * dim; i++) x[i] += 20.0f;
+    vlp_probe_fit(&moved, &c, x, TRAIN, dim, y, CLASSES, &opt);
+    ck_assert(plain.converged && moved.converged);
+    ck_assert_double_eq_tol(moved.objective / plain.objective, 1.0, 1e-4);
+    for (int k = 0; k < CLASSES; k++) {
+        double offset = 0;
+        for (int j = 0; j < dim; j++) {
+            const int i = k * dim + j;
+            ck_assert_double_eq_tol(moved.W[i], plain.W[i], 1e-3);
+            offset += 20 * moved.W[i];
+        }
+        ck_assert_double_eq_tol(moved.b[k] + offset, plain.b[k], 1e-2);
+    }
+    vlp_probe_free(&plain);
+    vlp_probe_free(&moved);
+    vlp_pool_close(pool);
+    free(x);
+    free(y);
+}
+END_TEST
+
 START_TEST(the_gradient_vanishes_and_threads_change_no_bit)
 {
     enum { N = 700, DIM = 19, K = 7 };
@@ -172,6 +207,7 @@ int main(void)
     Suite *suite = suite_create("probe");
     TCase *tc = tcase_create("probe");
     tcase_set_timeout(tc, 120);
+    tcase_add_test(tc, an_offset_of_all_features_changes_the_biases_alone);
     tcase_add_loop_test(tc, objective_coefficients_and_predictions_equal_the_reference, 0, 3);
     tcase_add_loop_test(tc, the_gradient_vanishes_and_threads_change_no_bit, 0, 7);
     tcase_add_test(tc, the_sweep_starts_coarse_and_halves_around_the_best);

@@ -4,6 +4,9 @@
  *   f(W,b) = 1/2 |W|^2 + C sum_i CE_i,    CE_i = log sum_c exp(z_ic) - z_iy,    z_i = W x_i + b
  *   dW = W + C sum_i (p_i - e_y) x_i^T,   db = C sum_i (p_i - e_y)
  *
+ * b is free, so features may be taken about their mean and b moved afterwards: the same minimum,
+ * with far fewer steps where all features point one way, as CLIP's do.
+ *
  * Rows are cut into blocks whose number does not depend on the threads; every block has a gradient
  * of its own and they are added in order, so the result is the same for any -j.
  */
@@ -22,6 +25,7 @@ struct problem {
     const int       *y;
     int              n, dim, n_classes, n_blocks;
     double           C;
+    const double    *mean;    /* of the features, or NULL: as they are */
     const double    *theta;   /* W then b, while a value is computed */
     double          *partial; /* per block: gradient, then the loss */
     double          *scratch; /* per worker: x in double, z */
@@ -66,7 +70,7 @@ static void logits(const struct problem *p, const double *theta, int i, double *
 {
     const float  *x = p->x + (size_t)i * (size_t)p->dim;
     const double *b = theta + (size_t)p->n_classes * (size_t)p->dim;
-    for (int j = 0; j < p->dim; j++) wide[j] = (double)x[j];
+    for (int j = 0; j < p->dim; j++) wide[j] = (double)x[j] - (p->mean ? p->mean[j] : 0.0);
     for (int c = 0; c < p->n_classes; c++)
         z[c] = dot(theta + (size_t)c * (size_t)p->dim, wide, p->dim) + b[c];
 }
@@ -131,6 +135,22 @@ static double value_of(void *ctx, const double *theta, double *gradient)
     return 0.5 * square + p->C * loss;
 }
 
+static double *mean_of(const float *x, int n, int dim)
+{
+    double *mean = vlp_calloc((size_t)dim + 1, sizeof *mean);
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j < dim; j++) mean[j] += (double)x[(size_t)i * (size_t)dim + (size_t)j];
+    for (int j = 0; j < dim; j++) mean[j] /= n > 0 ? n : 1;
+    return mean;
+}
+
+/* W (x - mean) + b = W x + (b - W mean) */
+static void move_biases(double *theta, const double *mean, int dim, int n_classes)
+{
+    double *b = theta + (size_t)n_classes * (size_t)dim;
+    for (int c = 0; c < n_classes; c++) b[c] -= dot(theta + (size_t)c * (size_t)dim, mean, dim);
+}
+
 void vlp_probe_fit(struct vlp_probe *out, const struct vlp_compute *c, const float *x, int n,
                    int dim, const int *y, int n_classes, const struct vlp_probe_options *opt)
 {
@@ -144,12 +164,15 @@ void vlp_probe_fit(struct vlp_probe *out, const struct vlp_compute *c, const flo
                         .C = opt->C};
     const size_t   n_var = variables(&p), threads = (size_t)vlp_pool_threads(c->pool);
     const double   tolerance = (opt->tolerance > 0.0 ? opt->tolerance : 1e-8) * opt->C * n;
-    double        *theta = vlp_calloc(n_var, sizeof *theta);
+    double        *theta = vlp_calloc(n_var, sizeof *theta), *mean = mean_of(x, n, dim);
+    p.mean = mean;
     p.partial = vlp_malloc(((size_t)p.n_blocks * (n_var + 1) + 1) * sizeof *p.partial);
     p.scratch = vlp_malloc(threads * (size_t)(dim + n_classes) * sizeof *p.scratch);
     const struct probe_minimum m =
         probe_minimise(theta, (int)n_var, value_of, &p, tolerance,
                        opt->max_iterations > 0 ? opt->max_iterations : 1000, opt->stop, opt->ctx);
+    move_biases(theta, mean, dim, n_classes);
+    free(mean);
     free(p.partial);
     free(p.scratch);
     *out = (struct vlp_probe){.n_classes = n_classes,

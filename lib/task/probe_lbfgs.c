@@ -1,7 +1,7 @@
 /*
  * probe_lbfgs.c -- limited-memory BFGS with a strong Wolfe line search, in double.
  *
- *   direction d = -H g by the two-loop recursion over the last 10 steps; step t with
+ *   direction d = -H g by the two-loop recursion over the last 20 steps; step t with
  *   f(x + t d) <= f(x) + 1e-4 t g.d   and   |g(x + t d).d| <= 0.9 |g.d|
  */
 #include <math.h>
@@ -10,7 +10,7 @@
 
 #include "probe_internal.h"
 
-enum { HISTORY = 10, LINE_STEPS = 40 };
+enum { HISTORY = 20, LINE_STEPS = 40 };
 
 static double dot(const double *a, const double *b, int n)
 {
@@ -127,6 +127,7 @@ static void remember(struct lbfgs *b, const double *x, const double *g)
         y[i] = b->try_g[i] - g[i];
     }
     const double sy = dot(s, y, b->n);
+    if (b->stored == HISTORY) b->stored--; /* its place has been taken */
     if (!(sy > 0.0)) return;
     memmove(b->s + 1, b->s, (HISTORY - 1) * sizeof *b->s);
     memmove(b->y + 1, b->y, (HISTORY - 1) * sizeof *b->y);
@@ -134,7 +135,7 @@ static void remember(struct lbfgs *b, const double *x, const double *g)
     b->s[0] = s;
     b->y[0] = y;
     b->rho[0] = 1.0 / sy;
-    if (b->stored < HISTORY) b->stored++;
+    b->stored++;
 }
 
 struct probe_minimum probe_minimise(double *x, int n, probe_value *value, void *ctx,

@@ -186,7 +186,7 @@ struct vlp_train_options {
     float    layer_decay;               /* rate of a layer = this ^ layers above it; 1: all alike */
     float    image_rate, text_rate;     /* multiply the rate of a tower; 0 freezes it */
     int      unlock_image, unlock_text; /* of a frozen tower, train this many last groups (LiT) */
-    bool     decay_all;    /* weight decay on vectors and position embeddings as well */
+    bool     decay_all;    /* weight decay on position embeddings as well: on every matrix */
     int      micro_batch;  /* 0: the whole batch at once */
     bool     gather_local; /* gradients through this process's own rows alone */
     float    patch_dropout;
