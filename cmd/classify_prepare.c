@@ -44,7 +44,7 @@ const char *classify_label_of(const struct classify_job *job, const char *id, si
     return buf->data;
 }
 
-/* What the learned scale multiplies with: exp of the stored logarithm. */
+/* What the learned scale multiplies with, exp of the stored logarithm, and the bias beside it. */
 static enum vlp_status set_scale(struct classify_job *job, struct vlp_error *err)
 {
     if (classify.logit_scale > 0.0) job->classifier.scale = (float)classify.logit_scale;
@@ -54,6 +54,15 @@ static enum vlp_status set_scale(struct classify_job *job, struct vlp_error *err
         return vlp_fail(err, VLP_ERR_SUPPORT, "%s: this model has no logit scale",
                         cmd_model_path());
     job->classifier.scale = expf(vlp_param_f32(job->encoder.model.logit_scale)[0]);
+    /* a model of the sigmoid loss has learned where a pair begins to be true */
+    const struct vlp_stored *learned =
+        vlp_checkpoint_find(&job->encoder.model.checkpoint, "logit_bias");
+    if (!learned || job->classifier.bias) return VLP_OK;
+    struct vlp_classifier *c = &job->classifier;
+    float                  bias;
+    vlp_to_f32(&bias, learned->data, learned->dtype, 1);
+    c->bias = VLP_NEW_N(&c->mem, float, (size_t)c->n);
+    for (int i = 0; i < c->n; i++) c->bias[i] = bias;
     return VLP_OK;
 }
 

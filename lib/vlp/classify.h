@@ -48,7 +48,8 @@ void            vlp_templates_free(struct vlp_templates *t);
 
 /*
  * logit_c = scale * (w_c . x) + bias_c, where x is of unit length if `unit_inputs`. A zero-shot
- * classifier has unit rows, no bias, scale 100; a linear probe scale 1 and a bias.
+ * classifier has unit rows, no bias (but that of a model of the sigmoid loss, if asked for), scale
+ * 100; a linear probe scale 1 and a bias.
  */
 struct vlp_classifier {
     int              n, dim;

@@ -51,3 +51,16 @@ figures() { grep val_top1 "$1" | tail -n 1 | sed 's/"step":[0-9]*,//'; }
     figures again/metrics.jsonl
     exit 1
 }
+
+# The bias that the sigmoid loss has learned (it starts at -10) goes with the model, and --logit-scale
+# model adds it.
+vlp-train -q -b 6 --epochs 1 --warmup 0 --lr 1e-4 --loss sigmoid -m "$GOLDEN/clip/end-to-end/model" -o sigmoid \
+    data.jsonl || exit 1
+one="vlp-classify -q -m sigmoid/model.safetensors -l circle --logit-scale model p00.png"
+logit=$($one --score logit | cut -f 4)
+cosine=$($one --score cosine | cut -f 4)
+scale=$(vlp-model inspect sigmoid/model.safetensors 2>/dev/null | sed -n 's/^logit scale *//p')
+awk -v l="$logit" -v c="$cosine" -v s="$scale" 'BEGIN { b = l - s * c; exit !(b < -9.99 && b > -10.01) }' || {
+    echo "logit $logit, cosine $cosine, scale $scale"
+    exit 1
+}
