@@ -109,8 +109,9 @@ static int run(const char *dir, const char *out, long kill_after, const char *th
     vlp_buf_printf(&output, "%s/%s", dir, out);
     const pid_t child = fork();
     if (child == 0) {
-        execl("/proc/self/exe", "vlp-train", "-qq", "-j", threads, "--config", config.data, "-o",
-              output.data, data.data, (char *)NULL);
+        execl("/proc/self/exe", "vlp-train", "-qq", "-j", threads, "--precision",
+              cmd_precisions[cmd_model.precision], "--config", config.data, "-o", output.data,
+              data.data, (char *)NULL);
         _exit(127);
     }
     int status = -1;

@@ -30,6 +30,8 @@ int main(int argc, char **argv)
     struct vlp_error err;
     train_read_config(&argc, &argv);
     const int first = cmd_start(&train_program, argc, argv);
+    if (cmd_model.precision == VLP_PRECISION_INT8)
+        cmd_usage_error("--precision: training takes f32 or bf16");
     if (o->selftest) {
         if (strcmp(o->selftest, "resume") != 0)
             cmd_usage_error("--selftest: there is 'resume', not '%s'", o->selftest);
@@ -45,8 +47,6 @@ int main(int argc, char **argv)
     if (!o->output && !o->check && !o->plan) cmd_usage_error("no -o DIR for the run given");
     if (!o->config && !cmd_model.path)
         cmd_usage_error("neither --config (a new model) nor -m (a model to go on with) given");
-    if (cmd_model.precision == VLP_PRECISION_INT8)
-        cmd_usage_error("--precision: training takes f32 or bf16");
     if (o->crop_min > o->crop_max) cmd_usage_error("--crop-min is larger than --crop-max");
 
     int        status;

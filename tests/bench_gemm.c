@@ -247,8 +247,8 @@ static void bench_general(const struct vlp_compute *c)
         double ratio[ROUNDS];
         for (int r = 0; r < ROUNDS; r++) {
             const double peak = vlp_peak_flops(c, VLP_PRECISION_F32), t = vlp_now();
-            vlp_gemm(c, cases[i].ta, cases[i].tb, M, N, K, 1.0f, A, cases[i].ta ? M : K, B,
-                     cases[i].tb ? K : N, true, C, N);
+            vlp_gemm(c, VLP_PRECISION_F32, cases[i].ta, cases[i].tb, M, N, K, 1.0f, A,
+                     cases[i].ta ? M : K, B, cases[i].tb ? K : N, true, C, N);
             ratio[r] = 2e-9 * M * N * K / (vlp_now() - t) / peak;
         }
         report(name, median(ratio, ROUNDS), 0.65, 0.80);

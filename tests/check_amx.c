@@ -70,6 +70,17 @@ static void load_pairs(void *a, const float *x, int n, const struct vlp_quant *q
     vlp_from_f32(a, VLP_BF16, x, (size_t)n);
 }
 
+static void pair_columns(uint32_t *out, size_t stride, const float *x, size_t ldx, int k, int n)
+{
+    for (int i = 0; i < k; i += 2, out += stride)
+        for (int j = 0; j < n; j++) {
+            const uint32_t first = vlp_f32_to_bf16(x[(size_t)i * ldx + (size_t)j]);
+            const uint32_t second =
+                i + 1 < k ? vlp_f32_to_bf16(x[(size_t)(i + 1) * ldx + (size_t)j]) : 0;
+            out[j] = first | second << 16;
+        }
+}
+
 static int entered;
 
 static void enter(void)
@@ -138,6 +149,52 @@ START_TEST(amx_tiles_multiply_what_was_packed_for_them)
 }
 END_TEST
 
+/* The products of gradients: operands packed on the fly, along rows and down columns. */
+START_TEST(amx_tiles_multiply_operands_packed_on_the_fly)
+{
+    static const int     sizes[][3] = {{1, 1, 1},     {5, 40, 99},    {17, 33, 65},
+                                       {50, 96, 768}, {33, 70, 1801}, {180, 33, 130}};
+    struct vlp_kernels   k = vlp_kernels_portable;
+    struct vlp_gemm_kind kind = *k.gemm[VLP_PRECISION_BF16];
+    kind.mr = kind.nr = 32;
+    kind.row_step = kind.k_align = 16;
+    kind.enter = enter;
+    kind.leave = leave;
+    kind.tile = emulated_bf16;
+    kind.unit = 2;
+    kind.round_bf16 = false;
+    kind.load_row = load_pairs;
+    kind.load_columns = pair_columns;
+    k.gemm[VLP_PRECISION_BF16] = &kind;
+    const struct vlp_compute amx = {.cpu = VLP_CPU_PORTABLE, .kernels = &k};
+    struct vlp_compute       plain;
+    ck_assert_int_eq(vlp_compute_init(&plain, NULL, "portable", VLP_PRECISION_BF16, NULL), VLP_OK);
+    for (size_t s = 0; s < VLP_COUNT(sizes); s++) {
+        const int      M = sizes[s][0], N = sizes[s][1], K = sizes[s][2];
+        const bool     ta = _i & 1, tb = _i & 2;
+        struct vlp_rng r;
+        float         *a = vlp_malloc(sizeof *a * M * K), *b = vlp_malloc(sizeof *b * N * K);
+        float         *y = vlp_calloc((size_t)M * N, sizeof *y);
+        float         *want = vlp_calloc((size_t)M * N, sizeof *y);
+        vlp_rng_seed(&r, 2, s);
+        for (int i = 0; i < M * K; i++) a[i] = (float)vlp_rng_normal(&r);
+        for (int i = 0; i < N * K; i++) b[i] = (float)vlp_rng_normal(&r);
+        for (int i = 0; i < M * N; i++) y[i] = want[i] = (float)vlp_rng_normal(&r);
+        vlp_gemm(&amx, VLP_PRECISION_BF16, ta, tb, M, N, K, 1.0f, a, ta ? M : K, b, tb ? K : N,
+                 true, y, N);
+        vlp_gemm(&plain, VLP_PRECISION_BF16, ta, tb, M, N, K, 1.0f, a, ta ? M : K, b, tb ? K : N,
+                 true, want, N);
+        for (int i = 0; i < M * N; i++)
+            ck_assert_double_le(fabs((double)y[i] - want[i]), 1e-5 * (K + 1));
+        ck_assert_int_eq(entered, 0);
+        free(a);
+        free(b);
+        free(y);
+        free(want);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("amx");
@@ -145,6 +202,7 @@ int main(void)
     tcase_set_timeout(t, 300);
     tcase_add_loop_test(t, amx_tiles_multiply_what_was_packed_for_them, VLP_PRECISION_BF16,
                         VLP_PRECISION_INT8 + 1);
+    tcase_add_loop_test(t, amx_tiles_multiply_operands_packed_on_the_fly, 0, 4);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

@@ -354,46 +354,84 @@ START_TEST(bytes_keep_the_direction_of_rows)
 }
 END_TEST
 
+/* The largest error of C = alpha op(A) op(B) + old over what rounding allows. */
+static double general_error(enum vlp_precision p, bool ta, bool tb, int M, int N, int K,
+                            float alpha, const float *A, int lda, const float *B, int ldb,
+                            const float *old, const float *C, int ldc)
+{
+    double most = 0.0;
+    for (int i = 0; i < M; i++)
+        for (int n = 0; n < N; n++) {
+            double sum = 0.0, square = 1e-6;
+            for (int k = 0; k < K; k++) {
+                const double t = rounded(p, ta ? A[(size_t)k * lda + i] : A[(size_t)i * lda + k]) *
+                                 rounded(p, tb ? B[(size_t)n * ldb + k] : B[(size_t)k * ldb + n]);
+                sum += t;
+                square += t * t;
+            }
+            sum = alpha * sum + (old ? old[(size_t)i * ldc + n] : 0.0);
+            most = fmax(most, fabs(sum - C[(size_t)i * ldc + n]) / (sqrt(square) + 1));
+        }
+    return most;
+}
+
 START_TEST(general_product_takes_all_transposes_alpha_and_accumulates)
 {
-    static const int         sizes[][3] = {{1, 1, 1},      {3, 5, 7},      {50, 64, 77},
-                                           {197, 33, 400}, {70, 130, 801}, {16, 5000, 1300}};
-    const struct vlp_compute c = level(_i, 2, VLP_PRECISION_F32);
-    for (size_t s = 0; s < VLP_COUNT(sizes); s++)
-        for (int form = 0; form < 8; form++) {
-            const bool ta = form & 1, tb = form & 2, add = form & 4;
-            const int  M = sizes[s][0], N = sizes[s][1], K = sizes[s][2];
-            if (N > 1000 && form != 0 && form != 7) continue;
-            const int   lda = (ta ? M : K) + 3, ldb = (tb ? K : N) + 2, ldc = N + 1;
-            float      *A = random_floats((size_t)(ta ? K : M) * lda, 1, 1.0f);
-            float      *B = random_floats((size_t)(tb ? N : K) * ldb, 2, 1.0f);
-            float      *C = random_floats((size_t)M * ldc, 3, 1.0f);
-            float      *old = vlp_malloc(sizeof *old * (size_t)M * ldc);
-            const float alpha = form & 1 ? 0.25f : 1.0f;
-            memcpy(old, C, sizeof *old * (size_t)M * ldc);
-            vlp_gemm(&c, ta, tb, M, N, K, alpha, A, lda, B, ldb, add, C, ldc);
-            for (int i = 0; i < M; i++)
-                for (int n = 0; n < N; n++) {
-                    double sum = 0.0, square = 1e-6;
-                    for (int k = 0; k < K; k++) {
-                        const double t =
-                            (double)(ta ? A[(size_t)k * lda + i] : A[(size_t)i * lda + k]) *
-                            (tb ? B[(size_t)n * ldb + k] : B[(size_t)k * ldb + n]);
-                        sum += t;
-                        square += t * t;
-                    }
-                    sum = alpha * sum + (add ? old[(size_t)i * ldc + n] : 0.0);
-                    ck_assert_double_le(fabs(sum - C[(size_t)i * ldc + n]),
-                                        1e-5 * (sqrt(square) + 1));
-                }
-            for (int i = 0; i < M; i++)
-                ck_assert(C[(size_t)i * ldc + N] == old[(size_t)i * ldc + N]);
-            free(A);
-            free(B);
-            free(C);
-            free(old);
+    static const int sizes[][3] = {{1, 1, 1},      {3, 5, 7},       {50, 64, 77},
+                                   {197, 33, 400}, {70, 130, 1601}, {16, 5000, 1300}};
+    for (int p = VLP_PRECISION_F32; p <= VLP_PRECISION_BF16; p++) {
+        const struct vlp_compute c = level(_i, 2, VLP_PRECISION_F32);
+        for (size_t s = 0; s < VLP_COUNT(sizes); s++)
+            for (int form = 0; form < 8; form++) {
+                const bool ta = form & 1, tb = form & 2, add = form & 4;
+                const int  M = sizes[s][0], N = sizes[s][1], K = sizes[s][2];
+                if (N > 1000 && form != 0 && form != 7) continue;
+                const int   lda = (ta ? M : K) + 3, ldb = (tb ? K : N) + 2, ldc = N + 1;
+                float      *A = random_floats((size_t)(ta ? K : M) * lda, 1, 1.0f);
+                float      *B = random_floats((size_t)(tb ? N : K) * ldb, 2, 1.0f);
+                float      *C = random_floats((size_t)M * ldc, 3, 1.0f);
+                float      *old = vlp_malloc(sizeof *old * (size_t)M * ldc);
+                const float alpha = form & 1 ? 0.25f : 1.0f;
+                memcpy(old, C, sizeof *old * (size_t)M * ldc);
+                vlp_gemm(&c, (enum vlp_precision)p, ta, tb, M, N, K, alpha, A, lda, B, ldb, add, C,
+                         ldc);
+                const double error = general_error((enum vlp_precision)p, ta, tb, M, N, K, alpha, A,
+                                                   lda, B, ldb, add ? old : NULL, C, ldc);
+                ck_assert_msg(error <= 1e-5, "%s %d%d %d x %d x %d: %g",
+                              vlp_precision_name((enum vlp_precision)p), ta, tb, M, N, K, error);
+                for (int i = 0; i < M; i++)
+                    ck_assert(C[(size_t)i * ldc + N] == old[(size_t)i * ldc + N]);
+                free(A);
+                free(B);
+                free(C);
+                free(old);
+            }
+        vlp_pool_close(c.pool);
+    }
+}
+END_TEST
+
+START_TEST(general_product_does_not_depend_on_threads)
+{
+    enum { M = 200, N = 160, K = 1555 };
+    float *A = random_floats((size_t)M * K, 1, 1.0f), *B = random_floats((size_t)N * K, 2, 1.0f);
+    for (int p = VLP_PRECISION_F32; p <= VLP_PRECISION_BF16; p++)
+        for (int form = 0; form < 4; form++) {
+            const bool ta = form & 1, tb = form & 2;
+            float     *first = vlp_calloc((size_t)M * N, sizeof *first);
+            float     *again = vlp_calloc((size_t)M * N, sizeof *again);
+            for (int threads = 1; threads <= 4; threads++) {
+                const struct vlp_compute c = level(_i, threads, VLP_PRECISION_F32);
+                vlp_gemm(&c, (enum vlp_precision)p, ta, tb, M, N, K, 1.0f, A, ta ? M : K, B,
+                         tb ? K : N, false, threads == 1 ? first : again, N);
+                if (threads > 1) ck_assert_mem_eq(first, again, sizeof *first * M * N);
+                vlp_pool_close(c.pool);
+            }
+            free(first);
+            free(again);
         }
-    vlp_pool_close(c.pool);
+    free(A);
+    free(B);
 }
 END_TEST
 
@@ -431,6 +469,7 @@ int main(void)
     tcase_add_loop_test(t, a_row_that_is_not_a_number_spoils_itself_only, 0, levels);
     tcase_add_loop_test(t, bytes_keep_the_direction_of_rows, 0, levels);
     tcase_add_loop_test(t, general_product_takes_all_transposes_alpha_and_accumulates, 0, levels);
+    tcase_add_loop_test(t, general_product_does_not_depend_on_threads, 0, levels);
     tcase_add_test(t, unknown_levels_and_levels_of_other_machines_are_refused);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

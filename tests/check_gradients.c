@@ -450,6 +450,46 @@ static void check_op(const struct op_case *c, const char *level)
     vlp_pool_close(pool);
 }
 
+/* In bf16: the gradients of f32 but for the rounding of operands, and the same on any threads. */
+static void check_bf16(const struct op_case *c, const char *level)
+{
+    struct vlp_error   err;
+    struct vlp_compute f32, one, four;
+    struct vlp_pool   *pool = vlp_pool_open(4);
+    struct vlp_arena   mem;
+    if (vlp_compute_init(&f32, NULL, level, VLP_PRECISION_F32, &err) != VLP_OK) {
+        vlp_pool_close(pool);
+        return;
+    }
+    ck_assert_int_eq(vlp_compute_init(&one, NULL, level, VLP_PRECISION_BF16, &err), VLP_OK);
+    ck_assert_int_eq(vlp_compute_init(&four, pool, level, VLP_PRECISION_BF16, &err), VLP_OK);
+    vlp_arena_init(&mem);
+    for (int v = 0; v < c->variants; v++) {
+        struct trial r = {.variant = v};
+        loss(&r, c, &f32, &mem);
+        const unsigned all = (1u << r.n_in) - 1;
+        float         *want[VLP_MAX_IN], *got[VLP_MAX_IN], *again[VLP_MAX_IN];
+        gradients(&r, c, &f32, &mem, all, want);
+        gradients(&r, c, &one, &mem, all, got);
+        gradients(&r, c, &four, &mem, all, again);
+        same_bits(&r, c, got, again, all, "threads");
+        for (int k = 0; k < r.n_in; k++) {
+            double most = 0.3;
+            for (size_t i = 0; i < r.n[k]; i++) most = fmax(most, fabs((double)want[k][i]));
+            for (size_t i = 0; i < r.n[k]; i++)
+                ck_assert_msg(fabs((double)got[k][i] - want[k][i]) <= 0.02 * most,
+                              "%s, variant %d, input %d: bf16 %.6g, f32 %.6g", c->name, v, k,
+                              (double)got[k][i], (double)want[k][i]);
+        }
+        free_all(again, r.n_in);
+        free_all(got, r.n_in);
+        free_all(want, r.n_in);
+        free_all(r.value, r.n_in);
+    }
+    vlp_arena_free(&mem);
+    vlp_pool_close(pool);
+}
+
 static int n_ops(void)
 {
     int n = 0;
@@ -466,6 +506,12 @@ START_TEST(backward_is_the_derivative_of_forward)
 }
 END_TEST
 
+START_TEST(backward_in_bf16_is_that_of_f32_but_for_rounding)
+{
+    check_bf16(&cases[_i / (int)VLP_COUNT(levels)], levels[_i % (int)VLP_COUNT(levels)]);
+}
+END_TEST
+
 START_TEST(every_case_belongs_to_an_op)
 {
     ck_assert_int_eq(n_ops(), (int)VLP_COUNT(cases));
@@ -479,6 +525,8 @@ int main(void)
     tcase_set_timeout(t, 120);
     tcase_add_loop_test(t, backward_is_the_derivative_of_forward, 0,
                         n_ops() * (int)VLP_COUNT(levels));
+    tcase_add_loop_test(t, backward_in_bf16_is_that_of_f32_but_for_rounding, 0,
+                        (int)(VLP_COUNT(cases) * VLP_COUNT(levels)));
     tcase_add_test(t, every_case_belongs_to_an_op);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

@@ -113,27 +113,106 @@ START_TEST(activations_keep_infinities_and_what_is_not_a_number)
 }
 END_TEST
 
+START_TEST(layernorm_goes_back_as_the_formula_says)
+{
+    const struct vlp_compute c = level(_i, 1);
+    for (size_t l = 0; l < VLP_COUNT(lengths); l++) {
+        enum { N = 5 };
+        const int C = lengths[l];
+        float  *x = random_floats((size_t)N * C, 1, 2.0f), *dy = random_floats((size_t)N * C, 2, 1);
+        float  *w = random_floats((size_t)C, 3, 1.0f), *y = vlp_calloc((size_t)N * C, sizeof *y);
+        float  *dx = vlp_calloc((size_t)N * C, sizeof *dx), *dw = vlp_calloc((size_t)C, sizeof *dw);
+        float  *db = vlp_calloc((size_t)C, sizeof *db), mean[N], rstd[N];
+        double *gain = vlp_calloc((size_t)C, sizeof *gain), *offset = vlp_calloc((size_t)C, 8);
+        vlp_layernorm_rows(&c, y, C, x, C, w, NULL, 1e-5f, N, C, mean, rstd);
+        vlp_layernorm_backward_rows(&c, dx, dw, db, dy, x, w, mean, rstd, N, C);
+        for (int i = 0; i < N; i++) {
+            double g = 0, gn = 0;
+            for (int k = 0; k < C; k++) {
+                const double n = ((double)x[i * C + k] - mean[i]) * rstd[i], d = dy[i * C + k];
+                g += d * w[k] / C;
+                gn += d * w[k] * n / C;
+                gain[k] += d * n;
+                offset[k] += d;
+            }
+            for (int k = 0; k < C; k++) {
+                const double n = ((double)x[i * C + k] - mean[i]) * rstd[i];
+                const double want = ((double)dy[i * C + k] * w[k] - g - n * gn) * rstd[i];
+                ck_assert_double_le(fabs(dx[i * C + k] - want), 1e-5 * (1 + fabs(want) + rstd[i]));
+            }
+        }
+        for (int k = 0; k < C; k++) {
+            ck_assert_double_le(fabs(dw[k] - gain[k]), 1e-5 * (1 + fabs(gain[k])));
+            ck_assert_double_le(fabs(db[k] - offset[k]), 1e-5 * (1 + fabs(offset[k])));
+        }
+        float *only = vlp_calloc((size_t)N * C, sizeof *only);
+        vlp_layernorm_backward_rows(&c, only, NULL, NULL, dy, x, w, mean, rstd, N, C);
+        ck_assert_mem_eq(only, dx, sizeof *dx * N * (size_t)C);
+        free(only);
+        free(x);
+        free(dy);
+        free(w);
+        free(y);
+        free(dx);
+        free(dw);
+        free(db);
+        free(gain);
+        free(offset);
+    }
+}
+END_TEST
+
+START_TEST(columns_are_added_row_by_row)
+{
+    const struct vlp_compute alone = level(_i, 1), c = level(_i, 3);
+    for (size_t l = 0; l < VLP_COUNT(lengths); l++) {
+        enum { N = 77 };
+        const int C = lengths[l], ld = C + 3;
+        float *x = random_floats((size_t)N * ld, 1, 1.0f), *to = random_floats((size_t)C, 2, 1.0f);
+        float *want = vlp_malloc((size_t)C * sizeof *want);
+        float *other = vlp_malloc((size_t)C * sizeof *other);
+        memcpy(want, to, (size_t)C * sizeof *want);
+        memcpy(other, to, (size_t)C * sizeof *other);
+        for (int r = 0; r < N; r++)
+            for (int k = 0; k < C; k++) want[k] += x[r * ld + k];
+        vlp_add_columns(&c, to, x, ld, N, C);
+        vlp_add_columns(&alone, other, x, ld, N, C);
+        ck_assert_mem_eq(to, want, (size_t)C * sizeof *want);
+        ck_assert_mem_eq(other, want, (size_t)C * sizeof *want);
+        free(x);
+        free(to);
+        free(want);
+        free(other);
+    }
+    vlp_pool_close(c.pool);
+}
+END_TEST
+
 START_TEST(activation_slopes_are_those_of_finite_differences)
 {
     enum { N = 4001 };
     const struct vlp_compute c = level(_i, 2);
     float                   *x = vlp_malloc(sizeof *x * N), *dx = vlp_malloc(sizeof *dx * N),
-          *dy = random_floats(N, 3, 1.0f);
+          *dy = random_floats(N, 3, 1.0f), *chain = vlp_malloc(sizeof *chain * N);
     for (int i = 0; i < N; i++) x[i] = (float)(i - N / 2) * (9.0f / (N / 2)) + 1e-3f;
     for (int a = VLP_ACT_NONE; a <= VLP_ACT_TANH; a++) {
         for (int i = 0; i < N; i++) dx[i] = 0.5f;
+        memcpy(chain, dy, sizeof *chain * N);
         vlp_activate_backward(&c, (enum vlp_activation)a, dx, dy, x, N);
+        vlp_activate_chain(&c, (enum vlp_activation)a, chain, x, N);
         for (int i = 0; i < N; i++) {
             const double h = 1e-5, up = exact((enum vlp_activation)a, x[i] + h),
                          down = exact((enum vlp_activation)a, x[i] - h);
             const double want = 0.5 + dy[i] * (up - down) / (2.0 * h);
             ck_assert_msg(fabs(dx[i] - want) < 5e-6, "activation %d at %g: %g, not %g", a, x[i],
                           dx[i], want);
+            ck_assert(fabs(chain[i] + 0.5 - dx[i]) < 1e-6 * (1.0 + fabs(chain[i])));
         }
     }
     free(x);
     free(dx);
     free(dy);
+    free(chain);
     vlp_pool_close(c.pool);
 }
 END_TEST
@@ -298,6 +377,8 @@ int main(void)
     tcase_set_timeout(t, 300);
     tcase_add_loop_test(t, layernorm_has_mean_zero_and_deviation_one_before_scale_and_shift, 0,
                         levels);
+    tcase_add_loop_test(t, layernorm_goes_back_as_the_formula_says, 0, levels);
+    tcase_add_loop_test(t, columns_are_added_row_by_row, 0, levels);
     tcase_add_loop_test(t, activations_are_exact_to_a_few_units_in_the_last_place, 0, levels);
     tcase_add_loop_test(t, activations_keep_infinities_and_what_is_not_a_number, 0, levels);
     tcase_add_loop_test(t, activation_slopes_are_those_of_finite_differences, 0, levels);

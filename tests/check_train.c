@@ -28,15 +28,15 @@ static void must(enum vlp_status s, const struct vlp_error *err)
     ck_assert_msg(s == VLP_OK, "%s", err->text);
 }
 
-static void open_fixture(struct fixture *f, const char *name, int threads)
+static void open_fixture_at(struct fixture *f, const char *name, int threads,
+                            enum vlp_precision precision)
 {
     struct vlp_error      err;
     struct vlp_checkpoint c;
     char                  path[256];
     memset(f, 0, sizeof *f);
     snprintf(f->dir, sizeof f->dir, "tests/golden/clip/train/%s", name);
-    must(vlp_compute_init(&f->compute, vlp_pool_open(threads), getenv("VLP_CPU"), VLP_PRECISION_F32,
-                          &err),
+    must(vlp_compute_init(&f->compute, vlp_pool_open(threads), getenv("VLP_CPU"), precision, &err),
          &err);
     must(vlp_checkpoint_open(&c, f->dir, NULL, &err), &err);
     must(vlp_model_open(&f->model, &c, &err), &err);
@@ -45,6 +45,11 @@ static void open_fixture(struct fixture *f, const char *name, int threads)
     snprintf(path, sizeof path, "%s/expected.json", f->dir);
     f->expected = json_load_file(path, 0, NULL);
     ck_assert_ptr_nonnull(f->expected);
+}
+
+static void open_fixture(struct fixture *f, const char *name, int threads)
+{
+    open_fixture_at(f, name, threads, VLP_PRECISION_F32);
 }
 
 static void close_fixture(struct fixture *f)
@@ -216,7 +221,7 @@ START_TEST(recomputed_blocks_give_the_same_bits)
 {
     struct fixture f;
     float         *plain = NULL;
-    open_fixture(&f, cases[_i], 2);
+    open_fixture_at(&f, cases[_i % 3], 2, _i < 3 ? VLP_PRECISION_F32 : VLP_PRECISION_BF16);
     for (int recompute = 0; recompute < 2; recompute++) {
         struct vlp_error         err;
         struct vlp_trainer      *t;
@@ -361,6 +366,138 @@ START_TEST(the_learned_bias_goes_with_the_model)
 }
 END_TEST
 
+/* ---- bf16 products -----------------------------------------------------------------------------
+ */
+
+/* All gradients one after the other; the caller frees them. */
+static float *gradients_of(struct fixture *f, int micro, size_t *size)
+{
+    struct vlp_error         err;
+    struct vlp_trainer      *t;
+    struct vlp_train_options o = options_of(f, "softmax");
+    o.micro_batch = micro;
+    must(vlp_trainer_open(&t, &f->model, &f->compute, NULL, &o, &err), &err);
+    const struct vlp_batch b = batch_of(f, 0);
+    vlp_trainer_gradients(t, &b);
+    int                 n;
+    struct vlp_trained *p = vlp_trainer_params(t, &n);
+    float              *all = NULL;
+    *size = 0;
+    for (int i = 0; i < n; i++) {
+        const size_t len = vlp_numel(&p[i].param->tensor);
+        all = vlp_realloc(all, (*size + len) * sizeof *all);
+        memcpy(all + *size, p[i].param->tensor.grad, len * sizeof *all);
+        *size += len;
+    }
+    vlp_trainer_close(t);
+    return all;
+}
+
+START_TEST(bf16_gradients_are_the_references_but_for_rounding)
+{
+    struct fixture         f;
+    struct vlp_error       err;
+    struct vlp_trainer    *t;
+    struct vlp_safetensors want;
+    char                   path[256];
+    open_fixture_at(&f, cases[_i], 2, VLP_PRECISION_BF16);
+    const struct vlp_train_options o = options_of(&f, "softmax");
+    must(vlp_trainer_open(&t, &f.model, &f.compute, NULL, &o, &err), &err);
+    const struct vlp_batch b = batch_of(&f, 0);
+    ck_assert_double_eq_tol(vlp_trainer_gradients(t, &b), number(case_of(&f, "gradients"), "loss"),
+                            0.02);
+    snprintf(path, sizeof path, "%s/gradients.safetensors", f.dir);
+    must(vlp_safetensors_open(&want, path, &err), &err);
+    int                 n;
+    struct vlp_trained *p = vlp_trainer_params(t, &n);
+    double              all_ab = 0, all_aa = 0, all_bb = 0, difference = 0;
+    for (int i = 0; i < n; i++) {
+        const struct vlp_stored *s = vlp_safetensors_find(&want, p[i].param->name);
+        const float             *got = p[i].param->tensor.grad, *expect = s->data;
+        double                   ab = 0, aa = 0, bb = 0;
+        for (size_t k = 0; k < s->size / 4; k++) {
+            if (is_noise(s->name, k, s->size / 4)) continue;
+            ab += (double)got[k] * expect[k];
+            aa += (double)got[k] * got[k];
+            bb += (double)expect[k] * expect[k];
+            difference += fabs((double)got[k] - expect[k]);
+        }
+        /* operands have 8 bits: a relative error of 2^-9 each, averaged over a sum */
+        ck_assert_msg(ab >= 0.999 * sqrt(aa * bb), "%s: cosine %.6f", s->name, ab / sqrt(aa * bb));
+        ck_assert_double_eq_tol(sqrt(aa / bb), 1.0, 0.02);
+        all_ab += ab;
+        all_aa += aa;
+        all_bb += bb;
+    }
+    ck_assert_double_ge(all_ab / sqrt(all_aa * all_bb), 0.9999);
+    ck_assert_double_gt(difference, 0); /* it is not f32 that was computed */
+    vlp_safetensors_close(&want);
+    vlp_trainer_close(t);
+    close_fixture(&f);
+}
+END_TEST
+
+START_TEST(bf16_gradients_do_not_depend_on_threads)
+{
+    float *first = NULL;
+    size_t size;
+    for (int threads = 1; threads <= 4; threads++) {
+        struct fixture f;
+        open_fixture_at(&f, cases[_i], threads, VLP_PRECISION_BF16);
+        float *got = gradients_of(&f, 0, &size);
+        if (first) ck_assert_mem_eq(first, got, size * sizeof *got);
+        if (first)
+            free(got);
+        else
+            first = got;
+        close_fixture(&f);
+    }
+    free(first);
+}
+END_TEST
+
+START_TEST(bf16_micro_batches_round_the_same_operands)
+{
+    struct fixture f;
+    size_t         size;
+    open_fixture_at(&f, cases[_i], 2, VLP_PRECISION_BF16);
+    float *whole = gradients_of(&f, 0, &size);
+    double largest = 0;
+    for (size_t i = 0; i < size; i++) largest = fmax(largest, fabs((double)whole[i]));
+    for (int micro = 1; micro < 8; micro += 3) {
+        float *got = gradients_of(&f, micro, &size);
+        /* only the order of f32 sums may differ: far below bf16's own error of 4e-3 */
+        for (size_t i = 0; i < size; i++)
+            ck_assert_double_le(fabs((double)got[i] - whole[i]), 2e-6 * largest);
+        free(got);
+    }
+    free(whole);
+    close_fixture(&f);
+}
+END_TEST
+
+START_TEST(ten_bf16_steps_stay_near_the_references)
+{
+    struct fixture      f;
+    struct vlp_error    err;
+    struct vlp_trainer *t;
+    open_fixture_at(&f, cases[_i], 2, VLP_PRECISION_BF16);
+    const struct vlp_train_options o = options_of(&f, "softmax");
+    must(vlp_trainer_open(&t, &f.model, &f.compute, NULL, &o, &err), &err);
+    const json_t *steps = json_object_get(case_of(&f, "adamw"), "steps");
+    for (size_t i = 0; i < json_array_size(steps); i++) {
+        const json_t          *want = json_array_get(steps, i);
+        const struct vlp_batch b = batch_of(&f, (int)i);
+        struct vlp_step        got;
+        must(vlp_trainer_step(t, &b, &got, &err), &err);
+        ck_assert_double_eq_tol(got.loss, number(want, "loss"), 0.02);
+        ck_assert_double_eq_tol(log(got.logit_scale), number(want, "logit_scale"), 1e-3);
+    }
+    vlp_trainer_close(t);
+    close_fixture(&f);
+}
+END_TEST
+
 /* ---- rates, decay, state -----------------------------------------------------------------------
  */
 
@@ -465,6 +602,7 @@ END_TEST
 START_TEST(a_run_put_down_and_taken_up_is_the_straight_run)
 {
     static const char       *path = "build/check_train_state.train";
+    const enum vlp_precision precision = _i & 2 ? VLP_PRECISION_BF16 : VLP_PRECISION_F32;
     static const char *const model[] = {"build/check_train_straight.safetensors",
                                         "build/check_train_resumed.safetensors"};
     const struct vlp_convert how = {.layout = VLP_LAYOUT_VLP, .dtype = VLP_F32, .force = true};
@@ -474,12 +612,12 @@ START_TEST(a_run_put_down_and_taken_up_is_the_straight_run)
     struct vlp_batch         b;
     float                   *straight = NULL;
     size_t                   size = 0;
-    const char *const        name = cases[1 + _i];
-    const int                last = _i ? 4 : 6, half = last / 2;
+    const char *const        name = cases[1 + (_i & 1)];
+    const int                last = _i & 1 ? 4 : 6, half = last / 2;
     for (int interrupted = 0; interrupted < 2; interrupted++) {
         struct fixture      f;
         struct vlp_trainer *t;
-        open_fixture(&f, name, 1 + interrupted);
+        open_fixture_at(&f, name, 1 + interrupted, precision);
         struct vlp_train_options o = options_of(&f, "sigmoid");
         o.ema_decay = 0.9f;
         must(vlp_trainer_open(&t, &f.model, &f.compute, NULL, &o, &err), &err);
@@ -488,7 +626,7 @@ START_TEST(a_run_put_down_and_taken_up_is_the_straight_run)
                 must(vlp_trainer_save(t, path, NULL, &err), &err);
                 vlp_trainer_close(t);
                 close_fixture(&f);
-                open_fixture(&f, name, 3);
+                open_fixture_at(&f, name, 3, precision);
                 must(vlp_trainer_open(&t, &f.model, &f.compute, NULL, &o, &err), &err);
                 must(vlp_trainer_load(t, path, NULL, &err), &err);
                 ck_assert_int_eq(vlp_trainer_steps(t), half);
@@ -647,7 +785,7 @@ int main(void)
     tcase_set_timeout(t, 120);
     tcase_add_loop_test(t, gradients_are_the_references, 0, 3);
     tcase_add_loop_test(t, micro_batches_give_the_gradient_of_the_whole_batch, 0, 2);
-    tcase_add_loop_test(t, recomputed_blocks_give_the_same_bits, 0, 3);
+    tcase_add_loop_test(t, recomputed_blocks_give_the_same_bits, 0, 6);
     tcase_add_loop_test(t, a_frozen_picture_tower_gets_no_gradient, 0, 3);
     tcase_add_loop_test(t, steps_of_adamw_are_the_references, 0, 3);
     tcase_add_loop_test(t, ten_clipped_steps_are_the_references, 0, 2);
@@ -655,6 +793,10 @@ int main(void)
     tcase_add_test(t, the_learned_bias_goes_with_the_model);
     tcase_add_test(t, layer_wise_rates_fall_from_the_top);
     tcase_add_loop_test(t, unlocked_groups_are_open_clips, 0, 5);
+    tcase_add_loop_test(t, bf16_gradients_are_the_references_but_for_rounding, 0, 2);
+    tcase_add_loop_test(t, bf16_gradients_do_not_depend_on_threads, 0, 3);
+    tcase_add_loop_test(t, bf16_micro_batches_round_the_same_operands, 0, 2);
+    tcase_add_loop_test(t, ten_bf16_steps_stay_near_the_references, 0, 2);
     tcase_add_test(t, schedules_hit_the_specified_points);
     tcase_add_test(t, adamw_matches_the_worked_example);
     tcase_add_loop_test(t, a_run_put_down_and_taken_up_is_the_straight_run, 0, 2);

@@ -80,21 +80,21 @@ static void one_head(const struct job *j, int s, int h, float *scratch)
             const int    tk = kb - j0 < TILE_K ? kb - j0 : TILE_K;
             const size_t k_at = (size_t)j0 * ldk + o->k_col + (size_t)h * D;
             const size_t v_at = (size_t)j0 * ldv + o->v_col + (size_t)h * D;
-            vlp_gemm(&j->c, false, true, tq, tk, D, j->scale, q->data + q_at, ldq, k->data + k_at,
-                     ldk, false, p, tk);
-            vlp_gemm(&j->c, false, true, tq, tk, D, 1.0f, y->grad + y_at, ldy, v->data + v_at, ldv,
-                     false, dp, tk);
+            vlp_gemm(&j->c, VLP_PRECISION_F32, false, true, tq, tk, D, j->scale, q->data + q_at,
+                     ldq, k->data + k_at, ldk, false, p, tk);
+            vlp_gemm(&j->c, VLP_PRECISION_F32, false, true, tq, tk, D, 1.0f, y->grad + y_at, ldy,
+                     v->data + v_at, ldv, false, dp, tk);
             tile_softmax(j, h, p, dp, delta, tq, tk, o->lse + (size_t)i0 * o->o.heads + h, i0 - qa,
                          j0 - ka, shift);
             if (v->grad)
-                vlp_gemm(&j->c, true, false, tk, D, tq, 1.0f, p, tk, y->grad + y_at, ldy, true,
-                         v->grad + v_at, ldv);
+                vlp_gemm(&j->c, VLP_PRECISION_F32, true, false, tk, D, tq, 1.0f, p, tk,
+                         y->grad + y_at, ldy, true, v->grad + v_at, ldv);
             if (q->grad)
-                vlp_gemm(&j->c, false, false, tq, D, tk, j->scale, dp, tk, k->data + k_at, ldk,
-                         true, q->grad + q_at, ldq);
+                vlp_gemm(&j->c, VLP_PRECISION_F32, false, false, tq, D, tk, j->scale, dp, tk,
+                         k->data + k_at, ldk, true, q->grad + q_at, ldq);
             if (k->grad)
-                vlp_gemm(&j->c, true, false, tk, D, tq, j->scale, dp, tk, q->data + q_at, ldq, true,
-                         k->grad + k_at, ldk);
+                vlp_gemm(&j->c, VLP_PRECISION_F32, true, false, tk, D, tq, j->scale, dp, tk,
+                         q->data + q_at, ldq, true, k->grad + k_at, ldk);
         }
     }
 }

@@ -3,7 +3,8 @@
  *
  *   forward     p[b,i,j] = sum over (ky, kx, c) of x[b, i s + ky - k/2, j s + kx - k/2, c] W + b
  *               y = act(p + residual)
- *   backward    dp = dy act';  db += sum dp,  dW += dp^T patches,  dx += the patches of dp W
+ *   backward    dp = dy act', in dy's place;  db += sum dp,  dW += dp^T patches,  dx += the patches
+ * of dp W
  *
  * Rows of patches are made a block at a time, small enough to stay in the cache until multiplied.
  * A 1 x 1 kernel with stride 1 needs no patches: the picture is the matrix.
@@ -189,20 +190,9 @@ static void gather_rows(void *ctx, int begin, int end)
 }
 
 struct elements {
-    struct vlp_compute  c;
-    enum vlp_activation act;
-    float              *to;
-    const float        *dy, *pre;
-    int                 C;
+    float       *to;
+    const float *dy;
 };
-
-static void derive(void *ctx, int begin, int end)
-{
-    const struct elements *a = ctx;
-    const size_t           at = (size_t)begin * a->C, n = (size_t)(end - begin) * a->C;
-    memset(a->to + at, 0, n * sizeof *a->to);
-    vlp_activate_backward(&a->c, a->act, a->to + at, a->dy + at, a->pre + at, n);
-}
 
 static void add_range(void *ctx, int begin, int end)
 {
@@ -216,18 +206,14 @@ static void backward(struct vlp_tape *t, const struct vlp_node *n)
     const struct saved *saved = n->saved;
     const struct shape *s = &saved->s;
     const int           pixels = s->h * s->w, out = s->out;
-    const float        *dp = n->out->grad;
-    if (saved->pre) {
-        float          *made = vlp_arena_alloc(t->mem, (size_t)s->rows * out * sizeof *made);
-        struct elements e = {op_alone(t), saved->act, made, dp, saved->pre, out};
-        op_split(t, s->rows, (size_t)out * 2, derive, &e);
-        dp = made;
-    }
+    float              *dp = n->out->grad;
+    if (saved->pre)
+        vlp_activate_chain(&t->compute, saved->act, dp, saved->pre, (size_t)s->rows * out);
     if (residual && residual->grad) {
         struct elements e = {.to = residual->grad, .dy = dp};
         op_split(t, s->rows * out, 1, add_range, &e);
     }
-    if (b && b->grad) op_add_columns(t, b->grad, dp, s->rows, out);
+    if (b && b->grad) vlp_add_columns(&t->compute, b->grad, dp, out, s->rows, out);
 
     const size_t matrix = (size_t)out * s->K, per_picture = (size_t)pixels * s->K;
     float       *patches = vlp_arena_alloc(t->mem, per_picture * sizeof *patches);
@@ -243,12 +229,12 @@ static void backward(struct vlp_tape *t, const struct vlp_node *n)
             struct job j = {
                 .s = s, .x = x->data + (size_t)p * s->H * s->W * s->C, .scratch = patches};
             op_split(t, pixels, (size_t)s->K, patch_range, &j);
-            vlp_gemm(&t->compute, true, false, out, s->K, pixels, 1.0f, dp_p, out, patches, s->K,
-                     true, drows, s->K);
+            vlp_gemm(&t->compute, op_gradient_precision(t), true, false, out, s->K, pixels, 1.0f,
+                     dp_p, out, patches, s->K, true, drows, s->K);
         }
         if (x->grad) {
-            vlp_gemm(&t->compute, false, false, pixels, s->K, out, 1.0f, dp_p, out, rows, s->K,
-                     false, patches, s->K);
+            vlp_gemm(&t->compute, op_gradient_precision(t), false, false, pixels, s->K, out, 1.0f,
+                     dp_p, out, rows, s->K, false, patches, s->K);
             struct gather g = {s, patches, x->grad + (size_t)p * s->H * s->W * s->C};
             op_split(t, s->H, (size_t)s->W * s->C * s->k * s->k, gather_rows, &g);
         }

@@ -11,7 +11,7 @@
 
 struct rows {
     struct vlp_compute c;
-    float             *y, *dx, *dw;
+    float             *y, *dx, *dw, *db; /* dw, db: (blocks, C) */
     const float       *x, *w, *b, *dy;
     float             *mean, *rstd;
     float              eps;
@@ -26,45 +26,33 @@ static void forward_rows(void *ctx, int begin, int end)
                        a->C, a->mean ? a->mean + begin : NULL, a->rstd ? a->rstd + begin : NULL);
 }
 
-static void backward_rows(void *ctx, int begin, int end)
+/* Rows of a block share one sum for the gain and one for the offset. */
+enum { BLOCK = 128 };
+
+static void backward_blocks(void *ctx, int begin, int end)
 {
     const struct rows *a = ctx;
     for (int i = begin; i < end; i++) {
-        const size_t at = (size_t)i * a->C;
-        const float *x = a->x + at, *dy = a->dy + at, mean = a->mean[i], rstd = a->rstd[i];
-        /* four partial sums in a fixed order, which compilers turn into one vector */
-        float sum[4] = {0}, sum_n[4] = {0};
-        for (int c = 0; c < a->C; c++) {
-            const float g = dy[c] * a->w[c];
-            sum[c & 3] += g;
-            sum_n[c & 3] += g * (x[c] - mean);
-        }
-        const float g_mean = ((sum[0] + sum[1]) + (sum[2] + sum[3])) / (float)a->C;
-        const float gn_mean = ((sum_n[0] + sum_n[1]) + (sum_n[2] + sum_n[3])) * rstd / (float)a->C;
-        float      *dx = a->dx + at;
-        for (int c = 0; c < a->C; c++)
-            dx[c] += (dy[c] * a->w[c] - g_mean - (x[c] - mean) * rstd * gn_mean) * rstd;
-    }
-}
-
-static void gain_columns(void *ctx, int begin, int end)
-{
-    const struct rows *a = ctx;
-    for (int i = 0; i < a->N; i++) {
-        const size_t at = (size_t)i * a->C;
-        for (int c = begin; c < end; c++)
-            a->dw[c] += a->dy[at + c] * ((a->x[at + c] - a->mean[i]) * a->rstd[i]);
+        const int    first = i * BLOCK, left = a->N - first;
+        const size_t at = (size_t)first * a->C, sums = (size_t)i * a->C;
+        vlp_layernorm_backward_rows(&a->c, a->dx ? a->dx + at : NULL, a->dw ? a->dw + sums : NULL,
+                                    a->db ? a->db + sums : NULL, a->dy + at, a->x + at, a->w,
+                                    a->mean + first, a->rstd + first, left < BLOCK ? left : BLOCK,
+                                    a->C);
     }
 }
 
 static void backward(struct vlp_tape *t, const struct vlp_node *n)
 {
     struct vlp_tensor *x = n->in[0], *w = n->in[1], *b = n->in[2];
-    const int          N = vlp_rows(x), C = vlp_cols(x);
+    const int          N = vlp_rows(x), C = vlp_cols(x), blocks = (N + BLOCK - 1) / BLOCK;
+    const size_t       sums = (size_t)blocks * C;
     float             *mean = n->saved;
     struct rows        a = {
+               .c = op_alone(t),
                .dx = x->grad,
-               .dw = w->grad,
+               .dw = w->grad ? vlp_arena_calloc(t->mem, sums, sizeof(float)) : NULL,
+               .db = b->grad ? vlp_arena_calloc(t->mem, sums, sizeof(float)) : NULL,
                .x = x->data,
                .w = vlp_values(w),
                .dy = n->out->grad,
@@ -73,9 +61,9 @@ static void backward(struct vlp_tape *t, const struct vlp_node *n)
                .N = N,
                .C = C,
     };
-    if (x->grad) op_split(t, N, (size_t)C * 2, backward_rows, &a);
-    if (w->grad) op_split(t, C, (size_t)N * 2, gain_columns, &a);
-    if (b->grad) op_add_columns(t, b->grad, n->out->grad, N, C);
+    op_split(t, blocks, (size_t)C * BLOCK * 2, backward_blocks, &a);
+    if (w->grad) vlp_add_columns(&t->compute, w->grad, a.dw, C, blocks, C);
+    if (b->grad) vlp_add_columns(&t->compute, b->grad, a.db, C, blocks, C);
 }
 
 const struct vlp_op vlp_op_layernorm = {"layernorm", backward};

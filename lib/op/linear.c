@@ -2,7 +2,10 @@
  * linear.c -- rows through a weight matrix, with bias, activation and residual on the way out.
  *
  *   forward     p = x W^T + b,  y = act(p) + residual
- *   backward    dp = dy act'(p);  dx += dp W,  dW += dp^T x,  db += sum_rows dp,  dresidual += dy
+ *   backward    dp = dy act'(p), in dy's place;
+ *               dx += dp W,  dW += dp^T x,  db += sum_rows dp,  dresidual += dy
+ *
+ * In bf16 all three products round their operands and sum in f32; W, dW and dx are f32.
  */
 #include "op_internal.h"
 
@@ -27,26 +30,32 @@ static void add_range(void *ctx, int begin, int end)
     for (int i = begin; i < end; i++) a->to[i] += a->from[i];
 }
 
-struct derivative {
-    struct vlp_compute  c;
-    enum vlp_activation act;
-    float              *dp;
-    const float        *dy, *pre;
-    int                 C;
-};
-
-static void derive(void *ctx, int begin, int end)
-{
-    const struct derivative *d = ctx;
-    const size_t             at = (size_t)begin * d->C, n = (size_t)(end - begin) * d->C;
-    memset(d->dp + at, 0, n * sizeof *d->dp);
-    vlp_activate_backward(&d->c, d->act, d->dp + at, d->dy + at, d->pre + at, n);
-}
-
 /* A bias has an entry for every row of W, or for the chosen rows alone. */
 static int bias_from(const struct vlp_tensor *b, int first, int count)
 {
     return vlp_numel(b) == (size_t)count ? 0 : first;
+}
+
+/* W turned for dp W: of all rows the form that is kept, of chosen rows packed now. */
+static const struct vlp_packed *turned(struct vlp_tape *t, const struct vlp_tensor *w, int first,
+                                       int count, int K, struct vlp_packed **own)
+{
+    const enum vlp_precision p = op_gradient_precision(t);
+    if (count == w->dim[0]) return vlp_tensor_packed(&t->compute, w, VLP_FORM_TRANSPOSED, p, own);
+    *own = vlp_pack_columns(&t->compute, vlp_values(w) + (size_t)first * K, K, K, count, p);
+    return *own;
+}
+
+/*
+ * Rows go back in blocks, as many in each as there are elements in a block of K: dp is made in
+ * place and used three times while it is in the cache. Where the cuts fall depends on N alone.
+ */
+enum { BLOCK = 768, GRAIN = 32 };
+
+static int even_step(int N)
+{
+    const int blocks = (N + BLOCK - 1) / BLOCK, step = blocks ? (N + blocks - 1) / blocks : 1;
+    return (step + GRAIN - 1) / GRAIN * GRAIN;
 }
 
 static void backward(struct vlp_tape *t, const struct vlp_node *n)
@@ -54,26 +63,30 @@ static void backward(struct vlp_tape *t, const struct vlp_node *n)
     struct vlp_tensor  *x = n->in[X], *w = n->in[W], *b = n->in[BIAS], *residual = n->in[RESIDUAL];
     const struct saved *s = n->saved;
     const int           N = vlp_rows(n->out), C = vlp_cols(n->out), K = vlp_cols(x);
-    const float        *dp = n->out->grad;
+    const int           step = even_step(N);
+    const struct vlp_compute *c = &t->compute;
+    struct vlp_packed        *own = NULL;
+    const struct vlp_packed  *wt = x->grad ? turned(t, w, s->first, C, K, &own) : NULL;
 
     if (residual && residual->grad) {
-        struct sum a = {residual->grad, dp};
+        struct sum a = {residual->grad, n->out->grad};
         op_split(t, (int)vlp_numel(n->out), 1, add_range, &a);
     }
-    if (s->pre) {
-        float            *made = vlp_arena_alloc(t->mem, (size_t)N * C * sizeof *made);
-        struct derivative d = {op_alone(t), s->act, made, dp, s->pre, C};
-        op_split(t, N, (size_t)C * 4, derive, &d);
-        dp = made;
+    for (int r = 0; r < N; r += step) {
+        const int    rows = N - r < step ? N - r : step;
+        const size_t at = (size_t)r * K;
+        float       *dp = n->out->grad + (size_t)r * C;
+        if (s->pre) vlp_activate_chain(c, s->act, dp, s->pre + (size_t)r * C, (size_t)rows * C);
+        if (b && b->grad) vlp_add_columns(c, b->grad + bias_from(b, s->first, C), dp, C, rows, C);
+        if (w->grad)
+            vlp_gemm(c, op_gradient_precision(t), true, false, C, K, rows, 1.0f, dp, C,
+                     x->data + at, K, true, w->grad + (size_t)s->first * K, K);
+        if (x->grad) {
+            const struct vlp_epilogue add = {.residual = x->grad + at, .ld_residual = K};
+            vlp_gemm_packed(c, x->grad + at, K, dp, C, rows, wt, 0, K, &add);
+        }
     }
-    const size_t from = (size_t)s->first * K;
-    if (x->grad)
-        vlp_gemm(&t->compute, false, false, N, K, C, 1.0f, dp, C, vlp_values(w) + from, K, true,
-                 x->grad, K);
-    if (w->grad)
-        vlp_gemm(&t->compute, true, false, C, K, N, 1.0f, dp, C, x->data, K, true, w->grad + from,
-                 K);
-    if (b && b->grad) op_add_columns(t, b->grad + bias_from(b, s->first, C), dp, N, C);
+    vlp_packed_free(own);
 }
 
 /*

@@ -22,8 +22,15 @@ static inline struct vlp_compute op_alone(const struct vlp_tape *t)
     return c;
 }
 
-/* to[c] += sum over rows of from[r][c], rows in order. */
-void op_add_columns(const struct vlp_tape *t, float *to, const float *from, int N, int C);
+/*
+ * The precision of a linear layer's gradients: bf16 where its own products are, else f32. What is
+ * not a linear layer (norms, softmax, attention, the bare projections, the losses) is f32 at every
+ * precision, both ways.
+ */
+static inline enum vlp_precision op_gradient_precision(const struct vlp_tape *t)
+{
+    return t->compute.precision == VLP_PRECISION_BF16 ? VLP_PRECISION_BF16 : VLP_PRECISION_F32;
+}
 
 /*
  * e^x to about 1e-7 relative, plain arithmetic that compilers vectorise: x = n ln 2 + r, a

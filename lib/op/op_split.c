@@ -1,7 +1,4 @@
-/*
- * op_split.c -- loops cut into pieces for the pool, and sums over rows that do not depend on the
- * cut.
- */
+/* op_split.c -- loops cut into pieces for the pool. */
 #include "op_internal.h"
 
 struct split {
@@ -31,27 +28,6 @@ void op_split(const struct vlp_tape *t, int n, size_t cost, op_range *f, void *c
         return;
     }
     vlp_parallel(t->compute.pool, pieces, piece, &s);
-}
-
-struct columns {
-    float       *to;
-    const float *from;
-    int          N, C;
-};
-
-static void add_columns(void *ctx, int begin, int end)
-{
-    const struct columns *a = ctx;
-    for (int r = 0; r < a->N; r++) {
-        const float *row = a->from + (size_t)r * a->C;
-        for (int c = begin; c < end; c++) a->to[c] += row[c];
-    }
-}
-
-void op_add_columns(const struct vlp_tape *t, float *to, const float *from, int N, int C)
-{
-    struct columns a = {to, from, N, C};
-    op_split(t, C, (size_t)N, add_columns, &a);
 }
 
 struct vlp_seqs vlp_seqs_even(struct vlp_tape *t, int n, int length)

@@ -14,10 +14,11 @@ static void backward(struct vlp_tape *t, const struct vlp_node *n)
     const int          N = vlp_rows(x), K = vlp_cols(x), C = vlp_cols(p);
     const float       *dy = n->out->grad;
     if (x->grad)
-        vlp_gemm(&t->compute, false, true, N, K, C, 1.0f, dy, C, vlp_values(p), C, true, x->grad,
-                 K);
+        vlp_gemm(&t->compute, VLP_PRECISION_F32, false, true, N, K, C, 1.0f, dy, C, vlp_values(p),
+                 C, true, x->grad, K);
     if (p->grad)
-        vlp_gemm(&t->compute, true, false, K, C, N, 1.0f, x->data, K, dy, C, true, p->grad, C);
+        vlp_gemm(&t->compute, VLP_PRECISION_F32, true, false, K, C, N, 1.0f, x->data, K, dy, C,
+                 true, p->grad, C);
 }
 
 const struct vlp_op vlp_op_project = {"project", backward};

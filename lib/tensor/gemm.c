@@ -50,15 +50,38 @@ static void load_row(const struct run *g, uint32_t *a, int r, int kb, const stru
     g->kind->load_row(a, p->x + (size_t)r * p->ldx + k0, have, q);
 }
 
+/* Block kb of columns r0 .. r1 of x as rows at a, a cache line of columns at a time. */
+static void turn_columns(const struct run *g, uint32_t *a, int r0, int r1, int kb)
+{
+    enum { LINE = 16 };
+    const struct vlp_product   *p = g->p;
+    const struct vlp_gemm_kind *kind = g->kind;
+    const int                   units = block_units(p->w, kb), k0 = kb * p->w->kc * kind->unit;
+    const int                   left = p->w->K - k0, want = units * kind->unit;
+    const int                   have = left < want ? left : want;
+    const float                *x = p->x + (size_t)k0 * p->ldx;
+    uint32_t                    strip[VLP_KC * LINE];
+    if (kind->unit == 1 && !kind->round_bf16) {
+        vlp_transpose_units(a, VLP_A_STRIDE, (const uint32_t *)(const void *)(x + r0),
+                            (size_t)p->ldx, units, r1 - r0);
+        return;
+    }
+    const size_t filled = (size_t)vlp_ceil_div(have, kind->unit) * LINE;
+    memset(strip + filled, 0, ((size_t)units * LINE - filled) * sizeof *strip);
+    for (int r = r0; r < r1; r += LINE, a += LINE * VLP_A_STRIDE) {
+        const int n = r1 - r < LINE ? r1 - r : LINE;
+        kind->load_columns(strip, LINE, x + r, (size_t)p->ldx, have, n);
+        vlp_transpose_units(a, VLP_A_STRIDE, strip, LINE, units, n);
+    }
+}
+
 /* Block kb of rows r0 .. r1 to a; columns of x are turned into rows first. */
 static void load_rows(const struct run *g, uint32_t *a, struct vlp_quant *quant, int r0, int r1,
                       int kb)
 {
     const struct vlp_product *p = g->p;
     if (p->ta) {
-        const int       k0 = kb * p->w->kc;
-        const uint32_t *src = (const uint32_t *)(const void *)(p->x + (size_t)k0 * p->ldx + r0);
-        vlp_transpose_units(a, VLP_A_STRIDE, src, (size_t)p->ldx, block_units(p->w, kb), r1 - r0);
+        turn_columns(g, a, r0, r1, kb);
         return;
     }
     for (int r = r0; r < r1; r++) {
@@ -68,10 +91,17 @@ static void load_rows(const struct run *g, uint32_t *a, struct vlp_quant *quant,
     }
 }
 
+/* Rows that one task packs for all: columns come in cache lines. */
+static int shared_rows(const struct vlp_product *p)
+{
+    return p->ta ? 16 : 8;
+}
+
 static void load_shared(void *ctx, int i, int worker)
 {
     const struct run *g = ctx;
-    const int         r0 = i * 8, r1 = r0 + 8 < g->p->M ? r0 + 8 : g->p->M;
+    const int         rows = shared_rows(g->p);
+    const int         r0 = i * rows, r1 = r0 + rows < g->p->M ? r0 + rows : g->p->M;
     (void)worker;
     for (int kb = 0; kb < g->p->w->n_blocks; kb++)
         load_rows(g, g->shared + kb * g->k_step + (size_t)r0 * VLP_A_STRIDE,
@@ -271,7 +301,7 @@ void vlp_product_run(const struct vlp_product *p)
         if (kind->w_limit)
             g.shared_quant =
                 (struct vlp_quant *)(void *)(g.shared + g.k_step * (size_t)p->w->n_blocks);
-        vlp_parallel(p->c->pool, vlp_ceil_div(p->M, 8), load_shared, &g);
+        vlp_parallel(p->c->pool, vlp_ceil_div(p->M, shared_rows(p)), load_shared, &g);
     }
     vlp_parallel(p->c->pool, g.blocks * g.chunks, run_task, &g);
 }

@@ -89,6 +89,7 @@ const struct vlp_gemm_kind vlp_gemm_bf16_amx = {
     .k_align = 16,
     .tile = tile_bf16,
     .load_row = load_row_bf16,
+    .load_columns = load_columns_bf16,
     .finish = finish,
     .enter = enter,
     .leave = leave,

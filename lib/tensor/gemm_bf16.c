@@ -74,6 +74,7 @@ const struct vlp_gemm_kind vlp_gemm_bf16_avx512 = {
     .k_align = 1,
     .tile = tile,
     .load_row = load_row_bf16,
+    .load_columns = load_columns_bf16,
     .finish = finish,
     .flops = flops,
 };

@@ -92,6 +92,17 @@ static void load_row_bf16_as_f32(void *a, const float *x, int n, const struct vl
         v_store_n(out + i, v_rounded_bf16(v_load_n(x + i, n - i)), n - i);
 }
 
+static void load_columns_f32(uint32_t *out, size_t stride, const float *x, size_t ldx, int k, int n)
+{
+    for (int i = 0; i < k; i++) memcpy(out + i * stride, x + i * ldx, (size_t)n * sizeof *x);
+}
+
+static void load_columns_bf16_as_f32(uint32_t *out, size_t stride, const float *x, size_t ldx,
+                                     int k, int n)
+{
+    for (int i = 0; i < k; i++) load_row_bf16_as_f32(out + i * stride, x + i * ldx, n, NULL);
+}
+
 /*
  * 16-bit panels hold two k a unit, the first in the lower half; Q8_0 panels four, with a scale a
  * column for every 32 k.

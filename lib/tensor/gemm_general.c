@@ -2,66 +2,94 @@
  * gemm_general.c -- C = alpha op(A) op(B) + C with both operands packed on the fly.
  *
  * op(B) is packed as if it were a weight, a few thousand columns at a time, then the product runs
- * as any other.
+ * as any other. In bf16 a unit is two elements along K: of a row of B under tb, else of two rows.
  */
+#include <assert.h>
 #include <string.h>
 
 #include "tensor_internal.h"
 
-enum { PACK_FLOATS = 4 << 20 }; /* of op(B) at a time */
+enum { PACK_UNITS = 4 << 20 }; /* of op(B) at a time */
 
-struct pack_b {
-    uint32_t       *out;
-    const uint32_t *b; /* at the first column */
-    bool            tb;
-    int             ldb, K, cols, nr;
-};
-
-static void pack_b_panel(void *ctx, int i, int worker)
+int vlp_units_of(const struct vlp_gemm_kind *kind, int K)
 {
-    const struct pack_b *j = ctx;
-    const int            n0 = i * j->nr, left = j->cols - n0;
-    const int            cols = left < j->nr ? left : j->nr;
-    const size_t         nr = (size_t)j->nr;
-    uint32_t            *out = j->out + (size_t)n0 * j->K;
-    (void)worker;
-    if (j->tb)
-        vlp_transpose_units(out, nr, j->b + (size_t)n0 * j->ldb, (size_t)j->ldb, cols, j->K);
-    else
-        for (int k = 0; k < j->K; k++)
-            memcpy(out + k * nr, j->b + (size_t)k * j->ldb + n0, (size_t)cols * 4);
-    for (int k = 0; cols < j->nr && k < j->K; k++) memset(out + k * nr + cols, 0, (nr - cols) * 4);
+    return vlp_ceil_div(vlp_ceil_div(K, kind->unit), kind->k_align) * kind->k_align;
 }
 
-void vlp_gemm(const struct vlp_compute *c, bool ta, bool tb, int M, int N, int K, float alpha,
-              const float *A, int lda, const float *B, int ldb, bool accumulate, float *C, int ldc)
+/* Rows of B from n0 on, turned over. */
+static void turn_rows(const struct vlp_operand *o, uint32_t *out, int n0, int cols)
 {
-    const struct vlp_gemm_kind *kind = c->kernels->gemm[VLP_PRECISION_F32];
+    const size_t nr = (size_t)o->kind->nr, stride = (size_t)o->units + 4;
+    const float *b = o->b + (size_t)n0 * o->ldb;
+    if (o->kind->unit == 1 && !o->kind->round_bf16) {
+        vlp_transpose_units(out, nr, (const uint32_t *)(const void *)b, (size_t)o->ldb, cols, o->K);
+        return;
+    }
+    uint32_t *row = vlp_scratch(VLP_SCRATCH_PANEL, stride * nr * sizeof *row);
+    for (int i = 0; i < cols; i++) {
+        row[i * stride + (size_t)(o->K - 1) / o->kind->unit] = 0; /* half a unit, maybe */
+        o->kind->load_row(row + i * stride, b + (size_t)i * o->ldb, o->K, NULL);
+    }
+    vlp_transpose_units(out, nr, row, stride, cols, vlp_ceil_div(o->K, o->kind->unit));
+}
+
+static void pack_panel(void *ctx, int i, int worker)
+{
+    const struct vlp_operand *o = ctx;
+    const size_t              nr = (size_t)o->kind->nr;
+    const int                 n0 = i * o->kind->nr, left = o->N - n0, units = o->units;
+    const int                 cols = left < o->kind->nr ? left : o->kind->nr;
+    const int                 have = vlp_ceil_div(o->K, o->kind->unit);
+    uint32_t                 *out = o->out + (size_t)n0 * units;
+    (void)worker;
+    if (o->tb)
+        turn_rows(o, out, n0, cols);
+    else
+        o->kind->load_columns(out, nr, o->b + n0, (size_t)o->ldb, o->K, cols);
+    memset(out + have * nr, 0, (size_t)(units - have) * nr * sizeof *out);
+    for (int k = 0; cols < o->kind->nr && k < have; k++)
+        memset(out + k * nr + cols, 0, (nr - (size_t)cols) * sizeof *out);
+}
+
+void vlp_operand_pack(const struct vlp_compute *c, const struct vlp_operand *o)
+{
+    vlp_parallel(c->pool, vlp_ceil_div(o->N, o->kind->nr), pack_panel, (void *)(uintptr_t)o);
+}
+
+void vlp_gemm(const struct vlp_compute *c, enum vlp_precision precision, bool ta, bool tb, int M,
+              int N, int K, float alpha, const float *A, int lda, const float *B, int ldb,
+              bool accumulate, float *C, int ldc)
+{
+    const struct vlp_gemm_kind *kind = c->kernels->gemm[precision];
     const int                   nr = kind->nr;
+    assert(kind->load_columns);
     if (M <= 0 || N <= 0) return;
     if (K <= 0) {
         for (int i = 0; i < M && !accumulate; i++)
             memset(C + (size_t)i * ldc, 0, (size_t)N * sizeof *C);
         return;
     }
-    int step = PACK_FLOATS / K / nr * nr;
+    const int units = vlp_units_of(kind, K);
+    int       step = PACK_UNITS / units / nr * nr;
     if (step < 2 * VLP_PANEL) step = 2 * VLP_PANEL;
     for (int n0 = 0; n0 < N; n0 += step) {
-        const int     cols = N - n0 < step ? N - n0 : step, panels = vlp_ceil_div(cols, nr);
-        const size_t  size = (size_t)panels * nr * K * 4;
-        struct pack_b j = {vlp_scratch(VLP_SCRATCH_B, size), NULL, tb, ldb, K, cols, nr};
-        j.b = (const uint32_t *)(const void *)(tb ? B + (size_t)n0 * ldb : B + n0);
-        vlp_parallel(c->pool, panels, pack_b_panel, &j);
+        const int          cols = N - n0 < step ? N - n0 : step;
+        const size_t       panel = (size_t)units * nr * 4;
+        struct vlp_operand o = {.kind = kind, .tb = tb, .ldb = ldb, .K = K, .N = cols};
+        o.out = vlp_scratch(VLP_SCRATCH_B, panel * (size_t)vlp_ceil_div(cols, nr));
+        o.b = tb ? B + (size_t)n0 * ldb : B + n0;
+        o.units = units;
+        vlp_operand_pack(c, &o);
 
         struct vlp_packed w = {.kind = kind,
-                               .precision = VLP_PRECISION_F32,
+                               .precision = precision,
                                .N = cols,
                                .K = K,
-                               .units = K,
+                               .units = units,
                                .store = VLP_F32,
-                               .panel = (size_t)nr * K * 4,
-                               .data = j.out};
-        vlp_k_blocks(K, &w.kc, &w.n_blocks);
+                               .panel = panel,
+                               .data = o.out};
+        vlp_k_blocks(units, &w.kc, &w.n_blocks);
         struct vlp_product p = {c, &w, A, lda, M, 0, cols, ta, C + n0, ldc, alpha, {0}};
         if (accumulate) {
             p.e.residual = C + n0;

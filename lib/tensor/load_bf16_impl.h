@@ -15,4 +15,23 @@ static void load_row_bf16(void *a, const float *x, int n, const struct vlp_quant
     }
 }
 
+/* Two rows become one of pairs, the first in the lower halves; an odd last row is paired with
+ * zeros.
+ */
+static void load_columns_bf16(uint32_t *out, size_t stride, const float *x, size_t ldx, int k,
+                              int n)
+{
+    static const uint16_t turns[32] __attribute__((aligned(64))) = {
+        0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
+        8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+    const __m512i turn = _mm512_load_si512(turns);
+    for (int i = 0; i < k; i += 2, x += 2 * ldx, out += stride)
+        for (int j = 0; j < n; j += VL) {
+            const vf      first = v_load_n(x + j, n - j);
+            const vf      second = i + 1 < k ? v_load_n(x + ldx + j, n - j) : v_zero();
+            const __m512i both = (__m512i)_mm512_cvtne2ps_pbh(second, first);
+            _mm512_mask_storeu_epi32(out + j, v_lanes(n - j), _mm512_permutexvar_epi16(turn, both));
+        }
+}
+
 #endif

@@ -149,7 +149,7 @@ struct vlp_packed *vlp_pack(const struct vlp_compute *c, const void *w, enum vlp
     p->precision = precision;
     p->N = N;
     p->K = K;
-    p->units = vlp_ceil_div(vlp_ceil_div(K, kind->unit), kind->k_align) * kind->k_align;
+    p->units = vlp_units_of(kind, K);
     vlp_k_blocks(p->units, &p->kc, &p->n_blocks);
     p->store = stored_form(c, kind, w, dtype, N, K);
 
@@ -172,6 +172,25 @@ struct vlp_packed *vlp_pack(const struct vlp_compute *c, const void *w, enum vlp
     }
     struct pack_job j = {c->kernels, p, w, dtype, vlp_dtype_size(dtype, (size_t)K)};
     vlp_parallel(c->pool, panels, pack_panel, &j);
+    return p;
+}
+
+struct vlp_packed *vlp_pack_columns(const struct vlp_compute *c, const float *w, int ldw, int N,
+                                    int K, enum vlp_precision precision)
+{
+    struct vlp_packed *p = vlp_calloc(1, sizeof *p);
+    p->kind = c->kernels->gemm[precision];
+    p->precision = precision;
+    p->N = N;
+    p->K = K;
+    p->units = vlp_units_of(p->kind, K);
+    vlp_k_blocks(p->units, &p->kc, &p->n_blocks);
+    p->store = VLP_F32; /* rounded, where products of bfloats run in f32 */
+    p->panel = (size_t)p->units * p->kind->nr * 4;
+    p->size = p->panel * (size_t)vlp_ceil_div(N, p->kind->nr);
+    p->data = vlp_aligned(p->size);
+    const struct vlp_operand o = {p->kind, p->data, w, false, ldw, K, N, p->units};
+    vlp_operand_pack(c, &o);
     return p;
 }
 

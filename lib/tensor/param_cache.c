@@ -107,6 +107,8 @@ static struct vlp_packed *pack_values(const struct vlp_compute *c, const struct 
     int N, K;
     operand_shape(shape, form, &N, &K);
     if (form == VLP_FORM_PLAIN) return vlp_pack(c, w, VLP_F32, N, K, precision);
+    if (form == VLP_FORM_TRANSPOSED && precision != VLP_PRECISION_INT8)
+        return vlp_pack_columns(c, w, N, N, K, precision);
     float *tmp = vlp_malloc((size_t)N * K * sizeof *tmp);
     rearrange(tmp, w, shape, form, N, K);
     struct vlp_packed *p = vlp_pack(c, tmp, VLP_F32, N, K, precision);

@@ -104,6 +104,52 @@ void vlp_activate_backward(const struct vlp_compute *c, enum vlp_activation act,
     vlp_parallel(c->pool, (int)((n + TASK_FLOATS - 1) / TASK_FLOATS), slope_task, &j);
 }
 
+static void chain_task(void *ctx, int i, int worker)
+{
+    const struct rows_job *j = ctx;
+    size_t                 at, n = flat(j, i, &at);
+    (void)worker;
+    j->k->activate_chain(j->act, j->y + at, j->x + at, n);
+}
+
+void vlp_activate_chain(const struct vlp_compute *c, enum vlp_activation act, float *dy,
+                        const float *x, size_t n)
+{
+    struct rows_job j = {.k = c->kernels, .y = dy, .x = x, .act = act, .n = n};
+    if (act == VLP_ACT_NONE) return;
+    vlp_parallel(c->pool, (int)((n + TASK_FLOATS - 1) / TASK_FLOATS), chain_task, &j);
+}
+
+void vlp_layernorm_backward_rows(const struct vlp_compute *c, float *dx, float *dw, float *db,
+                                 const float *dy, const float *x, const float *w, const float *mean,
+                                 const float *rstd, int N, int C)
+{
+    for (int r = 0; r < N; r++) {
+        const size_t at = (size_t)r * C;
+        c->kernels->layernorm_backward(dx ? dx + at : NULL, dw, db, dy + at, x + at, w, mean[r],
+                                       rstd[r], C);
+    }
+}
+
+/* Columns in strips of a few cache lines, each by one thread from the first row to the last. */
+enum { STRIP = 128 };
+
+static void columns_task(void *ctx, int i, int worker)
+{
+    const struct rows_job *j = ctx;
+    const int              c0 = i * j->step, left = j->C - c0;
+    (void)worker;
+    j->k->add_columns(j->y + c0, j->x + c0, (size_t)j->ldx, j->N, left < j->step ? left : j->step);
+}
+
+void vlp_add_columns(const struct vlp_compute *c, float *to, const float *x, int ldx, int N, int C)
+{
+    struct rows_job j = {.k = c->kernels, .y = to, .x = x, .ldx = ldx, .N = N, .C = C};
+    const bool      small = (int64_t)N * C <= TASK_FLOATS || vlp_pool_threads(c->pool) == 1;
+    j.step = small ? C : STRIP;
+    vlp_parallel(c->pool, vlp_ceil_div(C, j.step > 0 ? j.step : 1), columns_task, &j);
+}
+
 float vlp_dot(const struct vlp_compute *c, const float *a, const float *b, int n)
 {
     return c->kernels->dot(a, b, n);

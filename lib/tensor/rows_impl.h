@@ -62,6 +62,57 @@ static void row_layernorm(float *y, const float *x, const float *w, const float 
     if (rstd) *rstd = r;
 }
 
+/* One row's share; dx, dw and db may each be NULL. */
+static void row_layernorm_backward(float *dx, float *dw, float *db, const float *dy, const float *x,
+                                   const float *w, float mean, float rstd, int C)
+{
+    const vf m = v_set1(mean), r = v_set1(rstd);
+    vf       g_sum[2] = {v_zero(), v_zero()}, gn_sum[2] = {v_zero(), v_zero()};
+    for (int c = 0; c < C; c += VL) {
+        const int left = C - c, j = c / VL & 1;
+        const vf  d = v_load_n(dy + c, left), n = v_mul(v_sub(v_load_n(x + c, left), m), r);
+        const vf  g = v_mul(d, v_load_n(w + c, left));
+        g_sum[j] = v_add(g_sum[j], g);
+        gn_sum[j] = v_fma(g, n, gn_sum[j]);
+        if (dw) v_store_n(dw + c, v_fma(d, n, v_load_n(dw + c, left)), left);
+        if (db) v_store_n(db + c, v_add(d, v_load_n(db + c, left)), left);
+    }
+    if (!dx) return;
+    const vf g_mean = v_set1(v_sum(v_add(g_sum[0], g_sum[1])) / (float)C);
+    const vf gn_mean = v_set1(v_sum(v_add(gn_sum[0], gn_sum[1])) / (float)C);
+    for (int c = 0; c < C; c += VL) {
+        const int left = C - c;
+        const vf  n = v_mul(v_sub(v_load_n(x + c, left), m), r);
+        const vf  g = v_mul(v_load_n(dy + c, left), v_load_n(w + c, left));
+        const vf  d = v_fnma(n, gn_mean, v_sub(g, g_mean));
+        v_store_n(dx + c, v_fma(d, r, v_load_n(dx + c, left)), left);
+    }
+}
+
+/* to[c] += sum over rows of x[r][c]: a few vectors of columns at a time, rows in order */
+static void add_columns(float *to, const float *x, size_t ldx, int N, int C)
+{
+    enum { WIDE = 8 };
+    int c = 0;
+    for (; c + WIDE * VL <= C; c += WIDE * VL) {
+        vf s[WIDE];
+        UNROLLED
+        for (int j = 0; j < WIDE; j++) s[j] = v_load(to + c + j * VL);
+        for (int r = 0; r < N; r++) {
+            const float *row = x + (size_t)r * ldx + c;
+            UNROLLED
+            for (int j = 0; j < WIDE; j++) s[j] = v_add(s[j], v_load(row + j * VL));
+        }
+        UNROLLED
+        for (int j = 0; j < WIDE; j++) v_store(to + c + j * VL, s[j]);
+    }
+    for (; c < C; c += VL) {
+        vf s = v_load_n(to + c, C - c);
+        for (int r = 0; r < N; r++) s = v_add(s, v_load_n(x + (size_t)r * ldx + c, C - c));
+        v_store_n(to + c, s, C - c);
+    }
+}
+
 static ALWAYS_INLINE void activate_run(const enum vlp_activation act, float *y, const float *x,
                                        size_t n)
 {
@@ -100,6 +151,27 @@ static void row_activate_backward(enum vlp_activation act, float *dx, const floa
     case VLP_ACT_RELU: slope_run(VLP_ACT_RELU, dx, dy, x, n); break;
     case VLP_ACT_TANH: slope_run(VLP_ACT_TANH, dx, dy, x, n); break;
     default: slope_run(VLP_ACT_NONE, dx, dy, x, n); break;
+    }
+}
+
+static ALWAYS_INLINE void chain_run(const enum vlp_activation act, float *dy, const float *x,
+                                    size_t n)
+{
+    for (size_t i = 0; i < n; i += VL) {
+        const int left = n - i < VL ? (int)(n - i) : VL;
+        const vf  slope = v_activate_slope(act, v_load_n(x + i, left));
+        v_store_n(dy + i, v_mul(v_load_n(dy + i, left), slope), left);
+    }
+}
+
+static void row_activate_chain(enum vlp_activation act, float *dy, const float *x, size_t n)
+{
+    switch (act) {
+    case VLP_ACT_GELU: chain_run(VLP_ACT_GELU, dy, x, n); break;
+    case VLP_ACT_QUICK_GELU: chain_run(VLP_ACT_QUICK_GELU, dy, x, n); break;
+    case VLP_ACT_RELU: chain_run(VLP_ACT_RELU, dy, x, n); break;
+    case VLP_ACT_TANH: chain_run(VLP_ACT_TANH, dy, x, n); break;
+    default: break;
     }
 }
 

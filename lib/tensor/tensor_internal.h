@@ -69,6 +69,9 @@ struct vlp_gemm_kind {
                  const void *next);
     /* `n` elements of one row to units; quant is filled first by quant_row */
     void (*load_row)(void *a, const float *x, int n, const struct vlp_quant *q);
+    /* n columns of k rows of x to units that run down the rows: unit u of column j to
+     * out[u * stride + j]. NULL in bytes. */
+    void (*load_columns)(uint32_t *out, size_t stride, const float *x, size_t ldx, int k, int n);
     struct vlp_quant (*quant_row)(const float *x, int n);
     void (*finish)(const void *c, int nr, const struct vlp_tile_out *out);
     /* `units` f32 units of a panel from its stored form */
@@ -86,6 +89,10 @@ struct vlp_kernels {
     void (*activate)(enum vlp_activation act, float *y, const float *x, size_t n);
     void (*activate_backward)(enum vlp_activation act, float *dx, const float *dy, const float *x,
                               size_t n);
+    void (*activate_chain)(enum vlp_activation act, float *dy, const float *x, size_t n);
+    void (*layernorm_backward)(float *dx, float *dw, float *db, const float *dy, const float *x,
+                               const float *w, float mean, float rstd, int C);
+    void (*add_columns)(float *to, const float *x, size_t ldx, int N, int C);
     float (*softmax)(float *x, int C); /* returns log-sum-exp */
     float (*dot)(const float *a, const float *b, int n);
     void (*widen)(float *out, const void *in, enum vlp_dtype dtype, int n);
@@ -137,6 +144,19 @@ struct vlp_product {
     struct vlp_epilogue       e;
 };
 void vlp_product_run(const struct vlp_product *p);
+
+/* op(B) = B (K, N), or B (N, K) turned over under tb, as the panels of `kind`: units from `out` on.
+ */
+struct vlp_operand {
+    const struct vlp_gemm_kind *kind;
+    uint32_t                   *out;
+    const float                *b;
+    bool                        tb;
+    int                         ldb, K, N;
+    int                         units; /* of a column, padded as the kind wants */
+};
+int  vlp_units_of(const struct vlp_gemm_kind *kind, int K); /* of a column, padded */
+void vlp_operand_pack(const struct vlp_compute *c, const struct vlp_operand *o);
 
 /*
  * Memory that a thread keeps for its kernels, one piece for each use; contents undefined, valid

@@ -54,6 +54,9 @@ struct vlp_packed;
  * c->pool. */
 struct vlp_packed *vlp_pack(const struct vlp_compute *c, const void *w, enum vlp_dtype dtype, int N,
                             int K, enum vlp_precision precision);
+/* The same of the columns of an f32 W (K in, N out), rows ldw apart: for x W. F32 or BF16. */
+struct vlp_packed *vlp_pack_columns(const struct vlp_compute *c, const float *w, int ldw, int N,
+                                    int K, enum vlp_precision precision);
 void               vlp_packed_free(struct vlp_packed *p);
 size_t             vlp_packed_size(const struct vlp_packed *p); /* bytes */
 
@@ -77,12 +80,14 @@ void vlp_gemm_packed(const struct vlp_compute *c, float *y, int ldy, const float
                      const struct vlp_packed *w, int n0, int n1, const struct vlp_epilogue *e);
 
 /*
- * C (M,N) = alpha op(A) op(B) + (accumulate ? C : 0), f32, operands packed on the fly; op is
- * transpose when ta / tb. A is (M,K), or (K,M) under ta; B is (K,N), or (N,K) under tb. For
- * gradients, attention over long rows, similarity matrices.
+ * C (M,N) = alpha op(A) op(B) + (accumulate ? C : 0), operands packed on the fly; op is transpose
+ * when ta / tb. A is (M,K), or (K,M) under ta; B is (K,N), or (N,K) under tb. `precision` is F32 or
+ * BF16: A and B rounded to bf16, products summed in f32. For gradients, attention over long rows,
+ * similarity matrices.
  */
-void vlp_gemm(const struct vlp_compute *c, bool ta, bool tb, int M, int N, int K, float alpha,
-              const float *A, int lda, const float *B, int ldb, bool accumulate, float *C, int ldc);
+void vlp_gemm(const struct vlp_compute *c, enum vlp_precision precision, bool ta, bool tb, int M,
+              int N, int K, float alpha, const float *A, int lda, const float *B, int ldb,
+              bool accumulate, float *C, int ldc);
 
 /*
  * Softmax attention of flat rows, per sequence and head, no score matrix kept:
@@ -113,6 +118,19 @@ void vlp_activate(const struct vlp_compute *c, enum vlp_activation act, float *y
 /* dx += dy * act'(x) */
 void vlp_activate_backward(const struct vlp_compute *c, enum vlp_activation act, float *dx,
                            const float *dy, const float *x, size_t n);
+/* In place: dy becomes dy * act'(x) */
+void vlp_activate_chain(const struct vlp_compute *c, enum vlp_activation act, float *dy,
+                        const float *x, size_t n);
+/*
+ * Of one layernorm's rows with their mean and rstd, n = (x - mean) rstd, g = dy w:
+ *   dx += (g - mean(g) - n mean(g n)) rstd,  dw += sum_rows dy n,  db += sum_rows dy, rows in order
+ * Each of dx, dw, db may be NULL. On this thread: rows share dw and db.
+ */
+void vlp_layernorm_backward_rows(const struct vlp_compute *c, float *dx, float *dw, float *db,
+                                 const float *dy, const float *x, const float *w, const float *mean,
+                                 const float *rstd, int N, int C);
+/* to[c] += sum over rows of x[r][c], rows in order. */
+void vlp_add_columns(const struct vlp_compute *c, float *to, const float *x, int ldx, int N, int C);
 /* In place: rows become softmax; returns nothing; lse (N) may be NULL. */
 void  vlp_softmax_rows(const struct vlp_compute *c, float *x, int ld, int N, int C, float *lse);
 float vlp_dot(const struct vlp_compute *c, const float *a, const float *b, int n);
