@@ -23,6 +23,7 @@ struct trial {
     struct vlp_tensor *in[VLP_MAX_IN];
     float              fill; /* what gradients hold before backward */
     bool               away_from_zero;
+    bool               made; /* inputs are what another op made, gradients without contents */
 };
 
 static struct vlp_tensor *input(struct trial *r, int k, int ndim, const int *dim)
@@ -45,7 +46,7 @@ static struct vlp_tensor *input(struct trial *r, int k, int ndim, const int *dim
         for (size_t i = 0; i < n; i++) x->grad[i] = r->fill;
     r->in[k] = x;
     if (k >= r->n_in) r->n_in = k + 1;
-    return x;
+    return r->made ? vlp_scale(&r->tape, x, 1.0f) : x;
 }
 
 static const int N[] = {1, 7, 33, 8}, C[] = {5, 16, 37, 9};
@@ -72,6 +73,17 @@ static struct vlp_tensor *linear(struct trial *r)
                                    .residual = input(r, 3, VLP_DIMS(n, count))};
     return vlp_linear(&r->tape, input(r, 0, VLP_DIMS(n, k)), input(r, 1, VLP_DIMS(out, k)),
                       input(r, 2, VLP_DIMS(out)), &o);
+}
+
+static struct vlp_tensor *mlp(struct trial *r)
+{
+    static const enum vlp_activation acts[] = {VLP_ACT_GELU, VLP_ACT_QUICK_GELU, VLP_ACT_TANH};
+    const int                        n = N[r->variant], k = C[r->variant], hidden = 2 * k + 3;
+    const int                        out = r->variant == 1 ? 9 : k;
+    struct vlp_tensor               *x = input(r, 0, VLP_DIMS(n, k));
+    struct vlp_tensor *w1 = input(r, 1, VLP_DIMS(hidden, k)), *b1 = input(r, 2, VLP_DIMS(hidden));
+    struct vlp_tensor *w2 = input(r, 3, VLP_DIMS(out, hidden)), *b2 = input(r, 4, VLP_DIMS(out));
+    return vlp_mlp(&r->tape, x, w1, b1, acts[r->variant], w2, b2, input(r, 5, VLP_DIMS(n, out)));
 }
 
 static struct vlp_tensor *project(struct trial *r)
@@ -282,6 +294,7 @@ static const struct op_case {
     struct vlp_tensor *(*run)(struct trial *r);
 } cases[] = {
     {"linear", 3, linear},
+    {"mlp", 3, mlp},
     {"project", 3, project},
     {"matmul_nt", 3, matmul_nt},
     {"attention", 4, attention},
@@ -436,6 +449,13 @@ static void check_op(const struct op_case *c, const char *level)
             same_bits(&r, c, full, part, mask, "threads or the inputs wanting one");
             free_all(part, r.n_in);
         }
+        r.made = true;
+        for (unsigned mask = 1; mask <= all; mask++) {
+            gradients(&r, c, &four, &mem, mask, part);
+            same_bits(&r, c, full, part, mask, "inputs that an op made");
+            free_all(part, r.n_in);
+        }
+        r.made = false;
         r.fill = 1.0f; /* backward adds to what is there */
         gradients(&r, c, &one, &mem, all, part);
         for (int k = 0; k < r.n_in; k++)

@@ -799,7 +799,7 @@ int main(void)
     tcase_add_loop_test(t, ten_bf16_steps_stay_near_the_references, 0, 2);
     tcase_add_test(t, schedules_hit_the_specified_points);
     tcase_add_test(t, adamw_matches_the_worked_example);
-    tcase_add_loop_test(t, a_run_put_down_and_taken_up_is_the_straight_run, 0, 2);
+    tcase_add_loop_test(t, a_run_put_down_and_taken_up_is_the_straight_run, 0, 4);
     tcase_add_test(t, a_state_of_other_options_is_refused_by_name);
     tcase_add_test(t, a_loss_that_is_not_finite_changes_nothing);
     tcase_add_test(t, stored_statistics_move_once_a_micro_batch);

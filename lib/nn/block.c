@@ -143,10 +143,15 @@ static struct vlp_tensor *mlp(struct vlp_tape *t, const struct vlp_block *b, int
     const struct vlp_expert    *e = &b->expert[expert];
     const struct vlp_arena_mark mark = vlp_arena_mark(t->mem);
     const bool                  before = b->place == VLP_NORM_BEFORE;
-    struct vlp_tensor          *h = before ? vlp_norm_forward(t, &e->norm, x) : x;
-    h = vlp_dense_forward(t, &e->fc1, h, b->act);
-    h = vlp_dropout(t, h, b->dropout);
-    struct vlp_tensor *y = add_branch(t, b, &e->fc2, b->gamma2, x, h, seqs);
+    struct vlp_tensor          *h = before ? vlp_norm_forward(t, &e->norm, x) : x, *y;
+    if (t->recording && !b->gamma2 && b->dropout == 0.0f && b->drop_path == 0.0f) {
+        y = vlp_mlp(t, h, tensor_of(e->fc1.w), tensor_of(e->fc1.b), b->act, tensor_of(e->fc2.w),
+                    tensor_of(e->fc2.b), x);
+    } else {
+        h = vlp_dense_forward(t, &e->fc1, h, b->act);
+        h = vlp_dropout(t, h, b->dropout);
+        y = add_branch(t, b, &e->fc2, b->gamma2, x, h, seqs);
+    }
     y = norm_after(t, b, &e->norm, y);
     if (!t->recording) vlp_arena_rewind(t->mem, mark);
     return y;

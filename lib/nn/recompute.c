@@ -30,7 +30,7 @@ static void backward(struct vlp_tape *t, const struct vlp_node *n)
 }
 
 /* Not a row of vlp_ops: it has no derivative of its own, only the block's. */
-static const struct vlp_op op_block = {"block", backward};
+static const struct vlp_op op_block = {.name = "block", .backward = backward};
 
 struct vlp_tensor *vlp_block_recomputed(struct vlp_tape *t, const struct vlp_block *b,
                                         struct vlp_tensor *x, const struct vlp_block_input *in)

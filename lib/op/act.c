@@ -37,7 +37,7 @@ static void backward(struct vlp_tape *t, const struct vlp_node *n)
     op_split(t, vlp_rows(x), a.C * 4, backward_rows, &a);
 }
 
-const struct vlp_op vlp_op_act = {"act", backward};
+const struct vlp_op vlp_op_act = {.name = "act", .backward = backward};
 
 struct vlp_tensor *vlp_act(struct vlp_tape *t, struct vlp_tensor *x, enum vlp_activation act)
 {

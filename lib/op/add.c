@@ -30,12 +30,6 @@ static void forward_same(void *ctx, int begin, int end)
     for (int i = begin; i < end; i++) p->y[i] = p->a[i] + p->b[i];
 }
 
-static void backward_a(void *ctx, int begin, int end)
-{
-    const struct part *p = ctx;
-    for (int i = begin; i < end; i++) p->y[i] += p->a[i];
-}
-
 static void backward_b(void *ctx, int begin, int end)
 {
     const struct part *p = ctx;
@@ -47,10 +41,8 @@ static void backward(struct vlp_tape *t, const struct vlp_node *n)
 {
     struct vlp_tensor *a = n->in[0], *b = n->in[1];
     const int          period = (int)vlp_numel(b), total = (int)vlp_numel(a);
-    if (a->grad) {
-        struct part p = {.y = a->grad, .a = n->out->grad};
-        op_split(t, total, 1, backward_a, &p);
-    }
+    vlp_settle_grad(b);
+    op_pass_back(t, a, n->out->grad, a != b);
     if (b->grad && period == 1) {
         double sum = 0.0; /* of perhaps millions */
         for (int i = 0; i < total; i++) sum += (double)n->out->grad[i];
@@ -61,7 +53,7 @@ static void backward(struct vlp_tape *t, const struct vlp_node *n)
     }
 }
 
-const struct vlp_op vlp_op_add = {"add", backward};
+const struct vlp_op vlp_op_add = {.name = "add", .backward = backward, .sets = true};
 
 struct vlp_tensor *vlp_add(struct vlp_tape *t, struct vlp_tensor *a, struct vlp_tensor *b)
 {

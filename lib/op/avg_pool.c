@@ -56,7 +56,7 @@ static void backward(struct vlp_tape *t, const struct vlp_node *n)
     op_split(t, x->dim[0] * (p.H / k), (size_t)k * p.W * p.C, backward_rows, &p);
 }
 
-const struct vlp_op vlp_op_avg_pool = {"avg_pool", backward};
+const struct vlp_op vlp_op_avg_pool = {.name = "avg_pool", .backward = backward};
 
 struct vlp_tensor *vlp_avg_pool(struct vlp_tape *t, struct vlp_tensor *x, int k)
 {

@@ -114,7 +114,7 @@ static void backward(struct vlp_tape *t, const struct vlp_node *n)
     if (x->grad) op_split(t, a.N, (size_t)C * 2, backward_rows, &a);
 }
 
-const struct vlp_op vlp_op_batch_norm = {"batch_norm", backward};
+const struct vlp_op vlp_op_batch_norm = {.name = "batch_norm", .backward = backward};
 
 /* Mean and biased variance of every column over all processes. */
 static void statistics(struct vlp_tape *t, struct columns *a, float *mean, double *var)

@@ -59,7 +59,7 @@ static void backward(struct vlp_tape *t, const struct vlp_node *n)
     op_split(t, s->y.n, vlp_numel(n->out) / (size_t)(s->y.n ? s->y.n : 1), backward_seqs, &p);
 }
 
-const struct vlp_op vlp_op_concat_tokens = {"concat_tokens", backward};
+const struct vlp_op vlp_op_concat_tokens = {.name = "concat_tokens", .backward = backward};
 
 struct vlp_tensor *vlp_concat_tokens(struct vlp_tape *t, struct vlp_tensor *a, struct vlp_seqs as,
                                      struct vlp_tensor *b, struct vlp_seqs bs, struct vlp_seqs *out)

@@ -242,7 +242,7 @@ static void backward(struct vlp_tape *t, const struct vlp_node *n)
     if (w->grad) add_rows_to_kernel(w->grad, drows, s);
 }
 
-const struct vlp_op vlp_op_conv2d = {"conv2d", backward};
+const struct vlp_op vlp_op_conv2d = {.name = "conv2d", .backward = backward};
 
 struct vlp_tensor *vlp_conv2d(struct vlp_tape *t, struct vlp_tensor *x, struct vlp_tensor *w,
                               struct vlp_tensor *b, int stride, enum vlp_activation act,

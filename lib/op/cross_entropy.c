@@ -82,8 +82,9 @@ static void backward(struct vlp_tape *t, const struct vlp_node *n)
     op_split(t, vlp_rows(x), (size_t)p.V * 2, backward_rows, &p);
 }
 
-const struct vlp_op vlp_op_cross_entropy = {"cross_entropy", backward};
-const struct vlp_op vlp_op_cross_entropy_soft = {"cross_entropy_soft", backward};
+const struct vlp_op vlp_op_cross_entropy = {.name = "cross_entropy", .backward = backward};
+const struct vlp_op vlp_op_cross_entropy_soft = {.name = "cross_entropy_soft",
+                                                 .backward = backward};
 
 static struct vlp_tensor *run(struct vlp_tape *t, const struct vlp_op *op, struct vlp_tensor *x,
                               const int32_t *hard, const float *soft)

@@ -42,7 +42,7 @@ static void backward(struct vlp_tape *t, const struct vlp_node *n)
     run(t, &p, vlp_numel(n->out));
 }
 
-const struct vlp_op vlp_op_drop_path = {"drop_path", backward};
+const struct vlp_op vlp_op_drop_path = {.name = "drop_path", .backward = backward};
 
 struct vlp_tensor *vlp_drop_path(struct vlp_tape *t, struct vlp_tensor *x, struct vlp_seqs s,
                                  float p)

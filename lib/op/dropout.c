@@ -44,7 +44,7 @@ static void backward(struct vlp_tape *t, const struct vlp_node *n)
     op_split(t, (int)vlp_numel(n->out), 1, backward_range, &a);
 }
 
-const struct vlp_op vlp_op_dropout = {"dropout", backward};
+const struct vlp_op vlp_op_dropout = {.name = "dropout", .backward = backward};
 
 struct vlp_tensor *vlp_dropout(struct vlp_tape *t, struct vlp_tensor *x, float p)
 {

@@ -40,7 +40,7 @@ static void backward(struct vlp_tape *t, const struct vlp_node *n)
     op_split(t, p.C, (size_t)p.n, backward_columns, &p);
 }
 
-const struct vlp_op vlp_op_gather_rows = {"gather_rows", backward};
+const struct vlp_op vlp_op_gather_rows = {.name = "gather_rows", .backward = backward};
 
 struct vlp_tensor *vlp_gather_rows(struct vlp_tape *t, struct vlp_tensor *x, const int *rows, int n)
 {

@@ -16,6 +16,7 @@ struct rows {
     float             *mean, *rstd;
     float              eps;
     int                N, C;
+    bool               fill; /* dx holds nothing yet */
 };
 
 static void forward_rows(void *ctx, int begin, int end)
@@ -35,10 +36,10 @@ static void backward_blocks(void *ctx, int begin, int end)
     for (int i = begin; i < end; i++) {
         const int    first = i * BLOCK, left = a->N - first;
         const size_t at = (size_t)first * a->C, sums = (size_t)i * a->C;
-        vlp_layernorm_backward_rows(&a->c, a->dx ? a->dx + at : NULL, a->dw ? a->dw + sums : NULL,
-                                    a->db ? a->db + sums : NULL, a->dy + at, a->x + at, a->w,
-                                    a->mean + first, a->rstd + first, left < BLOCK ? left : BLOCK,
-                                    a->C);
+        vlp_layernorm_backward_rows(&a->c, a->dx ? a->dx + at : NULL, a->fill,
+                                    a->dw ? a->dw + sums : NULL, a->db ? a->db + sums : NULL,
+                                    a->dy + at, a->x + at, a->w, a->mean + first, a->rstd + first,
+                                    left < BLOCK ? left : BLOCK, a->C);
     }
 }
 
@@ -51,6 +52,7 @@ static void backward(struct vlp_tape *t, const struct vlp_node *n)
     struct rows        a = {
                .c = op_alone(t),
                .dx = x->grad,
+               .fill = vlp_first_grad(x),
                .dw = w->grad ? vlp_arena_calloc(t->mem, sums, sizeof(float)) : NULL,
                .db = b->grad ? vlp_arena_calloc(t->mem, sums, sizeof(float)) : NULL,
                .x = x->data,
@@ -61,12 +63,14 @@ static void backward(struct vlp_tape *t, const struct vlp_node *n)
                .N = N,
                .C = C,
     };
+    vlp_settle_grad(w);
+    vlp_settle_grad(b);
     op_split(t, blocks, (size_t)C * BLOCK * 2, backward_blocks, &a);
     if (w->grad) vlp_add_columns(&t->compute, w->grad, a.dw, C, blocks, C);
     if (b->grad) vlp_add_columns(&t->compute, b->grad, a.db, C, blocks, C);
 }
 
-const struct vlp_op vlp_op_layernorm = {"layernorm", backward};
+const struct vlp_op vlp_op_layernorm = {.name = "layernorm", .backward = backward, .sets = true};
 
 struct vlp_tensor *vlp_layernorm(struct vlp_tape *t, struct vlp_tensor *x, struct vlp_tensor *w,
                                  struct vlp_tensor *b, float eps)

@@ -19,17 +19,6 @@ struct saved {
     float              *pre; /* (N, count), where there is an activation */
 };
 
-struct sum {
-    float       *to;
-    const float *from;
-};
-
-static void add_range(void *ctx, int begin, int end)
-{
-    const struct sum *a = ctx;
-    for (int i = begin; i < end; i++) a->to[i] += a->from[i];
-}
-
 /* A bias has an entry for every row of W, or for the chosen rows alone. */
 static int bias_from(const struct vlp_tensor *b, int first, int count)
 {
@@ -46,16 +35,27 @@ static const struct vlp_packed *turned(struct vlp_tape *t, const struct vlp_tens
     return *own;
 }
 
-/*
- * Rows go back in blocks, as many in each as there are elements in a block of K: dp is made in
- * place and used three times while it is in the cache. Where the cuts fall depends on N alone.
- */
-enum { BLOCK = 768, GRAIN = 32 };
-
-static int even_step(int N)
+int op_block_rows(int N)
 {
-    const int blocks = (N + BLOCK - 1) / BLOCK, step = blocks ? (N + blocks - 1) / blocks : 1;
-    return (step + GRAIN - 1) / GRAIN * GRAIN;
+    enum { BLOCK = 768, GRAIN = 32 }; /* elements of a block of K in bf16 */
+    const int blocks = (N + BLOCK - 1) / BLOCK, rows = blocks ? (N + blocks - 1) / blocks : 1;
+    return (rows + GRAIN - 1) / GRAIN * GRAIN;
+}
+
+void op_affine_back(const struct vlp_tape *t, const struct op_affine *a, const float *dp, int first,
+                    int rows)
+{
+    const struct vlp_compute *c = &t->compute;
+    const size_t              at = (size_t)first * a->K;
+    if (a->db) vlp_add_columns(c, a->db, dp, a->C, rows, a->C);
+    if (a->dw)
+        vlp_gemm(c, op_gradient_precision(t), true, false, a->C, a->K, rows, 1.0f, dp, a->C, a->x,
+                 a->K, true, a->dw, a->K);
+    if (a->dx) {
+        float                    *dx = a->dx + at;
+        const struct vlp_epilogue add = {.residual = a->fill ? NULL : dx, .ld_residual = a->K};
+        vlp_gemm_packed(c, dx, a->K, dp, a->C, rows, a->turned, 0, a->K, &add);
+    }
 }
 
 static void backward(struct vlp_tape *t, const struct vlp_node *n)
@@ -63,28 +63,27 @@ static void backward(struct vlp_tape *t, const struct vlp_node *n)
     struct vlp_tensor  *x = n->in[X], *w = n->in[W], *b = n->in[BIAS], *residual = n->in[RESIDUAL];
     const struct saved *s = n->saved;
     const int           N = vlp_rows(n->out), C = vlp_cols(n->out), K = vlp_cols(x);
-    const int           step = even_step(N);
-    const struct vlp_compute *c = &t->compute;
-    struct vlp_packed        *own = NULL;
-    const struct vlp_packed  *wt = x->grad ? turned(t, w, s->first, C, K, &own) : NULL;
-
-    if (residual && residual->grad) {
-        struct sum a = {residual->grad, n->out->grad};
-        op_split(t, (int)vlp_numel(n->out), 1, add_range, &a);
-    }
+    struct vlp_packed  *own = NULL;
+    vlp_settle_grad(w);
+    vlp_settle_grad(b);
+    op_pass_back(t, residual, n->out->grad, !s->pre && residual != x);
+    struct op_affine a = {
+        .db = b && b->grad ? b->grad + bias_from(b, s->first, C) : NULL,
+        .dw = w->grad ? w->grad + (size_t)s->first * K : NULL,
+        .dx = x->grad,
+        .fill = vlp_first_grad(x),
+        .turned = x->grad ? turned(t, w, s->first, C, K, &own) : NULL,
+        .C = C,
+        .K = K,
+    };
+    const int step = op_block_rows(N);
     for (int r = 0; r < N; r += step) {
-        const int    rows = N - r < step ? N - r : step;
-        const size_t at = (size_t)r * K;
-        float       *dp = n->out->grad + (size_t)r * C;
-        if (s->pre) vlp_activate_chain(c, s->act, dp, s->pre + (size_t)r * C, (size_t)rows * C);
-        if (b && b->grad) vlp_add_columns(c, b->grad + bias_from(b, s->first, C), dp, C, rows, C);
-        if (w->grad)
-            vlp_gemm(c, op_gradient_precision(t), true, false, C, K, rows, 1.0f, dp, C,
-                     x->data + at, K, true, w->grad + (size_t)s->first * K, K);
-        if (x->grad) {
-            const struct vlp_epilogue add = {.residual = x->grad + at, .ld_residual = K};
-            vlp_gemm_packed(c, x->grad + at, K, dp, C, rows, wt, 0, K, &add);
-        }
+        const int rows = N - r < step ? N - r : step;
+        float    *dp = n->out->grad + (size_t)r * C;
+        if (s->pre)
+            vlp_activate_chain(&t->compute, s->act, dp, s->pre + (size_t)r * C, (size_t)rows * C);
+        a.x = x->data + (size_t)r * K;
+        op_affine_back(t, &a, dp, r, rows);
     }
     vlp_packed_free(own);
 }
@@ -117,7 +116,7 @@ static bool multiply_passing(struct vlp_tape *t, float *y, const struct vlp_tens
     return true;
 }
 
-const struct vlp_op vlp_op_linear = {"linear", backward};
+const struct vlp_op vlp_op_linear = {.name = "linear", .backward = backward, .sets = true};
 
 struct vlp_tensor *vlp_linear(struct vlp_tape *t, struct vlp_tensor *x, struct vlp_tensor *w,
                               struct vlp_tensor *b, const struct vlp_linear_options *o)

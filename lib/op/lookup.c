@@ -39,7 +39,7 @@ static void backward(struct vlp_tape *t, const struct vlp_node *n)
     op_split(t, p.C, (size_t)p.s->n, backward_columns, &p);
 }
 
-const struct vlp_op vlp_op_lookup = {"lookup", backward};
+const struct vlp_op vlp_op_lookup = {.name = "lookup", .backward = backward};
 
 /* The stored bytes of row 0 and the size of a row, where rows can be widened one by one. */
 static const uint8_t *stored_rows(const struct vlp_tensor *table, size_t *row_size)

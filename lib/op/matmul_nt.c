@@ -21,7 +21,7 @@ static void backward(struct vlp_tape *t, const struct vlp_node *n)
                  K, true, b->grad, K);
 }
 
-const struct vlp_op vlp_op_matmul_nt = {"matmul_nt", backward};
+const struct vlp_op vlp_op_matmul_nt = {.name = "matmul_nt", .backward = backward};
 
 struct vlp_tensor *vlp_matmul_nt(struct vlp_tape *t, struct vlp_tensor *a, struct vlp_tensor *b)
 {

@@ -50,7 +50,7 @@ static void backward(struct vlp_tape *t, const struct vlp_node *n)
     op_split(t, s->n, cost(n->in[0], *s), backward_seqs, &p);
 }
 
-const struct vlp_op vlp_op_mean_rows = {"mean_rows", backward};
+const struct vlp_op vlp_op_mean_rows = {.name = "mean_rows", .backward = backward};
 
 struct vlp_tensor *vlp_mean_rows(struct vlp_tape *t, struct vlp_tensor *x, struct vlp_seqs s)
 {

@@ -37,7 +37,7 @@ static void backward(struct vlp_tape *t, const struct vlp_node *n)
     op_split(t, x->dim[0], (size_t)p.C * p.pixels, pictures, &p);
 }
 
-const struct vlp_op vlp_op_nchw_to_nhwc = {"nchw_to_nhwc", backward};
+const struct vlp_op vlp_op_nchw_to_nhwc = {.name = "nchw_to_nhwc", .backward = backward};
 
 struct vlp_tensor *vlp_nchw_to_nhwc(struct vlp_tape *t, struct vlp_tensor *x)
 {

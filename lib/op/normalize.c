@@ -48,7 +48,7 @@ static void backward(struct vlp_tape *t, const struct vlp_node *n)
     op_split(t, vlp_rows(n->out), (size_t)p.C * 2, backward_rows, &p);
 }
 
-const struct vlp_op vlp_op_normalize = {"normalize", backward};
+const struct vlp_op vlp_op_normalize = {.name = "normalize", .backward = backward};
 
 struct vlp_tensor *vlp_normalize(struct vlp_tape *t, struct vlp_tensor *x)
 {

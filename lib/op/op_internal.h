@@ -23,6 +23,30 @@ static inline struct vlp_compute op_alone(const struct vlp_tape *t)
 }
 
 /*
+ * dx += dy, which is the gradient of the node's output, for an op that sets: where nothing is there
+ * yet x takes dy's memory over, if the op has done with it or only reads it (`lend`), else a copy.
+ */
+void op_pass_back(const struct vlp_tape *t, struct vlp_tensor *x, float *dy, bool lend);
+
+/*
+ * Rows go back in blocks, as many in each as there are elements in a block of K: what is made of
+ * them is used several times while it is in the cache. Where the cuts fall depends on N alone.
+ */
+int op_block_rows(int N);
+
+/* What p = x W^T + b wants back, W (C, K); NULL where nothing is wanted. */
+struct op_affine {
+    float                   *db, *dw, *dx; /* dx: of all rows */
+    bool                     fill;         /* dx holds nothing yet */
+    const float             *x;            /* of the block at hand */
+    const struct vlp_packed *turned;       /* W for dp W, where dx is wanted */
+    int                      C, K;
+};
+/* dx += dp W,  dW += dp^T x,  db += sum_rows dp, for rows first .. first + rows. */
+void op_affine_back(const struct vlp_tape *t, const struct op_affine *a, const float *dp, int first,
+                    int rows);
+
+/*
  * The precision of a linear layer's gradients: bf16 where its own products are, else f32. What is
  * not a linear layer (norms, softmax, attention, the bare projections, the losses) is f32 at every
  * precision, both ways.
@@ -58,10 +82,10 @@ static inline float op_exp(float x)
     return x < -87.0f ? 0.0f : p * power;
 }
 
-extern const struct vlp_op vlp_op_linear, vlp_op_project, vlp_op_matmul_nt, vlp_op_attention,
-    vlp_op_layernorm, vlp_op_act, vlp_op_add, vlp_op_scale, vlp_op_scale_rows, vlp_op_scale_exp,
-    vlp_op_lookup, vlp_op_gather_rows, vlp_op_concat_tokens, vlp_op_mean_rows, vlp_op_normalize,
-    vlp_op_transpose, vlp_op_dropout, vlp_op_drop_path, vlp_op_cross_entropy,
+extern const struct vlp_op vlp_op_linear, vlp_op_mlp, vlp_op_project, vlp_op_matmul_nt,
+    vlp_op_attention, vlp_op_layernorm, vlp_op_act, vlp_op_add, vlp_op_scale, vlp_op_scale_rows,
+    vlp_op_scale_exp, vlp_op_lookup, vlp_op_gather_rows, vlp_op_concat_tokens, vlp_op_mean_rows,
+    vlp_op_normalize, vlp_op_transpose, vlp_op_dropout, vlp_op_drop_path, vlp_op_cross_entropy,
     vlp_op_cross_entropy_soft, vlp_op_sigmoid_pairs, vlp_op_patchify, vlp_op_conv2d,
     vlp_op_avg_pool, vlp_op_nchw_to_nhwc, vlp_op_batch_norm;
 

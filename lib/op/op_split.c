@@ -30,6 +30,34 @@ void op_split(const struct vlp_tape *t, int n, size_t cost, op_range *f, void *c
     vlp_parallel(t->compute.pool, pieces, piece, &s);
 }
 
+struct sum {
+    float       *to;
+    const float *from;
+};
+
+static void add_range(void *ctx, int begin, int end)
+{
+    const struct sum *a = ctx;
+    for (int i = begin; i < end; i++) a->to[i] += a->from[i];
+}
+
+static void copy_range(void *ctx, int begin, int end)
+{
+    const struct sum *a = ctx;
+    memcpy(a->to + begin, a->from + begin, (size_t)(end - begin) * sizeof *a->to);
+}
+
+void op_pass_back(const struct vlp_tape *t, struct vlp_tensor *x, float *dy, bool lend)
+{
+    if (!x || !x->grad) return;
+    const bool first = vlp_first_grad(x);
+    struct sum a = {x->grad, dy};
+    if (first && lend)
+        x->grad = dy;
+    else
+        op_split(t, (int)vlp_numel(x), 1, first ? copy_range : add_range, &a);
+}
+
 struct vlp_seqs vlp_seqs_even(struct vlp_tape *t, int n, int length)
 {
     int *start = vlp_arena_alloc(t->mem, ((size_t)n + 1) * sizeof *start);

@@ -37,7 +37,7 @@ static void backward(struct vlp_tape *t, const struct vlp_node *n)
     op_split(t, M, (size_t)N, backward_rows, &p);
 }
 
-const struct vlp_op vlp_op_transpose = {"transpose", backward};
+const struct vlp_op vlp_op_transpose = {.name = "transpose", .backward = backward};
 
 struct vlp_tensor *vlp_transpose(struct vlp_tape *t, struct vlp_tensor *x)
 {

@@ -5,6 +5,7 @@
 
 const struct vlp_op *const vlp_ops[] = {
     &vlp_op_linear,
+    &vlp_op_mlp,
     &vlp_op_project,
     &vlp_op_matmul_nt,
     &vlp_op_attention,

@@ -52,7 +52,7 @@ static void backward(struct vlp_tape *t, const struct vlp_node *n)
     run(t, x, &p);
 }
 
-const struct vlp_op vlp_op_patchify = {"patchify", backward};
+const struct vlp_op vlp_op_patchify = {.name = "patchify", .backward = backward};
 
 struct vlp_tensor *vlp_patchify(struct vlp_tape *t, struct vlp_tensor *x, int patch)
 {

@@ -21,7 +21,7 @@ static void backward(struct vlp_tape *t, const struct vlp_node *n)
                  true, p->grad, C);
 }
 
-const struct vlp_op vlp_op_project = {"project", backward};
+const struct vlp_op vlp_op_project = {.name = "project", .backward = backward};
 
 struct vlp_tensor *vlp_project(struct vlp_tape *t, struct vlp_tensor *x, struct vlp_tensor *p)
 {

@@ -30,7 +30,7 @@ static void backward(struct vlp_tape *t, const struct vlp_node *n)
     op_split(t, (int)vlp_numel(n->out), 1, backward_range, &p);
 }
 
-const struct vlp_op vlp_op_scale = {"scale", backward};
+const struct vlp_op vlp_op_scale = {.name = "scale", .backward = backward};
 
 struct vlp_tensor *vlp_scale(struct vlp_tape *t, struct vlp_tensor *x, float s)
 {

@@ -61,7 +61,7 @@ static void backward(struct vlp_tape *t, const struct vlp_node *n)
     }
 }
 
-const struct vlp_op vlp_op_scale_exp = {"scale_exp", backward};
+const struct vlp_op vlp_op_scale_exp = {.name = "scale_exp", .backward = backward};
 
 struct vlp_tensor *vlp_scale_exp(struct vlp_tape *t, struct vlp_tensor *x, struct vlp_tensor *s)
 {

@@ -55,7 +55,7 @@ static void backward(struct vlp_tape *t, const struct vlp_node *n)
     }
 }
 
-const struct vlp_op vlp_op_scale_rows = {"scale_rows", backward};
+const struct vlp_op vlp_op_scale_rows = {.name = "scale_rows", .backward = backward};
 
 struct vlp_tensor *vlp_scale_rows(struct vlp_tape *t, struct vlp_tensor *x,
                                   struct vlp_tensor *gamma)

@@ -54,7 +54,7 @@ static void backward(struct vlp_tape *t, const struct vlp_node *n)
     op_split(t, N, (size_t)p.C * 4, backward_rows, &p);
 }
 
-const struct vlp_op vlp_op_sigmoid_pairs = {"sigmoid_pairs", backward};
+const struct vlp_op vlp_op_sigmoid_pairs = {.name = "sigmoid_pairs", .backward = backward};
 
 struct vlp_tensor *vlp_sigmoid_pairs(struct vlp_tape *t, struct vlp_tensor *x)
 {

@@ -39,3 +39,28 @@ void vlp_attention_forward(const struct vlp_compute *c, const struct vlp_attenti
     }
     vlp_parallel(c->pool, a->n_seq * j.groups * j.parts, attention_task, &j);
 }
+
+struct back_job {
+    const struct vlp_compute                 *c;
+    const struct vlp_attention_backward_args *a;
+};
+
+static void back_task(void *ctx, int i, int worker)
+{
+    const struct back_job                    *j = ctx;
+    const struct vlp_attention_backward_args *a = j->a;
+    const int                                 heads = a->of.heads;
+    (void)worker;
+    if (!a->dbias) {
+        j->c->kernels->attention_backward(a, i / heads, i % heads);
+        return;
+    }
+    for (int s = 0; s < a->of.n_seq; s++) j->c->kernels->attention_backward(a, s, i);
+}
+
+void vlp_attention_backward(const struct vlp_compute                 *c,
+                            const struct vlp_attention_backward_args *a)
+{
+    struct back_job j = {c, a};
+    vlp_parallel(c->pool, a->of.heads * (a->dbias ? 1 : a->of.n_seq), back_task, &j);
+}

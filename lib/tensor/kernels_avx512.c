@@ -10,6 +10,7 @@
 #define TILE_VECTORS 2
 #define PEAK_SUMS    24
 
+#include "attention_back_impl.h"
 #include "attention_impl.h"
 #include "finish_impl.h"
 #include "peak_impl.h"
@@ -62,6 +63,7 @@ const struct vlp_kernels vlp_kernels_avx512 = {
     .scan = scan_rows,
     .attention_lanes = QUERIES,
     .attention = attention,
+    .attention_backward = attention_backward,
     .read = read_all,
     .triad = triad,
 };

@@ -120,14 +120,14 @@ void vlp_activate_chain(const struct vlp_compute *c, enum vlp_activation act, fl
     vlp_parallel(c->pool, (int)((n + TASK_FLOATS - 1) / TASK_FLOATS), chain_task, &j);
 }
 
-void vlp_layernorm_backward_rows(const struct vlp_compute *c, float *dx, float *dw, float *db,
-                                 const float *dy, const float *x, const float *w, const float *mean,
-                                 const float *rstd, int N, int C)
+void vlp_layernorm_backward_rows(const struct vlp_compute *c, float *dx, bool fill, float *dw,
+                                 float *db, const float *dy, const float *x, const float *w,
+                                 const float *mean, const float *rstd, int N, int C)
 {
     for (int r = 0; r < N; r++) {
         const size_t at = (size_t)r * C;
-        c->kernels->layernorm_backward(dx ? dx + at : NULL, dw, db, dy + at, x + at, w, mean[r],
-                                       rstd[r], C);
+        c->kernels->layernorm_backward(dx ? dx + at : NULL, fill, dw, db, dy + at, x + at, w,
+                                       mean[r], rstd[r], C);
     }
 }
 

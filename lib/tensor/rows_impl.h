@@ -63,8 +63,8 @@ static void row_layernorm(float *y, const float *x, const float *w, const float 
 }
 
 /* One row's share; dx, dw and db may each be NULL. */
-static void row_layernorm_backward(float *dx, float *dw, float *db, const float *dy, const float *x,
-                                   const float *w, float mean, float rstd, int C)
+static void row_layernorm_backward(float *dx, bool fill, float *dw, float *db, const float *dy,
+                                   const float *x, const float *w, float mean, float rstd, int C)
 {
     const vf m = v_set1(mean), r = v_set1(rstd);
     vf       g_sum[2] = {v_zero(), v_zero()}, gn_sum[2] = {v_zero(), v_zero()};
@@ -85,7 +85,7 @@ static void row_layernorm_backward(float *dx, float *dw, float *db, const float 
         const vf  n = v_mul(v_sub(v_load_n(x + c, left), m), r);
         const vf  g = v_mul(v_load_n(dy + c, left), v_load_n(w + c, left));
         const vf  d = v_fnma(n, gn_mean, v_sub(g, g_mean));
-        v_store_n(dx + c, v_fma(d, r, v_load_n(dx + c, left)), left);
+        v_store_n(dx + c, fill ? v_mul(d, r) : v_fma(d, r, v_load_n(dx + c, left)), left);
     }
 }
 

@@ -71,7 +71,10 @@ void *vlp_record(struct vlp_tape *t, const struct vlp_op *op, struct vlp_tensor 
     if (t->paused && any_grad(n_in, in)) t->wanted = true;
     if (!vlp_wants_grad(t, n_in, in)) return saved;
 
-    if (!out->grad) out->grad = zeroed(t, out);
+    if (!out->grad) {
+        out->grad = vlp_arena_alloc(t->mem, vlp_numel(out) * sizeof(float));
+        out->fresh = true;
+    }
     struct vlp_node *n = VLP_NEW(t->mem, struct vlp_node);
     *n = (struct vlp_node){.op = op, .out = out, .saved = saved, .prev = t->last};
     memcpy(n->in, in, (size_t)n_in * sizeof *in);
@@ -79,13 +82,21 @@ void *vlp_record(struct vlp_tape *t, const struct vlp_op *op, struct vlp_tensor 
     return saved;
 }
 
+void vlp_settle_grad(struct vlp_tensor *x)
+{
+    if (vlp_first_grad(x)) memset(x->grad, 0, vlp_numel(x) * sizeof *x->grad);
+}
+
 void vlp_backward(struct vlp_tape *t, struct vlp_tensor *root)
 {
     assert(root->grad);
-    (void)root;
+    root->fresh = false;
     for (const struct vlp_node *n = t->last; n; n = n->prev) {
+        if (n->out->fresh) continue; /* no gradient has come here */
         const struct vlp_arena_mark scratch = vlp_arena_mark(t->mem);
+        for (int i = 0; i < VLP_MAX_IN && !n->op->sets; i++) vlp_settle_grad(n->in[i]);
         n->op->backward(t, n);
+        for (int i = 0; i < VLP_MAX_IN; i++) assert(!n->in[i] || !n->in[i]->fresh);
         vlp_arena_rewind(t->mem, scratch);
     }
     t->last = NULL;

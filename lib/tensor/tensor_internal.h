@@ -90,8 +90,8 @@ struct vlp_kernels {
     void (*activate_backward)(enum vlp_activation act, float *dx, const float *dy, const float *x,
                               size_t n);
     void (*activate_chain)(enum vlp_activation act, float *dy, const float *x, size_t n);
-    void (*layernorm_backward)(float *dx, float *dw, float *db, const float *dy, const float *x,
-                               const float *w, float mean, float rstd, int C);
+    void (*layernorm_backward)(float *dx, bool fill, float *dw, float *db, const float *dy,
+                               const float *x, const float *w, float mean, float rstd, int C);
     void (*add_columns)(float *to, const float *x, size_t ldx, int N, int C);
     float (*softmax)(float *x, int C); /* returns log-sum-exp */
     float (*dot)(const float *a, const float *b, int n);
@@ -102,6 +102,7 @@ struct vlp_kernels {
                  int dim, int n);
     int attention_lanes; /* queries of a tile */
     void (*attention)(const struct vlp_attention_args *a, int seq, int head, int q0, int q1);
+    void (*attention_backward)(const struct vlp_attention_backward_args *a, int seq, int head);
     double (*read)(const float *p, size_t n);
     void (*triad)(float *a, const float *b, const float *c, float s, size_t n);
 };

@@ -217,6 +217,7 @@ static void backward(struct vlp_tape *tape, struct features f, const float *d_im
                  text = vlp_numel(f.text) * sizeof(float);
     if (f.image->grad) memcpy(f.image->grad, d_image, image);
     if (f.text->grad) memcpy(f.text->grad, d_text, text);
+    f.image->fresh = f.text->fresh = false;
     if (f.image->grad || f.text->grad) vlp_backward(tape, f.text->grad ? f.text : f.image);
 }
 

@@ -108,6 +108,19 @@ struct vlp_attention_args {
     float       *lse; /* (q rows, heads) log-sum-exp for backward, or NULL */
 };
 void vlp_attention_forward(const struct vlp_compute *c, const struct vlp_attention_args *a);
+/*
+ * The gradients of q, k, v and bias are added to; each may be NULL. dy has rows as y, dq as q, and
+ * so on. With `fill` the columns of q, k and v are written in all rows of the sequences. A thread
+ * owns a head of a sequence, or, where the bias wants a gradient, a head of all.
+ */
+struct vlp_attention_backward_args {
+    struct vlp_attention_args of; /* what went forward, y and lse included */
+    const float              *dy;
+    float                    *dq, *dk, *dv, *dbias;
+    bool                      fill; /* dq, dk, dv hold nothing yet */
+};
+void vlp_attention_backward(const struct vlp_compute                 *c,
+                            const struct vlp_attention_backward_args *a);
 
 /* Row kernels, vectorised per level. N rows of C. */
 void vlp_layernorm_rows(const struct vlp_compute *c, float *y, int ldy, const float *x, int ldx,
@@ -124,11 +137,12 @@ void vlp_activate_chain(const struct vlp_compute *c, enum vlp_activation act, fl
 /*
  * Of one layernorm's rows with their mean and rstd, n = (x - mean) rstd, g = dy w:
  *   dx += (g - mean(g) - n mean(g n)) rstd,  dw += sum_rows dy n,  db += sum_rows dy, rows in order
- * Each of dx, dw, db may be NULL. On this thread: rows share dw and db.
+ * Each of dx, dw, db may be NULL; dx is filled, not added to, when `fill`. On this thread: rows
+ * share dw and db.
  */
-void vlp_layernorm_backward_rows(const struct vlp_compute *c, float *dx, float *dw, float *db,
-                                 const float *dy, const float *x, const float *w, const float *mean,
-                                 const float *rstd, int N, int C);
+void vlp_layernorm_backward_rows(const struct vlp_compute *c, float *dx, bool fill, float *dw,
+                                 float *db, const float *dy, const float *x, const float *w,
+                                 const float *mean, const float *rstd, int N, int C);
 /* to[c] += sum over rows of x[r][c], rows in order. */
 void vlp_add_columns(const struct vlp_compute *c, float *to, const float *x, int ldx, int N, int C);
 /* In place: rows become softmax; returns nothing; lse (N) may be NULL. */
@@ -161,6 +175,7 @@ struct vlp_tensor {
     int               dim[VLP_MAX_DIM];
     float            *data;
     float            *grad;  /* NULL: no gradient wanted */
+    bool              fresh; /* grad is memory that nothing was written to yet: see vlp_op */
     struct vlp_param *param; /* the parameter it is the value of, or NULL */
 };
 size_t vlp_numel(const struct vlp_tensor *x);
@@ -255,10 +270,26 @@ const float *vlp_values(const struct vlp_tensor *x);
 #define VLP_MAX_IN 6
 struct vlp_node;
 struct vlp_tape;
+/*
+ * backward adds to the gradients of its inputs; that of its output is spent by then. The gradient
+ * of what an op made is memory without contents until the first op adds to it: zeros are put there
+ * before, unless that op says that it `sets`. It then asks vlp_first_grad of every input and fills
+ * the gradient where the answer is yes, and so a gradient is written once and not three times.
+ */
 struct vlp_op {
     const char *name;
     void (*backward)(struct vlp_tape *t, const struct vlp_node *n);
+    bool sets;
 };
+/* Nothing there yet? Then the caller fills all of x->grad. (False where none is wanted.) */
+static inline bool vlp_first_grad(struct vlp_tensor *x)
+{
+    const bool first = x && x->grad && x->fresh;
+    if (first) x->fresh = false;
+    return first;
+}
+/* Zeros, if nothing is there yet. */
+void vlp_settle_grad(struct vlp_tensor *x);
 struct vlp_node {
     const struct vlp_op *op;
     struct vlp_tensor   *out, *in[VLP_MAX_IN];
@@ -305,7 +336,7 @@ struct vlp_tensor *vlp_tensor_of(struct vlp_tape *t, float *data, int ndim,
 struct vlp_tensor *vlp_keep(struct vlp_tape *t, struct vlp_arena_mark mark, struct vlp_tensor *x);
 /*
  * For ops: note op and its n_in inputs (NULL allowed) for `out`, with saved_size bytes of memory
- * for backward. Gives `out` a zeroed gradient if any input has one. Returns the saved memory, or,
+ * for backward. Gives `out` a fresh gradient if any input has one. Returns the saved memory, or,
  * where nothing is recorded, scratch memory of that size all the same.
  */
 void *vlp_record(struct vlp_tape *t, const struct vlp_op *op, struct vlp_tensor *out,
@@ -318,8 +349,11 @@ void *vlp_record(struct vlp_tape *t, const struct vlp_op *op, struct vlp_tensor 
     }
 /* Would vlp_record note this? */
 bool vlp_wants_grad(const struct vlp_tape *t, int n_in, struct vlp_tensor *const *in);
-/* root->grad must be filled (a scalar loss: 1.0). Walks back to the start of the tape and forgets
- * the notes. */
+/*
+ * root->grad must be filled (a scalar loss: 1.0), and so may that of other outputs, their `fresh`
+ * made false. Walks back to the start of the tape and forgets the notes; what led nowhere is passed
+ * over.
+ */
 void vlp_backward(struct vlp_tape *t, struct vlp_tensor *root);
 
 #endif
