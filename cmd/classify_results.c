@@ -235,10 +235,13 @@ static void confusion_tsv(const struct classify_job *job, struct vlp_buf *b)
 {
     const struct vlp_evaluation *e = &job->evaluation;
     vlp_buf_add_str(b, "truth");
-    for (int p = 0; p <= e->n; p++) vlp_buf_printf(b, "\t%s", class_name(job, p));
+    for (int p = 0; p <= e->n; p++) {
+        vlp_buf_add_char(b, '\t');
+        vlp_buf_add_tsv(b, class_name(job, p), strlen(class_name(job, p)));
+    }
     vlp_buf_add_char(b, '\n');
     for (int c = 0; c < e->n; c++) {
-        vlp_buf_add_str(b, job->classifier.name[c]);
+        vlp_buf_add_tsv(b, job->classifier.name[c], strlen(job->classifier.name[c]));
         for (int p = 0; p <= e->n; p++)
             vlp_buf_printf(b, "\t%lld",
                            (long long)e->confusion[(size_t)c * (size_t)(e->n + 1) + (size_t)p]);

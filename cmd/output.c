@@ -59,13 +59,10 @@ int cmd_finish(int status)
 
 void cmd_put_tsv(FILE *f, const char *s, size_t len)
 {
-    for (size_t i = 0; i < len; i++) switch (s[i]) {
-        case '\t': fputs("\\t", f); break;
-        case '\n': fputs("\\n", f); break;
-        case '\r': fputs("\\r", f); break;
-        case '\\': fputs("\\\\", f); break;
-        default: putc(s[i], f);
-        }
+    struct vlp_buf b = {0};
+    vlp_buf_add_tsv(&b, s, len);
+    fwrite(b.data, 1, b.len, f);
+    vlp_buf_free(&b);
 }
 
 void cmd_put_json(FILE *f, const char *s, size_t len)

@@ -63,3 +63,26 @@ void vlp_buf_printf(struct vlp_buf *b, const char *fmt, ...)
     va_end(again);
     b->len += (size_t)n;
 }
+
+static const char escape_letters[] = "tnr\\", escaped_bytes[] = "\t\n\r\\";
+
+void vlp_buf_add_tsv(struct vlp_buf *b, const char *s, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        const char *e = s[i] ? strchr(escaped_bytes, s[i]) : NULL;
+        if (e) vlp_buf_add_char(b, '\\');
+        vlp_buf_add_char(b, e ? escape_letters[e - escaped_bytes] : s[i]);
+    }
+}
+
+size_t vlp_tsv_unescape(char *s, size_t len)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < len; i++) {
+        const char *e =
+            s[i] == '\\' && i + 1 < len && s[i + 1] ? strchr(escape_letters, s[i + 1]) : NULL;
+        s[n++] = e ? escaped_bytes[e - escape_letters] : s[i];
+        i += e != NULL;
+    }
+    return n;
+}

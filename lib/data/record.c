@@ -8,16 +8,8 @@
 
 size_t vlp_first_field(char *line, size_t len)
 {
-    static const char escape[] = "tnr\\", plain[] = "\t\n\r\\";
-    const char       *tab = memchr(line, '\t', len);
-    if (!tab) return len;
-    size_t n = 0;
-    for (size_t i = 0; i < (size_t)(tab - line); i++) {
-        const char *e = line[i] == '\\' ? strchr(escape, line[i + 1]) : NULL;
-        line[n++] = e && *e ? plain[e - escape] : line[i];
-        i += e && *e;
-    }
-    return n;
+    const char *tab = memchr(line, '\t', len);
+    return tab ? vlp_tsv_unescape(line, (size_t)(tab - line)) : len;
 }
 
 enum { ID_LIMIT = 64 * 1024 };

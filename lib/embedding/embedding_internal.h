@@ -54,12 +54,17 @@ enum vlp_status npy_parse(struct vlp_npy *n, const uint8_t *p, size_t size, cons
 bool npy_put_header(struct vlp_buf *b, enum vlp_dtype dtype, int ndim, const int64_t *dim,
                     size_t at_least);
 
-/* ---- text.c: ids and numbers in text ------------------------------------------------------------
+/* ---- text.c: numbers and lines of text ----------------------------------------------------------
  */
 
-/* \t \n \r \\ for the bytes that would end a field. */
-void   text_put_escaped(struct vlp_buf *b, const char *s, size_t len);
-size_t text_unescape(char *s, size_t len); /* in place; returns the new length */
+/* Where the lines of a text format go, and the line in hand: `create` and `finish` of its row. */
+struct text_writer {
+    struct vlp_output out;
+    struct vlp_buf    line;
+};
+enum vlp_status text_create(struct vlp_embedding_writer              *w,
+                            const struct vlp_embedding_write_options *opt, struct vlp_error *err);
+enum vlp_status text_finish(struct vlp_embedding_writer *w, bool commit, struct vlp_error *err);
 /* A whole-string float, read in one rounding; false when it is anything else. */
 bool text_parse_f32(const char *s, float *out);
 

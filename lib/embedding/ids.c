@@ -40,7 +40,7 @@ enum vlp_status ids_take(struct ids_file *f, struct vlp_embedding_reader *r, int
                 return vlp_fail(err, VLP_ERR_FORMAT, "%s: has %lld ids, fewer than %s has vectors",
                                 f->feed.name, (long long)f->next, r->feed.name);
             vlp_buf_add(&f->text, line, len);
-            f->text.len = at + text_unescape(f->text.data + at, len);
+            f->text.len = at + vlp_tsv_unescape(f->text.data + at, len);
             f->text.data[f->text.len] = '\0';
         } else {
             vlp_buf_printf(&f->text, "%lld", (long long)f->next);
@@ -89,7 +89,7 @@ enum vlp_status ids_write(struct ids_output *o, const struct vlp_record *r, stru
 {
     struct vlp_buf b = {0};
     if (!o->there) return VLP_OK;
-    text_put_escaped(&b, r->id, r->id_len);
+    vlp_buf_add_tsv(&b, r->id, r->id_len);
     vlp_buf_add_char(&b, '\n');
     const enum vlp_status s = vlp_output_write(&o->out, b.data, b.len, err);
     vlp_buf_free(&b);

@@ -1,5 +1,5 @@
 /*
- * text.c -- ids and numbers in text files.
+ * text.c -- numbers in text files, and where their lines go.
  */
 #include <locale.h>
 #include <pthread.h>
@@ -8,27 +8,28 @@
 
 #include "embedding_internal.h"
 
-static const char escape_letters[] = "tnr\\", escaped_bytes[] = "\t\n\r\\";
-
-void text_put_escaped(struct vlp_buf *b, const char *s, size_t len)
+enum vlp_status text_create(struct vlp_embedding_writer              *w,
+                            const struct vlp_embedding_write_options *opt, struct vlp_error *err)
 {
-    for (size_t i = 0; i < len; i++) {
-        const char *e = s[i] ? strchr(escaped_bytes, s[i]) : NULL;
-        if (e) vlp_buf_add_char(b, '\\');
-        vlp_buf_add_char(b, e ? escape_letters[e - escaped_bytes] : s[i]);
-    }
+    struct text_writer   *v = vlp_calloc(1, sizeof *v);
+    const enum vlp_status s =
+        vlp_output_open(&v->out, w->standard ? "-" : w->path, opt->force, err);
+    if (s != VLP_OK) free(v);
+    w->state = v;
+    return s;
 }
 
-size_t text_unescape(char *s, size_t len)
+enum vlp_status text_finish(struct vlp_embedding_writer *w, bool commit, struct vlp_error *err)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < len; i++) {
-        const char *e =
-            s[i] == '\\' && i + 1 < len && s[i + 1] ? strchr(escape_letters, s[i + 1]) : NULL;
-        s[n++] = e ? escaped_bytes[e - escape_letters] : s[i];
-        i += e != NULL;
-    }
-    return n;
+    struct text_writer *v = w->state;
+    enum vlp_status     s = VLP_OK;
+    if (commit)
+        s = vlp_output_commit(&v->out, err);
+    else
+        vlp_output_abort(&v->out);
+    vlp_buf_free(&v->line);
+    free(v);
+    return s;
 }
 
 static locale_t       shared_c_locale;

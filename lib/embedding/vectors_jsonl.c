@@ -216,23 +216,6 @@ static void jsonl_close(struct vlp_embedding_reader *r)
 /* ---- writing
  * ---------------------------------------------------------------------------------------- */
 
-struct jsonl_writer {
-    struct vlp_output out;
-    struct vlp_buf    line;
-};
-
-static enum vlp_status jsonl_create(struct vlp_embedding_writer              *w,
-                                    const struct vlp_embedding_write_options *opt,
-                                    struct vlp_error                         *err)
-{
-    struct jsonl_writer  *v = vlp_calloc(1, sizeof *v);
-    const enum vlp_status s =
-        vlp_output_open(&v->out, w->standard ? "-" : w->path, opt->force, err);
-    if (s != VLP_OK) free(v);
-    w->state = v;
-    return s;
-}
-
 /* "key":"text" with U+FFFD for what is not UTF-8, then the exact bytes in "key_hex". */
 static void put_bytes(struct vlp_buf *b, const char *key, const char *s, size_t len)
 {
@@ -286,8 +269,8 @@ static void put_number(struct vlp_buf *b, float x)
 static enum vlp_status jsonl_write(struct vlp_embedding_writer *w, const struct vlp_record *r,
                                    struct vlp_error *err)
 {
-    struct jsonl_writer *v = w->state;
-    struct vlp_buf      *b = &v->line;
+    struct text_writer *v = w->state;
+    struct vlp_buf     *b = &v->line;
     vlp_buf_clear(b);
     vlp_buf_add_char(b, '{');
     put_bytes(b, "id", r->id, r->id_len);
@@ -309,25 +292,11 @@ static enum vlp_status jsonl_write(struct vlp_embedding_writer *w, const struct 
     return vlp_output_write(&v->out, b->data, b->len, err);
 }
 
-static enum vlp_status jsonl_finish(struct vlp_embedding_writer *w, bool commit,
-                                    struct vlp_error *err)
-{
-    struct jsonl_writer *v = w->state;
-    enum vlp_status      s = VLP_OK;
-    if (commit)
-        s = vlp_output_commit(&v->out, err);
-    else
-        vlp_output_abort(&v->out);
-    vlp_buf_free(&v->line);
-    free(v);
-    return s;
-}
-
 const struct format format_jsonl = {.name = "jsonl",
                                     .sniff = jsonl_sniff,
                                     .open = jsonl_open,
                                     .next = jsonl_next,
                                     .close = jsonl_close,
-                                    .create = jsonl_create,
+                                    .create = text_create,
                                     .write = jsonl_write,
-                                    .finish = jsonl_finish};
+                                    .finish = text_finish};

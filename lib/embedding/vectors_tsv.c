@@ -80,7 +80,7 @@ static const char *parse_row(struct tsv_reader *v, float *x, int dim, size_t *id
     char *tab = strchr(v->line.data, '\t'), *p = v->line.data;
     if (strlen(p) != v->line.len) return "contains a NUL byte";
     if (!tab) return "has no vector";
-    *id_len = text_unescape(p, (size_t)(tab - p));
+    *id_len = vlp_tsv_unescape(p, (size_t)(tab - p));
     if (*id_len > VLP_EMBEDDING_MAX_ID) return "has an id that is too long";
     vlp_buf_add(&v->ids, p, *id_len);
     vlp_buf_add_char(&v->ids, '\0');
@@ -132,38 +132,29 @@ static void tsv_close(struct vlp_embedding_reader *r)
     free(v);
 }
 
-struct tsv_writer {
-    struct vlp_output out;
-    struct vlp_buf    line;
-};
-
 static enum vlp_status tsv_create(struct vlp_embedding_writer              *w,
                                   const struct vlp_embedding_write_options *opt,
                                   struct vlp_error                         *err)
 {
-    struct tsv_writer *v = w->state = vlp_calloc(1, sizeof *v);
-    enum vlp_status    s = vlp_output_open(&v->out, w->standard ? "-" : w->path, opt->force, err);
-    if (s == VLP_OK && opt->header) {
-        vlp_buf_add_str(&v->line, "id");
-        for (int c = 1; c <= w->header.dim; c++) vlp_buf_printf(&v->line, "\tv%d", c);
-        vlp_buf_add_char(&v->line, '\n');
-        s = vlp_output_write(&v->out, v->line.data, v->line.len, err);
-        if (s != VLP_OK) vlp_output_abort(&v->out);
-    }
-    if (s == VLP_OK) return VLP_OK;
-    vlp_buf_free(&v->line);
-    free(v);
+    VLP_TRY(text_create(w, opt, err));
+    struct text_writer *v = w->state;
+    if (!opt->header) return VLP_OK;
+    vlp_buf_add_str(&v->line, "id");
+    for (int c = 1; c <= w->header.dim; c++) vlp_buf_printf(&v->line, "\tv%d", c);
+    vlp_buf_add_char(&v->line, '\n');
+    const enum vlp_status s = vlp_output_write(&v->out, v->line.data, v->line.len, err);
+    if (s != VLP_OK) text_finish(w, false, NULL);
     return s;
 }
 
 static enum vlp_status tsv_write(struct vlp_embedding_writer *w, const struct vlp_record *r,
                                  struct vlp_error *err)
 {
-    struct tsv_writer *v = w->state;
-    char               number[32];
+    struct text_writer *v = w->state;
+    char                number[32];
     VLP_TRY(plain_check(w, r, err));
     vlp_buf_clear(&v->line);
-    text_put_escaped(&v->line, r->id, r->id_len);
+    vlp_buf_add_tsv(&v->line, r->id, r->id_len);
     for (int c = 0; c < w->header.dim; c++) {
         const int len = vlp_format_f32(number, r->vector[c]);
         vlp_buf_add_char(&v->line, '\t');
@@ -173,20 +164,6 @@ static enum vlp_status tsv_write(struct vlp_embedding_writer *w, const struct vl
     return vlp_output_write(&v->out, v->line.data, v->line.len, err);
 }
 
-static enum vlp_status tsv_finish(struct vlp_embedding_writer *w, bool commit,
-                                  struct vlp_error *err)
-{
-    struct tsv_writer *v = w->state;
-    enum vlp_status    s = VLP_OK;
-    if (commit)
-        s = vlp_output_commit(&v->out, err);
-    else
-        vlp_output_abort(&v->out);
-    vlp_buf_free(&v->line);
-    free(v);
-    return s;
-}
-
 const struct format format_tsv = {.name = "tsv",
                                   .sniff = tsv_sniff,
                                   .open = tsv_open,
@@ -194,4 +171,4 @@ const struct format format_tsv = {.name = "tsv",
                                   .close = tsv_close,
                                   .create = tsv_create,
                                   .write = tsv_write,
-                                  .finish = tsv_finish};
+                                  .finish = text_finish};

@@ -114,6 +114,10 @@ void vlp_buf_add(struct vlp_buf *b, const void *data, size_t len);
 void vlp_buf_add_str(struct vlp_buf *b, const char *s);
 void vlp_buf_add_char(struct vlp_buf *b, char c);
 void vlp_buf_printf(struct vlp_buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* A field of TSV: tab, newline, carriage return and backslash as \t \n \r \\; and back, in place,
+ * giving the new length. */
+void   vlp_buf_add_tsv(struct vlp_buf *b, const char *s, size_t len);
+size_t vlp_tsv_unescape(char *s, size_t len);
 
 /* ---- numbers in storage ------------------------------------------------------------------- */
 

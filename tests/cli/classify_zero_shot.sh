@@ -52,3 +52,7 @@ expect 0 vlp-classify -C c.vle --ignore-model other.vle
 expect 2 vlp-classify photos/p00.png
 expect 2 vlp-classify -l a,b -t 'no place' photos/p00.png
 expect 2 vlp-classify -l a,b,a photos/p00.png
+# Names of classes are fields of TSV as ids are.
+printf 'p00\tc\n' >t.tsv
+expect 0 vlp-classify -q -l $'a\tb,c' --truth t.tsv --confusion tab.tsv photos/p00.png
+[ "$(head -1 tab.tsv)" = "$(printf 'truth\ta\\tb\tc\tunknown')" ] || fail "$(cat tab.tsv)"
