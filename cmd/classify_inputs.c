@@ -20,7 +20,9 @@ static enum vlp_status take(void *ctx, const struct vlp_embedded *r, struct vlp_
         if (job->failures.stop_at_first) return vlp_fail(err, why, "stopped at '%s'", it->id);
         return VLP_OK;
     }
-    classify_one(job, it->id, it->id_len, r->image, it->label, it->path);
+    const char *picture = it->path;
+    if (!picture && classify.html) picture = vlp_picture_of_id(&r->item->mem, NULL, it->id);
+    classify_one(job, it->id, it->id_len, r->image, it->label, picture);
     cmd_progress_add(1, 0);
     return VLP_OK;
 }
@@ -91,8 +93,7 @@ enum vlp_status classify_vectors(struct classify_job *job, const char *path, str
             if (odd) continue;
             const char *own = set.flags[i] & VLP_RECORD_LABEL ? set.metas[i] : NULL;
             const char *picture =
-                classify.html && vlp_file_exists(set.ids[i]) && !vlp_is_dir(set.ids[i]) ? set.ids[i]
-                                                                                        : NULL;
+                classify.html ? vlp_picture_of_id(&set.file.mem, NULL, set.ids[i]) : NULL;
             classify_one(job, set.ids[i], set.id_lens[i], row, own, picture);
             cmd_progress_add(1, 0);
         }

@@ -97,8 +97,6 @@ void match_put_header(struct match_job *job, bool with_file);
 void match_put_line(struct match_job *job, const struct match_line *l, bool with_file);
 /* A note that is a caption or a label, not a stamp; NULL otherwise. */
 const char *match_text_of(const char *meta, uint32_t flags);
-/* The file of a record's picture: its id from --base-dir; from the arena. */
-const char *match_picture_of(struct vlp_arena *mem, const char *id);
 void        match_put_f32(FILE *f, float v);
 
 /* --link-to: links to pictures named by rank; --html: the page. Both see every line. */

@@ -17,11 +17,6 @@ const char *match_text_of(const char *meta, uint32_t flags)
     return flags & (VLP_RECORD_TEXT | VLP_RECORD_LABEL) ? meta : NULL;
 }
 
-const char *match_picture_of(struct vlp_arena *mem, const char *id)
-{
-    return match.base_dir ? vlp_path_join(mem, match.base_dir, id) : vlp_arena_strdup(mem, id);
-}
-
 void match_put_f32(FILE *f, float v)
 {
     char text[32];
@@ -97,15 +92,15 @@ enum vlp_status match_link(struct match_job *job, int query, int n_queries, int 
     struct vlp_arena mem;
     enum vlp_status  s = VLP_OK;
     vlp_arena_init(&mem);
-    const char *path = match_picture_of(&mem, id);
-    char       *target = realpath(path, NULL);
+    const char *path = vlp_picture_of_id(&mem, match.base_dir, id);
+    char       *target = path && !vlp_shard_length(path) ? realpath(path, NULL) : NULL;
     const char *base = vlp_path_base(id);
     const char *name = n_queries > 1 ? vlp_arena_printf(&mem, "%04d-%04d-%s", query + 1, rank, base)
                                      : vlp_arena_printf(&mem, "%04d-%s", rank, base);
     const char *link = vlp_path_join(&mem, match.link_to, name);
     if (!target) {
         cmd_failures_add(&job->failures, id, strlen(id), VLP_ERR_IO, "no such file to link to");
-        if (job->failures.stop_at_first) s = vlp_fail(err, VLP_ERR_IO, "%s: no such file", path);
+        if (job->failures.stop_at_first) s = vlp_fail(err, VLP_ERR_IO, "%s: no such file", id);
     } else {
         struct stat st;
         /* -f replaces links, never files */
@@ -132,10 +127,8 @@ void match_page_query(struct vlp_page *p, const struct match_queries *q, int i, 
     if (!p) return;
     vlp_arena_init(&mem);
     const char *picture = q->picture[i];
-    if (!picture && q->is_id[i] && !q->text[i]) {
-        picture = match_picture_of(&mem, q->name[i]);
-        if (!vlp_file_exists(picture) || vlp_is_dir(picture)) picture = NULL;
-    }
+    if (!picture && q->is_id[i] && !q->text[i])
+        picture = vlp_picture_of_id(&mem, match.base_dir, q->name[i]);
     const char *note = n_hits ? q->text[i] : "nothing matches";
     vlp_page_section(p, q->name[i], picture, note);
     vlp_arena_free(&mem);
@@ -148,11 +141,11 @@ void match_page_hit(struct vlp_page *p, const struct match_line *l, float best)
     char             score[32];
     if (!p) return;
     vlp_arena_init(&mem);
-    const char               *picture = match_picture_of(&mem, l->id);
+    const char               *picture = vlp_picture_of_id(&mem, match.base_dir, l->id);
     const struct vlp_page_bar bar = {vlp_arena_printf(&mem, "%d", l->rank), score,
                                      best > 0.0f ? (double)(l->score / best) : 0.0};
     snprintf(score, sizeof score, "%.4f", (double)l->score);
-    if (l->text && (!vlp_file_exists(picture) || vlp_is_dir(picture))) picture = NULL;
+    if (!picture && !l->text) picture = l->id; /* that it cannot be read is told on its card */
     vlp_page_card(
         p, &(struct vlp_page_card){
                .picture = picture, .title = l->id, .text = l->text, .bar = &bar, .n_bars = 1});

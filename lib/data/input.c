@@ -149,9 +149,7 @@ enum vlp_status input_stream(struct input *in, struct stream *out, struct vlp_er
     return VLP_OK;
 }
 
-/* "SHARD!MEMBER", as the ids of tar members are, where SHARD is a file: the shard's length, else 0.
- */
-static size_t shard_length(const char *path)
+size_t vlp_shard_length(const char *path)
 {
     const char *mark = path;
     if (vlp_file_exists(path)) return 0;
@@ -165,13 +163,24 @@ static size_t shard_length(const char *path)
     return 0;
 }
 
+const char *vlp_picture_of_id(struct vlp_arena *mem, const char *base_dir, const char *id)
+{
+    char *path = base_dir ? vlp_path_join(mem, base_dir, id) : vlp_arena_strdup(mem, id);
+    if (vlp_file_exists(path)) return vlp_is_dir(path) ? NULL : path;
+    if (vlp_shard_length(path)) return path;
+    char *mark = strrchr(path, '#');
+    if (!mark || mark[1] == '\0' || mark[1 + strspn(mark + 1, "0123456789")] != '\0') return NULL;
+    *mark = '\0';
+    return vlp_file_exists(path) && !vlp_is_dir(path) ? path : NULL;
+}
+
 enum vlp_status input_open(struct input *in, const struct vlp_source_options *opt, const char *path,
                            bool counting, struct vlp_error *err)
 {
     *in = (struct input){.opt = opt, .path = path, .counting = counting};
     if (counting && input_is_pipe(path))
         return vlp_fail(err, VLP_ERR_SUPPORT, "%s: is not counted", path);
-    const size_t shard = strcmp(path, "-") == 0 ? 0 : shard_length(path);
+    const size_t shard = strcmp(path, "-") == 0 ? 0 : vlp_shard_length(path);
     if (shard) {
         in->kind = &source_tar;
         in->path = in->owned = vlp_strndup(path, shard);

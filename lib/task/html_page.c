@@ -2,13 +2,14 @@
  * html_page.c -- a page of cards with thumbnails: sections, bars, tables; light and dark.
  *
  * The body is written as it comes, with holes where thumbnails go; they are made last, each file
- * once and on all threads, and put in.
+ * once, shards in one pass each, on all threads, and put in.
  */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <vlp/classify.h>
+#include <vlp/data.h>
 #include <vlp/html.h>
 
 enum { THUMBNAIL = 256 };
@@ -188,24 +189,65 @@ void vlp_page_png(struct vlp_page *p, const void *png, size_t len, const char *w
 
 struct thumbnails {
     const struct vlp_page *page;
-    struct vlp_buf        *jpeg; /* empty: it could not be read */
+    struct vlp_buf        *jpeg;   /* empty: it could not be read */
+    struct vlp_names      *shards; /* of pictures that are members of them, each once */
 };
 
 static void thumbnail_task(void *ctx, int i, int worker)
 {
     (void)worker;
     const struct thumbnails *t = ctx;
-    struct vlp_error         err;
-    if (vlp_thumbnail(&t->jpeg[i], vlp_names_get(t->page->pictures, i), THUMBNAIL, &err) != VLP_OK)
+    const char              *path = vlp_names_get(t->page->pictures, i);
+    if (vlp_shard_length(path)) return;
+    if (vlp_thumbnail(&t->jpeg[i], path, NULL, 0, THUMBNAIL, NULL) != VLP_OK)
         vlp_buf_clear(&t->jpeg[i]);
+}
+
+/* The members of shard i that the page shows, in one pass over it. */
+static void shard_task(void *ctx, int i, int worker)
+{
+    (void)worker;
+    const struct thumbnails *t = ctx;
+    struct vlp_source       *source;
+    struct vlp_item          it;
+    char                    *path = (char *)vlp_names_get(t->shards, i);
+    bool                     more = true;
+    if (vlp_source_open(&source,
+                        &(struct vlp_source_options){.paths = &path, .n_paths = 1, .format = "tar"},
+                        NULL) != VLP_OK)
+        return;
+    while (vlp_source_next(source, &it, &more, NULL) == VLP_OK && more) {
+        const int k = vlp_names_find(t->page->pictures, it.id);
+        if (k >= 0 && it.bytes &&
+            vlp_thumbnail(&t->jpeg[k], it.id, it.bytes, it.bytes_len, THUMBNAIL, NULL) != VLP_OK)
+            vlp_buf_clear(&t->jpeg[k]);
+        vlp_item_free(&it);
+    }
+    vlp_source_close(source);
+}
+
+static void make_thumbnails(struct thumbnails *t, struct vlp_pool *pool)
+{
+    const struct vlp_names *pictures = t->page->pictures;
+    t->shards = vlp_names_new();
+    for (int i = 0; i < vlp_names_count(pictures); i++) {
+        const char  *path = vlp_names_get(pictures, i);
+        const size_t len = vlp_shard_length(path);
+        char        *shard = len ? vlp_strndup(path, len) : NULL;
+        if (shard) vlp_names_add(t->shards, shard);
+        free(shard);
+    }
+    vlp_parallel(pool, vlp_names_count(pictures), thumbnail_task, t);
+    vlp_parallel(pool, vlp_names_count(t->shards), shard_task, t);
+    vlp_names_free(t->shards);
 }
 
 void vlp_page_write(struct vlp_page *p, struct vlp_pool *pool, struct vlp_buf *out, int *n_missing)
 {
     const int         n = vlp_names_count(p->pictures);
-    struct thumbnails t = {p, vlp_calloc((size_t)n + 1, sizeof *t.jpeg)};
+    struct thumbnails t = {.page = p, .jpeg = vlp_calloc((size_t)n + 1, sizeof *t.jpeg)};
     leave_grid(p);
-    vlp_parallel(pool, n, thumbnail_task, &t);
+    make_thumbnails(&t, pool);
 
     vlp_buf_add_str(out, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
                          "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n"

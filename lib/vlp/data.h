@@ -80,6 +80,14 @@ int64_t vlp_source_expected(
     const struct vlp_source *s); /* how many records are known to come; -1 unknown */
 void vlp_source_close(struct vlp_source *s);
 
+/*
+ * Where the picture of a record lies, by its id: a file, the file behind "FILE#1" (a caption's
+ * record), or "SHARD.tar!MEMBER" with that shard; under `base_dir` (NULL: here). NULL: nowhere.
+ */
+const char *vlp_picture_of_id(struct vlp_arena *mem, const char *base_dir, const char *id);
+/* The length of SHARD in "SHARD!MEMBER" where SHARD is a file and the whole is none; else 0. */
+size_t vlp_shard_length(const char *path);
+
 /* The first field of a line of TSV as the programs write it (--failed, matches), its \t \n \r \\
  * undone in place: its length. A line without a tab is no such line and stays as it is. */
 size_t vlp_first_field(char *line, size_t len);

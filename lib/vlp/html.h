@@ -18,7 +18,7 @@ struct vlp_page_bar {
 enum vlp_page_mark { VLP_MARK_NONE, VLP_MARK_RIGHT, VLP_MARK_WRONG };
 
 struct vlp_page_card {
-    const char                *picture; /* a file, or NULL */
+    const char                *picture; /* a file, a member SHARD!MEMBER of one, or NULL */
     const char                *title;   /* NULL: none */
     const char                *text;    /* below it; NULL: none */
     const struct vlp_page_bar *bar;
@@ -49,8 +49,9 @@ void vlp_page_write(struct vlp_page *p, struct vlp_pool *pool, struct vlp_buf *o
 void vlp_html_escape(struct vlp_buf *out, const char *s, size_t len);
 /* data:TYPE;base64,... */
 void vlp_html_data(struct vlp_buf *out, const char *type, const void *data, size_t len);
-/* A JPEG of the picture at `path`, upright, at most `side` pixels a side. */
-enum vlp_status vlp_thumbnail(struct vlp_buf *jpeg, const char *path, int side,
-                              struct vlp_error *err);
+/* A JPEG of the picture at `path`, or of these bytes of that name (NULL: none), upright, at most
+ * `side` pixels a side. */
+enum vlp_status vlp_thumbnail(struct vlp_buf *jpeg, const char *path, const void *bytes, size_t len,
+                              int side, struct vlp_error *err);
 
 #endif

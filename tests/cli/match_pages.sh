@@ -21,3 +21,24 @@ expect 0 vlp-match -f --id photos/p03.png -k 2 --link-to links p.vle
 rm photos/p03.png
 expect 3 vlp-match -f --id photos/p03.png -k 1 --link-to links p.vle
 says 'no such file to link to'
+
+# Pictures in shards and pictures with several captions are shown; captions' pictures are linked.
+mkdir shards captioned
+(cd photos && tar -cf ../shards/a.tar p00.png p01.png && tar -czf ../shards/b.tar.gz p02.png)
+cp photos/p04.png captioned
+printf 'one\ntwo\n' >captioned/p04.txt
+vlp-embed -q --only image --captions -o mixed.vle shards/a.tar shards/b.tar.gz captioned || fail "embed"
+expect 0 vlp-match -q -k 0 --text x --html mixed.html mixed.vle
+[ "$(grep -o '<img loading' mixed.html | wc -l)" -eq 5 ] || fail "not five thumbnails"
+grep -q 'not readable' mixed.html && fail "a picture was not found"
+expect 0 vlp-match -q -k 1 --id 'shards/a.tar!p01.png' --html one.html mixed.vle
+[ "$(grep -o '<img loading' one.html | wc -l)" -eq 2 ] || fail "not two thumbnails"
+expect 0 vlp-match -q -k 0 --text x --base-dir "$PWD" --html based.html mixed.vle
+[ "$(grep -o '<img loading' based.html | wc -l)" -eq 5 ] || fail "not five under --base-dir"
+expect 0 vlp-classify -q -l a,b --html classes.html shards/a.tar
+[ "$(grep -o '<img loading' classes.html | wc -l)" -eq 2 ] || fail "classes: not two thumbnails"
+expect 0 vlp-classify -q -l a,b -f --html classes.html mixed.vle
+[ "$(grep -o '<img loading' classes.html | wc -l)" -eq 5 ] || fail "classes: not five thumbnails"
+expect 3 vlp-match -q -k 0 --text x --link-to linked mixed.vle
+says 'shards/a.tar!p00.png: no such file to link to'
+[ "$(find linked -type l | wc -l)" -eq 2 ] || fail "not two links"
