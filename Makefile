@@ -142,6 +142,7 @@ lint: deps
 	@scripts/lint.sh $(BUILD)
 
 ## make bench      every row of the speed table as a ratio to this machine's measured peaks
+##                 (VLP_PYTHON=python with torch, torchvision, onnxruntime: yardsticks beside ours)
 bench: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) benches all
 	@scripts/bench.sh $(BUILD)

@@ -8,7 +8,7 @@ build="gcc libc6-dev make pkg-config libjpeg62-turbo-dev libpng-dev libwebp-dev 
        libjansson-dev libutf8proc-dev libarchive-dev libxxhash-dev"
 test="check"
 lint="clang-format mandoc shellcheck"
-fuzz="clang libclang-rt-14-dev llvm-14"
+fuzz="clang libclang-rt-dev llvm"
 corpus="python3 python3-pil jq librsvg2-bin"
 # An npm that came from elsewhere serves as well, and Debian's would not go in beside it.
 command -v npm >/dev/null 2>&1 || corpus="$corpus npm"
