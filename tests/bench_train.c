@@ -2,7 +2,8 @@
  * bench_train.c -- a training step beside this machine's peaks: arithmetic, memory, the optimiser.
  *
  * Work is counted as three forwards of all tokens (the text tower to the end of its context, as
- * other implementations compute it). One line a figure: name, measured, must, stretch, ok or BELOW,
+ * other implementations compute it). Where PyTorch is installed (VLP_PYTHON), its step
+ * is asked round about. One line a figure: name, measured, must, stretch, ok or BELOW,
  * tab-separated; "-" stands for "no limit".
  *
  *   bench_train [part ...]     parts: default b32 adamw; all without any
@@ -13,6 +14,8 @@
 #include <string.h>
 
 #include <vlp/train.h>
+
+#include "peer.h"
 
 struct shape {
     const char *name;
@@ -88,9 +91,25 @@ static void make_batch(struct batch *x, const struct shape *s)
     x->b.start[s->batch] = s->batch * s->context;
 }
 
+/* Another program that does the same step, asked once after each of ours; its fastest. */
+struct other {
+    struct peer *peer;
+    const char  *precision;
+    double       seconds; /* 0: it cannot */
+};
+
+static void ask(struct other *o, int batch)
+{
+    char request[64];
+    if (!o || !o->peer) return;
+    snprintf(request, sizeof request, "torch train %s %d %d", o->precision, batch, vlp_cpu_count());
+    const double took = peer_seconds(o->peer, request);
+    if (took > 0 && (o->seconds == 0 || took < o->seconds)) o->seconds = took;
+}
+
 /* The fastest of a few steps; *memory is the step's. */
 static double time_step(const struct shape *s, const struct vlp_compute *c, bool recompute,
-                        double *memory)
+                        double *memory, struct other *other)
 {
     struct vlp_error               err;
     struct vlp_model               m;
@@ -119,6 +138,7 @@ static double time_step(const struct shape *s, const struct vlp_compute *c, bool
         if (vlp_trainer_step(t, &x.b, &out, &err) != VLP_OK) exit(1);
         const double took = vlp_now() - start;
         if (i > 0 && took < best) best = took; /* the first touches fresh memory */
+        ask(other, s->batch);
     }
     *memory = (double)vlp_trainer_peak(t) / (1 << 20);
     vlp_trainer_close(t);
@@ -135,25 +155,40 @@ static void figure(const struct shape *s, const char *what, double value)
     line(name, value, "-", "-", true);
 }
 
-static void bench_shape(const struct shape *s, struct vlp_compute *c)
+static void over_pytorch(const struct shape *s, const struct other *o, double ours, bool bounded)
+{
+    char         name[128];
+    const double ratio = o->seconds / ours;
+    if (o->seconds == 0) return;
+    snprintf(name, sizeof name, "train step %s %s batch %d over PyTorch", o->precision, s->name,
+             s->batch);
+    line(name, ratio, bounded ? "1.15" : "-", bounded ? "1.3" : "-", ratio >= 1.15);
+}
+
+static void bench_shape(const struct shape *s, struct vlp_compute *c, struct peer *peer)
 {
     char         name[128];
     double       memory, less, same;
     const double flops = step_flops(s);
+    /* The peer's step is of the bounded size. */
+    struct other in_f32 = {s->bounded ? peer : NULL, "f32", 0}, in_bf16 = in_f32;
+    in_bf16.precision = "bf16";
     c->precision = VLP_PRECISION_F32;
     const double peak = vlp_peak_flops(c, VLP_PRECISION_F32);
-    const double f32 = time_step(s, c, false, &memory), share = flops / f32 / 1e9 / peak;
+    const double f32 = time_step(s, c, false, &memory, &in_f32), share = flops / f32 / 1e9 / peak;
     snprintf(name, sizeof name, "train step f32 %s batch %d, 3x forward over FMA peak", s->name,
              s->batch);
     line(name, share, s->bounded ? "0.62" : "-", s->bounded ? "0.70" : "-", share >= 0.62);
 
     c->precision = VLP_PRECISION_BF16;
     const double peak16 = vlp_peak_flops(c, VLP_PRECISION_BF16);
-    const double bf16 = time_step(s, c, false, &same);
+    const double bf16 = time_step(s, c, false, &same, &in_bf16);
     const bool   amx = c->cpu >= VLP_CPU_AMX;
     snprintf(name, sizeof name, "train step bf16 %s batch %d over own f32", s->name, s->batch);
     line(name, f32 / bf16, amx && s->bounded ? "3" : "-", amx && s->bounded ? "6" : "-",
          f32 / bf16 >= 3);
+    over_pytorch(s, &in_f32, f32, true);
+    over_pytorch(s, &in_bf16, bf16, false);
     figure(s, "bf16, 3x forward over bf16 peak", flops / bf16 / 1e9 / peak16);
     figure(s, "f32, seconds a step", f32);
     figure(s, "bf16, seconds a step", bf16);
@@ -161,7 +196,7 @@ static void bench_shape(const struct shape *s, struct vlp_compute *c)
     figure(s, "bf16, samples/s", s->batch / bf16);
 
     c->precision = VLP_PRECISION_F32;
-    const double again = time_step(s, c, true, &less);
+    const double again = time_step(s, c, true, &less, NULL);
     figure(s, "step memory, MiB", memory);
     figure(s, "the same with gradient checkpointing", less);
     figure(s, "time with gradient checkpointing over without", again / f32);
@@ -208,9 +243,11 @@ int main(int argc, char **argv)
         fprintf(stderr, "%s\n", err.text);
         return 1;
     }
+    struct peer *peer = wanted(argc, argv, "b32") ? peer_open() : NULL;
     if (wanted(argc, argv, "adamw")) bench_adamw(&c);
     for (size_t i = 0; i < VLP_COUNT(shapes); i++)
-        if (wanted(argc, argv, shapes[i].name)) bench_shape(&shapes[i], &c);
+        if (wanted(argc, argv, shapes[i].name)) bench_shape(&shapes[i], &c, peer);
+    peer_close(peer);
     vlp_pool_close(pool);
     return 0;
 }
