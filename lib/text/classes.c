@@ -40,8 +40,8 @@ char vlp_class_of(int32_t c, bool only_16)
         return c >= '0' && c <= '9' ? 'N' : vlp_is_space(c) ? 'S' : 0;
     }
     if (vlp_is_space(c)) return 'S';
+    if (vlp_younger_class(c, false)) return vlp_younger_class(c, only_16);
     const utf8proc_category_t k = utf8proc_category(c);
-    if (k == UTF8PROC_CATEGORY_CN) return vlp_younger_class(c, only_16);
     if (k >= UTF8PROC_CATEGORY_LU && k <= UTF8PROC_CATEGORY_LO) return 'L';
     return k >= UTF8PROC_CATEGORY_ND && k <= UTF8PROC_CATEGORY_NO ? 'N' : 0;
 }

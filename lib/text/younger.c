@@ -1,5 +1,5 @@
 /*
- * younger.c -- letters and numbers that came after Unicode 15, which is what libutf8proc may know.
+ * younger.c -- letters and numbers that came after Unicode 15, which libutf8proc may know or not.
  *
  * The reference's two splitters are of different ages: one knows Unicode 16, the other all of
  * these.

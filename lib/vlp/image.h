@@ -43,7 +43,8 @@ enum vlp_resize {
     VLP_RESIZE_SHORTEST, /* shorter side = size (longer truncated), centre crop, padded where that
                             is larger */
     VLP_RESIZE_SQUASH,   /* both sides = size */
-    VLP_RESIZE_LONGEST,  /* longer side = size, padded with `fill` */
+    VLP_RESIZE_LONGEST, /* longer side = size, padded with `fill` (of very long pictures the shorter
+                         * side is 1, where the reference fails) */
     VLP_RESIZE_VILT /* shorter side = size, longer at most size*640/384, both to multiples of 32 (of
                      * very long pictures the shorter side is 32, where the reference fails) */
 };
