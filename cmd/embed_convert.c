@@ -2,30 +2,43 @@
  * embed_convert.c -- vlp-embed --convert: embedding files into one of another format or type.
  */
 #include <inttypes.h>
-#include <string.h>
+#include <stdlib.h>
 
 #include <vlp/search.h>
 
 #include "embed_job.h"
 
-static enum vlp_status write_set(struct vlp_embedding_writer *w, struct vlp_set *set,
-                                 enum vlp_metric metric, struct vlp_error *err)
+/* A damaged place that --skip-damaged steps over. */
+static void say(void *ctx, const char *sentence)
 {
-    const float *vectors = vlp_set_vectors(set, metric);
-    for (int i = 0; i < set->n; i++) {
+    (void)ctx;
+    cmd_warn("%s (skipped)", sentence);
+}
+
+static enum vlp_status write_set(struct vlp_embedding_writer    *w,
+                                 const struct vlp_embedding_set *set, bool unit,
+                                 struct vlp_error *err)
+{
+    const int       dim = set->header.dim;
+    float          *x = vlp_malloc((size_t)dim * sizeof *x);
+    enum vlp_status s = VLP_OK;
+    for (int64_t i = 0; i < set->n && s == VLP_OK; i++) {
         const struct vlp_record r = {.id = set->ids[i],
                                      .id_len = set->id_lens[i],
                                      .flags = set->flags[i],
                                      .meta = set->metas[i],
                                      .meta_len = set->metas[i] ? set->meta_lens[i] : 0,
-                                     .vector = vectors + (size_t)i * (size_t)set->header.dim};
-        VLP_TRY(vlp_embedding_write(w, &r, err));
+                                     .vector = x};
+        vlp_embedding_set_f32(set, i, x);
+        if (unit && !set->header.normalized) vlp_unit_length(x, dim);
+        s = vlp_embedding_write(w, &r, err);
     }
-    return VLP_OK;
+    free(x);
+    return s;
 }
 
-static struct vlp_embedding_header header_for(const struct embed_options *o,
-                                              const struct vlp_set *first, bool unit)
+static struct vlp_embedding_header header_for(const struct embed_options     *o,
+                                              const struct vlp_embedding_set *first, bool unit)
 {
     static const enum vlp_dtype dtypes[] = {VLP_F32, VLP_F16, VLP_BF16, VLP_I8};
     struct vlp_embedding_header h = first->header;
@@ -40,32 +53,38 @@ int embed_convert(const struct embed_options *o, char **inputs, int n)
 {
     const struct vlp_embedding_write_options how = {
         .format = o->format, .force = o->force, .header = o->header};
-    const bool                   unit = cmd_given("normalize");
-    struct vlp_embedding_writer *w = NULL;
-    struct vlp_set               first, next;
-    struct vlp_error             err;
-    int64_t                      records = 0;
-    enum vlp_status              s = vlp_set_read(&first, inputs[0], &err);
+    const struct vlp_embedding_read_options read = {.skip_damaged = o->skip_damaged, .say = say};
+    const bool                              unit = cmd_given("normalize");
+    struct vlp_embedding_writer            *w = NULL;
+    struct vlp_embedding_set                first, next;
+    struct vlp_error                        err;
+    int64_t                                 records = 0, damaged = 0;
+    enum vlp_status                         s = vlp_embedding_load(&first, inputs[0], &read, &err);
     if (s != VLP_OK) return cmd_fail(&err);
     const struct vlp_embedding_header h = header_for(o, &first, unit);
     s = vlp_embedding_writer_open(&w, o->output, &h, &how, &err);
     for (int i = 0; i < n && s == VLP_OK; i++) {
-        struct vlp_set *set = i == 0 ? &first : &next;
-        if (i > 0) s = vlp_set_read(set, inputs[i], &err);
+        struct vlp_embedding_set *set = i == 0 ? &first : &next;
+        if (i > 0) s = vlp_embedding_load(set, inputs[i], &read, &err);
         if (s != VLP_OK) break;
         if (set->torn) cmd_warn("%s: its last block is cut off", inputs[i]);
         s = vlp_embedding_compatible(&first.header, inputs[0], &set->header, inputs[i], false,
                                      &err);
-        if (s == VLP_OK) s = write_set(w, set, unit ? VLP_COSINE : VLP_DOT, &err);
+        if (s == VLP_OK) s = write_set(w, set, unit, &err);
         records += set->n;
-        if (i > 0) vlp_set_free(set);
+        damaged += vlp_embedding_damaged(set->reader);
+        if (i > 0) vlp_embedding_set_free(set);
     }
-    vlp_set_free(&first);
+    vlp_embedding_set_free(&first);
     if (s == VLP_OK)
         s = vlp_embedding_writer_close(w, &err);
     else if (w)
         vlp_embedding_writer_abandon(w);
     if (s != VLP_OK) return cmd_fail(&err);
-    cmd_note("%" PRId64 " records converted", records);
-    return CMD_OK;
+    if (damaged > 0)
+        cmd_note("%" PRId64 " records converted; %" PRId64 " damaged %s skipped", records, damaged,
+                 damaged == 1 ? "place" : "places");
+    else
+        cmd_note("%" PRId64 " records converted", records);
+    return damaged > 0 ? CMD_SKIPPED : CMD_OK;
 }

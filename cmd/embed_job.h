@@ -13,7 +13,7 @@ enum { EMBED_BOTH, EMBED_IMAGE, EMBED_TEXT };
 
 struct embed_options {
     const char     *output, *format, *templates_file;
-    bool            force, update, normalize, header, convert;
+    bool            force, update, normalize, header, convert, skip_damaged;
     struct cmd_list prompts;
     int             only, truncate, layer, dtype;
     int64_t         batch;

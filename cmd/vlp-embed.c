@@ -58,6 +58,8 @@ static const struct cmd_option options[] = {
             .choices = vlp_embedding_formats, .call = take_output_format),
     CMD_ROW(0, "convert", NULL, CMD_FLAG, &opt.convert, NULL,
             "inputs are embedding files: write their records in another format or type"),
+    CMD_ROW(0, "skip-damaged", NULL, CMD_FLAG, &opt.skip_damaged, NULL,
+            "with --convert: step over damaged blocks of a stream, keep the sound ones"),
     CMD_ROW(0, "header", NULL, CMD_FLAG, &opt.header, NULL, "tsv: column names first"),
     CMD_ROW(0, "dtype", "NAME", CMD_CHOICE, &opt.dtype, "f32",
             "numbers in the stream: f32, f16, bf16 or i8", .choices = dtype_names),
@@ -126,6 +128,7 @@ static void check_usage(char **inputs, int n_inputs)
         cmd_usage_error("no input: name pictures, folders, tables or tar files, or - for stdin");
     if (opt.convert && (n_inputs == 0 || cmd_source.files_from || cmd_source.lines || opt.update))
         cmd_usage_error("--convert takes embedding files as arguments, and nothing else");
+    if (opt.skip_damaged && !opt.convert) cmd_usage_error("--skip-damaged goes with --convert");
     if (!opt.output) opt.output = "-";
     if (!opt.format) {
         const char *ext = vlp_path_ext(opt.output);

@@ -20,7 +20,7 @@ static void check_stream(const char *name, const char *path)
 {
     struct vlp_embedding_set s;
     struct vlp_error         err = {0};
-    const enum vlp_status    status = vlp_embedding_load(&s, path, &err);
+    const enum vlp_status    status = vlp_embedding_load(&s, path, NULL, &err);
     ck_assert_msg((status == VLP_OK) == !begins(name, "bad"), "%s: %s", path, err.text);
     if (status != VLP_OK) {
         ck_assert_msg(status == VLP_ERR_FORMAT, "%s: %s", path, err.text);

@@ -187,8 +187,8 @@ START_TEST(i8_goes_through_safetensors_unchanged)
     struct vlp_embedding_set a, b;
     ck_assert_int_eq(write_file("a.vle", "vle", VLP_I8, true, false, &err), VLP_OK);
     ck_assert_int_eq(write_file("b.safetensors", "safetensors", VLP_I8, true, false, &err), VLP_OK);
-    ck_assert_int_eq(vlp_embedding_load(&a, "a.vle", &err), VLP_OK);
-    ck_assert_int_eq(vlp_embedding_load(&b, "b.safetensors", &err), VLP_OK);
+    ck_assert_int_eq(vlp_embedding_load(&a, "a.vle", NULL, &err), VLP_OK);
+    ck_assert_int_eq(vlp_embedding_load(&b, "b.safetensors", NULL, &err), VLP_OK);
     ck_assert_int_eq(a.n, N);
     ck_assert_int_eq(b.n, N);
     ck_assert_int_eq(b.header.dtype, VLP_I8);
@@ -244,7 +244,7 @@ START_TEST(text_of_others_is_understood)
 {
     struct vlp_embedding_set s;
     put("a.tsv", "name\tx\ty\r\nfirst\t1\t-2.5e-1\r\n\r\nse\\tcond\t+3\tnan");
-    ck_assert_int_eq(vlp_embedding_load(&s, "a.tsv", NULL), VLP_OK);
+    ck_assert_int_eq(vlp_embedding_load(&s, "a.tsv", NULL, NULL), VLP_OK);
     ck_assert_int_eq(s.n, 2);
     ck_assert_str_eq(s.ids[1], "se\tcond");
     ck_assert_float_eq(((const float *)s.row[0])[1], -0.25f);
@@ -252,7 +252,7 @@ START_TEST(text_of_others_is_understood)
     vlp_embedding_set_free(&s);
     put("a.jsonl", "\xef\xbb\xbf{\"id\": 7, \"vector\": [1, 2.5]}\n\n"
                    "{\"vector\": [\"-inf\", 0], \"id\": \"b\", \"meta\": \"m\"}");
-    ck_assert_int_eq(vlp_embedding_load(&s, "a.jsonl", NULL), VLP_OK);
+    ck_assert_int_eq(vlp_embedding_load(&s, "a.jsonl", NULL, NULL), VLP_OK);
     ck_assert_int_eq(s.n, 2);
     ck_assert_str_eq(s.ids[0], "7");
     ck_assert_str_eq(s.metas[1], "m");
@@ -279,7 +279,8 @@ START_TEST(damaged_text_names_its_line)
         struct vlp_embedding_set s;
         struct vlp_error         err;
         put("bad", bad[i].text);
-        ck_assert_msg(vlp_embedding_load(&s, "bad", &err) == VLP_ERR_FORMAT, "%s", bad[i].text);
+        ck_assert_msg(vlp_embedding_load(&s, "bad", NULL, &err) == VLP_ERR_FORMAT, "%s",
+                      bad[i].text);
         ck_assert_msg(strstr(err.text, bad[i].where) != NULL, "%s", err.text);
     }
 }
@@ -291,10 +292,10 @@ START_TEST(ids_and_vectors_must_be_equally_many)
     struct vlp_embedding_set s;
     ck_assert_int_eq(write_file("a.npy", "npy", VLP_F32, false, false, &err), VLP_OK);
     put("a.npy.ids", "one\ntwo\n");
-    ck_assert_int_eq(vlp_embedding_load(&s, "a.npy", &err), VLP_ERR_FORMAT);
+    ck_assert_int_eq(vlp_embedding_load(&s, "a.npy", NULL, &err), VLP_ERR_FORMAT);
     ck_assert_ptr_nonnull(strstr(err.text, "fewer"));
     ck_assert_int_eq(system("seq 1 5001 > a.npy.ids"), 0);
-    ck_assert_int_eq(vlp_embedding_load(&s, "a.npy", &err), VLP_ERR_FORMAT);
+    ck_assert_int_eq(vlp_embedding_load(&s, "a.npy", NULL, &err), VLP_ERR_FORMAT);
     ck_assert_ptr_nonnull(strstr(err.text, "more ids"));
     ck_assert_int_eq(unlink("a.npy.ids"), 0);
     check_file("a.npy", VLP_F32, false, false);
@@ -332,11 +333,11 @@ START_TEST(what_a_later_record_deletes_is_not_loaded)
                                                                           NULL};
     struct vlp_embedding_set s;
     write_story("a.vle", first, false);
-    ck_assert_int_eq(vlp_embedding_load(&s, "a.vle", NULL), VLP_OK);
+    ck_assert_int_eq(vlp_embedding_load(&s, "a.vle", NULL, NULL), VLP_OK);
     ck_assert_int_eq(s.n, 5);
     vlp_embedding_set_free(&s);
     write_story("a.vle", second, true);
-    ck_assert_int_eq(vlp_embedding_load(&s, "a.vle", NULL), VLP_OK);
+    ck_assert_int_eq(vlp_embedding_load(&s, "a.vle", NULL, NULL), VLP_OK);
     ck_assert_int_eq(s.n, 3);
     ck_assert_str_eq(s.ids[0], "a");
     ck_assert_str_eq(s.ids[1], "a");

@@ -84,12 +84,13 @@ static void drop_deleted(struct vlp_embedding_set *s)
 }
 
 enum vlp_status vlp_embedding_load(struct vlp_embedding_set *out, const char *path,
-                                   struct vlp_error *err)
+                                   const struct vlp_embedding_read_options *opt,
+                                   struct vlp_error                        *err)
 {
     struct vlp_embedding_set   s = {0};
     struct loading             l = {.s = &s};
     struct vlp_embedding_block b;
-    VLP_TRY(vlp_embedding_open(&s.reader, path, err));
+    VLP_TRY(vlp_embedding_open_with(&s.reader, path, opt, err));
     s.header = s.reader->header;
     json_incref(s.header.about);
     enum vlp_status status;

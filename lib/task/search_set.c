@@ -9,7 +9,7 @@
 enum vlp_status vlp_set_read(struct vlp_set *out, const char *path, struct vlp_error *err)
 {
     struct vlp_embedding_set file;
-    VLP_TRY(vlp_embedding_load(&file, path, err));
+    VLP_TRY(vlp_embedding_load(&file, path, NULL, err));
     if (file.n > INT32_MAX / 2) {
         vlp_embedding_set_free(&file);
         return vlp_fail(err, VLP_ERR_LIMIT, "%s: more than %d records cannot be held in memory",

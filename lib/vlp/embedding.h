@@ -172,8 +172,10 @@ struct vlp_embedding_set {
     struct vlp_arena             mem;
     struct vlp_embedding_reader *reader; /* keeps the file mapped */
 };
+/* `opt` may be NULL. What vlp_embedding_open_with and vlp_embedding_next answer. */
 enum vlp_status vlp_embedding_load(struct vlp_embedding_set *out, const char *path,
-                                   struct vlp_error *err);
+                                   const struct vlp_embedding_read_options *opt,
+                                   struct vlp_error                        *err);
 void            vlp_embedding_set_free(struct vlp_embedding_set *s);
 /* Bytes of a stored row. */
 size_t vlp_embedding_row_size(const struct vlp_embedding_header *h);
