@@ -78,15 +78,6 @@ static void pack_panel(void *ctx, int i, int worker)
     const size_t           units = p->panel / ((size_t)nr * 4);
     uint32_t              *out = (uint32_t *)(void *)((char *)p->data + (size_t)i * p->panel);
     (void)worker;
-    if (j->dtype == VLP_F32 && p->store == VLP_F32 && !p->kind->w_limit && aligned(j->w)) {
-        vlp_transpose_units(out, (size_t)nr,
-                            (const uint32_t *)(const void *)j->w + (size_t)n0 * p->K, (size_t)p->K,
-                            rows, p->K);
-        for (size_t k = (size_t)p->K; k < units; k++) memset(out + k * nr, 0, (size_t)nr * 4);
-        for (size_t k = 0; rows < nr && k < units; k++)
-            memset(out + k * nr + rows, 0, (size_t)(nr - rows) * 4);
-        return;
-    }
     const size_t stride = units + 4;
     uint32_t    *row = vlp_scratch(VLP_SCRATCH_PANEL, stride * nr * 4 + ((size_t)p->K + 64) * 4);
     memset(row, 0, stride * nr * 4);
@@ -138,6 +129,12 @@ static enum vlp_dtype stored_form(const struct vlp_compute *c, const struct vlp_
     return VLP_F32;
 }
 
+/* Units are those of products on the fly: their packing is the faster one. */
+static bool lies_as_multiplied(const struct vlp_packed *p)
+{
+    return p->kind->load_columns && (p->kind->unit > 1 || p->store == VLP_F32);
+}
+
 struct vlp_packed *vlp_pack(const struct vlp_compute *c, const void *w, enum vlp_dtype dtype, int N,
                             int K, enum vlp_precision precision)
 {
@@ -169,6 +166,11 @@ struct vlp_packed *vlp_pack(const struct vlp_compute *c, const void *w, enum vlp
         p->w_scale = vlp_calloc((size_t)panels * nr, sizeof(float));
         p->w_sum = vlp_calloc((size_t)panels * nr, sizeof(int32_t));
         p->size += (size_t)panels * nr * 8;
+    }
+    if (dtype == VLP_F32 && aligned(w) && lies_as_multiplied(p)) {
+        const struct vlp_operand o = {kind, p->data, w, true, K, K, N, p->units};
+        vlp_operand_pack(c, &o);
+        return p;
     }
     struct pack_job j = {c->kernels, p, w, dtype, vlp_dtype_size(dtype, (size_t)K)};
     vlp_parallel(c->pool, panels, pack_panel, &j);
