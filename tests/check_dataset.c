@@ -164,7 +164,9 @@ START_TEST(a_full_or_missing_cache_folder_is_named)
     ck_assert_ptr_null(open_one("s.tar.gz", (struct vlp_dataset_options){.cache_dir = "d/e"}));
     ck_assert_int_eq(last.status, VLP_ERR_IO);
     ck_assert_ptr_nonnull(strstr(last.text, "d/e: no room"));
-    ck_assert_ptr_nonnull(open_one("s.tar", plain)); /* needs none */
+    struct vlp_dataset *d = open_one("s.tar", plain); /* needs none */
+    ck_assert_ptr_nonnull(d);
+    vlp_dataset_close(d);
 }
 END_TEST
 

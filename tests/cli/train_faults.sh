@@ -78,6 +78,11 @@ wait $child
 [ $? -eq 143 ] || fail "SIGTERM ended with another status"
 says "the same command goes on"
 
+# A warm-up longer than the run is the usual reason why nothing is learned.
+expect 0 vlp-train --check -b 4 --epochs 2 -m "$model" . && says "--warmup 2000: the run has 6 steps"
+expect 0 vlp-train --check -b 4 --epochs 2 --warmup 2 -m "$model" .
+grep -q warmup stderr && fail "a fitting warm-up was warned of"
+
 # A configuration with a misspelt member trains nothing.
 echo '{"trian": {"lr": 1}}' >config.json
 expect 2 vlp-train --config config.json -o none . && says "'trian' is not known"
