@@ -10,6 +10,7 @@
 
 static const struct vlp_global globals[] = {
     {"__torch__.*", VLP_GLOBAL_MODULE, 0},
+    {"__torch__ *", VLP_GLOBAL_MODULE, 0}, /* a class of the script that wrote it */
     {"collections OrderedDict", VLP_GLOBAL_DICT, 0},
     {"collections defaultdict", VLP_GLOBAL_DICT, 0},
     {"builtins dict", VLP_GLOBAL_DICT, 0},
