@@ -3,6 +3,7 @@
  */
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <vlp/search.h>
 
@@ -76,11 +77,16 @@ int embed_convert(const struct embed_options *o, char **inputs, int n)
         if (i > 0) vlp_embedding_set_free(set);
     }
     vlp_embedding_set_free(&first);
-    if (s == VLP_OK)
+    if (s == VLP_OK && records > 0)
         s = vlp_embedding_writer_close(w, &err);
     else if (w)
         vlp_embedding_writer_abandon(w);
     if (s != VLP_OK) return cmd_fail(&err);
+    if (records == 0) {
+        if (strcmp(o->format, "vle") == 0) embed_remove(o->output);
+        cmd_error("no records in the input");
+        return CMD_FAILED;
+    }
     if (damaged > 0)
         cmd_note("%" PRId64 " records converted; %" PRId64 " damaged %s skipped", records, damaged,
                  damaged == 1 ? "place" : "places");

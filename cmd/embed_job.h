@@ -45,6 +45,8 @@ struct embed_job {
 enum vlp_status embed_describe(struct embed_job *j, char *const *paths, int n_paths,
                                const char *const *templates, struct vlp_error *err);
 enum vlp_status embed_open_output(struct embed_job *j, struct vlp_error *err);
+/* A file that we made and that holds nothing is in nobody's way. */
+void embed_remove(const char *path);
 
 /* embed_convert.c: the live records of embedding files into another one; the exit status. */
 int embed_convert(const struct embed_options *o, char **inputs, int n);

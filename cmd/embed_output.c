@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "embed_job.h"
 
@@ -216,6 +217,12 @@ static enum vlp_status read_output(struct embed_job *j, struct vlp_error *err)
     for (int64_t i = 0; i < j->state.n; i++)
         j->held += j->state.entry[i].images + j->state.entry[i].texts;
     return s;
+}
+
+void embed_remove(const char *path)
+{
+    struct stat st;
+    if (strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISREG(st.st_mode)) unlink(path);
 }
 
 enum vlp_status embed_open_output(struct embed_job *j, struct vlp_error *err)

@@ -5,8 +5,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "embed_job.h"
 
@@ -175,13 +173,6 @@ static void summary(const struct embed_job *j)
     vlp_buf_free(&b);
 }
 
-/* A file that we made and that holds nothing is in nobody's way. */
-static void remove_file(const char *path)
-{
-    struct stat st;
-    if (strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISREG(st.st_mode)) unlink(path);
-}
-
 /* Close the output as the run's end asks for; the exit status. */
 static int finish(struct embed_job *j, enum vlp_status s, struct vlp_error *err)
 {
@@ -198,7 +189,7 @@ static int finish(struct embed_job *j, enum vlp_status s, struct vlp_error *err)
     } else if (s != VLP_OK || nothing) {
         if (stream) vlp_embedding_flush(j->writer, &late);
         vlp_embedding_writer_abandon(j->writer);
-        if (stream && written == 0 && !j->resuming) remove_file(opt.output);
+        if (stream && written == 0 && !j->resuming) embed_remove(opt.output);
         if (s == VLP_OK) {
             if (j->bad.n > 0)
                 cmd_error("no record could be used (%" PRId64 " skipped)", j->bad.n);

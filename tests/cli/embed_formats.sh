@@ -27,18 +27,29 @@ expect 1 vlp-embed -o /nonexistent/x.vle photos
 expect 1 sh -c 'vlp-embed photos >/dev/full'
 
 # A damaged block is an error; what is sound can be saved, and the rest embedded again.
-mkdir more
-for i in 1 2 3 4 5; do for p in photos/*.png; do cp "$p" "more/$i-${p##*/}"; done; done
-expect 0 vlp-embed -q -r -b 4 -o whole.vle more
+seq 600 >numbers
+expect 0 vlp-embed -q --lines numbers -o whole.vle
 cp whole.vle hurt.vle
 printf '\377\376\375' | dd of=hurt.vle bs=1 seek=$(($(stat -c %s hurt.vle) / 2)) conv=notrunc 2>/dev/null
 expect 5 vlp-embed -q --convert -o saved.vle hurt.vle
 says "is damaged"
 expect 3 vlp-embed --convert --skip-damaged -o saved.vle hurt.vle
 says "1 damaged place skipped"
-expect 0 vlp-embed -r -b 4 --update -o saved.vle more
+expect 0 vlp-embed --convert --format tsv saved.vle
+[ "$(wc -l <stdout)" -gt 250 ] || fail "too little is saved"
+[ "$(wc -l <stdout)" -lt 600 ] || fail "nothing was damaged"
+expect 0 vlp-embed --lines numbers --update -o saved.vle
 expect 0 vlp-embed -q --convert --format tsv saved.vle
 sort stdout >saved.tsv
 expect 0 vlp-embed -q --convert --format tsv whole.vle
 sort stdout | cmp -s - saved.tsv || fail "not all is back"
-expect 2 vlp-embed --skip-damaged more
+expect 2 vlp-embed --skip-damaged --lines numbers
+
+# Nothing in, nothing out: an error, and no file.
+printf '{"id":"a","vector":[1,2]}\n{"id":"a","deleted":true}\n' >gone.jsonl
+for to in gone.vle gone.npy gone.tsv; do
+    expect 1 vlp-embed --convert -o $to gone.jsonl
+    says "no records in the input"
+    [ -e $to ] && fail "$to is there"
+done
+exit 0
