@@ -111,8 +111,9 @@ static int64_t data_offset(const struct tar_reader *t, struct archive_entry *e)
     if (t->file_size < 0 || !plain || archive_entry_sparse_count(e) > 0) return -1;
     enum { BLOCK = 512 };
     const int64_t at = archive_filter_bytes(t->archive, 0);
-    const int64_t blocks = (archive_entry_size(e) + BLOCK - 1) / BLOCK;
-    return blocks <= (t->file_size - at) / BLOCK ? at : -1;
+    const int64_t size = archive_entry_size(e), left = t->file_size - at;
+    if (size < 0 || size > left) return -1; /* a size that lies is seen when it is read */
+    return (size + BLOCK - 1) / BLOCK <= left / BLOCK ? at : -1;
 }
 
 enum vlp_status tar_next(struct tar_reader *t, struct tar_member *m, bool *more,
