@@ -224,8 +224,9 @@ static enum vlp_status fit(struct classify_job *job, struct labelled *l, struct 
                  p.gradient);
     cmd_note("fitted %d classes to %d records: objective %.9g, accuracy on them %.4f", n_classes,
              l->n, p.objective, accuracy);
-    const enum vlp_status s = alone ? classify_open_output(job, err) : VLP_OK;
-    if (alone && s == VLP_OK) put_fit(job->out.file, &p, opt.C, l->n, accuracy, loss);
+    const bool            put = alone && !job->silent;
+    const enum vlp_status s = put ? classify_open_output(job, err) : VLP_OK;
+    if (put && s == VLP_OK) put_fit(job->out.file, &p, opt.C, l->n, accuracy, loss);
     vlp_probe_free(&p);
     free(order);
     return s;

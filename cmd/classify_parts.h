@@ -55,7 +55,7 @@ struct classify_job {
     struct vlp_truth     *truth;
     struct vlp_evaluation evaluation;
     struct vlp_output     out;
-    bool                  silent; /* the report goes where results would */
+    bool                  silent; /* something else goes where results would */
     struct cmd_failures   failures;
     struct vlp_page      *page;
     int64_t               n_done, n_without_truth;

@@ -133,10 +133,17 @@ static bool has_pictures(int n_paths)
     return n_paths > 0 || cmd_source.files_from;
 }
 
-/* Results go to stdout unless there is nothing to classify, or the report goes there. */
+/* Does something other than results go to stdout? They give way unless -o names their place. */
+static bool stdout_is_taken(void)
+{
+    const char *const files[] = {classify.save, classify.report, classify.confusion, classify.html};
+    for (size_t i = 0; i < VLP_COUNT(files); i++)
+        if (files[i] && strcmp(files[i], "-") == 0) return true;
+    return false;
+}
+
 static void check_streams(int n_paths, char **paths)
 {
-    const bool report = classify.report && strcmp(classify.report, "-") == 0;
     const bool results = classify.embeddings || has_pictures(n_paths) || classify.fit;
     const struct cmd_stream_use in[] = {
         {"-m", cmd_model.path},
@@ -150,9 +157,9 @@ static void check_streams(int n_paths, char **paths)
         {"-E", classify.embeddings},
         {"--files-from", cmd_source.files_from},
         {"PICTURE", cmd_stdin_among((const char *const *)paths, n_paths)}};
-    const struct cmd_stream_use out[] = {{"-o", classify.output      ? classify.output
-                                                : results && !report ? "-"
-                                                                     : NULL},
+    const struct cmd_stream_use out[] = {{"-o", classify.output                 ? classify.output
+                                                : results && !stdout_is_taken() ? "-"
+                                                                                : NULL},
                                          {"--save-classifier", classify.save},
                                          {"--report", classify.report},
                                          {"--confusion", classify.confusion},
@@ -208,7 +215,7 @@ static enum vlp_status run(struct classify_job *job, char **paths, int n_paths,
                                  classify.output};
     VLP_TRY(cmd_refuse_existing(files, VLP_COUNT(files), classify.force, err));
     VLP_TRY(cmd_failures_open(&job->failures, cmd_failed_path, classify.force, err));
-    job->silent = classify.report && strcmp(classify.report, "-") == 0 && !classify.output;
+    job->silent = !classify.output && stdout_is_taken();
     if (classify.truth) VLP_TRY(vlp_truth_read(&job->truth, classify.truth, err));
     VLP_TRY(classify.fit ? classify_fit(job, !inputs, err) : classify_prepare(job, err));
     if (!inputs) return VLP_OK;

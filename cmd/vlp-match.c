@@ -163,6 +163,8 @@ static void check_usage(const char *const *paths, int n_paths)
                                         {"--rerank", match.rerank},
                                         {"--truth", match.truth},
                                         {"INDEX", cmd_stdin_among(paths, n_paths)}};
+    if (!match.output && match.html && strcmp(match.html, "-") == 0)
+        match.output = "/dev/null"; /* the page is what is wanted */
     const struct cmd_stream_use out[] = {{"-o", match.output ? match.output : "-"},
                                          {"--html", match.html},
                                          {"--failed", cmd_failed_path}};

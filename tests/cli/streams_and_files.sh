@@ -9,8 +9,16 @@ expect 2 vlp-match --lines - -
 says "--lines and INDEX both want standard input"
 expect 2 vlp-classify --labels-from - --files-from -
 says "--labels-from and --files-from both want standard input"
-expect 2 vlp-classify -l a,b --html - photos/p00.png
+expect 2 vlp-classify -l a,b --html - -o - photos/p00.png
 says "-o and --html both want standard output"
+expect 2 vlp-classify -l a,b --html - --confusion - photos/p00.png
+expect 0 vlp-classify -q -l a,b --html - photos/p00.png # results give way
+[ "$(head -c 15 stdout)" = '<!DOCTYPE html>' ] || fail "results before the page"
+expect 0 vlp-match -q --text x --html - photos.vle
+[ "$(head -c 15 stdout)" = '<!DOCTYPE html>' ] || fail "results before the page"
+expect 0 vlp-classify -q -l a,b --save-classifier - photos/p00.png
+mv stdout classes.vle
+expect 0 vlp-embed -q --convert -o saved.vle classes.vle
 expect 2 vlp-embed --failed - photos/p00.png
 says "-o and --failed both want standard output"
 # A model, a picture: - is stdin there as well, through a pipe and from a file.
