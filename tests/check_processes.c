@@ -186,6 +186,7 @@ static double local_by_hand(struct fixture *f, struct vlp_trainer *t)
         image->grad[i] = (float)(d_image[i] / 2 / RANKS);
         text->grad[i] = (float)(d_text[i] / 2 / RANKS);
     }
+    image->fresh = text->fresh = false; /* two roots: both gradients have contents */
     vlp_backward(&tape, text);
     f->model.logit_scale->tensor.grad[0] = (float)(ds / 2 / RANKS);
     free(d_image);
