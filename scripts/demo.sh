@@ -47,7 +47,7 @@ run "$build/vlp-embed" --only image -f -o "$out/pictures.vle" "$pictures/caption
 run "$build/vlp-embed" --only text -f -o "$out/captions.vle" "$pictures/captions.tsv"
 
 say "Match: the best pictures for a text. Columns: query, rank, score, picture, label."
-run "$build/vlp-match" -k 3 --text 'a musical instrument' --text 'a house' --text 'something to drink' \
+run "$build/vlp-match" -k 3 --text 'a musical instrument' --text 'a flag' --text 'an orange' \
     --base-dir "$pictures" --html "$out/texts.html" -f "$out/pictures.vle"
 
 say "The pictures most like a picture."
