@@ -23,7 +23,7 @@ struct shape {
     bool bounded; /* the table's limits are stated for this size */
 };
 static const struct shape shapes[] = {
-    {"default", 96, 12, 192, 6, 192, 32, 8192, 192, 4, 128, 3, false},
+    {"default", 96, 12, 192, 6, 192, 32, 8192, 192, 4, 256, 3, false},
     {"b32", 224, 32, 768, 12, 512, 77, 49408, 512, 12, 32, 2, true},
 };
 
