@@ -86,15 +86,14 @@ if torch:
             return self.out(x[torch.arange(len(ids)), ids.argmax(-1)])
 
 
-def made(cache={}):  # noqa: B006 -- one cache for the whole run is meant
-    return cache
+made = {}
 
 
 def once(key, make):
     """What `make` makes, kept for the next request."""
-    if key not in made():
-        made()[key] = make()
-    return made()[key]
+    if key not in made:
+        made[key] = make()
+    return made[key]
 
 
 def ids(batch):

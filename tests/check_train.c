@@ -687,6 +687,18 @@ START_TEST(a_state_of_other_options_is_refused_by_name)
 }
 END_TEST
 
+/* Batch 0 with one pixel that is no number; the caller frees *images. */
+static struct vlp_batch batch_with_nan(struct fixture *f, float **images)
+{
+    struct vlp_batch b = batch_of(f, 0);
+    const size_t     len = (size_t)b.n * 3 * 32 * 32;
+    *images = vlp_malloc(len * sizeof **images);
+    memcpy(*images, b.images, len * sizeof **images);
+    (*images)[5] = NAN;
+    b.images = *images;
+    return b;
+}
+
 START_TEST(a_loss_that_is_not_finite_changes_nothing)
 {
     struct fixture      f;
@@ -696,12 +708,8 @@ START_TEST(a_loss_that_is_not_finite_changes_nothing)
     open_fixture(&f, "gelu", 1);
     const struct vlp_train_options o = options_of(&f, "softmax");
     must(vlp_trainer_open(&t, &f.model, &f.compute, NULL, &o, &err), &err);
-    struct vlp_batch b = batch_of(&f, 0);
-    const size_t     len = (size_t)b.n * 3 * 32 * 32;
-    float           *images = vlp_malloc(len * sizeof *images);
-    memcpy(images, b.images, len * sizeof *images);
-    images[5] = NAN;
-    b.images = images;
+    float              *images;
+    struct vlp_batch    b = batch_with_nan(&f, &images);
     int                 n;
     struct vlp_trained *p = vlp_trainer_params(t, &n);
     const float         before = p[3].param->tensor.data[0];
@@ -761,13 +769,9 @@ START_TEST(a_step_that_is_none_leaves_the_statistics)
     open_fixture(&f, "resnet", 1);
     const struct vlp_train_options o = options_of(&f, "softmax");
     must(vlp_trainer_open(&t, &f.model, &f.compute, NULL, &o, &err), &err);
-    struct vlp_batch b = batch_of(&f, 0);
-    const size_t     len = (size_t)b.n * 3 * 32 * 32;
-    float           *images = vlp_malloc(len * sizeof *images);
-    memcpy(images, b.images, len * sizeof *images);
-    images[5] = NAN;
-    b.images = images;
-    const float before = statistic(&f, "visual.bn1.running_mean")[0];
+    float           *images;
+    struct vlp_batch b = batch_with_nan(&f, &images);
+    const float      before = statistic(&f, "visual.bn1.running_mean")[0];
     must(vlp_trainer_step(t, &b, &step, &err), &err);
     ck_assert(step.skipped);
     ck_assert_float_eq(statistic(&f, "visual.bn1.running_mean")[0], before);

@@ -23,8 +23,7 @@
 
 enum { CHUNK = 1 << 20, PAGE = 1 << 16 };
 
-/* ---- folders: many pictures, few folders
- * ------------------------------------------------------- */
+/* ---- folders: many pictures, few folders ---- */
 
 static size_t *slot_of(struct folder_list *l, const char *name, size_t len)
 {
@@ -59,8 +58,7 @@ static size_t folder_number(struct folder_list *l, struct vlp_arena *mem, const 
     return *slot - 1;
 }
 
-/* ---- runs of bytes
- * ----------------------------------------------------------------------------- */
+/* ---- runs of bytes ---- */
 
 static void put_number(struct vlp_buf *b, uint64_t v)
 {
@@ -110,8 +108,7 @@ static char *new_run(struct sample_store *s, size_t len)
     return s->chunk[s->n_chunks - 1] + s->used - len;
 }
 
-/* ---- samples
- * ----------------------------------------------------------------------------------- */
+/* ---- samples ---- */
 
 /* How many bytes of `place` stand before `id`, if `place` ends in it; -1 if not. */
 static int64_t id_within(const char *place, const char *id)
