@@ -3,6 +3,8 @@
  */
 #include <check.h>
 #include <math.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -217,6 +219,52 @@ START_TEST(parallel_inside_parallel_is_a_plain_loop)
 }
 END_TEST
 
+struct places {
+    _Atomic int arrived;
+    cpu_set_t   allowed[CPU_SETSIZE]; /* of each worker */
+    int         threads;
+};
+
+/* Every worker takes one: nobody leaves before all are here. */
+static void take_place(void *ctx, int i, int worker)
+{
+    struct places *p = ctx;
+    (void)i;
+    pthread_getaffinity_np(pthread_self(), sizeof p->allowed[worker], &p->allowed[worker]);
+    atomic_fetch_add(&p->arrived, 1);
+    while (atomic_load(&p->arrived) < p->threads) sched_yield();
+}
+
+START_TEST(workers_of_a_pool_as_wide_as_the_machine_have_a_processor_each)
+{
+    static struct places places;
+    cpu_set_t            before, after, taken;
+    CPU_ZERO(&taken);
+    ck_assert_int_eq(sched_getaffinity(0, sizeof before, &before), 0);
+    const int        other = _i, threads = CPU_COUNT(&before) + other;
+    struct vlp_pool *p = vlp_pool_open(threads);
+    for (int round = 0; round < 3; round++) {
+        places = (struct places){.threads = threads};
+        vlp_parallel(p, threads, take_place, &places);
+        usleep(20000); /* asleep: the next round wakes them, and the caller comes home */
+    }
+    ck_assert_int_eq(sched_getaffinity(0, sizeof after, &after), 0);
+    ck_assert(CPU_EQUAL(&before, &after));
+    ck_assert(CPU_EQUAL(&before, &places.allowed[0]));
+    for (int w = 1; w < threads; w++) {
+        const cpu_set_t *own = &places.allowed[w];
+        cpu_set_t        shared;
+        CPU_AND(&shared, own, &taken);
+        if (other)
+            ck_assert(CPU_EQUAL(&before, own));
+        else
+            ck_assert(CPU_COUNT(own) == 1 && CPU_COUNT(&shared) == 0);
+        CPU_OR(&taken, &taken, own);
+    }
+    vlp_pool_close(p);
+}
+END_TEST
+
 START_TEST(output_appears_whole_or_not_at_all)
 {
     struct vlp_output o;
@@ -354,6 +402,7 @@ int main(void)
     tcase_add_test(t, random_numbers_have_the_moments_they_should);
     tcase_add_test(t, parallel_runs_every_index_once);
     tcase_add_test(t, parallel_inside_parallel_is_a_plain_loop);
+    tcase_add_loop_test(t, workers_of_a_pool_as_wide_as_the_machine_have_a_processor_each, 0, 2);
     tcase_add_test(t, output_appears_whole_or_not_at_all);
     tcase_add_test(t, output_to_a_full_device_is_an_error);
     tcase_add_test(t, map_of_folder_and_of_nothing_are_errors);

@@ -5,6 +5,10 @@
  * whether it is still open, and how many are inside; so one that wakes late finds the gate closed
  * and nobody waits for it. Workers spin for a moment between jobs (a transformer has hundreds of
  * short loops), then sleep on a condition.
+ *
+ * A pool as wide as the machine gives each worker a processor of its own: after a sleep the kernel
+ * may wake two threads on one processor and take many milliseconds to part them. The caller keeps
+ * its freedom, but comes home to the processor that no worker has before it wakes sleepers.
  */
 #include <assert.h>
 #include <pthread.h>
@@ -32,6 +36,7 @@ struct vlp_pool {
     int             threads;
     bool            started;
     struct worker  *workers; /* threads - 1: the caller is worker 0 */
+    int             home;    /* the caller's processor, -1 where nobody is bound */
     pthread_mutex_t mutex;
     pthread_cond_t  wake;
 
@@ -115,6 +120,47 @@ static void *worker_main(void *arg)
     }
 }
 
+/* Bind `thread` to one processor; where that is refused it runs where the kernel likes. */
+static void bind_to(pthread_t thread, int cpu)
+{
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    pthread_setaffinity_np(thread, sizeof one, &one);
+}
+
+/*
+ * Give each worker one of the caller's processors, the caller the one it is on. Only when there are
+ * as many threads as processors: several narrower pools, of this process or of others, would all
+ * choose the same ones.
+ */
+static void bind_workers(struct vlp_pool *p)
+{
+    cpu_set_t allowed;
+    p->home = -1;
+    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+    if (CPU_COUNT(&allowed) != p->threads) return;
+    const int here = sched_getcpu();
+    if (here < 0 || !CPU_ISSET(here, &allowed)) return;
+    p->home = here;
+    int cpu = here;
+    for (int i = 1; i < p->threads; i++) {
+        do cpu = (cpu + 1) % CPU_SETSIZE;
+        while (!CPU_ISSET(cpu, &allowed));
+        bind_to(p->workers[i - 1].thread, cpu);
+    }
+}
+
+/* Move the calling thread to its processor without keeping it there. */
+static void come_home(const struct vlp_pool *p)
+{
+    cpu_set_t allowed;
+    if (p->home < 0 || sched_getcpu() == p->home) return;
+    if (pthread_getaffinity_np(pthread_self(), sizeof allowed, &allowed) != 0) return;
+    bind_to(pthread_self(), p->home);
+    pthread_setaffinity_np(pthread_self(), sizeof allowed, &allowed);
+}
+
 struct vlp_pool *vlp_pool_open(int threads)
 {
     struct vlp_pool *p = vlp_calloc(1, sizeof *p);
@@ -138,6 +184,7 @@ static void start(struct vlp_pool *p)
             break;
         }
     }
+    bind_workers(p);
 }
 
 void vlp_pool_close(struct vlp_pool *p)
@@ -177,8 +224,10 @@ void vlp_parallel(struct vlp_pool *p, int n, vlp_task *task, void *ctx)
      */
     atomic_store(&p->gate, (uint64_t)job << 32 | GATE_OPEN);
     pthread_mutex_lock(&p->mutex);
-    if (p->sleepers) pthread_cond_broadcast(&p->wake);
+    const bool asleep = p->sleepers > 0;
+    if (asleep) pthread_cond_broadcast(&p->wake);
     pthread_mutex_unlock(&p->mutex);
+    if (asleep) come_home(p);
 
     work(p, 0);
     uint64_t gate = atomic_fetch_and_explicit(&p->gate, ~GATE_OPEN, memory_order_acq_rel);

@@ -244,6 +244,8 @@ int vlp_cpu_count(void); /* processors this process may run on (affinity, cgroup
 /*
  * A pool of threads that stays. The caller is worker 0. Not entered twice: a task that calls
  * vlp_parallel on the pool it runs in gets a plain loop. Idle workers spin briefly, then sleep.
+ * A pool with a thread for each processor that the caller may run on binds its workers, one to a
+ * processor; the caller's own affinity is never left changed.
  */
 struct vlp_pool;
 struct vlp_pool *vlp_pool_open(int threads); /* 0: vlp_cpu_count(); threads are created lazily */
