@@ -12,30 +12,49 @@
 #include "simd_math.h"
 #include "tensor_internal.h"
 
+/*
+ * A column of vectors after the other; what belongs to columns is read once. `o` is a copy, which
+ * no store to y can change, so its choices are made outside the loop. Without masks where every
+ * vector is whole.
+ */
+static ALWAYS_INLINE void finish_rows(const char *c, const int nr, const struct vlp_tile_out o,
+                                      const enum vlp_activation act, const bool whole)
+{
+    const bool scaled = o.alpha != 1.0f;
+    const vf   alpha = v_set1(o.alpha);
+    for (int n = 0; n < o.cols; n += VL) {
+        const int    left = whole ? VL : o.cols - n;
+        const vf     bias = o.bias ? v_load_n(o.bias + n, left) : v_zero();
+        const vf     w_scale = o.quant ? v_load(o.w_scale + n) : v_zero();
+        const vi     w_sum = o.quant ? vi_load(o.w_sum + n) : vi_set1(0);
+        const char  *row = c + (size_t)n * 4;
+        float       *y = o.y + n, *pre = o.pre ? o.pre + n : NULL;
+        const float *residual = o.residual ? o.residual + n : NULL;
+        for (int r = 0; r < o.rows; r++, row += (size_t)nr * 4, y += o.ldy) {
+            vf v;
+            if (o.quant) {
+                const vi sum = vi_sub(vi_load(row), vi_mul(vi_set1(o.quant[r].zero), w_sum));
+                v = v_mul(v_mul(v_from_vi(sum), v_set1(o.quant[r].scale)), w_scale);
+            } else {
+                v = v_load((const float *)(const void *)row);
+            }
+            if (scaled) v = v_mul(v, alpha);
+            if (o.bias) v = v_add(v, bias);
+            if (pre) v_store_n(pre + (size_t)r * o.ldy, v, left);
+            v = v_activate(act, v);
+            if (residual) v = v_add(v, v_load_n(residual + (size_t)r * o.ld_residual, left));
+            v_store_n(y, v, left);
+        }
+    }
+}
+
 static ALWAYS_INLINE void finish_tile(const void *c, const int nr, const struct vlp_tile_out *o,
                                       const enum vlp_activation act)
 {
-    for (int r = 0; r < o->rows; r++) {
-        const char *row = (const char *)c + (size_t)r * nr * 4;
-        for (int n = 0; n < o->cols; n += VL, row += VL * 4) {
-            const int left = o->cols - n;
-            vf        y;
-            if (o->quant) {
-                const vi zero = vi_set1(o->quant[r].zero);
-                const vi sum = vi_sub(vi_load(row), vi_mul(zero, vi_load(o->w_sum + n)));
-                y = v_mul(v_mul(v_from_vi(sum), v_set1(o->quant[r].scale)), v_load(o->w_scale + n));
-            } else {
-                y = v_load((const float *)row);
-            }
-            if (o->alpha != 1.0f) y = v_mul(y, v_set1(o->alpha));
-            if (o->bias) y = v_add(y, v_load_n(o->bias + n, left));
-            if (o->pre) v_store_n(o->pre + (size_t)r * o->ldy + n, y, left);
-            y = v_activate(act, y);
-            if (o->residual)
-                y = v_add(y, v_load_n(o->residual + (size_t)r * o->ld_residual + n, left));
-            v_store_n(o->y + (size_t)r * o->ldy + n, y, left);
-        }
-    }
+    if (o->cols % VL == 0)
+        finish_rows(c, nr, *o, act, true);
+    else
+        finish_rows(c, nr, *o, act, false);
 }
 
 static void finish(const void *c, int nr, const struct vlp_tile_out *o)
