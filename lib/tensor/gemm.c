@@ -163,9 +163,10 @@ static int row_of_tile(const struct vlp_gemm_kind *kind, int rows, int tiles, in
     return row < rows ? row : rows;
 }
 
-static void prefetch_lines(const char *at, size_t size)
+static inline void prefetch_lines(const char *at, size_t size)
 {
-    for (size_t i = 0; i < size; i += 64) __builtin_prefetch(at + i, 1, 3);
+    __asm__ volatile(""); /* else gcc takes this for a function without effects and drops calls */
+    for (size_t i = 0; i < size; i += 64) __builtin_prefetch(at + i, 0, 2);
 }
 
 /* What finishing a tile will touch comes near while its sums are made. */
