@@ -14,7 +14,7 @@
 enum {
     PAGE = 4096,
     CHUNK_PANELS = 4,
-    BLOCK_ROWS = 168,  /* times VLP_KC floats: 250 KiB */
+    BLOCK_ROWS = 126,  /* times VLP_KC floats: 390 KiB */
     CHUNK_COLS = 4096, /* at most, so that sums between blocks of K stay in the cache */
 };
 

@@ -26,7 +26,7 @@
 #define TILE_CASES_14(f) TILE_CASES_6(f) f(7) f(8) f(9) f(10) f(11) f(12) f(13) f(14)
 
 enum {
-    VLP_KC = 384, /* units in a block of K; a multiple of 32 */
+    VLP_KC = 768, /* units in a block of K; a multiple of 32 */
     VLP_A_STRIDE =
         VLP_KC + 16, /* units from row to row: odd in cache lines, so rows do not collide */
     VLP_MAX_MR = 32,
