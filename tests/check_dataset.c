@@ -119,6 +119,25 @@ START_TEST(pictures_are_the_same_wherever_they_lie)
 }
 END_TEST
 
+START_TEST(a_caption_that_stands_in_two_neighbours_is_one)
+{
+    static const char *const shard[] = {"i.tar", "i.tar.gz"};
+    ck_assert_int_eq(
+        system("for k in 1 2; do echo \"{\\\"caption\\\": \\\"c$k\\\"}\" >d/p$k.json && "
+               "echo c$k >d/p$k.txt || exit; done && tar cf i.tar d/p1.png d/p1.json "
+               "d/p1.txt d/p2.png d/p2.json d/p2.txt && gzip -k i.tar"),
+        0);
+    for (size_t i = 0; i < VLP_COUNT(shard); i++) {
+        char                want[128];
+        struct vlp_dataset *d = open_one(shard[i], plain);
+        snprintf(want, sizeof want, "%1$s!d/p2.png|-|2|c2/\n%1$s!d/p1.png|-|1|c1/\n", shard[i]);
+        ck_assert_str_eq(listing(d), want);
+        ck_assert_int_eq(vlp_dataset_captions(d), 2);
+        vlp_dataset_close(d);
+    }
+}
+END_TEST
+
 START_TEST(csv_with_quotes_and_newlines)
 {
     struct vlp_dataset *d = open_one("t.csv", plain);
@@ -193,6 +212,7 @@ int main(void)
     tcase_add_checked_fixture(t, make_dir, remove_dir);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, pictures_are_the_same_wherever_they_lie);
+    tcase_add_test(t, a_caption_that_stands_in_two_neighbours_is_one);
     tcase_add_test(t, csv_with_quotes_and_newlines);
     tcase_add_test(t, a_label_may_stand_for_a_caption);
     tcase_add_test(t, another_shard_in_its_place_is_noticed);

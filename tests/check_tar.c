@@ -122,6 +122,32 @@ START_TEST(neighbours_with_one_stem_are_pairs)
 }
 END_TEST
 
+/* As img2dataset writes them: the caption as text, and once more among the metadata. */
+START_TEST(a_json_neighbour_is_asked_only_where_no_text_says_it)
+{
+    static const char *const orders[] = {"jpg json txt", "txt json jpg", "json jpg txt",
+                                         "jpg txt json"};
+    ck_assert_int_eq(system("for k in 0 1; do printf p$k >$k.jpg && printf c$k >$k.txt && printf "
+                            "'{\"caption\":\"c%s\",\"url\":\"u\"}' $k >$k.json || exit; done && "
+                            "printf p2 >2.jpg && printf '{\"caption\":[\"x\",\"y\"]}' >2.json"),
+                     0);
+    for (size_t i = 0; i < VLP_COUNT(orders); i++) {
+        char command[192];
+        snprintf(command, sizeof command,
+                 "tar cf i.tar $(for k in 0 1; do for e in %s; do echo $k.$e; done; done) 2.*",
+                 orders[i]);
+        ck_assert_int_eq(system(command), 0);
+        for (int locate = 0; locate < 2; locate++)
+            ck_assert_str_eq(listing((struct vlp_source_options){.locate = locate}, "i.tar"),
+                             "i.tar!0.jpg|p0|c0|-\ni.tar!1.jpg|p1|c1|-\n"
+                             "i.tar!2.jpg#0|p2|x|-\ni.tar!2.jpg#1|p2|y|-\n");
+        ck_assert_ptr_nonnull(freopen("i.tar", "rb", stdin));
+        ck_assert_str_eq(listing(plain, "-"), "-!0.jpg|p0|c0|-\n-!1.jpg|p1|c1|-\n"
+                                              "-!2.jpg#0|p2|x|-\n-!2.jpg#1|p2|y|-\n");
+    }
+}
+END_TEST
+
 START_TEST(shards_may_be_compressed)
 {
     ck_assert_int_eq(
@@ -325,6 +351,7 @@ int main(void)
     tcase_add_checked_fixture(t, make_dir, remove_dir);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, neighbours_with_one_stem_are_pairs);
+    tcase_add_test(t, a_json_neighbour_is_asked_only_where_no_text_says_it);
     tcase_add_test(t, shards_may_be_compressed);
     tcase_add_test(t, shards_stream_on_stdin);
     tcase_add_test(t, concatenated_shards_are_read_to_the_end);

@@ -1,9 +1,10 @@
 /*
  * source_tar.c -- records from a tar shard: neighbouring members with one stem belong together.
  *
- * A picture and its .txt, .caption or .json neighbours make a pair, .cls its label. Captions
- * without a picture are texts. Hidden members, folders and members of other endings are passed
- * over; a link that is called like a picture is a bad record, for its bytes are elsewhere.
+ * A picture and its .txt, .caption or .json neighbours make a pair, .cls its label; .json counts
+ * where the others say nothing. Captions without a picture are texts. Hidden members, folders and
+ * members of other endings are passed over; a link that is called like a picture is a bad record,
+ * for its bytes are elsewhere.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,7 @@ struct group {
     int64_t         mtime;
     enum vlp_status status; /* of the picture */
     const char     *reason;
-    struct captions captions;
+    struct captions captions, json; /* of .txt and .caption; of .json, until all have been met */
     struct vlp_buf  label;
     int             at; /* records given */
 };
@@ -50,6 +51,7 @@ static enum vlp_status source_open(struct input *in, struct vlp_error *err)
 static void empty_group(struct group *g)
 {
     captions_free(&g->captions);
+    captions_free(&g->json);
     vlp_buf_clear(&g->stem);
     vlp_buf_clear(&g->name);
     vlp_buf_clear(&g->bytes);
@@ -121,16 +123,27 @@ static void add_member(const struct input *in, struct group *g)
     if (g->name.len == 0) vlp_buf_add_str(&g->name, m->name);
     t->status = tar_read(&t->reader, &t->text, CAPTION_FILE_LIMIT, &too_long, &t->error);
     if (t->status != VLP_OK) return;
+    const bool json = strcasecmp(ext, "json") == 0;
     if (too_long) {
-        captions_fault(&g->captions, VLP_ERR_LIMIT, "%s: is larger than 4 MiB", m->name);
+        captions_fault(json ? &g->json : &g->captions, VLP_ERR_LIMIT, "%s: is larger than 4 MiB",
+                       m->name);
     } else if (label) {
         trim(&t->text);
         vlp_buf_add(&g->label, t->text.data, t->text.len);
-    } else if (strcasecmp(ext, "json") != 0) {
+    } else if (json) {
+        captions_add_json(&g->json, t->text.data, t->text.len, m->name);
+    } else {
         captions_add_lines(&g->captions, t->text.data, t->text.len);
-    } else if (g->captions.n == 0) { /* the .txt neighbour usually says the same */
-        captions_add_json(&g->captions, t->text.data, t->text.len, m->name);
     }
+}
+
+/* Metadata say once more what a .txt neighbour says, whichever of the two stands first. */
+static void choose_captions(struct group *g)
+{
+    if (g->captions.n || g->captions.fault) return;
+    captions_free(&g->captions);
+    g->captions = g->json;
+    g->json = (struct captions){0};
 }
 
 /* Is this group one that the caller asked for? */
@@ -143,8 +156,7 @@ static bool asked_for(const struct input *in, const struct group *g)
     return *rest == '\0' || (*rest == '#' && rest[1 + strspn(rest + 1, "0123456789")] == '\0');
 }
 
-/* Fill the group with the next members of one stem; not open: there are none. */
-static void next_group(struct input *in)
+static void collect_group(struct input *in)
 {
     struct tar   *t = in->state;
     struct group *g = &t->group;
@@ -166,6 +178,14 @@ static void next_group(struct input *in)
         if (t->status != VLP_OK && !whole) empty_group(g);
     }
     if (g->open && !asked_for(in, g)) empty_group(g);
+}
+
+/* Fill the group with the next members of one stem; not open: there are none. */
+static void next_group(struct input *in)
+{
+    struct tar *t = in->state;
+    collect_group(in);
+    choose_captions(&t->group);
 }
 
 /* ---- records
