@@ -184,6 +184,22 @@ START_TEST(json_lines_are_records_and_bad_lines_bad_records)
 }
 END_TEST
 
+START_TEST(numbers_that_are_none_are_null)
+{
+    ck_assert_str_eq(
+        table("t.jsonl",
+              "{\"image\":\"a.jpg\",\"caption\":\"one\",\"x\":NaN,\"id\":Infinity}\n"
+              "{\"text\":\"NaN \\\"Infinity, NaN\",\"p\":[-Infinity,NaN , {\"q\":Infinity}]}\n"
+              "{\"text\":\"a\",\"x\":NaNa}\n{\"text\":\"a\",\"x\":xNaN}\n"
+              "{\"text\":\"a\",\"x\":--Infinity}\n{\"text\":\"NaN\n{\"text\":NaN}\n"),
+        "a.jpg|a.jpg|one|-\nt.jsonl:2|-|NaN \"Infinity, NaN|-\nt.jsonl:3!format\n"
+        "t.jsonl:4!format\nt.jsonl:5!format\nt.jsonl:6!format\nt.jsonl:7!format\n");
+    ck_assert_str_eq(
+        table("t.json", "[{\"text\":\"a\",\"x\":NaN}, {\"text\":\"b\",\"x\":-Infinity}]"),
+        "t.json:1|-|a|-\nt.json:2|-|b|-\n");
+}
+END_TEST
+
 START_TEST(a_list_of_captions_makes_as_many_records)
 {
     ck_assert_str_eq(
@@ -282,6 +298,7 @@ int main(void)
     tcase_add_test(t, a_table_without_anything_usable_is_refused);
     tcase_add_test(t, a_nul_in_a_file_name_is_a_bad_record);
     tcase_add_test(t, json_lines_are_records_and_bad_lines_bad_records);
+    tcase_add_test(t, numbers_that_are_none_are_null);
     tcase_add_test(t, a_list_of_captions_makes_as_many_records);
     tcase_add_test(t, a_json_array_may_be_written_in_any_way_and_its_damage_is_named);
     tcase_add_test(t, columns_of_json_may_be_named);

@@ -148,6 +148,21 @@ START_TEST(a_json_neighbour_is_asked_only_where_no_text_says_it)
 }
 END_TEST
 
+/* What Python's json.dumps makes of a number that is none, and what is no JSON at all. */
+START_TEST(a_fault_of_the_metadata_counts_only_where_they_are_needed)
+{
+    ck_assert_int_eq(system("for k in 0 1 2 3; do printf p$k >$k.jpg || exit; done && "
+                            "printf c0 >0.txt && printf '{\"similarity\":NaN}' >0.json && "
+                            "printf '{\"caption\":\"c1\",\"similarity\":NaN}' >1.json && "
+                            "printf c2 >2.txt && printf '{broken' >2.json && "
+                            "printf '{broken' >3.json && tar cf i.tar [0-3].*"),
+                     0);
+    ck_assert_str_eq(listing(plain, "i.tar"),
+                     "i.tar!0.jpg|p0|c0|-\ni.tar!1.jpg|p1|c1|-\ni.tar!2.jpg|p2|c2|-\n"
+                     "i.tar!3.jpg!format\n");
+}
+END_TEST
+
 START_TEST(shards_may_be_compressed)
 {
     ck_assert_int_eq(
@@ -352,6 +367,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, neighbours_with_one_stem_are_pairs);
     tcase_add_test(t, a_json_neighbour_is_asked_only_where_no_text_says_it);
+    tcase_add_test(t, a_fault_of_the_metadata_counts_only_where_they_are_needed);
     tcase_add_test(t, shards_may_be_compressed);
     tcase_add_test(t, shards_stream_on_stdin);
     tcase_add_test(t, concatenated_shards_are_read_to_the_end);

@@ -97,7 +97,7 @@ void captions_add_value(struct captions *c, const json_t *v)
 void captions_add_json(struct captions *c, const char *text, size_t len, const char *name)
 {
     json_error_t e;
-    json_t      *root = json_loadb(text, len, JSON_ALLOW_NUL, &e);
+    json_t      *root = json_read(text, len, &e);
     if (!root)
         captions_fault(c, VLP_ERR_FORMAT, "%s: not JSON: %s (line %d)", name, e.text, e.line);
     add_value(c, root, 0);

@@ -63,6 +63,12 @@ bool item_of_lost_input(struct vlp_item *it, const struct vlp_source_options *o,
 
 struct input;
 
+/* ---- json_text.c: JSON as programs write it
+ * ---------------------------------------------------------- */
+
+/* An object or a list, a new reference; NULL: `e` says why. NaN and infinities are null. */
+json_t *json_read(const char *text, size_t len, json_error_t *e);
+
 /* ---- captions.c: the texts of one picture
  * ------------------------------------------------------------ */
 

@@ -198,7 +198,7 @@ static enum vlp_status json_next(struct input *in, struct vlp_item *out, bool *m
     s->at = 0;
     VLP_TRY(lines ? next_line(s, more, &too_long, err) : next_element(s, more, &too_long, err));
     if (!*more) return VLP_OK;
-    json_t *object = too_long ? NULL : json_loadb(s->text.data, s->text.len, JSON_ALLOW_NUL, &e);
+    json_t *object = too_long ? NULL : json_read(s->text.data, s->text.len, &e);
     if (json_is_object(object)) {
         s->object = object;
         captions_add_value(&s->captions, value_of(in, object, COLUMN_TEXT));
