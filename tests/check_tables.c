@@ -200,6 +200,47 @@ START_TEST(numbers_that_are_none_are_null)
 }
 END_TEST
 
+START_TEST(a_picture_may_be_a_list_of_one_or_an_object_with_its_path)
+{
+    ck_assert_str_eq(
+        table("t.jsonl",
+              "{\"image\":[\"a.jpg\"],\"caption\":\"x\"}\n"
+              "{\"image\":{\"bytes\":null,\"path\":\"b.jpg\"},\"id\":1}\n"
+              "{\"image\":[{\"path\":\"b.jpg\"}]}\n{\"image\":null,\"path\":\"a.jpg\"}\n"
+              "{\"caption\":null,\"text\":\"y\"}\n{\"image\":\"a.jpg\",\"caption\":[null,\"z\"]}\n"
+              "{\"image\":\"a.jpg\",\"caption\":[],\"label\":null}\n"),
+        "a.jpg|a.jpg|x|-\n1|b.jpg|-|-\nb.jpg|b.jpg|-|-\na.jpg|a.jpg|-|-\nt.jsonl:5|-|y|-\n"
+        "a.jpg|a.jpg|z|-\na.jpg|a.jpg|-|-\n");
+}
+END_TEST
+
+START_TEST(a_value_of_a_type_that_cannot_be_used_fails_its_record_by_name)
+{
+    static const char *const bad[][2] = {
+        {"\"image\":[\"a.jpg\",\"b.jpg\"],\"text\":\"x\"", "'image': a list"},
+        {"\"image\":{\"path\":null,\"bytes\":\"AA\"},\"text\":\"x\"", "'image': an object"},
+        {"\"image\":[],\"text\":\"x\"", "'image': a list"},
+        {"\"image\":true,\"text\":\"x\"", "'image': true"},
+        {"\"text\":\"x\",\"caption\":2021", "'caption': a number"},
+        {"\"image\":\"a.jpg\",\"id\":\"t.jsonl:1\",\"captions\":[\"x\",[\"y\",7]]",
+         "'captions': a number"},
+        {"\"caption\":{\"lang\":\"en\"},\"text\":\"x\"", "'caption': an object"},
+        {"\"text\":\"x\",\"id\":{\"oid\":1}", "'id': an object"},
+        {"\"text\":\"x\",\"label\":[\"a\",\"b\"]", "'label': a list"},
+    };
+    for (size_t i = 0; i < VLP_COUNT(bad); i++) {
+        char line[192];
+        snprintf(line, sizeof line, "{%s}\n{\"text\":\"after\"}\n", bad[i][0]);
+        ck_assert_str_eq(table("t.jsonl", line), "t.jsonl:1!format\nt.jsonl:2|-|after|-\n");
+        ck_assert_msg(strstr(last.text, bad[i][1]) != NULL, "%s", last.text);
+        ck_assert_msg(strstr(last.text, "line 1") != NULL, "%s", last.text);
+    }
+    put_bytes("t.jsonl", "{\"text\":\"x\",\"label\":[1]}", 24);
+    ck_assert_str_eq(listing((struct vlp_source_options){.label_column = "kind"}, "t.jsonl"),
+                     "t.jsonl:1|-|x|-\n");
+}
+END_TEST
+
 START_TEST(a_list_of_captions_makes_as_many_records)
 {
     ck_assert_str_eq(
@@ -299,6 +340,8 @@ int main(void)
     tcase_add_test(t, a_nul_in_a_file_name_is_a_bad_record);
     tcase_add_test(t, json_lines_are_records_and_bad_lines_bad_records);
     tcase_add_test(t, numbers_that_are_none_are_null);
+    tcase_add_test(t, a_picture_may_be_a_list_of_one_or_an_object_with_its_path);
+    tcase_add_test(t, a_value_of_a_type_that_cannot_be_used_fails_its_record_by_name);
     tcase_add_test(t, a_list_of_captions_makes_as_many_records);
     tcase_add_test(t, a_json_array_may_be_written_in_any_way_and_its_damage_is_named);
     tcase_add_test(t, columns_of_json_may_be_named);

@@ -163,6 +163,22 @@ START_TEST(a_fault_of_the_metadata_counts_only_where_they_are_needed)
 }
 END_TEST
 
+START_TEST(json_captions_are_what_they_are_in_json_lines)
+{
+    ck_assert_int_eq(system("for k in 0 1 2 3 4; do printf p$k >$k.jpg || exit; done && "
+                            "printf '{\"caption\":null,\"text\":\"c0\"}' >0.json && "
+                            "printf '{\"caption\":2021,\"text\":\"c1\"}' >1.json && "
+                            "printf '{\"caption\":[\"c2\",{\"raw\":7}]}' >2.json && "
+                            "printf '[{\"box\":[1,2]},3]' >3.json && "
+                            "printf '{\"width\":1}' >4.json && tar cf i.tar [0-4].*"),
+                     0);
+    ck_assert_str_eq(listing(plain, "i.tar"),
+                     "i.tar!0.jpg|p0|c0|-\ni.tar!1.jpg!format\ni.tar!2.jpg!format\n"
+                     "i.tar!3.jpg|p3|-|-\ni.tar!4.jpg|p4|-|-\n");
+    ck_assert_msg(strstr(last.text, "2.json") != NULL, "%s", last.text);
+}
+END_TEST
+
 START_TEST(shards_may_be_compressed)
 {
     ck_assert_int_eq(
@@ -368,6 +384,7 @@ int main(void)
     tcase_add_test(t, neighbours_with_one_stem_are_pairs);
     tcase_add_test(t, a_json_neighbour_is_asked_only_where_no_text_says_it);
     tcase_add_test(t, a_fault_of_the_metadata_counts_only_where_they_are_needed);
+    tcase_add_test(t, json_captions_are_what_they_are_in_json_lines);
     tcase_add_test(t, shards_may_be_compressed);
     tcase_add_test(t, shards_stream_on_stdin);
     tcase_add_test(t, concatenated_shards_are_read_to_the_end);

@@ -21,9 +21,15 @@ bool captions_ending(const char *ext)
     return false;
 }
 
-void captions_free(struct captions *c)
+static void forget_texts(struct captions *c)
 {
     for (int i = 0; i < c->n; i++) free(c->text[i]);
+    c->n = 0;
+}
+
+void captions_free(struct captions *c)
+{
+    forget_texts(c);
     free(c->text);
     free(c->len);
     free(c->fault);
@@ -73,34 +79,48 @@ void captions_add_lines(struct captions *c, const char *text, size_t len)
     }
 }
 
-/* Nested at most object in list in object: deeper is not a caption. */
-static void add_value(struct captions *c, const json_t *v, int depth)
+/*
+ * Nested at most object in list in object: deeper is not a caption. What can be none is answered if
+ * a key says that it is one (`named`); metadata may hold anything else.
+ */
+static const json_t *add_value(struct captions *c, const json_t *v, bool named, int depth)
 {
-    if (json_is_string(v)) captions_add(c, json_string_value(v), json_string_length(v));
-    if (depth == 3) return;
-    for (size_t i = 0; json_is_array(v) && i < json_array_size(v); i++)
-        add_value(c, json_array_get(v, i), depth + 1);
-    if (!json_is_object(v)) return;
-    for (const char *const *name = column_names[COLUMN_TEXT]; *name; name++) {
-        const json_t *inner = json_object_get(v, *name);
-        if (!inner) continue;
-        add_value(c, inner, depth + 1);
-        return;
+    enum { DEEPEST = 3 };
+    const json_t *wrong = NULL;
+    const char   *key;
+    if (!v || json_is_null(v)) return NULL;
+    if (json_is_string(v)) {
+        captions_add(c, json_string_value(v), json_string_length(v));
+        return NULL;
     }
+    if (json_is_array(v) && depth < DEEPEST) {
+        for (size_t i = 0; i < json_array_size(v) && !wrong; i++)
+            wrong = add_value(c, json_array_get(v, i), named, depth + 1);
+        return wrong;
+    }
+    const json_t *inner = depth < DEEPEST ? column_value(v, COLUMN_TEXT, &key) : NULL;
+    if (inner) return add_value(c, inner, true, depth + 1);
+    return named ? v : NULL;
 }
 
-void captions_add_value(struct captions *c, const json_t *v)
+const json_t *captions_add_value(struct captions *c, const json_t *v)
 {
-    add_value(c, v, 0);
+    const json_t *wrong = add_value(c, v, true, 0);
+    if (wrong) forget_texts(c);
+    return wrong;
 }
 
 void captions_add_json(struct captions *c, const char *text, size_t len, const char *name)
 {
-    json_error_t e;
-    json_t      *root = json_read(text, len, &e);
+    json_error_t  e;
+    json_t       *root = json_read(text, len, &e);
+    const json_t *wrong = add_value(c, root, false, 0);
     if (!root)
         captions_fault(c, VLP_ERR_FORMAT, "%s: not JSON: %s (line %d)", name, e.text, e.line);
-    add_value(c, root, 0);
+    if (wrong) {
+        forget_texts(c);
+        captions_fault(c, VLP_ERR_FORMAT, "%s: %s is no caption", name, json_type_words(wrong));
+    }
     json_decref(root);
 }
 

@@ -19,6 +19,17 @@ const char *const *const column_names[COLUMN_COUNT] = {
     [COLUMN_LABEL] = label_names,
 };
 
+const json_t *column_value(const json_t *object, enum column c, const char **name)
+{
+    for (const char *const *n = column_names[c]; *n; n++) {
+        const json_t *v = json_object_get(object, *n);
+        if (!v || json_is_null(v)) continue;
+        *name = *n;
+        return v;
+    }
+    return NULL;
+}
+
 const char *column_option(const struct vlp_source_options *o, enum column c)
 {
     const char *const option[COLUMN_COUNT] = {

@@ -68,6 +68,8 @@ struct input;
 
 /* An object or a list, a new reference; NULL: `e` says why. NaN and infinities are null. */
 json_t *json_read(const char *text, size_t len, json_error_t *e);
+/* "a number", for a sentence. */
+const char *json_type_words(const json_t *v);
 
 /* ---- captions.c: the texts of one picture
  * ------------------------------------------------------------ */
@@ -86,8 +88,10 @@ void captions_add(struct captions *c, const char *text, size_t len);
 void captions_add_lines(struct captions *c, const char *text, size_t len);
 /* An object with a caption, a list of them, or lists of either; `name` for the fault. */
 void captions_add_json(struct captions *c, const char *text, size_t len, const char *name);
-void captions_add_value(struct captions *c, const json_t *v); /* a string, or a list of strings */
-void captions_fault(struct captions *c, enum vlp_status s, const char *fmt, ...)
+/* The value of a caption's key: a string, or a list of them. What in it is neither and not null is
+ * answered, and no caption is left. */
+const json_t *captions_add_value(struct captions *c, const json_t *v);
+void          captions_fault(struct captions *c, enum vlp_status s, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* The first of PICTURE's stem + .txt, .caption, .json that exists. */
 void captions_read_beside(struct captions *c, const char *picture);
@@ -103,6 +107,8 @@ void captions_give(const struct captions *c, int k, struct vlp_item *it);
 
 enum column { COLUMN_IMAGE, COLUMN_TEXT, COLUMN_ID, COLUMN_LABEL, COLUMN_COUNT };
 extern const char *const *const column_names[COLUMN_COUNT]; /* NULL-terminated, most usual first */
+/* What the first of these keys that is not null says, and its name; NULL: there is none. */
+const json_t *column_value(const json_t *object, enum column c, const char **name);
 /* The option that names this column, or NULL. */
 const char *column_option(const struct vlp_source_options *o, enum column c);
 

@@ -58,3 +58,18 @@ json_t *json_read(const char *text, size_t len, json_error_t *e)
     vlp_buf_free(&plain);
     return v;
 }
+
+const char *json_type_words(const json_t *v)
+{
+    switch (json_typeof(v)) {
+    case JSON_OBJECT: return "an object";
+    case JSON_ARRAY: return "a list";
+    case JSON_STRING: return "a text";
+    case JSON_INTEGER:
+    case JSON_REAL: return "a number";
+    case JSON_TRUE: return "true";
+    case JSON_FALSE: return "false";
+    case JSON_NULL: break;
+    }
+    return "null";
+}

@@ -15,6 +15,8 @@ struct source_state {
     struct vlp_buf  text; /* of the object in hand */
     int64_t         n;    /* objects or lines met */
     json_t         *object;
+    struct field    field[COLUMN_COUNT]; /* of the object: its strings, or numbers in `room` */
+    char            room[COLUMN_COUNT][32];
     struct captions captions;
     int             at; /* records given of this object */
     enum { UNSEEN, IN_ARRAY, IN_SEQUENCE, ENDED } where;
@@ -144,15 +146,20 @@ static enum vlp_status next_element(struct source_state *s, bool *more, bool *to
 /* ---- records
  * ------------------------------------------------------------------------------------------ */
 
-static const json_t *value_of(const struct input *in, const json_t *object, enum column c)
+static const json_t *value_of(const struct input *in, const json_t *object, enum column c,
+                              const char **name)
 {
     const char *option = column_option(in->opt, c);
-    if (option) return json_object_get(object, option);
-    for (const char *const *name = column_names[c]; *name; name++) {
-        const json_t *v = json_object_get(object, *name);
-        if (v && !json_is_null(v)) return v;
-    }
-    return NULL;
+    if (!option) return column_value(object, c, name);
+    *name = option;
+    return json_object_get(object, option);
+}
+
+/* The name of a picture: a string, one in a list of its own, or an object's "path". */
+static const json_t *picture_name(const json_t *v)
+{
+    if (json_is_array(v) && json_array_size(v) == 1) v = json_array_get(v, 0);
+    return json_is_object(v) ? json_object_get(v, "path") : v;
 }
 
 /* The text of a string, or of a number in `room`. */
@@ -168,14 +175,53 @@ static struct field field_of(const json_t *v, char room[32])
     return (struct field){room, strlen(room)};
 }
 
+static const char *unit_of(const struct input *in)
+{
+    return in->kind == &source_jsonl ? "line" : "record";
+}
+
+/* What is there and cannot be used fails the record, which else would be another than was meant;
+ * the first such value is told. */
+static void cannot_use(struct captions *fault, const struct input *in, const char *key,
+                       const json_t *v, enum column c)
+{
+    static const char *const   wanted[COLUMN_COUNT] = {[COLUMN_IMAGE] = "name of a picture",
+                                                       [COLUMN_TEXT] = "caption",
+                                                       [COLUMN_ID] = "id",
+                                                       [COLUMN_LABEL] = "label"};
+    const struct source_state *s = in->state;
+    captions_fault(fault, VLP_ERR_FORMAT, "%s %lld: '%s': %s is no %s", unit_of(in),
+                   (long long)s->n, key, json_type_words(v), wanted[c]);
+}
+
+/* Fields and captions of the object in hand. */
+static void read_object(struct input *in)
+{
+    struct source_state *s = in->state;
+    struct captions      fault = {0};
+    for (int i = 0; i < COLUMN_COUNT; i++) {
+        const enum column c = (enum column)i;
+        const char       *key;
+        const json_t     *v = value_of(in, s->object, c, &key), *wrong = NULL;
+        s->field[c] = (struct field){0};
+        if (!v || json_is_null(v)) continue;
+        if (c == COLUMN_TEXT) {
+            wrong = captions_add_value(&s->captions, v);
+        } else {
+            s->field[c] = field_of(c == COLUMN_IMAGE ? picture_name(v) : v, s->room[c]);
+            if (!s->field[c].bytes) wrong = v;
+        }
+        if (wrong) cannot_use(&fault, in, key, wrong, c);
+    }
+    if (!fault.fault) return;
+    captions_free(&s->captions); /* one bad record, however many captions it has */
+    s->captions = fault;
+}
+
 static void give(struct input *in, struct vlp_item *out)
 {
     struct source_state *s = in->state;
-    struct field         f[COLUMN_COUNT] = {{0}};
-    char                 room[COLUMN_COUNT][32];
-    for (int c = 0; c < COLUMN_COUNT; c++)
-        if (c != COLUMN_TEXT) f[c] = field_of(value_of(in, s->object, (enum column)c), room[c]);
-    record_make(out, in, f, s->n);
+    record_make(out, in, s->field, s->n);
     captions_give(&s->captions, s->at++, out);
     record_check(out);
 }
@@ -201,11 +247,11 @@ static enum vlp_status json_next(struct input *in, struct vlp_item *out, bool *m
     json_t *object = too_long ? NULL : json_read(s->text.data, s->text.len, &e);
     if (json_is_object(object)) {
         s->object = object;
-        captions_add_value(&s->captions, value_of(in, object, COLUMN_TEXT));
+        read_object(in);
         give(in, out);
         return VLP_OK;
     }
-    const char     *unit = lines ? "line" : "record";
+    const char     *unit = unit_of(in);
     const long long n = s->n;
     item_begin_at(out, "%s:%lld", in->path, n);
     if (too_long)
