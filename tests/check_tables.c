@@ -157,6 +157,32 @@ START_TEST(rows_that_are_short_endless_or_empty_are_bad_records)
 }
 END_TEST
 
+START_TEST(every_byte_of_a_row_counts_against_its_limit)
+{
+    enum { MANY = 17 << 20 };
+    static const struct {
+        const char *name, *head;
+        char        byte;
+    } in[] = {{"t.csv", "id,text\n", ','},
+              {"t.tsv", "id\ttext\n", '\t'},
+              {"t.csv", "id,text\n", '"'},
+              {"t.csv", "id,text\n", 'x'}};
+    for (size_t i = 0; i < VLP_COUNT(in); i++) {
+        struct vlp_buf b = {0};
+        char           want[64];
+        vlp_buf_add_str(&b, in[i].head);
+        vlp_buf_reserve(&b, MANY);
+        memset(b.data + b.len, in[i].byte, MANY);
+        b.len += MANY;
+        vlp_buf_add_str(&b, i == 1 ? "\n1\tafter\n" : "\n1,after\n");
+        put_bytes(in[i].name, b.data, b.len);
+        vlp_buf_free(&b);
+        snprintf(want, sizeof want, "%s:1!limit\n1|-|after|-\n", in[i].name);
+        ck_assert_str_eq(listing((struct vlp_source_options){0}, in[i].name), want);
+    }
+}
+END_TEST
+
 START_TEST(a_table_without_anything_usable_is_refused)
 {
     ck_assert_str_eq(table("t.tsv", "id\tlabel\n1\t2\n"), "!usage");
@@ -336,6 +362,7 @@ int main(void)
     tcase_add_test(t, tsv_quotes_hold_when_they_close_the_field);
     tcase_add_test(t, pictures_count_from_the_folder_of_the_table_or_a_given_one);
     tcase_add_test(t, rows_that_are_short_endless_or_empty_are_bad_records);
+    tcase_add_test(t, every_byte_of_a_row_counts_against_its_limit);
     tcase_add_test(t, a_table_without_anything_usable_is_refused);
     tcase_add_test(t, a_nul_in_a_file_name_is_a_bad_record);
     tcase_add_test(t, json_lines_are_records_and_bad_lines_bad_records);

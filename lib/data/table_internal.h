@@ -14,8 +14,9 @@ struct rows {
     int64_t        line;     /* the next to read, from 1 */
     int64_t        row_line; /* where the row in hand begins */
     struct vlp_buf raw, text;
-    size_t        *at, n, cap; /* where fields begin in text */
-    bool           too_long;   /* the row is cut off */
+    uint32_t      *at; /* where fields begin in text, which is at most RECORD_LIMIT long */
+    size_t         n, cap;
+    bool           too_long; /* the row is cut off */
 };
 /* The next row that is not empty. VLP_ERR_FORMAT for a quote that never closes. */
 enum vlp_status rows_next(struct rows *r, bool *more, struct vlp_error *err);

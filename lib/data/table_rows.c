@@ -25,7 +25,7 @@ static void begin_field(struct rows *r)
         r->cap = r->cap ? 2 * r->cap : 16;
         r->at = vlp_realloc(r->at, r->cap * sizeof *r->at);
     }
-    r->at[r->n++] = r->text.len;
+    r->at[r->n++] = (uint32_t)r->text.len;
 }
 
 struct field rows_field(const struct rows *r, size_t i)
@@ -40,10 +40,7 @@ struct field rows_field(const struct rows *r, size_t i)
 
 static void put_byte(struct rows *r, int c)
 {
-    if (r->text.len < RECORD_LIMIT)
-        vlp_buf_add_char(&r->text, (char)c);
-    else
-        r->too_long = true;
+    if (!r->too_long) vlp_buf_add_char(&r->text, (char)c);
 }
 
 static enum vlp_status csv_row(struct rows *r, bool *more, struct vlp_error *err)
@@ -51,12 +48,17 @@ static enum vlp_status csv_row(struct rows *r, bool *more, struct vlp_error *err
     enum vlp_status s = VLP_OK;
     bool            quoted = false, start = true;
     const int64_t   line = r->line;
+    const uint64_t  from = r->stream.offset;
     int             c = stream_byte(&r->stream, &s, err);
     *more = c >= 0;
     if (c < 0) return s;
     begin_field(r);
     for (; c >= 0; c = stream_byte(&r->stream, &s, err)) {
-        if (c == '\n') r->line++;
+        /* Commas and quotes count too: a field costs memory, and a row must not be endless. */
+        if (c == '\n')
+            r->line++;
+        else
+            r->too_long = r->stream.offset - from > RECORD_LIMIT;
         if (quoted) {
             if (c != '"') {
                 put_byte(r, c);
@@ -68,7 +70,7 @@ static enum vlp_status csv_row(struct rows *r, bool *more, struct vlp_error *err
         } else if (c == '"' && start) {
             quoted = true;
         } else if (c == ',') {
-            begin_field(r);
+            if (!r->too_long) begin_field(r);
             start = true;
             continue;
         } else if (c == '\n') {
