@@ -52,11 +52,21 @@ bool vlp_name_match(char *out, size_t out_size, const char *from, const char *to
     return true;
 }
 
+/* A dimension of 2^62 beside one of 0 takes no byte of a file, and would be walked all the same. */
+static enum vlp_status need_elements(const struct vlp_stored *t, const char *file,
+                                     struct vlp_error *err)
+{
+    return vlp_stored_numel(t)
+               ? VLP_OK
+               : vlp_fail(err, VLP_ERR_MISMATCH, "%s: '%.100s' has no elements", file, t->name);
+}
+
 static enum vlp_status transpose(struct vlp_stored *t, struct vlp_arena *mem, const char *file,
                                  struct vlp_error *err)
 {
     if (t->ndim != 2 || t->dtype == VLP_Q8_0)
         return vlp_fail(err, VLP_ERR_MISMATCH, "%s: '%.100s' is not a matrix", file, t->name);
+    VLP_TRY(need_elements(t, file, err));
     const size_t   rows = (size_t)t->dim[0], cols = (size_t)t->dim[1];
     const size_t   elem = vlp_dtype_size(t->dtype, 1);
     const uint8_t *from = t->data;
@@ -95,6 +105,7 @@ static enum vlp_status stack(struct vlp_stored *out, struct vlp_arena *mem, cons
             return vlp_fail(err, VLP_ERR_MISMATCH,
                             "%s: the three parts of '%.100s' have different shapes", file, q->name);
     }
+    VLP_TRY(need_elements(q, file, err));
     const bool   alike = p[1].t.dtype == q->dtype && p[2].t.dtype == q->dtype;
     const size_t n = vlp_stored_numel(q);
     *out = *q;
