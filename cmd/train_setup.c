@@ -90,6 +90,7 @@ static enum vlp_status open_start(struct vlp_checkpoint *c, struct train_run *r,
         if (!json_is_object(about))
             return vlp_fail(err, VLP_ERR_USAGE, "%s: has no \"model\", and no -m was given",
                             o->config);
+        VLP_TRY(vlp_about_validate(about, o->config, err));
         *c = (struct vlp_checkpoint){.about = json_deep_copy(about)};
         const char *vocabulary = json_string_value(json_object_get(train_config, "vocabulary"));
         if (vocabulary) VLP_TRY(add_vocabulary(c, vocabulary, err));
@@ -108,6 +109,9 @@ static enum vlp_status open_model(struct train_run *r, struct vlp_error *err)
     enum vlp_status s = open_start(&c, r, err);
     if (s == VLP_OK && o->image_size) s = resize(c.about, o->image_size, err);
     if (s == VLP_OK) s = vlp_preprocess_of(&e->preprocess, c.about, err);
+    if (s == VLP_OK && e->preprocess.resize == VLP_RESIZE_VILT)
+        s = vlp_fail(err, VLP_ERR_USAGE,
+                     "the model's preprocessing makes pictures of many sizes; a batch has one");
     if (s == VLP_OK) s = vlp_tokenizer_of(&e->tokenizer, &c, err);
     if (s != VLP_OK) {
         vlp_checkpoint_close(&c);

@@ -1075,6 +1075,65 @@ START_TEST(a_document_out_of_bounds_is_refused_by_the_name_of_its_key)
 }
 END_TEST
 
+/* What the pictures are made to must be what the tower takes. */
+START_TEST(a_size_of_pictures_that_the_model_cannot_take_is_refused)
+{
+    static const struct {
+        const char *model, *interpolate, *size, *resize, *word; /* word NULL: fine */
+    } cases[] = {
+        {"openclip-quick", "none", "[32, 32]", "shortest", NULL},
+        {"openclip-quick", "none", "[40, 40]", "shortest", "preprocess.size"},
+        {"openclip-quick", "none", "[32, 40]", "squash", "preprocess.size"},
+        {"openclip-quick", "hf", "[40, 16]", "squash", NULL},
+        {"openclip-quick", "hf", "[8, 8]", "shortest", NULL},
+        {"openclip-quick", "hf", "[4, 4]", "shortest", "preprocess.size"},
+        {"openclip-quick", "hf", "[1, 32]", "shortest", "preprocess.size"},
+        {"openclip-quick", "hf", "[32, 7]", "shortest", "preprocess.size"},
+        {"openclip-quick", "hf", "[64, 64]", "vilt", NULL},
+        {"openclip-quick", "none", "[32, 32]", "vilt", "preprocess.resize"},
+        {"openclip-quick", "open_clip", "[32, 32]", "vilt", "preprocess.resize"},
+        {"openai-resnet", NULL, "[64, 64]", "longest", NULL},
+        {"openai-resnet", NULL, "[96, 96]", "shortest", "preprocess.size"},
+        {"openai-resnet", NULL, "[64, 32]", "shortest", "preprocess.size"},
+        {"openai-resnet", NULL, "[64, 64]", "vilt", "preprocess.resize"},
+        {"openai-resnet", "hf", "[96, 96]", "shortest", "preprocess.size"}, /* a key of a ViT */
+    };
+    for (size_t i = 0; i < VLP_COUNT(cases); i++) {
+        struct vlp_checkpoint c;
+        char                  path[128];
+        snprintf(path, sizeof path, GOLDEN "%s", cases[i].model);
+        open_ok(&c, path, NULL);
+        json_t *p = json_object_get(c.about, "preprocess"),
+               *vision = json_object_get(json_object_get(c.about, "config"), "vision");
+        json_object_set_new(p, "size", json_loads(cases[i].size, 0, NULL));
+        json_object_set_new(p, "resize", json_string(cases[i].resize));
+        if (cases[i].interpolate)
+            json_object_set_new(vision, "interpolate", json_string(cases[i].interpolate));
+        const enum vlp_status s = vlp_about_validate(c.about, "x", &err);
+        ck_assert_msg(s == (cases[i].word ? VLP_ERR_FORMAT : VLP_OK), "%zu: %s", i, err.text);
+        if (cases[i].word) ck_assert_msg(strstr(err.text, cases[i].word) != NULL, "%s", err.text);
+        vlp_checkpoint_close(&c);
+    }
+}
+END_TEST
+
+START_TEST(a_crop_smaller_than_a_patch_is_refused)
+{
+    static const char *const text[] = {"{\"size\":32,\"crop_size\":4}",
+                                       "{\"size\":32,\"crop_size\":{\"height\":32,\"width\":1}}"};
+    for (size_t i = 0; i < VLP_COUNT(text); i++) {
+        struct vlp_checkpoint c;
+        char                  path[4096];
+        link_as(path, GOLDEN "hf-quick/model.safetensors", "model.safetensors");
+        write_beside(path, "config.json", HF(HF_TEXT HEADS, HF_VISION HEADS));
+        write_beside(path, "preprocessor_config.json", text[i]);
+        ck_assert_int_eq(vlp_checkpoint_open(&c, folder_of(path), NULL, &err), VLP_ERR_FORMAT);
+        ck_assert_msg(strstr(err.text, "preprocess.size") != NULL, "%s", err.text);
+        build_remove(path);
+    }
+}
+END_TEST
+
 /* ---- damaged files --------------------------------------------------------------------------- */
 
 #define DAMAGED "tests/data/checkpoint/"
@@ -1188,6 +1247,8 @@ int main(void)
     tcase_add_test(t, verify_finds_nan_infinity_and_what_is_not_used);
     tcase_add_test(t, missing_and_misshapen_tensors_are_named);
     tcase_add_test(t, a_document_out_of_bounds_is_refused_by_the_name_of_its_key);
+    tcase_add_test(t, a_size_of_pictures_that_the_model_cannot_take_is_refused);
+    tcase_add_test(t, a_crop_smaller_than_a_patch_is_refused);
     suite_add_tcase(s, t);
 
     t = tcase_create("damaged");

@@ -193,6 +193,30 @@ static enum vlp_status check_preprocess(const struct check *c, const json_t *p)
     return check_three(c, p, "std", true);
 }
 
+/* The sides of what comes out of the preprocessing (valid), against the tower (valid) it goes into.
+ */
+static enum vlp_status check_clip_pictures(const struct check *c, const json_t *config,
+                                           const json_t *p)
+{
+    enum { VILT_LEAST = 32 }; /* the shorter side of a very long picture */
+    const json_t *vision = json_object_get(config, "vision"), *size = json_object_get(p, "size");
+    const bool    vit = strcmp(json_string_value(json_object_get(vision, "kind")), "vit") == 0;
+    const char   *rule = vit ? json_string_value(json_object_get(vision, "interpolate")) : "none";
+    const json_int_t side = count(vision, "image_size");
+    const json_int_t patch = vit ? count(vision, "patch_size") : 1;
+    const bool       any = strcmp(rule, "none") != 0;
+    if (strcmp(json_string_value(json_object_get(p, "resize")), "vilt") == 0 &&
+        (strcmp(rule, "hf") != 0 || patch > VILT_LEAST))
+        return bad(c, "preprocess", "resize", "makes pictures of sizes that the model cannot take");
+    for (size_t i = 0; i < 2; i++) {
+        const json_int_t n = json_integer_value(json_array_get(size, i));
+        if (n < patch) return bad(c, "preprocess", "size", "is smaller than a patch");
+        if (n != side && !any)
+            return bad(c, "preprocess", "size", "is not the one that the model takes");
+    }
+    return VLP_OK;
+}
+
 static enum vlp_status check_tokenizer(const struct check *c, const json_t *t)
 {
     static const char *const kinds[] = {"clip_bpe", "bert_uncased", NULL};
@@ -208,8 +232,10 @@ static enum vlp_status check_tokenizer(const struct check *c, const json_t *t)
 static const struct {
     const char *family;
     enum vlp_status (*check)(const struct check *c, const json_t *config);
+    enum vlp_status (*check_pictures)(const struct check *c, const json_t *config,
+                                      const json_t *preprocess);
     void (*expect)(const json_t *config, vlp_expected *expected, void *ctx);
-} families[] = {{"clip", check_clip, vlp_clip_expect}};
+} families[] = {{"clip", check_clip, check_clip_pictures, vlp_clip_expect}};
 
 static size_t find_family(const json_t *about)
 {
@@ -234,6 +260,7 @@ enum vlp_status vlp_about_validate(const json_t *about, const char *file, struct
     if (!json_is_object(config)) return bad(&c, "", "config", "is missing");
     VLP_TRY(families[i].check(&c, config));
     VLP_TRY(check_preprocess(&c, json_object_get(about, "preprocess")));
+    VLP_TRY(families[i].check_pictures(&c, config, json_object_get(about, "preprocess")));
     return check_tokenizer(&c, json_object_get(about, "tokenizer"));
 }
 

@@ -90,7 +90,8 @@ static enum vlp_status override_flavour(struct vlp_preprocess *p, const char *fl
         return vlp_fail(err, VLP_ERR_USAGE, "unknown flavour '%s'", flavour);
     const json_t *vision = json_object_get(json_object_get(about, "config"), "vision");
     if (other.resize == VLP_RESIZE_VILT && strcmp(text_at(about, "family"), "clip") == 0 &&
-        strcmp(text_at(vision, "interpolate"), "hf") != 0)
+        (strcmp(text_at(vision, "interpolate"), "hf") != 0 ||
+         json_integer_value(json_object_get(vision, "patch_size")) > 32)) /* its shortest side */
         return vlp_fail(err, VLP_ERR_USAGE,
                         "flavour vilt makes pictures of many sizes, and this model takes one");
     memcpy(other.mean, p->mean, sizeof other.mean);
