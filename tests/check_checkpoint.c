@@ -9,7 +9,7 @@
 
 #include <vlp/checkpoint.h>
 
-#include "checkpoint/checkpoint_internal.h"
+#include "checkpoint/emit.h"
 #include "checkpoint_build.h"
 
 #define GOLDEN "tests/golden/clip/"
@@ -844,6 +844,70 @@ START_TEST(variants_go_to_open_clip_and_back_and_not_to_hugging_face)
 }
 END_TEST
 
+/* A folder `to` in a folder of its own, with one file in it. */
+static void folder_with(char file[4096], char to[8192], const char *name)
+{
+    char inside[8300];
+    build_file(file, "x", "", 0);
+    snprintf(to, 8192, "%smodel", folder_of(file));
+    ck_assert_int_eq(vlp_folder_make(to, &err), VLP_OK);
+    snprintf(inside, sizeof inside, "%s/%s", to, name);
+    FILE *f = fopen(inside, "wb");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_int_eq(fclose(f), 0);
+}
+
+static bool has(const char *folder, const char *name)
+{
+    char inside[8300];
+    snprintf(inside, sizeof inside, "%s/%s", folder, name);
+    return vlp_file_exists(inside);
+}
+
+static void remove_both(const char *file, const char *to)
+{
+    char inside[8300];
+    snprintf(inside, sizeof inside, "%s/x", to);
+    build_remove(inside);
+    build_remove(file);
+}
+
+static const struct {
+    enum vlp_layout layout;
+    const char     *name, *weights;
+} in_the_way[] = {
+    {VLP_LAYOUT_HF, "config.json", "model.safetensors"},
+    {VLP_LAYOUT_HF, "preprocessor_config.json", "model.safetensors"},
+    {VLP_LAYOUT_HF, "vocab.json", "model.safetensors"},
+    {VLP_LAYOUT_HF, "merges.txt", "model.safetensors"},
+    {VLP_LAYOUT_HF, "tokenizer_config.json", "model.safetensors"},
+    {VLP_LAYOUT_OPEN_CLIP, "open_clip_config.json", "open_clip_model.safetensors"},
+    {VLP_LAYOUT_OPEN_CLIP, "vocab.json", "open_clip_model.safetensors"},
+    {VLP_LAYOUT_OPEN_CLIP, "merges.txt", "open_clip_model.safetensors"},
+};
+
+START_TEST(a_refused_conversion_leaves_the_folder_as_it_was)
+{
+    char                  file[4096], to[8192];
+    struct vlp_checkpoint c;
+    struct vlp_convert    how = {.layout = in_the_way[_i].layout, .keep_dtype = true};
+    folder_with(file, to, in_the_way[_i].name);
+    open_ok(&c, GOLDEN "end-to-end/model", NULL);
+    ck_assert_int_eq(vlp_checkpoint_write(&c, to, &how, &err), VLP_ERR_EXISTS);
+    ck_assert_msg(strstr(err.text, in_the_way[_i].name) != NULL, "%s", err.text);
+    unsigned there = 0;
+    for (size_t i = 0; i < VLP_COUNT(in_the_way); i++)
+        there += has(to, in_the_way[i].weights) ||
+                 (has(to, in_the_way[i].name) && strcmp(in_the_way[i].name, in_the_way[_i].name));
+    ck_assert_uint_eq(there, 0);
+    how.force = true;
+    ck_assert_int_eq(vlp_checkpoint_write(&c, to, &how, &err), VLP_OK);
+    ck_assert(has(to, in_the_way[_i].weights));
+    vlp_checkpoint_close(&c);
+    remove_both(file, to);
+}
+END_TEST
+
 START_TEST(hugging_face_vocabulary_is_made_from_the_merges)
 {
     char file[4096], to[8192], made[8300];
@@ -1237,6 +1301,8 @@ int main(void)
                         6);
     tcase_add_loop_test(t, variants_go_to_open_clip_and_back_and_not_to_hugging_face, 0, 3);
     tcase_add_loop_test(t, a_round_trip_keeps_every_value_and_the_fingerprint, 0, VLP_COUNT(trips));
+    tcase_add_loop_test(t, a_refused_conversion_leaves_the_folder_as_it_was, 0,
+                        VLP_COUNT(in_the_way));
     tcase_add_test(t, hugging_face_vocabulary_is_made_from_the_merges);
     tcase_add_loop_test(t, a_narrower_type_is_close_and_its_fingerprint_is_its_own, 0,
                         VLP_COUNT(dtypes));

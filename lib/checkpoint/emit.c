@@ -116,6 +116,21 @@ enum vlp_status vlp_folder_make(const char *path, struct vlp_error *err)
     return vlp_fail(err, VLP_ERR_IO, "%s: %s", path, strerror(errno));
 }
 
+enum vlp_status vlp_folder_check(const char *folder, const char *const *names, bool force,
+                                 struct vlp_error *err)
+{
+    struct vlp_buf  path = {0};
+    enum vlp_status s = VLP_OK;
+    for (; *names && s == VLP_OK && !force; names++) {
+        vlp_buf_clear(&path);
+        vlp_buf_printf(&path, "%s/%s", folder, *names);
+        if (vlp_file_exists(path.data))
+            s = vlp_fail(err, VLP_ERR_EXISTS, "%s: exists (-f overwrites it)", path.data);
+    }
+    vlp_buf_free(&path);
+    return s;
+}
+
 static enum vlp_status open_in(struct vlp_output *o, const char *folder, const char *name,
                                bool force, struct vlp_error *err)
 {

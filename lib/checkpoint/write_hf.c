@@ -141,8 +141,16 @@ enum vlp_status vlp_write_hf(const struct vlp_checkpoint *c, const char *path,
 {
     static const char *const torch_name[VLP_DTYPE_COUNT] = {
         [VLP_F32] = "float32", [VLP_F16] = "float16", [VLP_BF16] = "bfloat16"};
+    static const char *const files[] = {"model.safetensors",
+                                        "config.json",
+                                        "preprocessor_config.json",
+                                        "vocab.json",
+                                        "merges.txt",
+                                        "tokenizer_config.json",
+                                        NULL};
     VLP_TRY(check(c, path, err));
     VLP_TRY(vlp_folder_make(path, err));
+    VLP_TRY(vlp_folder_check(path, files, how->force, err));
     struct vlp_arena names;
     vlp_arena_init(&names);
     struct vlp_emit_list l = {.names = &names};
@@ -151,12 +159,12 @@ enum vlp_status vlp_write_hf(const struct vlp_checkpoint *c, const char *path,
     const char     *dtype = how->keep_dtype ? NULL : torch_name[how->dtype];
     json_t         *config = make_config(c, dtype ? dtype : "float32");
     json_t         *preprocessor = make_preprocessor(c);
-    enum vlp_status s = vlp_folder_write_tensors(path, "model.safetensors", &l, how->force, err);
-    if (s == VLP_OK) s = vlp_folder_write_json(path, "config.json", config, how->force, err);
+    enum vlp_status s = vlp_vocabulary_export(c, path, how->force, err);
+    if (s == VLP_OK) s = write_tokenizer_config(c, path, how->force, err);
     if (s == VLP_OK)
         s = vlp_folder_write_json(path, "preprocessor_config.json", preprocessor, how->force, err);
-    if (s == VLP_OK) s = vlp_vocabulary_export(c, path, how->force, err);
-    if (s == VLP_OK) s = write_tokenizer_config(c, path, how->force, err);
+    if (s == VLP_OK) s = vlp_folder_write_json(path, "config.json", config, how->force, err);
+    if (s == VLP_OK) s = vlp_folder_write_tensors(path, "model.safetensors", &l, how->force, err);
     json_decref(config);
     json_decref(preprocessor);
     vlp_emit_list_free(&l);

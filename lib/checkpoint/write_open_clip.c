@@ -132,8 +132,11 @@ static enum vlp_status check(const struct vlp_checkpoint *c, const char *path,
 enum vlp_status vlp_write_open_clip(const struct vlp_checkpoint *c, const char *path,
                                     const struct vlp_convert *how, struct vlp_error *err)
 {
+    static const char *const files[] = {"open_clip_model.safetensors", "open_clip_config.json",
+                                        "vocab.json", "merges.txt", NULL};
     VLP_TRY(check(c, path, err));
     VLP_TRY(vlp_folder_make(path, err));
+    VLP_TRY(vlp_folder_check(path, files, how->force, err));
     const char *vocabulary =
         json_string_value(json_object_get(json_object_get(c->about, "tokenizer"), "tensor"));
     /* with a bias it is a layer, whose matrix stands the other way round */
@@ -150,11 +153,11 @@ enum vlp_status vlp_write_open_clip(const struct vlp_checkpoint *c, const char *
                      linear, -1);
     }
     json_t         *config = make_config(c);
-    enum vlp_status s =
-        vlp_folder_write_tensors(path, "open_clip_model.safetensors", &l, how->force, err);
+    enum vlp_status s = vlp_vocabulary_export(c, path, how->force, err);
     if (s == VLP_OK)
         s = vlp_folder_write_json(path, "open_clip_config.json", config, how->force, err);
-    if (s == VLP_OK) s = vlp_vocabulary_export(c, path, how->force, err);
+    if (s == VLP_OK)
+        s = vlp_folder_write_tensors(path, "open_clip_model.safetensors", &l, how->force, err);
     json_decref(config);
     vlp_emit_list_free(&l);
     vlp_arena_free(&names);
