@@ -908,6 +908,70 @@ START_TEST(a_refused_conversion_leaves_the_folder_as_it_was)
 }
 END_TEST
 
+/* What a reader would take in place of what is written, or as a part of it. */
+static const struct {
+    enum vlp_layout layout;
+    const char     *name;
+} of_another[] = {
+    {VLP_LAYOUT_HF, "open_clip_model.safetensors"},
+    {VLP_LAYOUT_HF, "model.safetensors.index.json"},
+    {VLP_LAYOUT_HF, "open_clip_pytorch_model.bin"},
+    {VLP_LAYOUT_HF, "pytorch_model.bin"},
+    {VLP_LAYOUT_HF, "tokenizer.json"},
+    {VLP_LAYOUT_OPEN_CLIP, "model.safetensors"},
+    {VLP_LAYOUT_OPEN_CLIP, "pytorch_model.bin.index.json"},
+    {VLP_LAYOUT_OPEN_CLIP, "tokenizer.json"},
+};
+
+START_TEST(files_of_another_model_are_refused_or_removed)
+{
+    char                  file[4096], to[8192], first[33], second[33];
+    struct vlp_checkpoint c, d;
+    struct vlp_convert    how = {.layout = of_another[_i].layout, .keep_dtype = true};
+    folder_with(file, to, of_another[_i].name);
+    open_ok(&c, GOLDEN "end-to-end/model", NULL);
+    ck_assert_int_eq(vlp_checkpoint_write(&c, to, &how, &err), VLP_ERR_EXISTS);
+    ck_assert_msg(strstr(err.text, of_another[_i].name) != NULL, "%s", err.text);
+    ck_assert(!has(to, "config.json") && !has(to, "open_clip_config.json"));
+    how.force = true;
+    ck_assert_int_eq(vlp_checkpoint_write(&c, to, &how, &err), VLP_OK);
+    ck_assert(!has(to, of_another[_i].name));
+    open_ok(&d, to, NULL);
+    vlp_checkpoint_fingerprint(&c, first);
+    vlp_checkpoint_fingerprint(&d, second);
+    ck_assert_str_eq(first, second);
+    vlp_checkpoint_close(&d);
+    vlp_checkpoint_close(&c);
+    remove_both(file, to);
+}
+END_TEST
+
+/* Two models, two layouts, one folder: the second is what opens, or nothing is written. */
+START_TEST(a_folder_holds_one_model)
+{
+    char                  file[4096], to[8192], want[33], got[33];
+    struct vlp_checkpoint a, b, c;
+    struct vlp_convert    how = {.layout = VLP_LAYOUT_OPEN_CLIP, .keep_dtype = true};
+    folder_with(file, to, "README.md");
+    open_ok(&a, GOLDEN "openclip-quick", NULL);
+    open_ok(&b, GOLDEN "hf-quick", NULL);
+    ck_assert_int_eq(vlp_checkpoint_write(&a, to, &how, &err), VLP_OK);
+    how.layout = VLP_LAYOUT_HF;
+    ck_assert_int_eq(vlp_checkpoint_write(&b, to, &how, &err), VLP_ERR_EXISTS);
+    how.force = true;
+    ck_assert_int_eq(vlp_checkpoint_write(&b, to, &how, &err), VLP_OK);
+    open_ok(&c, to, NULL);
+    vlp_checkpoint_fingerprint(&b, want);
+    vlp_checkpoint_fingerprint(&c, got);
+    ck_assert_str_eq(want, got);
+    ck_assert(has(to, "README.md"));
+    vlp_checkpoint_close(&c);
+    vlp_checkpoint_close(&b);
+    vlp_checkpoint_close(&a);
+    remove_both(file, to);
+}
+END_TEST
+
 START_TEST(hugging_face_vocabulary_is_made_from_the_merges)
 {
     char file[4096], to[8192], made[8300];
@@ -1303,6 +1367,8 @@ int main(void)
     tcase_add_loop_test(t, a_round_trip_keeps_every_value_and_the_fingerprint, 0, VLP_COUNT(trips));
     tcase_add_loop_test(t, a_refused_conversion_leaves_the_folder_as_it_was, 0,
                         VLP_COUNT(in_the_way));
+    tcase_add_loop_test(t, files_of_another_model_are_refused_or_removed, 0, VLP_COUNT(of_another));
+    tcase_add_test(t, a_folder_holds_one_model);
     tcase_add_test(t, hugging_face_vocabulary_is_made_from_the_merges);
     tcase_add_loop_test(t, a_narrower_type_is_close_and_its_fingerprint_is_its_own, 0,
                         VLP_COUNT(dtypes));

@@ -102,6 +102,8 @@ struct vlp_origin {
     size_t                 n_maps;
     struct vlp_arena      *mem;
 };
+/* Under these names (NULL-terminated) the weights of a folder are looked for, in this order. */
+extern const char *const vlp_weight_files[];
 enum vlp_status vlp_origin_open(struct vlp_origin *s, struct vlp_arena *mem, const char *path,
                                 struct vlp_error *err);
 void            vlp_origin_close(struct vlp_origin *s); /* not the arena */

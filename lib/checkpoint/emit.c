@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "emit.h"
 
@@ -116,17 +117,50 @@ enum vlp_status vlp_folder_make(const char *path, struct vlp_error *err)
     return vlp_fail(err, VLP_ERR_IO, "%s: %s", path, strerror(errno));
 }
 
+static bool is_in(const char *folder, const char *name, struct vlp_buf *path)
+{
+    vlp_buf_clear(path);
+    vlp_buf_printf(path, "%s/%s", folder, name);
+    return vlp_file_exists(path->data);
+}
+
+static bool is_among(const char *const *names, const char *name)
+{
+    while (*names && strcmp(*names, name) != 0) names++;
+    return *names != NULL;
+}
+
+/* Of several vocabularies ours is read first, but other programs may take this one. */
+static const char *const        vocabulary_files[] = {"tokenizer.json", NULL};
+static const char *const *const of_any_model[] = {vlp_weight_files, vocabulary_files};
+
 enum vlp_status vlp_folder_check(const char *folder, const char *const *names, bool force,
                                  struct vlp_error *err)
 {
     struct vlp_buf  path = {0};
     enum vlp_status s = VLP_OK;
-    for (; *names && s == VLP_OK && !force; names++) {
-        vlp_buf_clear(&path);
-        vlp_buf_printf(&path, "%s/%s", folder, *names);
-        if (vlp_file_exists(path.data))
+    if (force) return VLP_OK;
+    for (const char *const *n = names; *n && s == VLP_OK; n++)
+        if (is_in(folder, *n, &path))
             s = vlp_fail(err, VLP_ERR_EXISTS, "%s: exists (-f overwrites it)", path.data);
-    }
+    for (size_t i = 0; i < VLP_COUNT(of_any_model); i++)
+        for (const char *const *n = of_any_model[i]; *n && s == VLP_OK; n++)
+            if (!is_among(names, *n) && is_in(folder, *n, &path))
+                s = vlp_fail(err, VLP_ERR_EXISTS,
+                             "%s: exists and is of another model (-f removes it)", path.data);
+    vlp_buf_free(&path);
+    return s;
+}
+
+enum vlp_status vlp_folder_remove_others(const char *folder, const char *const *names,
+                                         struct vlp_error *err)
+{
+    struct vlp_buf  path = {0};
+    enum vlp_status s = VLP_OK;
+    for (size_t i = 0; i < VLP_COUNT(of_any_model); i++)
+        for (const char *const *n = of_any_model[i]; *n && s == VLP_OK; n++)
+            if (!is_among(names, *n) && is_in(folder, *n, &path) && unlink(path.data) != 0)
+                s = vlp_fail(err, VLP_ERR_IO, "%s: %s", path.data, strerror(errno));
     vlp_buf_free(&path);
     return s;
 }

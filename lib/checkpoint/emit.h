@@ -38,10 +38,17 @@ enum vlp_status vlp_emit_write(struct vlp_emit_list *l, struct vlp_output *o,
 
 /* `path` as a folder, made if need be. */
 enum vlp_status vlp_folder_make(const char *path, struct vlp_error *err);
-/* Is the folder free for files of these names (NULL-terminated)? Asked before the first is written,
- * so that a refusal leaves it as it was; the weights are written last. */
+/*
+ * Is the folder free for a model in files of these names (NULL-terminated)? They must not be there,
+ * nor any other file that would be opened in place of its weights or read as its vocabulary. Asked
+ * before the first is written, so that a refusal leaves the folder as it was; the weights are
+ * written last.
+ */
 enum vlp_status vlp_folder_check(const char *folder, const char *const *names, bool force,
                                  struct vlp_error *err);
+/* Once they are written: weights of other names, and a vocabulary of another form, are removed. */
+enum vlp_status vlp_folder_remove_others(const char *folder, const char *const *names,
+                                         struct vlp_error *err);
 /* A JSON file or a text file in it, there whole or not at all. */
 enum vlp_status vlp_folder_write_json(const char *folder, const char *name, const json_t *v,
                                       bool force, struct vlp_error *err);

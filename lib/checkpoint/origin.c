@@ -103,9 +103,14 @@ static bool ends_with(const char *s, const char *end)
 /* ---- folders --------------------------------------------------------------------------------- */
 
 /* In order of preference: what nobody can misread first. */
-static const char *const known_files[] = {
-    "open_clip_model.safetensors", "model.safetensors", "model.safetensors.index.json",
-    "open_clip_pytorch_model.bin", "pytorch_model.bin", "pytorch_model.bin.index.json",
+const char *const vlp_weight_files[] = {
+    "open_clip_model.safetensors",
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "open_clip_pytorch_model.bin",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+    NULL,
 };
 
 static bool has_extension(const char *name, const char *const *ext)
@@ -142,9 +147,9 @@ static enum vlp_status choose_in_folder(const char **chosen, const struct vlp_or
     static const char *const torch[] = {"pt", "pth", "bin", "ckpt", NULL};
     static const char *const tensors[] = {"safetensors", NULL};
     const char              *name = NULL;
-    for (size_t i = 0; i < VLP_COUNT(known_files) && !name; i++)
-        if (vlp_file_exists(vlp_path_join(s->mem, s->folder, known_files[i])))
-            name = known_files[i];
+    for (size_t i = 0; vlp_weight_files[i] && !name; i++)
+        if (vlp_file_exists(vlp_path_join(s->mem, s->folder, vlp_weight_files[i])))
+            name = vlp_weight_files[i];
     if (!name) VLP_TRY(find_only(&name, s, torch, err));
     if (!name) VLP_TRY(find_only(&name, s, tensors, err));
     if (!name) return vlp_fail(err, VLP_ERR_IO, "%s: no file of weights in this folder", s->folder);

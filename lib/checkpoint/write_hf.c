@@ -165,6 +165,7 @@ enum vlp_status vlp_write_hf(const struct vlp_checkpoint *c, const char *path,
         s = vlp_folder_write_json(path, "preprocessor_config.json", preprocessor, how->force, err);
     if (s == VLP_OK) s = vlp_folder_write_json(path, "config.json", config, how->force, err);
     if (s == VLP_OK) s = vlp_folder_write_tensors(path, "model.safetensors", &l, how->force, err);
+    if (s == VLP_OK && how->force) s = vlp_folder_remove_others(path, files, err);
     json_decref(config);
     json_decref(preprocessor);
     vlp_emit_list_free(&l);

@@ -158,6 +158,7 @@ enum vlp_status vlp_write_open_clip(const struct vlp_checkpoint *c, const char *
         s = vlp_folder_write_json(path, "open_clip_config.json", config, how->force, err);
     if (s == VLP_OK)
         s = vlp_folder_write_tensors(path, "open_clip_model.safetensors", &l, how->force, err);
+    if (s == VLP_OK && how->force) s = vlp_folder_remove_others(path, files, err);
     json_decref(config);
     vlp_emit_list_free(&l);
     vlp_arena_free(&names);
