@@ -972,6 +972,25 @@ START_TEST(a_folder_holds_one_model)
 }
 END_TEST
 
+START_TEST(a_tensor_that_hugging_face_has_no_name_for_is_refused)
+{
+    static const float       ten = -10;
+    const struct vlp_convert how = {.layout = VLP_LAYOUT_HF, .keep_dtype = true};
+    const struct vlp_stored  bias = {
+         .name = "logit_bias", .dtype = VLP_F32, .data = &ten, .size = sizeof ten};
+    struct vlp_checkpoint c;
+    char                  file[4096], to[8192];
+    folder_with(file, to, "x");
+    open_ok(&c, GOLDEN "hf-quick", NULL);
+    vlp_checkpoint_add(&c, &bias);
+    ck_assert_int_eq(vlp_checkpoint_write(&c, to, &how, &err), VLP_ERR_SUPPORT);
+    ck_assert_msg(strstr(err.text, "logit_bias") != NULL, "%s", err.text);
+    ck_assert(!has(to, "config.json") && !has(to, "model.safetensors"));
+    vlp_checkpoint_close(&c);
+    remove_both(file, to);
+}
+END_TEST
+
 START_TEST(hugging_face_vocabulary_is_made_from_the_merges)
 {
     char file[4096], to[8192], made[8300];
@@ -1369,6 +1388,7 @@ int main(void)
                         VLP_COUNT(in_the_way));
     tcase_add_loop_test(t, files_of_another_model_are_refused_or_removed, 0, VLP_COUNT(of_another));
     tcase_add_test(t, a_folder_holds_one_model);
+    tcase_add_test(t, a_tensor_that_hugging_face_has_no_name_for_is_refused);
     tcase_add_test(t, hugging_face_vocabulary_is_made_from_the_merges);
     tcase_add_loop_test(t, a_narrower_type_is_close_and_its_fingerprint_is_its_own, 0,
                         VLP_COUNT(dtypes));

@@ -1,5 +1,6 @@
 /*
- * fingerprint.c -- one number for "the same vectors come out".
+ * fingerprint.c -- one number for "the same vectors come out", and the same probabilities of them:
+ * scale and bias of the logits are tensors like the others.
  *
  * XXH3-128 over, in this order:
  *   for each tensor that the model uses, by name: name, NUL, dimensions as i64, the f32 values

@@ -27,6 +27,24 @@ static size_t emit_tensor(struct vlp_emit_list *l, const struct vlp_stored *t,
     return n;
 }
 
+/* All that the model uses; the vocabulary goes into files of its own. */
+static enum vlp_status emit_all(struct vlp_emit_list *l, const struct vlp_checkpoint *c,
+                                const char *path, const struct vlp_convert *how,
+                                struct vlp_error *err)
+{
+    const char *vocabulary =
+        json_string_value(json_object_get(json_object_get(c->about, "tokenizer"), "tensor"));
+    for (size_t i = 0; i < c->n_tensors; i++) {
+        const struct vlp_stored *t = &c->tensors[i];
+        if (t->extra || (vocabulary && strcmp(t->name, vocabulary) == 0)) continue;
+        if (emit_tensor(l, t, how) == 0)
+            return vlp_fail(err, VLP_ERR_SUPPORT,
+                            "%s: Hugging Face's layout has no place for the tensor '%.100s'", path,
+                            t->name);
+    }
+    return VLP_OK;
+}
+
 static void set_tower(json_t *out, const json_t *tower, const char *act)
 {
     static const char *const keys[][2] = {{"hidden_size", "width"},
@@ -149,17 +167,16 @@ enum vlp_status vlp_write_hf(const struct vlp_checkpoint *c, const char *path,
                                         "tokenizer_config.json",
                                         NULL};
     VLP_TRY(check(c, path, err));
-    VLP_TRY(vlp_folder_make(path, err));
-    VLP_TRY(vlp_folder_check(path, files, how->force, err));
     struct vlp_arena names;
     vlp_arena_init(&names);
     struct vlp_emit_list l = {.names = &names};
-    for (size_t i = 0; i < c->n_tensors; i++)
-        if (!c->tensors[i].extra) emit_tensor(&l, &c->tensors[i], how);
-    const char     *dtype = how->keep_dtype ? NULL : torch_name[how->dtype];
-    json_t         *config = make_config(c, dtype ? dtype : "float32");
-    json_t         *preprocessor = make_preprocessor(c);
-    enum vlp_status s = vlp_vocabulary_export(c, path, how->force, err);
+    const char          *dtype = how->keep_dtype ? NULL : torch_name[how->dtype];
+    json_t              *config = make_config(c, dtype ? dtype : "float32");
+    json_t              *preprocessor = make_preprocessor(c);
+    enum vlp_status      s = emit_all(&l, c, path, how, err);
+    if (s == VLP_OK) s = vlp_folder_make(path, err);
+    if (s == VLP_OK) s = vlp_folder_check(path, files, how->force, err);
+    if (s == VLP_OK) s = vlp_vocabulary_export(c, path, how->force, err);
     if (s == VLP_OK) s = write_tokenizer_config(c, path, how->force, err);
     if (s == VLP_OK)
         s = vlp_folder_write_json(path, "preprocessor_config.json", preprocessor, how->force, err);

@@ -162,7 +162,9 @@ struct vlp_convert {
  * vlp: one self-contained safetensors file at `path`, its tensors with checksums in the metadata.
  * open_clip: a folder with open_clip_model.safetensors + open_clip_config.json. hf: a folder with
  * model.safetensors, config.json, preprocessor_config.json, vocab.json, merges.txt. VLP_ERR_SUPPORT
- * when the layout cannot express the model (a ResNet in hf). Extra tensors are left out.
+ * when the layout cannot express the model (a ResNet or a logit_bias in hf). VLP_ERR_EXISTS without
+ * `force` when one of these files is there, or another that would be read in its place; then, as
+ * with VLP_ERR_SUPPORT, nothing is written. Extra tensors are left out.
  */
 enum vlp_status vlp_checkpoint_write(const struct vlp_checkpoint *c, const char *path,
                                      const struct vlp_convert *how, struct vlp_error *err);
