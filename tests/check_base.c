@@ -95,6 +95,21 @@ START_TEST(bf16_rounds_to_nearest_even)
 }
 END_TEST
 
+START_TEST(a_q8_0_block_with_what_it_cannot_hold_is_no_number)
+{
+    static const float odd[] = {NAN, -NAN, INFINITY, -INFINITY, 1e9f, -3e38f};
+    for (size_t k = 0; k < VLP_COUNT(odd); k++) {
+        float   x[64], y[64];
+        uint8_t q[2 * VLP_Q8_0_BYTES];
+        for (int i = 0; i < 64; i++) x[i] = 1.0f;
+        x[5] = odd[k];
+        vlp_from_f32(q, VLP_Q8_0, x, 64);
+        vlp_to_f32(y, q, VLP_Q8_0, 64);
+        for (int i = 0; i < 64; i++) ck_assert(i < 32 ? isnan(y[i]) : fabsf(y[i] - 1.0f) < 0.01f);
+    }
+}
+END_TEST
+
 START_TEST(q8_0_is_within_half_a_step)
 {
     float          x[64], y[64];
@@ -395,6 +410,7 @@ int main(void)
     tcase_add_test(t, f16_round_trips_every_value);
     tcase_add_test(t, f16_rounds_to_nearest_even);
     tcase_add_test(t, bf16_rounds_to_nearest_even);
+    tcase_add_test(t, a_q8_0_block_with_what_it_cannot_hold_is_no_number);
     tcase_add_test(t, q8_0_is_within_half_a_step);
     tcase_add_test(t, sizes_that_overflow_are_refused);
     tcase_add_test(t, fnv_and_xxh3_match_published_values);

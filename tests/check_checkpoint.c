@@ -1140,6 +1140,41 @@ START_TEST(verify_finds_nan_infinity_and_what_is_not_used)
 }
 END_TEST
 
+START_TEST(no_value_is_lost_in_blocks_without_a_word)
+{
+    static const float       odd[] = {NAN, INFINITY, 1e9f};
+    const struct vlp_convert how = {.dtype = VLP_Q8_0}, as_f16 = {.dtype = VLP_F16};
+    static const char        name[] = "transformer.resblocks.0.mlp.c_fc.weight";
+    for (size_t k = 0; k < VLP_COUNT(odd); k++) {
+        struct vlp_checkpoint c, d;
+        char                  file[4096], to[8192];
+        folder_with(file, to, "x");
+        strcat(to, "/y");
+        open_ok(&c, GOLDEN "openclip-quick", NULL);
+        struct vlp_stored t = *vlp_checkpoint_find(&c, name);
+        float            *values = vlp_stored_f32(&c.mem, &t);
+        values[40] = odd[k];
+        t.data = values;
+        vlp_checkpoint_add(&c, &t);
+        ck_assert_int_eq(vlp_checkpoint_write(&c, to, &how, &err), VLP_ERR_SUPPORT);
+        ck_assert_msg(strstr(err.text, name) != NULL, "%s", err.text);
+        ck_assert(!vlp_file_exists(to));
+        if (k == 0) { /* a type that has such values keeps them, and verify tells */
+            struct vlp_buf found = {0};
+            ck_assert_int_eq(vlp_checkpoint_write(&c, to, &as_f16, &err), VLP_OK);
+            open_ok(&d, to, NULL);
+            ck_assert_uint_eq(vlp_checkpoint_verify(&d, NULL, note, &found), 1);
+            ck_assert_ptr_nonnull(strstr(found.data, "nan transformer"));
+            vlp_buf_free(&found);
+            vlp_checkpoint_close(&d);
+        }
+        vlp_checkpoint_close(&c);
+        *strrchr(to, '/') = '\0';
+        remove_both(file, to);
+    }
+}
+END_TEST
+
 START_TEST(missing_and_misshapen_tensors_are_named)
 {
     struct vlp_safetensors s;
@@ -1397,6 +1432,7 @@ int main(void)
     t = tcase_create("verify");
     tcase_add_test(t, verify_finds_a_flipped_bit_and_says_where);
     tcase_add_test(t, verify_finds_nan_infinity_and_what_is_not_used);
+    tcase_add_test(t, no_value_is_lost_in_blocks_without_a_word);
     tcase_add_test(t, missing_and_misshapen_tensors_are_named);
     tcase_add_test(t, a_document_out_of_bounds_is_refused_by_the_name_of_its_key);
     tcase_add_test(t, a_size_of_pictures_that_the_model_cannot_take_is_refused);

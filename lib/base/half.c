@@ -2,7 +2,8 @@
  * half.c -- element types of files: names, sizes, and conversion to and from f32.
  *
  * f16 and bf16 round to nearest even. Q8_0: blocks of 32, scale = max|x| / 127 stored as f16, then
- * round(x / scale) as int8. Portable code: it runs once when a file is read, never in a kernel.
+ * round(x / scale) as int8; a block with a value that is no number, or too large, has NaN for a
+ * scale. Portable code: it runs once when a file is read, never in a kernel.
  */
 #include <assert.h>
 #include <math.h>
@@ -111,13 +112,20 @@ static void f32_to_q8_0(uint8_t *out, const float *in, size_t n)
 {
     for (size_t i = 0; i < n; i += VLP_Q8_0_BLOCK, out += VLP_Q8_0_BYTES) {
         float largest = 0.0f;
+        bool  nan = false;
         for (int j = 0; j < VLP_Q8_0_BLOCK; j++) {
             const float a = fabsf(in[i + (size_t)j]);
             if (a > largest) largest = a;
+            nan |= isnan(a);
         }
-        const uint16_t h = vlp_f32_to_f16(largest / 127.0f);
+        const uint16_t h = vlp_f32_to_f16(nan ? NAN : largest / 127.0f);
         const float    scale =
             vlp_f16_to_f32(h); /* quantise against what the reader will multiply by */
+        if (!isfinite(scale)) {
+            vlp_store_u16(out, vlp_f32_to_f16(NAN));
+            memset(out + 2, 0, VLP_Q8_0_BLOCK);
+            continue;
+        }
         vlp_store_u16(out, h);
         int8_t *q = (int8_t *)out + 2;
         for (int j = 0; j < VLP_Q8_0_BLOCK; j++) {

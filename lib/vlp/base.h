@@ -149,7 +149,8 @@ float    vlp_f16_to_f32(uint16_t h);
 uint16_t vlp_f32_to_f16(float f); /* round to nearest even, overflow to infinity */
 float    vlp_bf16_to_f32(uint16_t h);
 uint16_t vlp_f32_to_bf16(float f); /* round to nearest even, NaN stays NaN */
-/* n elements from or to f32. Q8_0 rows are whole blocks: n is a multiple of 32. */
+/* n elements from or to f32. Q8_0 rows are whole blocks: n is a multiple of 32; a block with a NaN,
+ * an infinity or more than 8.3 million in it comes back as NaN. */
 void vlp_to_f32(float *out, const void *in, enum vlp_dtype t, size_t n);
 void vlp_from_f32(void *out, enum vlp_dtype t, const float *in, size_t n);
 
