@@ -365,6 +365,53 @@ static const struct {
     {"vit-h-14-dfn5b.safetensors", "quick_gelu", "squash", 1280, 14, 16, 0.48145466},
 };
 
+#define OPEN_CLIP(vision, text)                                                                    \
+    "{\"model_cfg\":{\"embed_dim\":32,\"vision_cfg\":{\"image_size\":32,\"layers\":2,\"width\":"   \
+    "64,"                                                                                          \
+    "\"patch_size\":8" vision "},\"text_cfg\":{\"context_length\":12,\"vocab_size\":600,"          \
+    "\"width\":64,\"heads\":4,\"layers\":2" text "}}}"
+
+/* x.safetensors is a ViT of width 64 with OpenAI's names. */
+static const struct {
+    const char     *config;
+    enum vlp_status lone, folder; /* opened by its name; as a folder */
+} beside[] = {
+    {"{\"model_cfg\":{\"embed_dim\":32,\"vision_cfg\":{\"timm_model_name\":\"vit_tiny\"},"
+     "\"text_cfg\":{}}}",
+     VLP_OK, VLP_ERR_SUPPORT},
+    {OPEN_CLIP(",\"timm_model_name\":\"x\"", ""), VLP_OK, VLP_ERR_SUPPORT},
+    {OPEN_CLIP("", ",\"hf_model_name\":\"x\""), VLP_OK, VLP_ERR_SUPPORT},
+    {"{\"architecture\":\"vit_tiny\",\"num_classes\":0}", VLP_OK, VLP_ERR_FORMAT},
+    {"{\"model_cfg\":{\"embed_dim\":512,\"vision_cfg\":{\"attentional_pool\":true},"
+     "\"text_cfg\":{}}}",
+     VLP_OK, VLP_ERR_SUPPORT},
+    {"[]", VLP_OK, VLP_ERR_FORMAT},
+    {"no JSON", VLP_OK, VLP_ERR_FORMAT},
+    /* it is this file's, by all shapes, and asks for what no tensor would show */
+    {OPEN_CLIP("", ",\"no_causal_mask\":true"), VLP_ERR_SUPPORT, VLP_ERR_SUPPORT},
+};
+
+START_TEST(a_configuration_of_something_else_beside_a_file_is_passed_over)
+{
+    struct vlp_checkpoint         c;
+    struct said                   said = {0};
+    struct vlp_checkpoint_options opt = {.say = listen, .ctx = &said};
+    char                          path[4096];
+    link_as(path, GOLDEN "openclip-quick/open_clip_model.safetensors", "x.safetensors");
+    write_beside(path, "open_clip_config.json", beside[_i].config);
+    const enum vlp_status s = vlp_checkpoint_open(&c, path, &opt, &err);
+    ck_assert_msg(s == beside[_i].lone, "%s: %s", vlp_status_name(s), err.text);
+    if (s == VLP_OK) {
+        ck_assert_str_eq(text_at(&c, "source.activation_from"), "default");
+        ck_assert_msg(strstr(said.all.data, "not used") != NULL, "%s", said.all.data);
+        vlp_checkpoint_close(&c);
+    }
+    ck_assert_int_eq(vlp_checkpoint_open(&c, folder_of(path), NULL, &err), beside[_i].folder);
+    vlp_buf_free(&said.all);
+    build_remove(path);
+}
+END_TEST
+
 START_TEST(shapes_and_tags_give_the_configuration_of_the_published_models)
 {
     struct vlp_checkpoint c;
@@ -607,12 +654,6 @@ START_TEST(what_differs_between_the_towers_is_kept_for_each)
 END_TEST
 
 /* ---- open_clip's configuration file ---------------------------------------------------------- */
-
-#define OPEN_CLIP(vision, text)                                                                    \
-    "{\"model_cfg\":{\"embed_dim\":32,\"vision_cfg\":{\"image_size\":32,\"layers\":2,\"width\":"   \
-    "64,"                                                                                          \
-    "\"patch_size\":8" vision "},\"text_cfg\":{\"context_length\":12,\"vocab_size\":600,"          \
-    "\"width\":64,\"heads\":4,\"layers\":2" text "}}}"
 
 static const struct {
     const char     *config;
@@ -1395,6 +1436,8 @@ int main(void)
     tcase_add_loop_test(t, the_tag_in_a_name_decides_the_activation_and_is_said, 0,
                         VLP_COUNT(tags));
     tcase_add_test(t, a_configuration_beside_a_bare_file_counts_if_it_describes_it);
+    tcase_add_loop_test(t, a_configuration_of_something_else_beside_a_file_is_passed_over, 0,
+                        VLP_COUNT(beside));
     tcase_add_loop_test(t, shapes_and_tags_give_the_configuration_of_the_published_models, 0,
                         VLP_COUNT(bare));
     tcase_add_loop_test(t, names_are_found_under_what_training_programs_put_around_them, 0,

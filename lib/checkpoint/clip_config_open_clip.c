@@ -3,7 +3,8 @@
  * open_clip folders with open_clip_config.json, bare files.
  *
  * Missing keys take open_clip's defaults. A configuration that lies beside a file given by its own
- * name is used only if it describes that file.
+ * name is used only if it describes that file: by the shapes of the tensors, for anything else may
+ * lie there.
  */
 #include <math.h>
 #include <string.h>
@@ -141,13 +142,15 @@ static enum vlp_status read_pool(const struct open_clip *c, json_t *tower)
     return VLP_OK;
 }
 
+static bool is_vit(const json_t *tower)
+{
+    return strcmp(json_string_value(json_object_get(tower, "kind")), "vit") == 0;
+}
+
 static enum vlp_status read_vit(const struct open_clip *c, json_t *tower)
 {
     json_int_t       size, head;
     const json_int_t width = json_integer_value(json_object_get(tower, "width"));
-    VLP_TRY(agree(c, tower, "width", c->vision, "width", 768));
-    VLP_TRY(agree(c, tower, "layers", c->vision, "layers", 12));
-    VLP_TRY(agree(c, tower, "patch_size", c->vision, "patch_size", 16));
     VLP_TRY(read_count(c, c->vision, "head_width", 64, &head));
     VLP_TRY(set_heads(c, tower, width, head));
     VLP_TRY(read_pool(c, tower));
@@ -173,12 +176,7 @@ static enum vlp_status read_vit(const struct open_clip *c, json_t *tower)
 
 static enum vlp_status read_resnet(const struct open_clip *c, json_t *tower)
 {
-    json_int_t    size, head;
-    const json_t *layers = json_object_get(c->vision, "layers");
-    VLP_TRY(agree(c, tower, "width", c->vision, "width", 64));
-    if (!json_equal(layers, json_object_get(tower, "layers")))
-        return vlp_fail(c->o->err, VLP_ERR_MISMATCH, "%s: 'layers' does not fit the tensors of %s",
-                        c->file, c->o->source->file);
+    json_int_t size, head;
     VLP_TRY(read_image_size(c, &size));
     if (size / 32 != json_integer_value(json_object_get(tower, "image_size")) / 32)
         return vlp_fail(c->o->err, VLP_ERR_MISMATCH,
@@ -193,9 +191,6 @@ static enum vlp_status read_resnet(const struct open_clip *c, json_t *tower)
 static enum vlp_status read_text(const struct open_clip *c, json_t *tower)
 {
     json_int_t n;
-    VLP_TRY(agree(c, tower, "width", c->text, "width", 512));
-    VLP_TRY(agree(c, tower, "layers", c->text, "layers", 12));
-    VLP_TRY(agree(c, tower, "vocab", c->text, "vocab_size", 49408));
     VLP_TRY(read_count(c, c->text, "heads", 8, &n));
     json_object_set_new(tower, "heads", json_integer(n));
     VLP_TRY(read_count(c, c->text, "context_length", 77, &n));
@@ -211,6 +206,26 @@ static enum vlp_status read_text(const struct open_clip *c, json_t *tower)
     return VLP_OK;
 }
 
+static enum vlp_status check_shapes(const struct open_clip *c, const json_t *config)
+{
+    const json_t *text = json_object_get(config, "text"),
+                 *vision = json_object_get(config, "vision");
+    VLP_TRY(agree(c, config, "embed_dim", c->top, "embed_dim", 512));
+    VLP_TRY(agree(c, text, "width", c->text, "width", 512));
+    VLP_TRY(agree(c, text, "layers", c->text, "layers", 12));
+    VLP_TRY(agree(c, text, "vocab", c->text, "vocab_size", 49408));
+    if (is_vit(vision)) {
+        VLP_TRY(agree(c, vision, "width", c->vision, "width", 768));
+        VLP_TRY(agree(c, vision, "layers", c->vision, "layers", 12));
+        return agree(c, vision, "patch_size", c->vision, "patch_size", 16);
+    }
+    VLP_TRY(agree(c, vision, "width", c->vision, "width", 64));
+    if (json_equal(json_object_get(c->vision, "layers"), json_object_get(vision, "layers")))
+        return VLP_OK;
+    return vlp_fail(c->o->err, VLP_ERR_MISMATCH, "%s: 'layers' does not fit the tensors of %s",
+                    c->file, c->o->source->file);
+}
+
 /* `config` is changed only by what the file says beyond the tensors' shapes. */
 static enum vlp_status read_model(const struct open_clip *c, json_t *config)
 {
@@ -219,29 +234,54 @@ static enum vlp_status read_model(const struct open_clip *c, json_t *config)
         return vlp_fail(c->o->err, VLP_ERR_FORMAT, "%s: no model_cfg with vision_cfg and text_cfg",
                         c->file);
     VLP_TRY(check_switches(c));
-    VLP_TRY(agree(c, config, "embed_dim", c->top, "embed_dim", 512));
+    VLP_TRY(check_shapes(c, config));
     VLP_TRY(read_text(c, json_object_get(config, "text")));
-    return strcmp(json_string_value(json_object_get(vision, "kind")), "vit") == 0
-               ? read_vit(c, vision)
-               : read_resnet(c, vision);
+    return is_vit(vision) ? read_vit(c, vision) : read_resnet(c, vision);
+}
+
+/*
+ * Does what failed with `s` describe another model than the tensors are? What we cannot do is
+ * refused only where all shapes are those of the file: causal masks and such leave no tensor. The
+ * towers of other libraries leave others.
+ */
+static bool is_of_another(const struct open_clip *c, const json_t *config, enum vlp_status s)
+{
+    if (s != VLP_ERR_SUPPORT) return s == VLP_ERR_MISMATCH || s == VLP_ERR_FORMAT;
+    return !is_off(json_object_get(c->vision, "timm_model_name")) ||
+           !is_off(json_object_get(c->text, "hf_model_name")) || check_shapes(c, config) != VLP_OK;
+}
+
+static enum vlp_status fail_with(const struct vlp_opening *o, const struct vlp_error *why)
+{
+    return vlp_fail(o->err, why->status, "%s", why->text);
+}
+
+static void say_not_used(const struct vlp_opening *o, const struct vlp_error *why)
+{
+    vlp_opening_say(o, "%s: " CONFIG " beside it describes another model: not used (%s)",
+                    o->source->file, why->text);
 }
 
 /* The configuration file, applied to about; *used is false where there is none for this file. */
 enum vlp_status vlp_clip_config_open_clip(const struct vlp_opening *o, json_t *about,
                                           const json_t *top, bool *used)
 {
+    struct vlp_error   why;
+    struct vlp_opening asked = *o;
+    asked.err = &why;
     const json_t          *model = json_object_get(top, "model_cfg");
-    const struct open_clip c = {o, vlp_path_join(o->source->mem, o->source->folder, CONFIG),
+    const struct open_clip c = {&asked, vlp_path_join(o->source->mem, o->source->folder, CONFIG),
                                 json_object_get(model, "vision_cfg"),
                                 json_object_get(model, "text_cfg"), model};
     json_t                *config = json_deep_copy(json_object_get(about, "config"));
-    const enum vlp_status  s = read_model(&c, config);
+    *used = false;
+    const enum vlp_status s = read_model(&c, config);
     if (s != VLP_OK) {
         json_decref(config);
-        if (s != VLP_ERR_MISMATCH || o->source->is_folder) return s;
-        vlp_opening_say(o, "%s: " CONFIG " beside it describes another model: not used",
-                        o->source->file);
-        *used = false;
+        const struct vlp_error first = why; /* the question below may fail as well */
+        if (o->source->is_folder || !is_of_another(&c, json_object_get(about, "config"), s))
+            return fail_with(o, &first);
+        say_not_used(o, &first);
         return VLP_OK;
     }
     *used = true;
@@ -315,6 +355,17 @@ static enum vlp_status check_hints(const struct vlp_opening *o, const json_t *co
     return VLP_OK;
 }
 
+/* A file that is no JSON is nobody's configuration. */
+static enum vlp_status read_beside(json_t **top, const struct vlp_opening *o)
+{
+    struct vlp_error      why;
+    const enum vlp_status s = vlp_json_beside(top, o->source, CONFIG, &why);
+    if (s == VLP_OK) return VLP_OK;
+    if (o->source->is_folder || s == VLP_ERR_IO) return fail_with(o, &why);
+    say_not_used(o, &why);
+    return VLP_OK;
+}
+
 enum vlp_status vlp_clip_describe_openai(struct vlp_opening *o, json_t *about)
 {
     json_t *config = NULL, *top = NULL;
@@ -325,7 +376,7 @@ enum vlp_status vlp_clip_describe_openai(struct vlp_opening *o, json_t *about)
     if (o->source->container == VLP_CONTAINER_SCRIPT)
         json_object_set_new(json_object_get(about, "source"), "layout", json_string("openai"));
     else
-        VLP_TRY(vlp_json_beside(&top, o->source, CONFIG, o->err));
+        VLP_TRY(read_beside(&top, o));
     enum vlp_status s = top ? vlp_clip_config_open_clip(o, about, top, &used) : VLP_OK;
     json_decref(top);
     if (s == VLP_OK && !used) s = describe_bare(o, about);
