@@ -1414,6 +1414,28 @@ START_TEST(a_released_file_cut_anywhere_is_an_error)
 }
 END_TEST
 
+START_TEST(of_several_files_in_a_folder_one_has_to_be_named)
+{
+    struct vlp_checkpoint c;
+    char                  path[4096];
+    link_as(path, GOLDEN "openclip-quick/open_clip_model.safetensors", "best.safetensors");
+    open_ok(&c, folder_of(path), NULL);
+    vlp_checkpoint_close(&c);
+    write_beside(path, "old.pt", "x");
+    ck_assert_int_eq(vlp_checkpoint_open(&c, folder_of(path), NULL, &err), VLP_ERR_USAGE);
+    ck_assert_msg(strstr(err.text, "best.safetensors, old.pt") != NULL, "%s", err.text);
+    for (int i = 0; i < 9; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "e%d.ckpt", i);
+        write_beside(path, name, "x");
+    }
+    ck_assert_int_eq(vlp_checkpoint_open(&c, folder_of(path), NULL, &err), VLP_ERR_USAGE);
+    ck_assert_msg(strstr(err.text, "11 files") && strstr(err.text, "best.safetensors, e0.ckpt, e1"),
+                  "%s", err.text);
+    build_remove(path);
+}
+END_TEST
+
 START_TEST(what_is_not_there_is_an_io_error)
 {
     struct vlp_checkpoint c;
@@ -1486,6 +1508,7 @@ int main(void)
     tcase_set_timeout(t, 120);
     tcase_add_test(t, each_damaged_file_is_refused_for_its_own_reason);
     tcase_add_loop_test(t, a_released_file_cut_anywhere_is_an_error, 0, 5);
+    tcase_add_test(t, of_several_files_in_a_folder_one_has_to_be_named);
     tcase_add_test(t, what_is_not_there_is_an_io_error);
     suite_add_tcase(s, t);
 

@@ -113,45 +113,61 @@ const char *const vlp_weight_files[] = {
     NULL,
 };
 
-static bool has_extension(const char *name, const char *const *ext)
+static bool may_hold_weights(const char *name)
 {
-    for (; *ext; ext++)
-        if (strcmp(vlp_path_ext(name), *ext) == 0) return true;
+    static const char *const endings[] = {"safetensors", "pt", "pth", "bin", "ckpt"};
+    /* what vlp-model compare wants beside a model */
+    static const char *const reference[] = {"inputs.safetensors", "expected.safetensors"};
+    for (size_t i = 0; i < VLP_COUNT(reference); i++)
+        if (strcmp(name, reference[i]) == 0) return false;
+    for (size_t i = 0; i < VLP_COUNT(endings); i++)
+        if (strcmp(vlp_path_ext(name), endings[i]) == 0) return name[0] != '.';
     return false;
 }
 
-/* The only file with such an extension; several are for the user to decide. */
+static enum vlp_status name_them(const struct vlp_origin *s, const char **file, size_t n,
+                                 struct vlp_error *err)
+{
+    struct vlp_buf names = {0};
+    size_t         shown = 0;
+    for (size_t i = 0; i < n; i++) vlp_name_list_add(&names, &shown, file[i]);
+    const enum vlp_status status =
+        vlp_fail(err, VLP_ERR_USAGE, "%s: %zu files could be meant (%s); name one", s->folder, n,
+                 names.data);
+    vlp_buf_free(&names);
+    return status;
+}
+
+/* The only file that may hold weights, or NULL; several are for the user to decide. */
 static enum vlp_status find_only(const char **found, const struct vlp_origin *s,
-                                 const char *const *ext, struct vlp_error *err)
+                                 struct vlp_error *err)
 {
     DIR *d = opendir(s->folder);
     if (!d) return vlp_fail(err, VLP_ERR_IO, "%s: %s", s->folder, strerror(errno));
-    const char    *first = NULL;
+    const char   **file = NULL;
     size_t         n = 0;
     struct dirent *e;
     while ((e = readdir(d))) {
-        if (e->d_name[0] == '.' || !has_extension(e->d_name, ext)) continue;
-        if (n++ == 0 || strcmp(e->d_name, first) < 0) first = vlp_arena_strdup(s->mem, e->d_name);
+        if (!may_hold_weights(e->d_name)) continue;
+        file = vlp_realloc(file, (n + 1) * sizeof *file);
+        file[n++] = vlp_arena_strdup(s->mem, e->d_name);
     }
     closedir(d);
-    *found = first;
-    return n < 2
-               ? VLP_OK
-               : vlp_fail(err, VLP_ERR_USAGE, "%s: %zu files could be meant (%.100s ...); name one",
-                          s->folder, n, first);
+    if (n > 1) qsort(file, n, sizeof *file, by_text);
+    *found = n ? file[0] : NULL;
+    const enum vlp_status status = n > 1 ? name_them(s, file, n, err) : VLP_OK;
+    free(file);
+    return status;
 }
 
 static enum vlp_status choose_in_folder(const char **chosen, const struct vlp_origin *s,
                                         struct vlp_error *err)
 {
-    static const char *const torch[] = {"pt", "pth", "bin", "ckpt", NULL};
-    static const char *const tensors[] = {"safetensors", NULL};
-    const char              *name = NULL;
+    const char *name = NULL;
     for (size_t i = 0; vlp_weight_files[i] && !name; i++)
         if (vlp_file_exists(vlp_path_join(s->mem, s->folder, vlp_weight_files[i])))
             name = vlp_weight_files[i];
-    if (!name) VLP_TRY(find_only(&name, s, torch, err));
-    if (!name) VLP_TRY(find_only(&name, s, tensors, err));
+    if (!name) VLP_TRY(find_only(&name, s, err));
     if (!name) return vlp_fail(err, VLP_ERR_IO, "%s: no file of weights in this folder", s->folder);
     *chosen = vlp_path_join(s->mem, s->folder, name);
     return VLP_OK;
