@@ -40,6 +40,17 @@ bool vlp_tag_has(const struct vlp_origin *s, const char *tag)
     return strstr(name[0], tag) || strstr(name[1], tag);
 }
 
+/* "metaclip*400m" is in metaclip_400m and in metaclip_b32_400m. */
+static bool has_tag(const char *name, const char *tag)
+{
+    const char *star = strchr(tag, '*');
+    if (!star) return strstr(name, tag);
+    char first[32];
+    snprintf(first, sizeof first, "%.*s", (int)(star - tag), tag);
+    const char *at = strstr(name, first);
+    return at && strstr(at + strlen(first), star + 1);
+}
+
 /* The published models by tag; the first row that fits counts. */
 static const struct {
     const char *tag;
@@ -52,9 +63,9 @@ static const struct {
     {"laion400m", false, "gelu"},
     {"yfcc15m", false, "quick_gelu"},
     {"cc12m", false, "quick_gelu"},
-    {"metaclip_altogether", false, "gelu"},
-    {"metaclip_400m", false, "quick_gelu"},
-    {"metaclip_fullcc", false, "quick_gelu"},
+    {"metaclip*altogether", false, "gelu"},
+    {"metaclip*400m", false, "quick_gelu"},
+    {"metaclip*fullcc", false, "quick_gelu"},
     {"dfn2b_s39b", false, "gelu"},
     {"dfn2b", false, "quick_gelu"},
     {"dfn5b", false, "quick_gelu"},
@@ -76,7 +87,7 @@ static const char *by_tag(const struct vlp_opening *o, const json_t *about, cons
     tagged_names(name, o->source);
     for (int k = 0; k < 2; k++) {
         for (size_t i = 0; i < VLP_COUNT(tags); i++) {
-            if (!strstr(name[k], tags[i].tag) || (tags[i].only_b32 && !is_b32(about))) continue;
+            if (!has_tag(name[k], tags[i].tag) || (tags[i].only_b32 && !is_b32(about))) continue;
             *tag = tags[i].tag;
             return tags[i].activation;
         }
