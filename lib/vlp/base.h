@@ -199,8 +199,8 @@ struct vlp_map {
     size_t         size;
     bool           mapped; /* false: read into memory (a pipe, a special file) */
 };
-/* "-" is stdin. VLP_ERR_IO when it cannot be opened or read, or is a directory. On failure `m` is
- * untouched. */
+/* "-" is stdin. VLP_ERR_IO when it cannot be opened or read, or is a directory; VLP_ERR_LIMIT when
+ * a device gives more than 64 MiB, for some never end. On failure `m` is untouched. */
 enum vlp_status vlp_map_open(struct vlp_map *m, const char *path, struct vlp_error *err);
 void            vlp_map_close(struct vlp_map *m);
 /* The pages under [p, p+len) are not wanted soon: give their memory back (the file keeps them). */

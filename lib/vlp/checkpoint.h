@@ -21,14 +21,12 @@
  *                   "heads": 32 },
  *       "text": { "context": 77, "vocab": 49408, "width": 512, "layers": 12, "heads": 8,
  *                 "mlp": 2048, "ln_eps": 1e-5, "projection_bias": true, "eos": 49407 } },
- *     "preprocess": { "flavour": "openai" | "hf", "resize": "shortest" | "squash" | "longest",
- *       "size": [224, 224], "resize_to": [256, 256], "filter": "bicubic" | "bilinear",
- *       "rgb_first": false, "crop_floor": false, "fill": 0, "mean": [3 numbers],
- *       "std": [3 numbers] },
- *     "tokenizer": { "kind": "clip_bpe", "cleaning": "openai" | "hf" | "bert",
- *       "tensor": "tokenizer.vocab" },
- *     "source": { "layout": "openai", "file": "ViT-B-32.pt", "activation_from": "config" },
- *     "fingerprint": "32 hex digits" }
+ *     "preprocess": { "flavour": "openai" | "hf" | "squash" | "longest" | "square" | "vilt",
+ *       "resize": "shortest" | "squash" | "longest" | "vilt", "size": [224, 224], "resize_to":
+ * [256, 256], "filter": "bicubic" | "bilinear", "rgb_first": false, "crop_floor": false, "fill": 0,
+ * "mean": [3 numbers], "std": [3 numbers] }, "tokenizer": { "kind": "clip_bpe", "cleaning":
+ * "openai" | "hf" | "bert", "tensor": "tokenizer.vocab" }, "source": { "layout": "openai", "file":
+ * "ViT-B-32.pt", "activation_from": "config" }, "fingerprint": "32 hex digits" }
  *
  * "resize_to", "ln_pre", "pool", "projection_bias", "eos" and, in both towers, "layer_scale" and
  * "activation" are there only where a model is not as OpenAI's are. "fingerprint" is absent after
@@ -90,7 +88,10 @@ struct vlp_checkpoint_options {
  * VLP_ERR_FORMAT    damaged or truncated; a pickle that asks for something not on the allow list
  * VLP_ERR_LIMIT     a count or size in the file is larger than the file can hold
  * VLP_ERR_SUPPORT   a well-formed file of a layout or family that we do not know
- * VLP_ERR_MISMATCH  tensors missing, or of shapes that contradict the configuration (all named)
+ * VLP_ERR_MISMATCH  tensors missing, or of shapes that contradict the configuration (the first six
+ *                   are named), or a vlp file of another version
+ * VLP_ERR_USAGE     `path` is a folder with several files that could be meant (named), or
+ *                   opt->activation is none
  * On failure `out` is untouched.
  */
 enum vlp_status vlp_checkpoint_open(struct vlp_checkpoint *out, const char *path,
@@ -164,7 +165,9 @@ struct vlp_convert {
  * model.safetensors, config.json, preprocessor_config.json, vocab.json, merges.txt. VLP_ERR_SUPPORT
  * when the layout cannot express the model (a ResNet or a logit_bias in hf). VLP_ERR_EXISTS without
  * `force` when one of these files is there, or another that would be read in its place; then, as
- * with VLP_ERR_SUPPORT, nothing is written. Extra tensors are left out.
+ * with VLP_ERR_SUPPORT, nothing is written. VLP_ERR_USAGE for a checkpoint without a document or a
+ * type that weights are not written in; a document that vlp_about_validate refuses is refused here.
+ * Extra tensors are left out.
  */
 enum vlp_status vlp_checkpoint_write(const struct vlp_checkpoint *c, const char *path,
                                      const struct vlp_convert *how, struct vlp_error *err);

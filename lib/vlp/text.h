@@ -57,7 +57,7 @@ struct vlp_tokens {
 /*
  * Ids of one text. Longer than the context: the first `context` ids with the last one overwritten
  * by the end token (open_clip's rule; BERT the same). VLP_ERR_FORMAT when `text` is not UTF-8, with
- * the offset.
+ * the offset; VLP_ERR_LIMIT from 128 MiB on.
  */
 enum vlp_status vlp_tokenize(struct vlp_tokens *out, struct vlp_arena *mem,
                              const struct vlp_tokenizer *t, const char *text, size_t len,
