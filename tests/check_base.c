@@ -310,6 +310,19 @@ START_TEST(output_appears_whole_or_not_at_all)
 }
 END_TEST
 
+/* Whatever makes a close fail, here that its descriptor is gone, no rename would tell. */
+START_TEST(a_device_that_cannot_be_closed_is_an_error)
+{
+    struct vlp_output o;
+    struct vlp_error  err;
+    ck_assert_int_eq(vlp_output_open(&o, "/dev/null", true, &err), VLP_OK);
+    ck_assert_int_eq(close(fileno(o.file)), 0);
+    ck_assert_int_eq(vlp_output_commit(&o, &err), VLP_ERR_IO);
+    ck_assert_ptr_nonnull(strstr(err.text, "/dev/null: Bad file descriptor"));
+    vlp_output_abort(&o);
+}
+END_TEST
+
 START_TEST(output_to_a_full_device_is_an_error)
 {
     struct vlp_output o;
@@ -421,6 +434,7 @@ int main(void)
     tcase_add_loop_test(t, workers_of_a_pool_as_wide_as_the_machine_have_a_processor_each, 0, 2);
     tcase_add_test(t, output_appears_whole_or_not_at_all);
     tcase_add_test(t, output_to_a_full_device_is_an_error);
+    tcase_add_test(t, a_device_that_cannot_be_closed_is_an_error);
     tcase_add_test(t, map_of_folder_and_of_nothing_are_errors);
     tcase_add_test(t, numbers_read_back_as_they_were);
     tcase_add_test(t, utf8_refuses_what_is_not_utf8);

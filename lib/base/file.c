@@ -205,19 +205,24 @@ static void sync_folder_of(const char *path)
     free(dir);
 }
 
+static enum vlp_status cannot_write(const struct vlp_output *o, struct vlp_error *err)
+{
+    return vlp_fail(err, VLP_ERR_IO, "%s: %s", o->path, strerror(errno));
+}
+
 enum vlp_status vlp_output_commit(struct vlp_output *o, struct vlp_error *err)
 {
     enum vlp_status s = VLP_OK;
-    if (fflush(o->file) != 0) s = vlp_fail(err, VLP_ERR_IO, "%s: %s", o->path, strerror(errno));
-    if (o->temp) {
-        if (s == VLP_OK && fsync(fileno(o->file)) != 0)
-            s = vlp_fail(err, VLP_ERR_IO, "%s: %s", o->path, strerror(errno));
-        if (fclose(o->file) != 0 && s == VLP_OK)
-            s = vlp_fail(err, VLP_ERR_IO, "%s: %s", o->path, strerror(errno));
+    if (fflush(o->file) != 0) s = cannot_write(o, err);
+    if (s == VLP_OK && o->temp && fsync(fileno(o->file)) != 0) s = cannot_write(o, err);
+    if (o->file != stdout) {
+        if (fclose(o->file) != 0 && s == VLP_OK) s = cannot_write(o, err);
         o->file = NULL;
-        if (s == VLP_OK && rename(o->temp, o->path) != 0)
-            s = vlp_fail(err, VLP_ERR_IO, "%s: %s", o->path, strerror(errno));
-        if (s == VLP_OK) {
+    }
+    if (s == VLP_OK && o->temp) {
+        if (rename(o->temp, o->path) != 0) {
+            s = cannot_write(o, err);
+        } else {
             sync_folder_of(o->path);
             free(o->temp);
             o->temp = NULL;

@@ -218,17 +218,18 @@ char *vlp_path_join(struct vlp_arena *a, const char *dir, const char *name);
 const char *vlp_path_base(const char *path);
 const char *vlp_path_ext(const char *path);
 
-/*
- * A file being written. Bytes go to a temporary file beside `path` that vlp_output_commit renames
- * into place after fsync; vlp_output_abort removes it. "-" is stdout: no rename, but every write
- * and the close are checked. Not committed means not there.
- */
 /* Does what is written to `path` ("-" is stdout) end on a terminal? */
 bool vlp_is_terminal(const char *path);
 
+/*
+ * A file being written. Bytes go to a temporary file beside `path` that vlp_output_commit renames
+ * into place after fsync and close; vlp_output_abort removes it. Not committed means not there. A
+ * pipe or a device is written as it is, no rename, but every write and the close are checked. So is
+ * "-", stdout, up to its last flush: it is the program's to close.
+ */
 struct vlp_output {
     FILE *file;
-    char *path, *temp; /* temp is NULL for stdout */
+    char *path, *temp; /* temp is NULL for stdout, a pipe and a device */
 };
 /* VLP_ERR_EXISTS when `path` exists and force is false; VLP_ERR_IO when it cannot be created. */
 enum vlp_status vlp_output_open(struct vlp_output *o, const char *path, bool force,
