@@ -193,13 +193,14 @@ static json_t *numbers(const struct train_run *r)
 {
     char data[33];
     vlp_dataset_fingerprint(r->data, data);
-    return json_pack(
-        "{s:I, s:b, s:f, s:f, s:f, s:f, s:I, s:I, s:I, s:I, s:s}", "batch", (json_int_t)o->batch,
-        "no-crop", o->no_crop, "crop-min", o->crop_min, "crop-max", o->crop_max, "flip", o->flip,
-        "jitter", o->jitter, "rand-augment-ops", (json_int_t)o->rand_augment_ops,
-        "rand-augment-magnitude", (json_int_t)(o->rand_augment_ops ? o->rand_augment_magnitude : 0),
-        "number of pictures", (json_int_t)vlp_dataset_size(r->data), "number of samples an epoch",
-        (json_int_t)vlp_dataset_epoch(r->data), "set of captions", data);
+    return json_pack("{s:I, s:b, s:f, s:f, s:f, s:f, s:I, s:I, s:I, s:I, s:o, s:s}", "batch",
+                     (json_int_t)o->batch, "no-crop", o->no_crop, "crop-min", o->crop_min,
+                     "crop-max", o->crop_max, "flip", o->flip, "jitter", o->jitter,
+                     "rand-augment-ops", (json_int_t)o->rand_augment_ops, "rand-augment-magnitude",
+                     (json_int_t)(o->rand_augment_ops ? o->rand_augment_magnitude : 0),
+                     "number of pictures", (json_int_t)vlp_dataset_size(r->data),
+                     "number of samples an epoch", (json_int_t)vlp_dataset_epoch(r->data),
+                     "weights of the data", vlp_dataset_weights(r->data), "set of captions", data);
 }
 
 static void fill_options(struct train_run *r)

@@ -138,6 +138,35 @@ START_TEST(a_caption_that_stands_in_two_neighbours_is_one)
 }
 END_TEST
 
+/* What vlp_dataset_weights says of these sources, each with its weight. */
+static char *weights_of(const char *a, double wa, const char *b, double wb)
+{
+    static char                     text[128];
+    char *const                     paths[] = {(char *)a, (char *)b};
+    const struct vlp_dataset_source source[] = {
+        {.source = {.paths = &paths[0], .n_paths = 1, .captions = true}, .weight = wa},
+        {.source = {.paths = &paths[1], .n_paths = 1, .captions = true}, .weight = wb}};
+    struct vlp_dataset *d;
+    ck_assert_int_eq(vlp_dataset_open(&d, source, 2, &plain, &last), VLP_OK);
+    json_t *list = vlp_dataset_weights(d);
+    char   *dump = json_dumps(list, JSON_COMPACT | JSON_REAL_PRECISION(6));
+    snprintf(text, sizeof text, "%s", dump);
+    free(dump);
+    json_decref(list);
+    vlp_dataset_close(d);
+    return text;
+}
+
+START_TEST(weights_are_told_source_by_source)
+{
+    /* six samples an epoch all three times, in orders of their own */
+    ck_assert_str_eq(weights_of("d/p1.png", 2, "s.tar", 1), "[[1,2.0],[4,1.0]]");
+    ck_assert_str_eq(weights_of("d/p1.png", 0.5, "s.tar", 1.375), "[[1,0.5],[4,1.375]]");
+    /* shown once each, it does not matter where one source ends */
+    ck_assert_str_eq(weights_of("d/p1.png", 1, "s.tar", 1), "[[5,1.0]]");
+}
+END_TEST
+
 START_TEST(csv_with_quotes_and_newlines)
 {
     struct vlp_dataset *d = open_one("t.csv", plain);
@@ -213,6 +242,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, pictures_are_the_same_wherever_they_lie);
     tcase_add_test(t, a_caption_that_stands_in_two_neighbours_is_one);
+    tcase_add_test(t, weights_are_told_source_by_source);
     tcase_add_test(t, csv_with_quotes_and_newlines);
     tcase_add_test(t, a_label_may_stand_for_a_caption);
     tcase_add_test(t, another_shard_in_its_place_is_noticed);

@@ -687,6 +687,86 @@ START_TEST(a_state_of_other_options_is_refused_by_name)
 }
 END_TEST
 
+/* Saves a state with these, then loads it with those: what vlp_trainer_load says. */
+static enum vlp_status load_with_other(const struct vlp_train_options *saved,
+                                       const struct vlp_train_options *loaded,
+                                       void (*change)(const char *path), struct vlp_error *err)
+{
+    static const char  *path = "build/check_train_held.train";
+    struct fixture      f;
+    struct vlp_trainer *t;
+    open_fixture(&f, "gelu", 1);
+    must(vlp_trainer_open(&t, &f.model, &f.compute, NULL, saved, err), err);
+    must(vlp_trainer_save(t, path, NULL, err), err);
+    vlp_trainer_close(t);
+    if (change) change(path);
+    must(vlp_trainer_open(&t, &f.model, &f.compute, NULL, loaded, err), err);
+    const enum vlp_status s = vlp_trainer_load(t, path, NULL, err);
+    vlp_trainer_close(t);
+    close_fixture(&f);
+    unlink(path);
+    return s;
+}
+
+/* The first byte of the vocabulary, as a disk may turn it. */
+static void damage_vocabulary(const char *path)
+{
+    struct vlp_map   m;
+    struct vlp_error err;
+    must(vlp_map_open(&m, path, &err), &err);
+    const char *at = memmem(m.data, m.size, "first words", strlen("first words"));
+    ck_assert_ptr_nonnull(at);
+    const long offset = at - (const char *)m.data;
+    vlp_map_close(&m);
+    FILE *f = fopen(path, "r+b");
+    ck_assert_int_eq(fseek(f, offset, SEEK_SET), 0);
+    ck_assert_int_eq(fputc('g', f), 'g');
+    ck_assert_int_eq(fclose(f), 0);
+}
+
+START_TEST(a_state_of_another_vocabulary_is_refused)
+{
+    struct fixture   f;
+    struct vlp_error err;
+    open_fixture(&f, "gelu", 1);
+    struct vlp_train_options o = options_of(&f, "softmax"), other = o;
+    close_fixture(&f);
+    o.vocab = "first words";
+    other.vocab = "words first"; /* as long, in another order */
+    o.vocab_len = other.vocab_len = strlen("first words");
+    ck_assert_int_eq(load_with_other(&o, &o, NULL, &err), VLP_OK);
+    ck_assert_int_eq(load_with_other(&o, &other, NULL, &err), VLP_ERR_MISMATCH);
+    ck_assert_ptr_nonnull(strstr(err.text, "another vocabulary"));
+    other.vocab = NULL;
+    ck_assert_int_eq(load_with_other(&o, &other, NULL, &err), VLP_ERR_MISMATCH);
+    ck_assert_int_eq(load_with_other(&other, &o, NULL, &err), VLP_ERR_MISMATCH);
+    /* its own vocabulary, damaged, is no other one: an earlier state may be whole */
+    ck_assert_int_eq(load_with_other(&o, &o, damage_vocabulary, &err), VLP_ERR_FORMAT);
+}
+END_TEST
+
+/* A run may have begun before there was something to hold it against. */
+START_TEST(what_a_state_does_not_say_of_the_run_is_not_held_against_it)
+{
+    struct fixture   f;
+    struct vlp_error err;
+    open_fixture(&f, "gelu", 1);
+    struct vlp_train_options older = options_of(&f, "softmax"), newer = older;
+    close_fixture(&f);
+    json_t *few = json_pack("{s:i}", "batch", 4),
+           *more = json_pack("{s:i,s:i}", "batch", 4, "x", 1),
+           *other = json_pack("{s:i,s:i}", "batch", 4, "x", 2);
+    older.run = few;
+    newer.run = more;
+    ck_assert_int_eq(load_with_other(&older, &newer, NULL, &err), VLP_OK);
+    older.run = other;
+    ck_assert_int_eq(load_with_other(&older, &newer, NULL, &err), VLP_ERR_MISMATCH);
+    json_decref(few);
+    json_decref(more);
+    json_decref(other);
+}
+END_TEST
+
 /* Batch 0 with one pixel that is no number; the caller frees *images. */
 static struct vlp_batch batch_with_nan(struct fixture *f, float **images)
 {
@@ -805,6 +885,8 @@ int main(void)
     tcase_add_test(t, adamw_matches_the_worked_example);
     tcase_add_loop_test(t, a_run_put_down_and_taken_up_is_the_straight_run, 0, 4);
     tcase_add_test(t, a_state_of_other_options_is_refused_by_name);
+    tcase_add_test(t, a_state_of_another_vocabulary_is_refused);
+    tcase_add_test(t, what_a_state_does_not_say_of_the_run_is_not_held_against_it);
     tcase_add_test(t, a_loss_that_is_not_finite_changes_nothing);
     tcase_add_test(t, stored_statistics_move_once_a_micro_batch);
     tcase_add_test(t, a_step_that_is_none_leaves_the_statistics);

@@ -253,6 +253,23 @@ void vlp_dataset_fingerprint(const struct vlp_dataset *d, char text[33])
     memcpy(text, d->fingerprint, sizeof d->fingerprint);
 }
 
+json_t *vlp_dataset_weights(const struct vlp_dataset *d)
+{
+    json_t *list = json_array();
+    size_t  once = 0; /* pictures of the parts of weight 1 just passed */
+    for (int i = 0; i < d->n_parts; i++) {
+        const struct part *p = &d->part[i];
+        const bool         last = i + 1 == d->n_parts;
+        if (p->weight == 1.0) once += p->count;
+        if (once && (last || p->weight != 1.0))
+            json_array_append_new(list, json_pack("[I, f]", (json_int_t)once, 1.0));
+        if (p->weight == 1.0) continue;
+        once = 0;
+        json_array_append_new(list, json_pack("[I, f]", (json_int_t)p->count, p->weight));
+    }
+    return list;
+}
+
 size_t vlp_dataset_memory(const struct vlp_dataset *d)
 {
     return d->store.bytes + d->store.mem.used;

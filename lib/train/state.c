@@ -3,11 +3,12 @@
  *
  *   weight.<name>  adam.m.<name>  adam.v.<name>  ema.<name>      tensors, f32
  *   tokenizer.vocab                                              u8, where the run has one
- *   metadata "vlp.train": {"version": 2, "steps", "updates", "checksum", "model": about,
- *                          "options": {...}, "extra": {...}}
+ *   metadata "vlp.train": {"version": 2, "steps", "updates", "checksum", "vocabulary",
+ *                          "model": about, "options": {...}, "extra": {...}}
  *
  * The checksum is XXH3-128 over the names and bytes of the f32 tensors, parameter by parameter:
- * nothing else would notice a bit that a disk has turned.
+ * nothing else would notice a bit that a disk has turned. "vocabulary" is that of the u8 tensor, by
+ * which a damaged vocabulary and another one are told apart; states of earlier releases have none.
  *
  * The order of samples and every random number follow from (seed, step), so there is no further
  * state.
@@ -61,7 +62,14 @@ static json_t *options_json(const struct vlp_trainer *t)
 }
 
 /* What of a model's document decides over its numbers. */
-static const char *const decisive[] = {"family", "config", "preprocess"};
+static const char *const decisive[] = {"family", "config", "preprocess", "tokenizer"};
+
+static void vocabulary_sum(const struct vlp_trainer *t, char text[33])
+{
+    struct vlp_hasher *h = vlp_hasher_open();
+    vlp_hasher_add(h, t->o.vocab, t->o.vocab_len);
+    vlp_hasher_close(h, text);
+}
 
 struct list {
     struct vlp_stored *item;
@@ -113,6 +121,10 @@ enum vlp_status vlp_trainer_save(struct vlp_trainer *t, const char *path, const 
     json_t *state = json_pack("{s:i, s:I, s:I, s:s, s:O, s:o}", "version", VERSION, "steps",
                               (json_int_t)t->steps, "updates", (json_int_t)t->updates, "checksum",
                               sum, "model", t->model->about, "options", options_json(t));
+    if (t->o.vocab) {
+        vocabulary_sum(t, sum);
+        json_object_set_new(state, "vocabulary", json_string(sum));
+    }
     if (extra) json_object_set_new(state, "extra", json_deep_copy(extra));
     char   *text = json_dumps(state, JSON_COMPACT | JSON_SORT_KEYS);
     json_t *metadata = json_pack("{s:s}", "vlp.train", text);
@@ -132,17 +144,19 @@ enum vlp_status vlp_trainer_save(struct vlp_trainer *t, const char *path, const 
     return s;
 }
 
-/* The first key on which two option objects differ, or NULL. */
-static const char *first_difference(const json_t *a, const json_t *b)
+/* The first key on which two option objects differ, or NULL. What `b` has not of the keys of
+ * `lenient` (may be NULL) is no difference. */
+static const char *first_difference(const json_t *a, const json_t *b, const json_t *lenient)
 {
     const char *key;
     json_t     *value;
     json_object_foreach((json_t *)a, key, value)
     {
         const json_t *other = json_object_get(b, key);
-        const bool    same = json_is_number(value) && json_is_number(other)
-                                 ? json_number_value(value) == json_number_value(other)
-                                 : json_equal(value, other);
+        if (!other && json_object_get(lenient, key)) continue;
+        const bool same = json_is_number(value) && json_is_number(other)
+                              ? json_number_value(value) == json_number_value(other)
+                              : json_equal(value, other);
         if (!same) return key;
     }
     return NULL;
@@ -221,13 +235,32 @@ static enum vlp_status check_model(const struct vlp_trainer *t, const json_t *st
     for (size_t i = 0; i < VLP_COUNT(decisive); i++) {
         const json_t *a = json_object_get(then, decisive[i]),
                      *b = json_object_get(now, decisive[i]);
-        if (json_equal(a, b)) continue;
-        const char *key = json_is_object(b) ? first_difference(b, a) : NULL;
+        if (a == b || json_equal(a, b)) continue; /* neither has one, or both the same */
+        const char *key = json_is_object(b) ? first_difference(b, a, NULL) : NULL;
         return vlp_fail(err, VLP_ERR_MISMATCH,
                         "%s: belongs to another model: its '%s%s%s' is another one", path,
                         decisive[i], key ? "." : "", key ? key : "");
     }
     return VLP_OK;
+}
+
+/* The same words in another order are other token ids, which no shape of a tensor would tell. */
+static enum vlp_status check_vocabulary(const struct vlp_trainer     *t,
+                                        const struct vlp_safetensors *f, const json_t *state,
+                                        const char *path, struct vlp_error *err)
+{
+    const struct vlp_stored *then = vlp_safetensors_find(f, VLP_VOCABULARY_TENSOR);
+    const char              *said = json_string_value(json_object_get(state, "vocabulary"));
+    char                     now[33] = "";
+    if (!then && !t->o.vocab) return VLP_OK;
+    if (then && t->o.vocab && then->size == t->o.vocab_len &&
+        memcmp(then->data, t->o.vocab, then->size) == 0)
+        return VLP_OK;
+    if (t->o.vocab) vocabulary_sum(t, now);
+    if (said && strcmp(said, now) == 0)
+        return vlp_fail(err, VLP_ERR_FORMAT, "%s: damaged: its vocabulary is not what it was",
+                        path);
+    return vlp_fail(err, VLP_ERR_MISMATCH, "%s: was trained with another vocabulary", path);
 }
 
 static enum vlp_status check_state(const struct vlp_trainer *t, const json_t *state,
@@ -239,7 +272,7 @@ static enum vlp_status check_state(const struct vlp_trainer *t, const json_t *st
         return vlp_fail(err, VLP_ERR_MISMATCH, "%s: a training checkpoint of another version",
                         path);
     json_t         *now = options_json(t), *then = json_object_get(state, "options");
-    const char     *key = first_difference(now, then);
+    const char     *key = first_difference(now, then, t->o.run);
     enum vlp_status s = VLP_OK;
     if (key) {
         char change[256];
@@ -261,6 +294,7 @@ enum vlp_status vlp_trainer_load(struct vlp_trainer *t, const char *path, json_t
     const char     *text = json_string_value(json_object_get(f.metadata, "vlp.train"));
     json_t         *state = text ? json_loads(text, 0, NULL) : NULL;
     enum vlp_status s = check_state(t, state, path, err);
+    if (s == VLP_OK) s = check_vocabulary(t, &f, state, path, err);
     if (s == VLP_OK) s = take_all(t, &f, state, path, err);
     if (s == VLP_OK) {
         t->steps = json_integer_value(json_object_get(state, "steps"));

@@ -86,8 +86,13 @@ int64_t vlp_dataset_epoch(const struct vlp_dataset *d); /* samples an epoch, wei
 int64_t vlp_dataset_captions(const struct vlp_dataset *d);
 int64_t vlp_dataset_bad(const struct vlp_dataset *d); /* records that were no samples */
 /* 32 hex digits over all captions in their order: other data have others. */
-void   vlp_dataset_fingerprint(const struct vlp_dataset *d, char text[33]);
-size_t vlp_dataset_memory(const struct vlp_dataset *d); /* bytes held */
+void vlp_dataset_fingerprint(const struct vlp_dataset *d, char text[33]);
+/*
+ * [[pictures, weight], ...] of the sources in their order; neighbours of weight 1 are one, as an
+ * epoch does not tell them apart. The caller's. With the captions it decides over the order.
+ */
+json_t *vlp_dataset_weights(const struct vlp_dataset *d);
+size_t  vlp_dataset_memory(const struct vlp_dataset *d); /* bytes held */
 /* Bytes of unpacked pictures and the folder of their file; 0 when there was nothing to unpack. */
 int64_t vlp_dataset_unpacked(const struct vlp_dataset *d, const char **folder);
 
@@ -193,9 +198,10 @@ struct vlp_train_options {
     bool     recompute; /* keep block inputs only, compute the rest again: gradient checkpointing */
     uint64_t seed;
     /* What else of a run changes its numbers (batch, data, augmentation): an object that a state
-     * keeps and is held against when it is loaded; or NULL. */
+     * keeps and is held against when it is loaded; or NULL. A member that the state has not is left
+     * out: the state is older than it. */
     const json_t *run;
-    const void   *vocab; /* kept with the state, so that it can be taken as a model; or NULL */
+    const void   *vocab; /* kept with the state: to be a model, and to be held against; or NULL */
     size_t        vocab_len;
 };
 

@@ -29,10 +29,31 @@ says "torn/step-000000012.train"
 expect 4 $run -b 6 . && says "another 'batch' (4, now 6)"
 expect 4 $run --flip 0.5 . && says "another 'flip'"
 expect 4 $run .:2 && says "another 'number of samples an epoch'"
+mkdir a b && cp p0[0-5].* a && cp p06.* p07.* p08.* p09.* p1?.* b
+expect 6 $run -o weighted --max-steps 1 a:2 b
+expect 4 $run -o weighted a b:2 && says "another 'weights of the data' ([[6, 2.0], [6, 1.0]], now [[6, 1.0], [6, 2.0]])"
+expect 0 $run -o weighted a:2 b
+rm -r a b
 echo "another caption" >p00.txt
 expect 4 $run . && says "another 'set of captions'"
 echo "picture p00" >p00.txt
 expect 4 $run --image-size 16 . && says "belongs to another model: its 'config.vision'"
+
+# So is another vocabulary: the same merges in another order would make other token ids.
+small='{"model": {"family": "clip", "config": {"embed_dim": 8, "activation": "gelu",
+  "vision": {"kind": "vit", "image_size": 16, "patch_size": 8, "width": 8, "layers": 1, "heads": 1,
+             "mlp": 16, "ln_eps": 1e-5, "interpolate": "none"},
+  "text": {"context": 16, "vocab": 516, "width": 8, "layers": 1, "heads": 1, "mlp": 16, "ln_eps": 1e-5}},
+  "preprocess": {"flavour": "openai", "resize": "shortest", "size": [16, 16], "filter": "bicubic",
+    "rgb_first": false, "crop_floor": false, "fill": 0, "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}},
+ "train": {"batch": 4, "epochs": 2, "warmup": 0}, "vocabulary": "'
+printf '#version: 0.2\np i\nc t\n' >m1
+printf '#version: 0.2\nc t\np i\n' >m2
+echo "${small}m1\"}" >v1.json
+echo "${small}m2\"}" >v2.json
+expect 6 vlp-train --config v1.json -o words --max-steps 1 .
+expect 4 vlp-train --config v2.json -o words . && says "another vocabulary"
+expect 0 vlp-train --config v1.json -o words .
 
 # What a killed process was writing goes; others' files stay.
 touch run/step-000000099.train.tmp-AbCdEf run/notes.tmp-AbCdEf
