@@ -3,6 +3,7 @@
  * model.
  *
  *   DIR/step-000000123.train  everything; the newest --keep of them, each whole or not there
+ *   DIR/step-....damaged      one that a disk damaged, found when the run went on
  *   DIR/best.train            the one with the best validation figure
  *   DIR/metrics.jsonl         a line every --log-every steps and for every evaluation
  *   DIR/model.safetensors     the finished model, for -m of every program
@@ -78,6 +79,17 @@ static const char *checkpoint_path(struct loop *l, int64_t step)
     return in_dir(l, name);
 }
 
+/* Of the checkpoints up to `step`, the one just saved, the --keep newest stay. One after it could
+ * not be read when the run began: it is neither counted nor touched. */
+static void prune(struct loop *l, int64_t step)
+{
+    int      n, kept = 0;
+    int64_t *list = list_checkpoints(&n);
+    for (int i = 0; i < n; i++)
+        if (list[i] <= step && ++kept > o->keep) unlink(checkpoint_path(l, list[i]));
+    free(list);
+}
+
 static enum vlp_status save(struct loop *l, struct vlp_error *err)
 {
     const int64_t step = vlp_trainer_steps(l->trainer);
@@ -89,10 +101,7 @@ static enum vlp_status save(struct loop *l, struct vlp_error *err)
     json_decref(extra);
     VLP_TRY(s);
     cmd_detail("saved after step %lld", (long long)step);
-    int      n;
-    int64_t *list = list_checkpoints(&n);
-    for (int i = (int)o->keep; i < n; i++) unlink(checkpoint_path(l, list[i]));
-    free(list);
+    prune(l, step);
     return VLP_OK;
 }
 
@@ -103,12 +112,29 @@ static enum vlp_status save_best(struct loop *l, double figure, struct vlp_error
     return l->leader ? vlp_trainer_save(l->trainer, in_dir(l, "best.train"), NULL, err) : VLP_OK;
 }
 
-/* A damaged newest checkpoint (a disk's fault, renames are whole) is named and the one before it
- * taken. */
+/* A damaged checkpoint gets a name that is no checkpoint's: its step will be saved anew. */
+static void set_aside(struct loop *l, int64_t step)
+{
+    struct vlp_buf to = {0};
+    const char    *from = checkpoint_path(l, step);
+    vlp_buf_printf(&to, "%s.damaged", from);
+    if (rename(from, to.data) == 0)
+        cmd_warn("%s: renamed to %s", from, vlp_path_base(to.data));
+    else
+        cmd_warn("%s: cannot be renamed: %s", from, strerror(errno));
+    vlp_buf_free(&to);
+}
+
+/*
+ * A damaged newest checkpoint (a disk's fault, renames are whole) is named and the one before it
+ * taken. Only when there is one to take are the damaged ones set aside: without any, the next try
+ * would find an empty folder and begin anew.
+ */
 static enum vlp_status resume(struct loop *l, struct vlp_error *err)
 {
-    int             n;
+    int             n, n_damaged = 0;
     int64_t        *list = list_checkpoints(&n);
+    int64_t        *damaged = vlp_calloc((size_t)n + 1, sizeof *damaged);
     enum vlp_status s = VLP_OK;
     for (int i = 0; i < n; i++) {
         json_t *extra = NULL;
@@ -123,8 +149,11 @@ static enum vlp_status resume(struct loop *l, struct vlp_error *err)
         }
         json_decref(extra);
         if (s != VLP_ERR_FORMAT && s != VLP_ERR_IO) break;
+        if (s == VLP_ERR_FORMAT) damaged[n_damaged++] = list[i];
         cmd_warn("%s; trying the one before", err->text);
     }
+    for (int i = 0; i < n_damaged && s == VLP_OK && l->leader; i++) set_aside(l, damaged[i]);
+    free(damaged);
     free(list);
     return s;
 }

@@ -8,15 +8,34 @@ run="vlp-train -b 4 --epochs 4 --warmup 0 --lr 1e-4 --save-every 1 -m $model -o 
 # A byte that the disk turned is noticed, named, and the checkpoint before taken; the end is the straight one.
 expect 0 $run -o straight .
 expect 6 $run --max-steps 4 .
-half=$(($(stat -c %s run/step-000000004.train) / 2))
-byte=$(od -An -tu1 -j $half -N 1 run/step-000000004.train)
-printf "\\$(printf %o $((byte ^ 64)))" | dd of=run/step-000000004.train bs=1 seek=$half conv=notrunc 2>/dev/null
+damage() {
+    local half=$(($(stat -c %s "$1") / 2))
+    local byte=$(od -An -tu1 -j $half -N 1 "$1")
+    printf "\\$(printf %o $((byte ^ 64)))" | dd of="$1" bs=1 seek=$half conv=notrunc 2>/dev/null
+}
+damage run/step-000000004.train
 expect 0 $run .
 says "run/step-000000004.train: damaged: its checksum is not that of its tensors"
 says "going on after step 3"
 same straight/model.safetensors run/model.safetensors
 figures() { sed 's/,"samples_per_second".*//' "$1/metrics.jsonl"; }
 diff <(figures straight) <(figures run) || fail "the metrics differ"
+
+# It no longer counts among those that are kept, and what was just saved never goes.
+few="$run -o few --keep 1"
+expect 6 $few --save-every 2 --keep 2 --max-steps 4 .
+damage few/step-000000004.train
+expect 6 $few --max-steps 3 .
+says "few/step-000000004.train: renamed to step-000000004.train.damaged"
+[ "$(ls few)" = "$(printf 'metrics.jsonl\nstep-000000003.train\nstep-000000004.train.damaged')" ] || fail "$(ls few)"
+mkdir few/step-000000009.train # not readable as a file, which time may cure: left alone, not counted
+expect 6 $few --max-steps 5 .
+says "few/step-000000009.train"
+says "going on after step 3"
+[ -d few/step-000000009.train ] && [ -e few/step-000000005.train ] && [ ! -e few/step-000000003.train ] || fail "$(ls few)"
+rmdir few/step-000000009.train
+expect 0 $few .
+same straight/model.safetensors few/model.safetensors
 
 # Without any that is whole: refused by name, and nothing is overwritten.
 mkdir torn
