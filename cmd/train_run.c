@@ -37,8 +37,20 @@ struct loop {
     int64_t             loss_count, skipped, own_steps;
     int                 requests, lock;
     bool                diverged;
-    bool                leader; /* rank 0 writes and speaks */
+    bool                leader;  /* rank 0 writes and speaks */
+    int                 culprit; /* the process by which all failed together; -1: none did */
 };
+
+/* The same status in every process; the first that failed says why, the others keep silent. */
+static enum vlp_status together(struct loop *l, enum vlp_status mine)
+{
+    return vlp_comm_agree(&l->r->comm, mine, &l->culprit);
+}
+
+static bool is_culprit(const struct loop *l)
+{
+    return l->culprit == l->r->comm.rank;
+}
 
 /* DIR/name; lives until the next call. */
 static const char *in_dir(struct loop *l, const char *name)
@@ -125,34 +137,48 @@ static void set_aside(struct loop *l, int64_t step)
     vlp_buf_free(&to);
 }
 
+/* Entry i of the first process's list, in every process; -1 behind its end. A step is exact in f64.
+ */
+static int64_t leaders_step(struct loop *l, const int64_t *list, int n, int i)
+{
+    double step = !l->leader ? 0 : i < n ? (double)list[i] : -1;
+    vlp_comm_sum_f64(&l->r->comm, &step, 1);
+    return (int64_t)step;
+}
+
+static void take_extra(struct loop *l, const json_t *extra)
+{
+    const double best = json_number_value(json_object_get(extra, "best"));
+    if (best >= 0) l->best = best;
+    l->loss_sum = json_number_value(json_object_get(extra, "loss_sum"));
+    l->loss_count = json_integer_value(json_object_get(extra, "loss_count"));
+    if (l->leader) cmd_note("going on after step %lld", (long long)vlp_trainer_steps(l->trainer));
+}
+
 /*
  * A damaged newest checkpoint (a disk's fault, renames are whole) is named and the one before it
- * taken. Only when there is one to take are the damaged ones set aside: without any, the next try
- * would find an empty folder and begin anew.
+ * taken: by all processes, also when one of them alone cannot read it, for all must go on from the
+ * same step. Only when there is one to take are the damaged ones set aside: without any, the next
+ * try would find an empty folder and begin anew.
  */
 static enum vlp_status resume(struct loop *l, struct vlp_error *err)
 {
-    int             n, n_damaged = 0;
-    int64_t        *list = list_checkpoints(&n);
+    int             n = 0, n_damaged = 0;
+    int64_t        *list = l->leader ? list_checkpoints(&n) : NULL, step;
     int64_t        *damaged = vlp_calloc((size_t)n + 1, sizeof *damaged);
     enum vlp_status s = VLP_OK;
-    for (int i = 0; i < n; i++) {
-        json_t *extra = NULL;
-        s = vlp_trainer_load(l->trainer, checkpoint_path(l, list[i]), &extra, err);
-        if (s == VLP_OK) {
-            const double best = json_number_value(json_object_get(extra, "best"));
-            if (best >= 0) l->best = best;
-            l->loss_sum = json_number_value(json_object_get(extra, "loss_sum"));
-            l->loss_count = json_integer_value(json_object_get(extra, "loss_count"));
-            if (l->leader)
-                cmd_note("going on after step %lld", (long long)vlp_trainer_steps(l->trainer));
-        }
+    for (int i = 0; (step = leaders_step(l, list, n, i)) >= 0; i++) {
+        json_t               *extra = NULL;
+        const enum vlp_status mine =
+            vlp_trainer_load(l->trainer, checkpoint_path(l, step), &extra, err);
+        s = together(l, mine);
+        if (s == VLP_OK) take_extra(l, extra);
         json_decref(extra);
         if (s != VLP_ERR_FORMAT && s != VLP_ERR_IO) break;
-        if (s == VLP_ERR_FORMAT) damaged[n_damaged++] = list[i];
-        cmd_warn("%s; trying the one before", err->text);
+        if (is_culprit(l)) cmd_warn("%s; trying the one before", err->text);
+        if (l->leader && mine == VLP_ERR_FORMAT) damaged[n_damaged++] = step;
     }
-    for (int i = 0; i < n_damaged && s == VLP_OK && l->leader; i++) set_aside(l, damaged[i]);
+    for (int i = 0; i < n_damaged && s == VLP_OK; i++) set_aside(l, damaged[i]);
     free(damaged);
     free(list);
     return s;
@@ -287,9 +313,10 @@ static enum vlp_status steps(struct loop *l, int *status, struct vlp_error *err)
     while (vlp_trainer_steps(l->trainer) < l->last_step) {
         struct vlp_batch      batch;
         struct vlp_step       out;
-        const enum vlp_status read = vlp_loader_next(l->loader, &batch, err);
+        const enum vlp_status read = together(l, vlp_loader_next(l->loader, &batch, err));
         if (read != VLP_OK) {
-            save(l, NULL); /* the data are at fault, the steps made are good */
+            struct vlp_error late; /* the data are at fault, the steps made are good */
+            if (save(l, &late) != VLP_OK) cmd_warn("%s", late.text);
             return read;
         }
         const enum vlp_status made = vlp_trainer_step(l->trainer, &batch, &out, err);
@@ -391,8 +418,9 @@ static enum vlp_status open_loop(struct loop *l, struct vlp_error *err)
 int train_loop(struct train_run *r)
 {
     struct vlp_error err;
-    struct loop      l = {.r = r, .best = -INFINITY, .lock = -1, .leader = r->comm.rank == 0};
-    int              status = CMD_FAILED;
+    struct loop      l = {
+             .r = r, .best = -INFINITY, .lock = -1, .leader = r->comm.rank == 0, .culprit = -1};
+    int status = CMD_FAILED;
     cmd_stop_politely();
     enum vlp_status s = open_loop(&l, &err);
     if (s == VLP_OK) {
@@ -414,7 +442,10 @@ int train_loop(struct train_run *r)
     if (s == VLP_OK && status == CMD_OK &&
         (vlp_dataset_bad(r->data) || vlp_loader_bad(l.loader) || l.skipped))
         status = CMD_SKIPPED;
-    if (s != VLP_OK) status = cmd_fail(&err);
+    const bool silent = l.culprit >= 0 && !is_culprit(&l);
+    if (s != VLP_OK) status = silent ? cmd_exit_of(s) : cmd_fail(&err);
+    /* failed together: nobody ends the others before the reason is said and the steps are saved */
+    if (l.culprit >= 0) vlp_comm_barrier(&r->comm);
     if (l.diverged) status = CMD_FAILED; /* no file is damaged */
     if (l.metrics && fclose(l.metrics) != 0 && status == CMD_OK) {
         cmd_error("%s/metrics.jsonl: %s", o->output, strerror(errno));

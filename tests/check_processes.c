@@ -314,17 +314,51 @@ static int take_part(int which)
     return failures ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+/* One of the two processes, asked how it went: fine, then not so in the second, then in neither. */
+static int agree(void)
+{
+    static const enum vlp_status went[][RANKS] = {
+        {VLP_OK, VLP_OK}, {VLP_OK, VLP_ERR_IO}, {VLP_ERR_FORMAT, VLP_ERR_IO}, {VLP_OK, VLP_OK}};
+    static const enum vlp_status want[] = {VLP_OK, VLP_ERR_IO, VLP_ERR_FORMAT, VLP_OK};
+    static const int             who[] = {-1, 1, 0, -1};
+    struct vlp_comm              comm;
+    struct vlp_error             err;
+    must(vlp_comm_open(&comm, &err), &err);
+    for (size_t i = 0; i < VLP_COUNT(went); i++) {
+        int                   first = 99;
+        const enum vlp_status s = vlp_comm_agree(&comm, went[i][comm.rank], &first);
+        if (s != want[i]) complain("status", s, want[i]);
+        if (first != who[i]) complain("first", first, who[i]);
+    }
+    vlp_comm_close(&comm);
+    return failures ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 static const char *self;
 
-START_TEST(two_processes_are_one)
+/* This program once in each process. */
+static int launch(const char *argument)
 {
     char command[512];
     /* MPI keeps memory of its own to the end: no leaks are looked for. */
     snprintf(command, sizeof command,
              "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 "
-             "ASAN_OPTIONS=detect_leaks=0 mpirun --oversubscribe -np %d '%s' %d",
-             RANKS, self, _i);
-    ck_assert_msg(system(command) == 0, "%s: see above", cases[_i].name);
+             "ASAN_OPTIONS=detect_leaks=0 mpirun --oversubscribe -np %d '%s' %s",
+             RANKS, self, argument);
+    return system(command);
+}
+
+START_TEST(two_processes_are_one)
+{
+    char which[16];
+    snprintf(which, sizeof which, "%d", _i);
+    ck_assert_msg(launch(which) == 0, "%s: see above", cases[_i].name);
+}
+END_TEST
+
+START_TEST(a_failure_of_one_process_is_known_to_all)
+{
+    ck_assert_int_eq(launch("agree"), 0);
 }
 END_TEST
 
@@ -337,6 +371,9 @@ START_TEST(a_process_that_nobody_launched_is_alone)
     ck_assert_int_eq(comm.size, 1);
     vlp_comm_gather(&comm, all, own, 2);
     vlp_comm_sum(&comm, own, 2);
+    int first;
+    ck_assert_int_eq(vlp_comm_agree(&comm, VLP_ERR_IO, &first), VLP_ERR_IO);
+    ck_assert_int_eq(first, 0);
     ck_assert_mem_eq(all, own, sizeof own);
     vlp_comm_close(&comm);
 }
@@ -344,7 +381,7 @@ END_TEST
 
 int main(int argc, char **argv)
 {
-    if (argc > 1) return take_part(atoi(argv[1]));
+    if (argc > 1) return strcmp(argv[1], "agree") == 0 ? agree() : take_part(atoi(argv[1]));
     self = argv[0];
     const bool mpi = vlp_comm_has_mpi() && system("command -v mpirun >/dev/null 2>&1") == 0;
     Suite     *s = suite_create("processes");
@@ -352,6 +389,7 @@ int main(int argc, char **argv)
     suite_add_tcase(s, t);
     tcase_set_timeout(t, 120);
     tcase_add_test(t, a_process_that_nobody_launched_is_alone);
+    if (mpi) tcase_add_test(t, a_failure_of_one_process_is_known_to_all);
     if (mpi) tcase_add_loop_test(t, two_processes_are_one, 0, (int)VLP_COUNT(cases));
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

@@ -156,3 +156,20 @@ void vlp_comm_barrier(struct vlp_comm *c)
 }
 
 #endif
+
+enum vlp_status vlp_comm_agree(struct vlp_comm *c, enum vlp_status mine, int *first)
+{
+    const float     own = (float)mine; /* small whole numbers stay themselves */
+    float          *all = vlp_malloc((size_t)c->size * sizeof *all);
+    enum vlp_status s = VLP_OK;
+    vlp_comm_gather(c, all, &own, 1);
+    *first = -1;
+    for (int r = c->size - 1; r >= 0; r--) {
+        const enum vlp_status theirs = (enum vlp_status)all[r];
+        if (theirs == VLP_OK) continue;
+        s = theirs;
+        *first = r;
+    }
+    free(all);
+    return s;
+}

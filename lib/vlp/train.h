@@ -179,6 +179,11 @@ void vlp_comm_sum(struct vlp_comm *c, float *data, size_t n); /* in place, over 
 void vlp_comm_sum_f64(struct vlp_comm *c, double *data, size_t n);
 void vlp_comm_gather(struct vlp_comm *c, float *all, const float *own, size_t n); /* rank order */
 void vlp_comm_barrier(struct vlp_comm *c);
+/*
+ * How did it go for all? The status of the first process that failed, whose rank is *first, told to
+ * every process; VLP_OK and -1 when none did. What one alone cannot do, none must go on without.
+ */
+enum vlp_status vlp_comm_agree(struct vlp_comm *c, enum vlp_status mine, int *first);
 
 /* ---- the trainer --------------------------------------------------------------------------- */
 
