@@ -38,6 +38,9 @@ const char *classify_label_of(const struct classify_job *job, const char *id, si
     if (!end || end == id) return NULL;
     const char *begin = end;
     while (begin > id && begin[-1] != '/') begin--;
+    /* "SHARD!FOLDER/MEMBER"; a name that ends in a mark is no shard's */
+    const char *mark = memchr(begin, '!', (size_t)(end - begin));
+    if (mark && mark + 1 < end) begin = mark + 1;
     if (begin == end) return NULL;
     vlp_buf_clear(buf);
     vlp_buf_add(buf, begin, (size_t)(end - begin));

@@ -115,6 +115,20 @@ START_TEST(zero_shot_logits_and_predictions_equal_the_reference)
 }
 END_TEST
 
+START_TEST(a_classifier_with_one_class_twice_is_refused)
+{
+    struct vlp_classifier c;
+    struct vlp_error      err;
+    char                  path[64];
+    strcpy(path, file_with("{\"id\": \"a\", \"vector\": [1, 0]}\n"
+                           "{\"id\": \"b\", \"vector\": [0, 1]}\n"
+                           "{\"id\": \"a\", \"vector\": [0.9, 0.1]}\n"));
+    ck_assert_int_eq(vlp_classifier_read(&c, path, &err), VLP_ERR_FORMAT);
+    ck_assert_ptr_nonnull(strstr(err.text, "class 'a' is there twice"));
+    unlink(path);
+}
+END_TEST
+
 START_TEST(labels_come_as_lines_or_json_with_names_and_prompts)
 {
     struct vlp_labels l;
@@ -323,6 +337,7 @@ int main(void)
     TCase *tc = tcase_create("classify");
     tcase_set_timeout(tc, 120);
     tcase_add_loop_test(tc, zero_shot_logits_and_predictions_equal_the_reference, 0, 2);
+    tcase_add_test(tc, a_classifier_with_one_class_twice_is_refused);
     tcase_add_test(tc, labels_come_as_lines_or_json_with_names_and_prompts);
     tcase_add_test(tc, scores_follow_their_formulas);
     tcase_add_test(tc, logits_have_scale_bias_and_unit_inputs);

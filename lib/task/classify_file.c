@@ -79,15 +79,33 @@ static enum vlp_status of_set(struct vlp_classifier *c, struct vlp_set *set, con
     return VLP_OK;
 }
 
+/* A label is a name: of two classes with one name nobody could say which is right. */
+static enum vlp_status refuse_twins(const struct vlp_classifier *c, const char *path,
+                                    struct vlp_error *err)
+{
+    struct vlp_names *seen = vlp_names_new();
+    enum vlp_status   s = VLP_OK;
+    for (int i = 0; i < c->n && s == VLP_OK; i++)
+        if (vlp_names_add(seen, c->name[i]) != i)
+            s = vlp_fail(err, VLP_ERR_FORMAT, "%s: class '%s' is there twice", path, c->name[i]);
+    vlp_names_free(seen);
+    return s;
+}
+
 enum vlp_status vlp_classifier_read(struct vlp_classifier *out, const char *path,
                                     struct vlp_error *err)
 {
     struct vlp_set        set;
     struct vlp_classifier c;
     VLP_TRY(vlp_set_read(&set, path, err));
-    const enum vlp_status s = of_set(&c, &set, path, err);
+    enum vlp_status s = of_set(&c, &set, path, err);
     vlp_set_free(&set);
-    if (s == VLP_OK) *out = c;
+    VLP_TRY(s);
+    s = refuse_twins(&c, path, err);
+    if (s == VLP_OK)
+        *out = c;
+    else
+        vlp_classifier_free(&c);
     return s;
 }
 

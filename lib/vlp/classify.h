@@ -74,6 +74,7 @@ enum vlp_status vlp_classifier_build(struct vlp_classifier *out, struct vlp_enco
  * A saved classifier is an embedding file of modality "class": ids are class names, vectors the
  * rows, header.about.classifier = {"scale", "unit_inputs", "penultimate", "biased"}; a row's bias
  * is its note, as decimal text. Any embedding file can be read as one: scale 100, no bias.
+ * VLP_ERR_FORMAT also when one class is there twice.
  */
 enum vlp_status vlp_classifier_write(const struct vlp_classifier *c, const char *path,
                                      const json_t *about, bool force, struct vlp_error *err);

@@ -28,6 +28,29 @@ cp photos/p01.png photos/p02.png tree/square
 expect 0 vlp-classify -r --folder-labels -l circle,square tree
 says '4 records: top-1'
 
+# A shard's name is no folder: what lies in it has the folders of its members.
+(cd tree && tar cf ../shapes.tar circle square && mkdir 'wow!' && cp circle/p00.png 'wow!')
+expect 0 vlp-classify --folder-labels -l circle,square --json shapes.tar
+says '4 records: top-1'
+[ "$(grep -c '"truth": "circle"' stdout)" -eq 2 ] || fail "$(cat stdout)"
+expect 0 vlp-embed -q -o s.vle shapes.tar
+mkdir elsewhere && cd elsewhere # ids alone, without the shard
+expect 0 vlp-classify --folder-labels -l circle,square ../s.vle
+says '4 records: top-1'
+cd ..
+expect 0 vlp-classify -r --folder-labels -l circle,'wow!' --json 'tree/wow!'
+prints '"truth": "wow!"'
+
+# One class twice: which of its records is meant by a label cannot be told.
+printf 'a\t1\t0\na\t.9\t.1\nb\t0\t1\n' >c.tsv
+printf 'x\t0\t1\n' >e.tsv
+printf 'x\tb\n' >b.tsv
+expect 5 vlp-classify -C c.tsv -E e.tsv --truth b.tsv
+says "c.tsv: class 'a' is there twice"
+sed 2d c.tsv >once.tsv
+expect 0 vlp-classify -C once.tsv -E e.tsv --truth b.tsv
+says '1 records: top-1 1.0000'
+
 # The probe: rows 0 to 199 have labels, the rest is predicted.
 F=$GOLDEN/probe/features.npy
 vlp-classify --knn "$F" --truth "$GOLDEN/probe/labels.npy" --neighbours 1 -E "$F" | cut -f1,3 >labels.tsv
