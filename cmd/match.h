@@ -65,7 +65,9 @@ enum vlp_status match_read_set(struct vlp_set *s, const char *path, struct vlp_e
 
 struct match_queries {
     int              n, dim;
-    float           *x; /* (n, dim) */
+    int              n_given; /* with those of other shards and those that cannot be used */
+    int             *number;  /* among these, from 0 */
+    float           *x;       /* (n, dim) */
     const char     **name;
     size_t          *name_len;
     const char     **picture; /* path, of queries that are one picture; or NULL */
@@ -99,10 +101,11 @@ void match_put_line(struct match_job *job, const struct match_line *l, bool with
 const char *match_text_of(const char *meta, uint32_t flags);
 void        match_put_f32(FILE *f, float v);
 
-/* --link-to: links to pictures named by rank; --html: the page. Both see every line. */
+/* --link-to: links to pictures named by rank; --html: the page. Both see every line. The number of
+ * a query is that among those given, so that shards link into one folder. */
 enum vlp_status match_links_open(struct vlp_error *err);
-enum vlp_status match_link(struct match_job *job, int query, int n_queries, int rank,
-                           const char *id, struct vlp_error *err);
+enum vlp_status match_link(struct match_job *job, int query, int n_given, int rank, const char *id,
+                           struct vlp_error *err);
 
 struct vlp_page;
 struct vlp_page *match_page_open(void); /* NULL without --html */

@@ -85,8 +85,8 @@ enum vlp_status match_links_open(struct vlp_error *err)
 }
 
 /* "0001-name.jpg", or "0002-0001-name.jpg" where there are several queries: names sort by rank. */
-enum vlp_status match_link(struct match_job *job, int query, int n_queries, int rank,
-                           const char *id, struct vlp_error *err)
+enum vlp_status match_link(struct match_job *job, int query, int n_given, int rank, const char *id,
+                           struct vlp_error *err)
 {
     if (!match.link_to) return VLP_OK;
     struct vlp_arena mem;
@@ -95,8 +95,8 @@ enum vlp_status match_link(struct match_job *job, int query, int n_queries, int 
     const char *path = vlp_picture_of_id(&mem, match.base_dir, id);
     char       *target = path && !vlp_shard_length(path) ? realpath(path, NULL) : NULL;
     const char *base = vlp_path_base(id);
-    const char *name = n_queries > 1 ? vlp_arena_printf(&mem, "%04d-%04d-%s", query + 1, rank, base)
-                                     : vlp_arena_printf(&mem, "%04d-%s", rank, base);
+    const char *name = n_given > 1 ? vlp_arena_printf(&mem, "%04d-%04d-%s", query + 1, rank, base)
+                                   : vlp_arena_printf(&mem, "%04d-%s", rank, base);
     const char *link = vlp_path_join(&mem, match.link_to, name);
     if (!target) {
         cmd_failures_add(&job->failures, id, strlen(id), VLP_ERR_IO, "no such file to link to");

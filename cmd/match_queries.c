@@ -15,8 +15,9 @@ enum { TEXTS_AT_ONCE = 256 };
 struct gathering {
     struct match_queries *q;
     struct match_job     *job;
-    struct vlp_query     *query; /* parsed, in order */
-    bool                 *dead;  /* a term could not be used: told, left out */
+    struct vlp_query     *query;  /* parsed, in order */
+    int                  *number; /* of each among those given */
+    bool                 *dead;   /* a term could not be used: told, left out */
     int                   n, cap;
     struct vlp_term     **term; /* all terms of all queries */
     int                  *of;   /* their queries */
@@ -24,19 +25,22 @@ struct gathering {
     int                   n_terms;
 };
 
-static struct vlp_query *next_query(struct gathering *g)
+static void add_query(struct gathering *g, const struct vlp_query *q, int number)
 {
     if (g->n == g->cap) {
         g->cap = g->cap ? 2 * g->cap : 64;
         g->query = vlp_realloc(g->query, (size_t)g->cap * sizeof *g->query);
+        g->number = vlp_realloc(g->number, (size_t)g->cap * sizeof *g->number);
     }
-    return &g->query[g->n++];
+    g->query[g->n] = *q;
+    g->number[g->n++] = number;
 }
 
 static enum vlp_status add_asked(struct gathering *g, const struct match_asked *a,
                                  struct vlp_error *err)
 {
     struct vlp_query q = {.n = 1};
+    const int        number = g->q->n_given++;
     if (a->kind == MATCH_EXPRESSION) {
         VLP_TRY(vlp_query_parse(&q, &g->q->mem, a->value, a->len, err));
     } else {
@@ -45,7 +49,7 @@ static enum vlp_status add_asked(struct gathering *g, const struct match_asked *
         q.term = VLP_NEW(&g->q->mem, struct vlp_term);
         *q.term = (struct vlp_term){(enum vlp_term_kind)a->kind, 1.0f, q.name, a->len};
     }
-    *next_query(g) = q;
+    add_query(g, &q, number);
     return VLP_OK;
 }
 
@@ -218,6 +222,7 @@ static enum vlp_status settle(struct gathering *g, struct vlp_error *err)
     struct match_queries *q = g->q;
     const size_t dim = (size_t)q->dim, stored = (size_t)q->set.n, most = (size_t)g->n + stored;
     q->x = vlp_malloc(most * dim * sizeof *q->x + 1);
+    q->number = VLP_NEW_N(&q->mem, int, most + 1);
     q->name = VLP_NEW_N(&q->mem, const char *, most + 1);
     q->name_len = VLP_NEW_N(&q->mem, size_t, most + 1);
     q->picture = VLP_NEW_N(&q->mem, const char *, most + 1);
@@ -232,6 +237,7 @@ static enum vlp_status settle(struct gathering *g, struct vlp_error *err)
             VLP_TRY(cmd_check_vector(&g->job->failures, g->query[i].name, g->query[i].name_len, x,
                                      q->dim, &g->dead[i], err));
         if (g->dead[i]) continue;
+        q->number[q->n] = g->number[i];
         q->name[q->n] = g->query[i].name;
         q->name_len[q->n] = g->query[i].name_len;
         q->is_id[q->n] = single && term->kind == VLP_TERM_ID;
@@ -242,12 +248,14 @@ static enum vlp_status settle(struct gathering *g, struct vlp_error *err)
     const float *x = vlp_set_vectors(&q->set, (enum vlp_metric)match.metric);
     for (int i = 0; i < q->set.n; i++) {
         const float *row = x + (size_t)i * dim;
+        const int    number = q->n_given++;
         if (!cmd_in_shard(q->set.ids[i], q->set.id_lens[i])) continue;
         bool odd;
         VLP_TRY(cmd_check_vector(&g->job->failures, q->set.ids[i], q->set.id_lens[i], row, q->dim,
                                  &odd, err));
         if (odd) continue;
         memcpy(q->x + (size_t)q->n * dim, row, dim * sizeof *row);
+        q->number[q->n] = number;
         q->name[q->n] = q->set.ids[i];
         q->name_len[q->n] = q->set.id_lens[i];
         q->text[q->n] = match_text_of(q->set.metas[i], q->set.flags[i]);
@@ -283,6 +291,7 @@ enum vlp_status match_gather(struct match_queries *q, struct match_job *job, str
     }
     if (s == VLP_OK) s = settle(&g, err);
     free(g.query);
+    free(g.number);
     free(g.vector);
     if (s != VLP_OK) match_queries_free(q);
     return s;

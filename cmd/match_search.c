@@ -49,7 +49,7 @@ static enum vlp_status answer(struct searching *s, int q0, const struct vlp_matc
                                          .score = x->score};
             match_put_line(s->job, &l, with_file);
             match_page_hit(s->page, &l, m->match[i][0].score);
-            VLP_TRY(match_link(s->job, q, s->q.n, r + 1, x->id, err));
+            VLP_TRY(match_link(s->job, s->q.number[q], s->q.n_given, r + 1, x->id, err));
         }
     }
     return VLP_OK;

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <vlp/classify.h>
+
 #include "model_verbs.h"
 
 static const char *output, *failed;
@@ -108,21 +110,47 @@ static enum vlp_status one(const char *in, const char *out, int as,
     return s;
 }
 
-/* DIR/stem.png; the whole name instead of the stem where another input has the same stem. */
-static char *name_in_folder(struct vlp_arena *mem, int i, int n, char **in)
+static size_t stem_length(const char *base)
 {
-    const char  *base = vlp_path_base(in[i]), *ext = vlp_path_ext(base);
-    const size_t stem = strlen(base) - (*ext ? strlen(ext) + 1 : 0);
-    bool         alone = true;
-    for (int k = 0; k < n; k++) {
-        const char  *other = vlp_path_base(in[k]), *e = vlp_path_ext(other);
-        const size_t len = strlen(other) - (*e ? strlen(e) + 1 : 0);
-        if (k != i && len == stem && memcmp(other, base, stem) == 0) alone = false;
+    const char *ext = vlp_path_ext(base);
+    return strlen(base) - (*ext ? strlen(ext) + 1 : 0);
+}
+
+/* DIR/stem.png for each; the whole name instead of the stem where another input has the same stem.
+ * Two that would still be one file are wrong usage. */
+static const char **names_in_folder(struct vlp_arena *mem, char **in, int n)
+{
+    const char *const ending = format == NPY ? "npy" : format == RAW ? "rgb" : "png";
+    const char      **out = VLP_NEW_N(mem, const char *, (size_t)n);
+    int              *stem = VLP_NEW_N(mem, int, (size_t)n);  /* number of its stem */
+    int              *alike = VLP_NEW_N(mem, int, (size_t)n); /* inputs that have stem i */
+    struct vlp_names *stems = vlp_names_new(), *taken = vlp_names_new();
+    memset(alike, 0, (size_t)n * sizeof *alike);
+    for (int i = 0; i < n; i++) {
+        const char *base = vlp_path_base(in[i]);
+        stem[i] = vlp_names_add(stems, vlp_arena_strndup(mem, base, stem_length(base)));
+        alike[stem[i]]++;
     }
-    return vlp_arena_printf(mem, "%s/%.*s.%s", output, alone ? (int)stem : (int)strlen(base), base,
-                            format == NPY   ? "npy"
-                            : format == RAW ? "rgb"
-                                            : "png");
+    for (int i = 0; i < n; i++) {
+        const char  *base = vlp_path_base(in[i]);
+        const size_t len = alike[stem[i]] == 1 ? stem_length(base) : strlen(base);
+        out[i] = vlp_arena_printf(mem, "%s/%.*s.%s", output, (int)len, base, ending);
+        const int first = vlp_names_add(taken, out[i]);
+        if (first < i) cmd_usage_error("%s and %s would both be %s", in[first], in[i], out[i]);
+    }
+    vlp_names_free(stems);
+    vlp_names_free(taken);
+    return out;
+}
+
+/* Nothing was written yet: the files that this shard's pictures would go to are not there. */
+static enum vlp_status refuse_existing(char **in, const char *const *out, int n,
+                                       struct vlp_error *err)
+{
+    for (int i = 0; i < n; i++)
+        if (cmd_in_shard(in[i], strlen(in[i])))
+            VLP_TRY(cmd_refuse_existing(&out[i], 1, force, err));
+    return VLP_OK;
 }
 
 static int run(int argc, char **argv)
@@ -140,14 +168,18 @@ static int run(int argc, char **argv)
     if (!folder && output && format == AUTO && strcmp(vlp_path_ext(output), "npy") == 0)
         format = NPY;
     if (!folder) cmd_refuse_terminal(output, force);
-    enum vlp_status s = settings(&how, &err);
-    if (s == VLP_OK) s = cmd_failures_open(&bad, failed, force, &err);
-    if (s != VLP_OK) return cmd_finish(cmd_fail(&err));
     vlp_arena_init(&names);
+    const char    **out = folder ? names_in_folder(&names, in, n) : NULL;
+    enum vlp_status s = folder ? refuse_existing(in, out, n, &err) : VLP_OK;
+    if (s == VLP_OK) s = settings(&how, &err);
+    if (s == VLP_OK) s = cmd_failures_open(&bad, failed, force, &err);
+    if (s != VLP_OK) {
+        vlp_arena_free(&names);
+        return cmd_finish(cmd_fail(&err));
+    }
     for (int i = 0; i < n && s == VLP_OK; i++) {
         if (!cmd_in_shard(in[i], strlen(in[i]))) continue;
-        const char *out = folder ? name_in_folder(&names, i, n, in) : output ? output : "-";
-        s = one(in[i], out, format, &how, &bad, &err);
+        s = one(in[i], folder ? out[i] : output ? output : "-", format, &how, &bad, &err);
     }
     vlp_arena_free(&names);
     struct vlp_error      late;

@@ -18,6 +18,18 @@ expect 0 vlp-match --id photos/p03.png -k 2 --link-to links p.vle
 [ "$(ls links | wc -l)" -eq 2 ] || fail "not two links"
 expect 2 vlp-match --id photos/p03.png -k 2 --link-to links p.vle
 expect 0 vlp-match -f --id photos/p03.png -k 2 --link-to links p.vle
+# The number of a query is that among those given, whichever of them this process answers.
+printf 'a circle\na square\na barn\na red house\nthe sea\n' >texts
+expect 0 vlp-match -q -k 1 --lines texts --link-to whole p.vle
+for i in 1 2; do expect 0 vlp-match -q -k 1 --lines - --shard $i/2 --link-to parts p.vle <texts; done
+[ "$(ls whole)" = "$(ls parts)" ] && [ "$(ls whole | wc -l)" -eq 5 ] || fail "links of shards: $(ls parts)"
+expect 0 vlp-embed -q --lines texts -o t.vle
+for i in 1 2; do expect 0 vlp-match -q -k 1 -Q t.vle --shard $i/2 --link-to stored p.vle; done
+[ "$(ls whole)" = "$(ls stored)" ] || fail "links of stored queries: $(ls stored)"
+expect 3 vlp-match -k 1 --id nosuch --text 'a circle' --text 'a square' --link-to some p.vle
+[ "$(ls some | cut -c 1-9 | xargs)" = '0002-0001 0003-0001' ] || fail "beside an unusable query: $(ls some)"
+expect 3 vlp-match -k 1 --queries-from - --link-to listed p.vle <<<$'circle\ntext:a circle'
+[ "$(ls listed | cut -c 1-9)" = 0002-0001 ] || fail "beside an unusable line: $(ls listed)"
 rm photos/p03.png
 expect 3 vlp-match -f --id photos/p03.png -k 1 --link-to links p.vle
 says 'no such file to link to'

@@ -36,4 +36,23 @@ says "vlp-model: bad.png: "
 expect 2 vlp-model preprocess --size 16 -o seen/png-rgb.png "$GOLDEN/image/png-rgb.png"
 expect 5 vlp-model preprocess --size 16 -o none.png bad.png
 [ -e none.png ] && fail "a file for a picture that could not be read"
-exit 0
+# Two pictures that would be one file: told before any is written.
+mkdir a b both
+cp "$GOLDEN"/clip/end-to-end/p00.png a/x.png
+cp "$GOLDEN"/clip/end-to-end/p01.png b/x.png
+cp "$GOLDEN"/clip/end-to-end/p02.png y.png
+for force in '' -f; do
+    expect 2 vlp-model preprocess $force -o both y.png a/x.png b/x.png
+    says "a/x.png and b/x.png would both be both/x.png.png"
+    [ -z "$(ls both)" ] || fail "written: $(ls both)"
+done
+cp y.png z.gif && cp y.png z.png && cp y.png z.gif.jpg # z.gif beside z.png is z.gif.png, as is z.gif.jpg alone
+expect 2 vlp-model preprocess -o both z.gif z.png z.gif.jpg
+says "z.gif and z.gif.jpg would both be both/z.gif.png"
+expect 0 vlp-model preprocess -o both z.gif z.png
+[ "$(ls both | xargs)" = 'z.gif.png z.png.png' ] || fail "$(ls both)"
+# A file that is there already: so, too.
+expect 2 vlp-model preprocess -o both y.png z.gif z.png
+says "both/z.gif.png: exists"
+[ ! -e both/y.png ] || fail "begun all the same"
+expect 0 vlp-model preprocess -f -o both y.png z.gif z.png
