@@ -101,7 +101,11 @@ struct cmd_program {
  * operands come last). --help, --version, --completion-data and wrong usage end the process.
  */
 int cmd_start(const struct cmd_program *p, int argc, char **argv);
-/* The same for a program of verbs: parses the verb's options, runs it, returns its answer. */
+/* The value that cmd_start will find for this long option, the last one given, however it is
+ * abbreviated; NULL: none. For what must be known before; what is wrong is left to cmd_start. */
+const char *cmd_value_of(const struct cmd_program *p, int argc, char *const *argv,
+                         const char *name);
+/* cmd_start for a program of verbs: parses the verb's options, runs it, returns its answer. */
 int cmd_start_verb(const struct cmd_program *p, int argc, char **argv);
 /* Wrong usage found after parsing: one line, "Try 'vlp-x --help'.", exit 2. */
 _Noreturn void cmd_usage_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -158,13 +158,19 @@ static _Noreturn void bad_option(int argc, char **argv, const struct cmd_option 
 
 enum { LONG_BASE = 1000 }; /* getopt's value of row i: above every letter */
 
-static int parse(const struct cmd_option *table, int argc, char **argv)
+/* The table as getopt_long wants it. */
+struct getopt_tables {
+    struct option *longs;
+    char          *shorts;
+};
+
+/* And start afresh. */
+static struct getopt_tables open_tables(const struct cmd_option *table)
 {
     int n = 0;
     while (table[n].kind != CMD_END) n++;
     struct option *longs = vlp_calloc((size_t)n + 1, sizeof *longs);
     char          *shorts = vlp_malloc(2 * (size_t)n + 2), *s = shorts;
-    given = vlp_calloc((size_t)n + 1, sizeof *given);
     *s++ = ':'; /* tell a missing argument from an unknown option */
     for (int i = 0, k = 0; i < n; i++) {
         const int has = cmd_takes_argument(table[i].kind);
@@ -178,18 +184,56 @@ static int parse(const struct cmd_option *table, int argc, char **argv)
     }
     *s = '\0';
     opterr = 0;
-    optind = 0; /* start afresh */
-    for (int c; (c = getopt_long(argc, argv, shorts, longs, NULL)) != -1;) {
+    optind = 0;
+    return (struct getopt_tables){longs, shorts};
+}
+
+/* The row that getopt_long's answer stands for. */
+static int row_of(const struct cmd_option *table, int c)
+{
+    int row = c - LONG_BASE;
+    if (c < LONG_BASE)
+        for (row = 0; table[row].letter != c;) row++;
+    return row;
+}
+
+static void close_tables(struct getopt_tables *t)
+{
+    free(t->longs);
+    free(t->shorts);
+}
+
+const char *cmd_value_of(const struct cmd_program *p, int argc, char *const *argv, const char *name)
+{
+    struct getopt_tables t = open_tables(p->options);
+    char               **own = vlp_malloc(((size_t)argc + 1) * sizeof *own); /* getopt reorders */
+    const char          *value = NULL;
+    memcpy(own, argv, (size_t)argc * sizeof *own);
+    own[argc] = NULL;
+    for (int c; (c = getopt_long(argc, own, t.shorts, t.longs, NULL)) != -1;) {
+        if (c == '?' || c == ':') continue;
+        const char *found = p->options[row_of(p->options, c)].name;
+        if (found && strcmp(found, name) == 0) value = optarg;
+    }
+    free(own);
+    close_tables(&t);
+    return value;
+}
+
+static int parse(const struct cmd_option *table, int argc, char **argv)
+{
+    struct getopt_tables t = open_tables(table);
+    int                  n = 0;
+    while (table[n].kind != CMD_END) n++;
+    given = vlp_calloc((size_t)n + 1, sizeof *given);
+    for (int c; (c = getopt_long(argc, argv, t.shorts, t.longs, NULL)) != -1;) {
         if (c == '?') bad_option(argc, argv, table);
         if (c == ':') cmd_usage_error("option '%s' wants a value", argv[optind - 1]);
-        int row = c - LONG_BASE;
-        if (c < LONG_BASE)
-            for (row = 0; table[row].letter != c;) row++;
+        const int row = row_of(table, c);
         given[row] = true;
         take(&table[row], optarg);
     }
-    free(longs);
-    free(shorts);
+    close_tables(&t);
     return optind;
 }
 

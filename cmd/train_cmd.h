@@ -13,7 +13,7 @@
 struct train_options {
     const char     *config, *output, *validation, *classes, *cache_dir, *plot, *selftest;
     struct cmd_list templates;
-    bool            check, plan;
+    bool            check, plan, force;
     int64_t         batch, micro_batch, epochs, max_steps, warmup, seed, workers;
     int64_t         save_every, keep, log_every, eval_every, unlock_image, unlock_text;
     int64_t         image_size;

@@ -5,6 +5,7 @@
  * Its members are turned into options before the command line's own, which therefore win. A key
  * that nobody knows is refused: a misspelt one would train with the presets.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,13 +67,22 @@ _Noreturn static void refuse(const char *path, const char *fmt, ...)
     exit(CMD_USAGE);
 }
 
-static const char *config_path(int argc, char **argv)
+static const char *name_of(const char *path)
 {
-    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
-        if (strncmp(argv[i], "--config=", 9) == 0) return argv[i] + 9;
-        if (strcmp(argv[i], "--config") == 0 && i + 1 < argc) return argv[i + 1];
-    }
-    return NULL;
+    return strcmp(path, "-") == 0 ? "standard input" : path;
+}
+
+/* All of the file; "-": of standard input. */
+static void read_text(struct vlp_buf *b, const char *path)
+{
+    struct vlp_error      err;
+    FILE                 *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
+    const enum vlp_status s = f ? vlp_read_all(b, f, 0, name_of(path), &err)
+                                : vlp_fail(&err, VLP_ERR_IO, "%s: %s", path, strerror(errno));
+    if (f && f != stdin) fclose(f);
+    if (s == VLP_OK) return;
+    fprintf(stderr, "vlp-train: %s\n", err.text);
+    exit(cmd_exit_of(s));
 }
 
 json_t *train_config; /* the whole file, or NULL */
@@ -112,12 +122,17 @@ static void check_members(const char *path)
  */
 void train_read_config(int *argc, char ***argv)
 {
-    const char *path = config_path(*argc, *argv);
+    const char *path = cmd_value_of(&train_program, *argc, *argv, "config");
     if (!path) return;
-    json_error_t where;
-    const char  *key;
-    json_t      *value;
-    train_config = json_load_file(path, JSON_REJECT_DUPLICATES, &where);
+    json_error_t   where;
+    const char    *key;
+    json_t        *value;
+    struct vlp_buf text = {0};
+    read_text(&text, path);
+    vlp_buf_add(&text, "", 0); /* an empty file is a text, too */
+    path = name_of(path);
+    train_config = json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES, &where);
+    vlp_buf_free(&text);
     if (!train_config) refuse(path, "line %d: %s", where.line, where.text);
     if (!json_is_object(train_config)) refuse(path, "not a JSON object");
     check_members(path);
@@ -128,6 +143,8 @@ void train_read_config(int *argc, char ***argv)
         if (!add_member(&w, key, value))
             refuse(path, "train.%s: neither a number, a text, true nor a list", key);
     }
+    if (cmd_value_of(&train_program, w.n, w.item, "config"))
+        refuse(path, "a configuration names no other: train.config would not be read");
     for (int i = 1; i < *argc; i++) add_word(&w, (*argv)[i]);
     *argc = w.n;
     *argv = w.item;

@@ -53,7 +53,7 @@ static const struct cmd_option options[] = {
      .kind = CMD_STRING,
      .target = &o->config,
      .group = "Run",
-     .help = "read model, data and options from a JSON file; the command line wins"},
+     .help = "read model, data and options from a JSON file, - being stdin; the command line wins"},
     {.letter = 'o',
      .name = "output",
      .arg = "DIR",
@@ -432,6 +432,12 @@ static const struct cmd_option options[] = {
      .kind = CMD_STRING,
      .target = &o->plot,
      .help = "draw the curves of the run in -o as SVG; alone with -o: draw and leave"},
+
+    {.letter = 'f',
+     .name = "force",
+     .kind = CMD_FLAG,
+     .target = &o->force,
+     .help = "let --plot overwrite a file that is no plot"},
 
     {.name = "check",
      .kind = CMD_FLAG,

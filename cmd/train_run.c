@@ -355,7 +355,7 @@ static enum vlp_status finish(struct loop *l, struct vlp_error *err)
                                            l->r->vocab, l->r->vocab_len, training, &how, err);
     json_decref(training);
     if (s == VLP_OK && o->plot)
-        s = vlp_plot_metrics(in_dir(l, "metrics.jsonl"), o->plot, true, err);
+        s = vlp_plot_metrics(in_dir(l, "metrics.jsonl"), o->plot, o->force, err);
     if (s == VLP_OK) cmd_note("%s: the finished model", in_dir(l, "model.safetensors"));
     return s;
 }

@@ -15,7 +15,7 @@ static int draw(void)
     struct vlp_error err;
     struct vlp_buf   path = {0};
     vlp_buf_printf(&path, "%s/metrics.jsonl", o->output);
-    const enum vlp_status s = vlp_plot_metrics(path.data, o->plot, true, &err);
+    const enum vlp_status s = vlp_plot_metrics(path.data, o->plot, o->force, &err);
     vlp_buf_free(&path);
     return cmd_finish(s == VLP_OK ? CMD_OK : cmd_fail(&err));
 }
@@ -48,6 +48,16 @@ int main(int argc, char **argv)
     if (!o->config && !cmd_model.path)
         cmd_usage_error("neither --config (a new model) nor -m (a model to go on with) given");
     if (o->crop_min > o->crop_max) cmd_usage_error("--crop-min is larger than --crop-max");
+
+    const struct cmd_stream_use in[] = {{"-m", cmd_model.path},
+                                        {"--config", o->config},
+                                        {"--validation", o->validation},
+                                        {"--classes", o->classes},
+                                        {"DATA", cmd_stdin_among((const char *const *)data, n)}};
+    cmd_one_each("standard input", in, VLP_COUNT(in));
+    const bool trains = !o->check && !o->plan;
+    if (o->plot && trains && vlp_plot_refuse_existing(o->plot, o->force, &err) != VLP_OK)
+        return cmd_finish(cmd_fail(&err));
 
     int        status;
     const bool opened = train_open(&run, data, n, &err) == VLP_OK;

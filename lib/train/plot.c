@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <vlp/train.h>
 
@@ -118,12 +119,42 @@ static void read_line(struct series *s, int *n, const char *line, size_t len)
     json_decref(j);
 }
 
+/* By these a plot is known again; sizes stand between them. */
+#define OPENING "<svg xmlns='http://www.w3.org/2000/svg' width='"
+#define STYLE                                                                                      \
+    "\n<style>svg{background:#fff}text{font:12px sans-serif;fill:#444}.name{font-weight:bold;"     \
+    "fill:#111}.frame{fill:none;stroke:#ccc}.line{fill:none;stroke:#2364aa;stroke-width:1.5}"      \
+    "</style>\n"
+
+static bool is_plot(const char *path)
+{
+    enum { SIZES = 80 }; /* more than they take */
+    struct vlp_map m;
+    if (vlp_map_open(&m, path, NULL) != VLP_OK) return false;
+    const size_t head = strlen(OPENING) + SIZES + strlen(STYLE);
+    const bool   is = m.size > strlen(OPENING) && memcmp(m.data, OPENING, strlen(OPENING)) == 0 &&
+                    memmem(m.data, m.size < head ? m.size : head, STYLE, strlen(STYLE));
+    vlp_map_close(&m);
+    return is;
+}
+
+enum vlp_status vlp_plot_refuse_existing(const char *svg_path, bool force, struct vlp_error *err)
+{
+    struct stat st;
+    if (force || strcmp(svg_path, "-") == 0 || stat(svg_path, &st) != 0 || !S_ISREG(st.st_mode) ||
+        is_plot(svg_path))
+        return VLP_OK;
+    return vlp_fail(err, VLP_ERR_EXISTS, "%s: exists and is no plot of a run (-f overwrites it)",
+                    svg_path);
+}
+
 enum vlp_status vlp_plot_metrics(const char *metrics_path, const char *svg_path, bool force,
                                  struct vlp_error *err)
 {
     struct vlp_map m;
     struct series  s[MAX_SERIES];
     int            n = 0;
+    VLP_TRY(vlp_plot_refuse_existing(svg_path, force, err));
     VLP_TRY(vlp_map_open(&m, metrics_path, err));
     const char *p = (const char *)m.data, *end = p + m.size;
     while (p < end) {
@@ -135,12 +166,8 @@ enum vlp_status vlp_plot_metrics(const char *metrics_path, const char *svg_path,
     vlp_map_close(&m);
 
     struct vlp_buf b = {0};
-    vlp_buf_printf(&b,
-                   "<svg xmlns='http://www.w3.org/2000/svg' width='%d' height='%d' "
-                   "viewBox='0 0 %d %d'>\n<style>svg{background:#fff}text{font:12px sans-serif;"
-                   "fill:#444}.name{font-weight:bold;fill:#111}.frame{fill:none;stroke:#ccc}"
-                   ".line{fill:none;stroke:#2364aa;stroke-width:1.5}</style>\n",
-                   WIDTH, PANEL * n, WIDTH, PANEL * n);
+    vlp_buf_printf(&b, OPENING "%d' height='%d' viewBox='0 0 %d %d'>" STYLE, WIDTH, PANEL * n,
+                   WIDTH, PANEL * n);
     for (int i = 0; i < n; i++) panel(&b, &s[i], i * PANEL);
     vlp_buf_add_str(&b, "</svg>\n");
     for (int i = 0; i < n; i++) {
@@ -149,7 +176,7 @@ enum vlp_status vlp_plot_metrics(const char *metrics_path, const char *svg_path,
     }
     struct vlp_output o;
     enum vlp_status   status =
-        n ? vlp_output_open(&o, svg_path, force, err)
+        n ? vlp_output_open(&o, svg_path, true, err)
             : vlp_fail(err, VLP_ERR_FORMAT, "%s: holds no figures to draw", metrics_path);
     if (status == VLP_OK) {
         status = vlp_output_write(&o, b.data, b.len, err);

@@ -251,8 +251,14 @@ enum vlp_status vlp_trainer_export(struct vlp_trainer *t, const char *path, bool
 
 /* ---- what a run leaves to look at ------------------------------------------------------------ */
 
-/* Loss, rate and every evaluation figure of a metrics file (JSON lines) over steps, as one SVG. */
+/*
+ * Loss, rate and every evaluation figure of a metrics file (JSON lines) over steps, as one SVG. A
+ * run that is continued draws its plot anew: a file that is such a plot is replaced.
+ * VLP_ERR_EXISTS   it is another one, and not `force`
+ */
 enum vlp_status vlp_plot_metrics(const char *metrics_path, const char *svg_path, bool force,
                                  struct vlp_error *err);
+/* That error now, before hours of work, when it would come then. */
+enum vlp_status vlp_plot_refuse_existing(const char *svg_path, bool force, struct vlp_error *err);
 
 #endif
