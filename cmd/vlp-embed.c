@@ -187,9 +187,10 @@ static int finish(struct embed_job *j, enum vlp_status s, struct vlp_error *err)
         vlp_embedding_writer_abandon(j->writer);
         if (flushed != VLP_OK) return cmd_fail(&late);
     } else if (s != VLP_OK || nothing) {
-        if (stream) vlp_embedding_flush(j->writer, &late);
+        /* A file that is not ours any more is not ours to remove. */
+        const bool ours = stream && vlp_embedding_flush(j->writer, &late) == VLP_OK;
         vlp_embedding_writer_abandon(j->writer);
-        if (stream && written == 0 && !j->resuming) embed_remove(opt.output);
+        if (ours && written == 0 && !j->resuming) embed_remove(opt.output);
         if (s == VLP_OK) {
             if (j->bad.n > 0)
                 cmd_error("no record could be used (%" PRId64 " skipped)", j->bad.n);

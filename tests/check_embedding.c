@@ -298,6 +298,45 @@ START_TEST(two_writers_do_not_share_a_file)
 }
 END_TEST
 
+START_TEST(a_file_that_is_being_written_is_not_overwritten)
+{
+    const struct vlp_embedding_header  h = header_of(3, VLP_F32);
+    struct vlp_embedding_writer       *w = open_writer(in_dir("a.vle"), &h, false, false), *other;
+    struct vlp_embedding_write_options o = {.force = true};
+    struct vlp_error                   err;
+    write_records(w, 0, 10, 3);
+    ck_assert_int_eq(vlp_embedding_writer_open(&other, in_dir("a.vle"), &h, &o, &err), VLP_ERR_IO);
+    ck_assert_ptr_nonnull(strstr(err.text, "another program is writing to it"));
+    ck_assert_int_eq(vlp_embedding_writer_close(w, NULL), VLP_OK);
+    ck_assert_int_eq(count_of(in_dir("a.vle"), NULL, NULL), 10);
+    /* A file that its owner only reads is replaced all the same. */
+    ck_assert_int_eq(chmod(in_dir("a.vle"), 0400), 0);
+    write_stream(in_dir("a.vle"), 4, &h);
+    ck_assert_int_eq(count_of(in_dir("a.vle"), NULL, NULL), 4);
+}
+END_TEST
+
+START_TEST(a_writer_whose_file_was_taken_away_says_so)
+{
+    const struct vlp_embedding_header h = header_of(3, VLP_F32);
+    struct vlp_error                  err;
+    for (int how = 0; how < 4; how++) {
+        struct vlp_embedding_writer *w = open_writer(in_dir("a.vle"), &h, true, false);
+        write_records(w, 0, 10, 3);
+        ck_assert_int_eq(unlink(in_dir("a.vle")), 0);
+        if (how & 1) write_stream(in_dir("a.vle"), 4, &h);
+        if (how & 2) {
+            ck_assert_int_eq(vlp_embedding_flush(w, &err), VLP_ERR_IO);
+            vlp_embedding_writer_abandon(w);
+        } else {
+            ck_assert_int_eq(vlp_embedding_writer_close(w, &err), VLP_ERR_IO);
+        }
+        ck_assert_ptr_nonnull(strstr(err.text, "a.vle"));
+        if (how & 1) ck_assert_int_eq(count_of(in_dir("a.vle"), NULL, NULL), 4);
+    }
+}
+END_TEST
+
 START_TEST(streams_with_equal_headers_may_be_concatenated)
 {
     const struct vlp_embedding_header h = header_of(7, VLP_F32);
@@ -641,6 +680,8 @@ int main(void)
     tcase_add_test(t, appending_continues_a_finished_stream);
     tcase_add_test(t, appending_under_another_header_is_refused);
     tcase_add_test(t, two_writers_do_not_share_a_file);
+    tcase_add_test(t, a_file_that_is_being_written_is_not_overwritten);
+    tcase_add_test(t, a_writer_whose_file_was_taken_away_says_so);
     tcase_add_test(t, streams_with_equal_headers_may_be_concatenated);
     tcase_add_test(t, streams_with_other_headers_do_not_belong_into_one_file);
     tcase_add_test(t, cut_at_any_byte_a_stream_keeps_its_whole_blocks_and_continues);

@@ -116,6 +116,36 @@ static enum vlp_status continue_file(struct vlp_embedding_writer *w, uint64_t si
     return VLP_OK;
 }
 
+/* Is the open file still the one that its path names? Not after somebody removed or replaced it. */
+static bool is_in_place(const struct vlp_embedding_writer *w, int fd)
+{
+    struct stat ours, there;
+    return fstat(fd, &ours) == 0 && stat(w->path, &there) == 0 && ours.st_dev == there.st_dev &&
+           ours.st_ino == there.st_ino;
+}
+
+/* One writer at a time. Who was too late for the lock may hold it on a file that is gone by now. */
+static enum vlp_status lock(const struct vlp_embedding_writer *w, int fd, struct vlp_error *err)
+{
+    const bool taken = flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    if (!taken && is_in_place(w, fd)) return VLP_OK;
+    return vlp_fail(err, VLP_ERR_IO, "%s: another program is writing to it", w->path);
+}
+
+/* What is overwritten is replaced, not emptied: whoever has it mapped keeps it. It is unlinked
+ * under its lock only, for its writer would go on into a file without a name. */
+static enum vlp_status remove_old(const struct vlp_embedding_writer *w, struct vlp_error *err)
+{
+    int fd = open(w->path, O_RDWR | O_CLOEXEC); /* NFS locks what is open for writing */
+    if (fd < 0) fd = open(w->path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return vlp_fail(err, VLP_ERR_IO, "%s: %s", w->path, strerror(errno));
+    enum vlp_status s = lock(w, fd, err);
+    if (s == VLP_OK && unlink(w->path) != 0)
+        s = vlp_fail(err, VLP_ERR_IO, "%s: %s", w->path, strerror(errno));
+    close(fd);
+    return s;
+}
+
 static enum vlp_status open_file(struct vlp_embedding_writer              *w,
                                  const struct vlp_embedding_write_options *opt, bool *needs_header,
                                  struct vlp_error *err)
@@ -128,20 +158,28 @@ static enum vlp_status open_file(struct vlp_embedding_writer              *w,
     if (there && regular && !opt->append && !opt->force)
         return vlp_fail(err, VLP_ERR_EXISTS, "%s: exists (-f overwrites it)", w->path);
     const bool continues = there && regular && opt->append;
-    /* What is overwritten is replaced, not emptied: whoever has it mapped keeps it. */
-    if (there && regular && !continues && unlink(w->path) != 0)
-        return vlp_fail(err, VLP_ERR_IO, "%s: %s", w->path, strerror(errno));
+    if (there && regular && !continues) VLP_TRY(remove_old(w, err));
     const int how = !regular ? O_WRONLY : continues ? O_RDWR : O_RDWR | O_CREAT | O_EXCL;
     v->fd = open(w->path, how | O_CLOEXEC, 0666);
     if (v->fd < 0) return vlp_fail(err, VLP_ERR_IO, "%s: %s", w->path, strerror(errno));
     v->regular = regular;
     if (!regular) return VLP_OK;
-    if (flock(v->fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
-        return vlp_fail(err, VLP_ERR_IO, "%s: another program is writing to it", w->path);
+    VLP_TRY(lock(w, v->fd, err));
     if (!continues) return VLP_OK;
     if (fstat(v->fd, &st) != 0)
         return vlp_fail(err, VLP_ERR_IO, "%s: %s", w->path, strerror(errno));
     return continue_file(w, (uint64_t)st.st_size, needs_header, err);
+}
+
+/* Blocks in a file that nobody can find are lost: that is told at the next block, not at the end
+ * of a long job. */
+static enum vlp_status check_in_place(struct vlp_embedding_writer *w, struct vlp_error *err)
+{
+    const struct vle_writer *v = w->state;
+    if (!v->regular || is_in_place(w, v->fd)) return VLP_OK;
+    w->failed = true;
+    return vlp_fail(err, VLP_ERR_IO, "%s: was removed or replaced while it was being written",
+                    w->path);
 }
 
 static void free_state(struct vlp_embedding_writer *w)
@@ -201,6 +239,7 @@ enum vlp_status vle_flush(struct vlp_embedding_writer *w, struct vlp_error *err)
 {
     struct vle_writer *v = w->state;
     struct vlp_buf    *out = &v->block;
+    VLP_TRY(check_in_place(w, err));
     if (v->n == 0) return VLP_OK;
     struct vle_block_head h = {.n = v->n,
                                .flags = v->flags,

@@ -80,7 +80,7 @@ extern const char *const vlp_embedding_formats[]; /* NULL-terminated */
  * VLP_ERR_EXISTS    `path` is there, neither force nor append
  * VLP_ERR_MISMATCH  append: the file has another header; both are named
  * VLP_ERR_FORMAT    append: the file is damaged (more than torn)
- * VLP_ERR_IO        cannot be created, or (vle) another program is writing to it
+ * VLP_ERR_IO        cannot be created, or (vle) another program is writing to it, with force too
  * VLP_ERR_USAGE     no such format; binary data for a terminal without force; append to another
  *                   format than vle
  */
@@ -90,7 +90,8 @@ enum vlp_status vlp_embedding_writer_open(struct vlp_embedding_writer **out, con
                                           struct vlp_error                         *err);
 enum vlp_status vlp_embedding_write(struct vlp_embedding_writer *w, const struct vlp_record *r,
                                     struct vlp_error *err);
-/* Write the block that is being filled (after it, what was written survives kill -9). */
+/* Write the block that is being filled (after it, what was written survives kill -9). VLP_ERR_IO,
+ * here and at the end, also when the file was removed or replaced meanwhile. */
 enum vlp_status vlp_embedding_flush(struct vlp_embedding_writer *w, struct vlp_error *err);
 /* End record, flush, close; the writer is gone whatever the answer. */
 enum vlp_status vlp_embedding_writer_close(struct vlp_embedding_writer *w, struct vlp_error *err);
