@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <vlp/search.h>
 
@@ -50,10 +51,29 @@ static struct vlp_embedding_header header_for(const struct embed_options     *o,
     return h;
 }
 
+/* Before anything is written: do the headers of the files to come agree with the first? What can be
+ * read only once is asked when its turn comes. */
+static enum vlp_status check_headers(const struct vlp_embedding_header *first, char **inputs, int n,
+                                     struct vlp_error *err)
+{
+    enum vlp_status s = VLP_OK;
+    for (int i = 1; i < n && s == VLP_OK; i++) {
+        struct vlp_embedding_reader *r;
+        struct stat                  st;
+        const bool                   there = stat(inputs[i], &st) == 0;
+        if (strcmp(inputs[i], "-") == 0 || (there && !S_ISREG(st.st_mode))) continue;
+        VLP_TRY(vlp_embedding_open(&r, inputs[i], err));
+        s = vlp_embedding_compatible(first, inputs[0], vlp_embedding_header(r), inputs[i], false,
+                                     err);
+        vlp_embedding_close(r);
+    }
+    return s;
+}
+
 int embed_convert(const struct embed_options *o, char **inputs, int n)
 {
     const struct vlp_embedding_write_options how = {
-        .format = o->format, .force = o->force, .header = o->header};
+        .format = o->format, .force = o->force, .header = o->header, .whole = true};
     const struct vlp_embedding_read_options read = {.skip_damaged = o->skip_damaged, .say = say};
     const bool                              unit = cmd_given("normalize");
     struct vlp_embedding_writer            *w = NULL;
@@ -63,7 +83,8 @@ int embed_convert(const struct embed_options *o, char **inputs, int n)
     enum vlp_status                         s = vlp_embedding_load(&first, inputs[0], &read, &err);
     if (s != VLP_OK) return cmd_fail(&err);
     const struct vlp_embedding_header h = header_for(o, &first, unit);
-    s = vlp_embedding_writer_open(&w, o->output, &h, &how, &err);
+    s = check_headers(&first.header, inputs, n, &err);
+    if (s == VLP_OK) s = vlp_embedding_writer_open(&w, o->output, &h, &how, &err);
     for (int i = 0; i < n && s == VLP_OK; i++) {
         struct vlp_embedding_set *set = i == 0 ? &first : &next;
         if (i > 0) s = vlp_embedding_load(set, inputs[i], &read, &err);
@@ -83,7 +104,6 @@ int embed_convert(const struct embed_options *o, char **inputs, int n)
         vlp_embedding_writer_abandon(w);
     if (s != VLP_OK) return cmd_fail(&err);
     if (records == 0) {
-        if (strcmp(o->format, "vle") == 0) embed_remove(o->output);
         cmd_error("no records in the input");
         return CMD_FAILED;
     }

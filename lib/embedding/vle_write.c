@@ -16,12 +16,18 @@
 enum { FULL_TEXT = 4 << 20, FULL_VECTORS = 32 << 20 };
 
 struct vle_writer {
-    int            fd;
-    bool           regular; /* can be cut back */
-    uint64_t       at;      /* file: the end of what is sound */
-    uint64_t       count;   /* records written since the header */
-    size_t         row;
-    uint32_t       n, flags;
+    int      fd;
+    bool     regular; /* can be cut back */
+    uint64_t at;      /* file: the end of what is sound */
+    uint64_t count;   /* records written since the header */
+    size_t   row;
+    uint32_t n, flags;
+
+    /* Written as a whole: `fd` is the temporary file's, and `old` what it will replace, locked
+     * until then; -1: nothing. */
+    struct vlp_output whole;
+    int               old;
+
     struct vlp_buf record_flags, id_ends, meta_ends, ids, metas, vectors, block;
 };
 
@@ -132,18 +138,20 @@ static enum vlp_status lock(const struct vlp_embedding_writer *w, int fd, struct
     return vlp_fail(err, VLP_ERR_IO, "%s: another program is writing to it", w->path);
 }
 
-/* What is overwritten is replaced, not emptied: whoever has it mapped keeps it. It is unlinked
- * under its lock only, for its writer would go on into a file without a name. */
-static enum vlp_status remove_old(const struct vlp_embedding_writer *w, struct vlp_error *err)
+/* Open and lock what is about to be replaced, lest its writer go on into a file without a name. */
+static enum vlp_status lock_old(struct vlp_embedding_writer *w, struct vlp_error *err)
 {
-    int fd = open(w->path, O_RDWR | O_CLOEXEC); /* NFS locks what is open for writing */
-    if (fd < 0) fd = open(w->path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return vlp_fail(err, VLP_ERR_IO, "%s: %s", w->path, strerror(errno));
-    enum vlp_status s = lock(w, fd, err);
-    if (s == VLP_OK && unlink(w->path) != 0)
-        s = vlp_fail(err, VLP_ERR_IO, "%s: %s", w->path, strerror(errno));
-    close(fd);
-    return s;
+    struct vle_writer *v = w->state;
+    v->old = open(w->path, O_RDWR | O_CLOEXEC); /* NFS locks what is open for writing */
+    if (v->old < 0) v->old = open(w->path, O_RDONLY | O_CLOEXEC);
+    if (v->old < 0) return vlp_fail(err, VLP_ERR_IO, "%s: %s", w->path, strerror(errno));
+    return lock(w, v->old, err);
+}
+
+static void close_old(struct vle_writer *v)
+{
+    if (v->old >= 0) close(v->old);
+    v->old = -1;
 }
 
 static enum vlp_status open_file(struct vlp_embedding_writer              *w,
@@ -158,11 +166,20 @@ static enum vlp_status open_file(struct vlp_embedding_writer              *w,
     if (there && regular && !opt->append && !opt->force)
         return vlp_fail(err, VLP_ERR_EXISTS, "%s: exists (-f overwrites it)", w->path);
     const bool continues = there && regular && opt->append;
-    if (there && regular && !continues) VLP_TRY(remove_old(w, err));
+    if (there && regular && !continues) VLP_TRY(lock_old(w, err));
+    v->regular = regular;
+    if (regular && opt->whole) {
+        VLP_TRY(vlp_output_open(&v->whole, w->path, opt->force, err));
+        v->fd = fileno(v->whole.file);
+        return VLP_OK;
+    }
+    /* What is overwritten is replaced, not emptied: whoever has it mapped keeps it. */
+    if (v->old >= 0 && unlink(w->path) != 0)
+        return vlp_fail(err, VLP_ERR_IO, "%s: %s", w->path, strerror(errno));
+    close_old(v);
     const int how = !regular ? O_WRONLY : continues ? O_RDWR : O_RDWR | O_CREAT | O_EXCL;
     v->fd = open(w->path, how | O_CLOEXEC, 0666);
     if (v->fd < 0) return vlp_fail(err, VLP_ERR_IO, "%s: %s", w->path, strerror(errno));
-    v->regular = regular;
     if (!regular) return VLP_OK;
     VLP_TRY(lock(w, v->fd, err));
     if (!continues) return VLP_OK;
@@ -176,7 +193,7 @@ static enum vlp_status open_file(struct vlp_embedding_writer              *w,
 static enum vlp_status check_in_place(struct vlp_embedding_writer *w, struct vlp_error *err)
 {
     const struct vle_writer *v = w->state;
-    if (!v->regular || is_in_place(w, v->fd)) return VLP_OK;
+    if (!v->regular || v->whole.file || is_in_place(w, v->fd)) return VLP_OK;
     w->failed = true;
     return vlp_fail(err, VLP_ERR_IO, "%s: was removed or replaced while it was being written",
                     w->path);
@@ -185,7 +202,9 @@ static enum vlp_status check_in_place(struct vlp_embedding_writer *w, struct vlp
 static void free_state(struct vlp_embedding_writer *w)
 {
     struct vle_writer *v = w->state;
-    if (v->fd > STDERR_FILENO) close(v->fd);
+    if (v->fd > STDERR_FILENO && !v->whole.file) close(v->fd);
+    vlp_output_abort(&v->whole);
+    close_old(v);
     vlp_buf_free(&v->record_flags);
     vlp_buf_free(&v->id_ends);
     vlp_buf_free(&v->meta_ends);
@@ -204,6 +223,7 @@ enum vlp_status vle_create(struct vlp_embedding_writer              *w,
     bool               needs_header = true;
     w->state = v;
     v->fd = STDOUT_FILENO;
+    v->old = -1;
     v->row = row_size(w->header.dtype, w->header.dim);
     enum vlp_status s = VLP_OK;
     if (!w->standard) {
@@ -295,6 +315,20 @@ enum vlp_status vle_write(struct vlp_embedding_writer *w, const struct vlp_recor
     return full ? vle_flush(w, err) : VLP_OK;
 }
 
+/* What was written reaches the disk, and its name where it was written as a whole. */
+static enum vlp_status settle(struct vlp_embedding_writer *w, struct vlp_error *err)
+{
+    struct vle_writer *v = w->state;
+    const int          fd = v->fd > STDERR_FILENO ? v->fd : -1;
+    if (!v->whole.file && v->regular && fdatasync(fd) != 0)
+        return vlp_fail(err, VLP_ERR_IO, "%s: %s", w->path, strerror(errno));
+    v->fd = -1;
+    if (v->whole.file) return vlp_output_commit(&v->whole, err);
+    if (fd >= 0 && close(fd) != 0)
+        return vlp_fail(err, VLP_ERR_IO, "%s: %s", w->path, strerror(errno));
+    return VLP_OK;
+}
+
 enum vlp_status vle_finish(struct vlp_embedding_writer *w, bool commit, struct vlp_error *err)
 {
     struct vle_writer *v = w->state;
@@ -304,12 +338,7 @@ enum vlp_status vle_finish(struct vlp_embedding_writer *w, bool commit, struct v
         s = vle_flush(w, err);
         vle_put_end(end, v->count);
         if (s == VLP_OK) s = write_bytes(w, end, sizeof end, err);
-        if (s == VLP_OK && v->regular && fdatasync(v->fd) != 0)
-            s = vlp_fail(err, VLP_ERR_IO, "%s: %s", w->path, strerror(errno));
-        const int fd = v->fd > STDERR_FILENO ? v->fd : -1;
-        v->fd = -1;
-        if (fd >= 0 && close(fd) != 0 && s == VLP_OK)
-            s = vlp_fail(err, VLP_ERR_IO, "%s: %s", w->path, strerror(errno));
+        if (s == VLP_OK) s = settle(w, err);
     }
     free_state(w);
     return s;

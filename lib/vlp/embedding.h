@@ -68,13 +68,14 @@ struct vlp_embedding_write_options {
     bool
         append; /* continue `path`: headers must agree (VLP_ERR_MISMATCH), a torn tail is cut off */
     bool header; /* tsv: column names first */
+    bool whole;  /* vle: through a temporary file as well; not with append */
 };
 extern const char *const vlp_embedding_formats[]; /* NULL-terminated */
 
 /*
  * "-" is stdout. vle goes block by block into `path` itself, so that a killed job can continue
- * (rename would lose it); the others go through a temporary file. npy and fvecs put ids into
- * PATH.ids, one a line, escaped (\t \n \r \\); metas and flags are kept by vle, jsonl and
+ * (rename would lose it), unless `whole`; the others go through a temporary file. npy and fvecs put
+ * ids into PATH.ids, one a line, escaped (\t \n \r \\); metas and flags are kept by vle, jsonl and
  * safetensors, deletions by vle and jsonl (VLP_ERR_SUPPORT elsewhere).
  *
  * VLP_ERR_EXISTS    `path` is there, neither force nor append

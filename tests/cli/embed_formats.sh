@@ -45,6 +45,21 @@ expect 0 vlp-embed -q --convert --format tsv whole.vle
 sort stdout | cmp -s - saved.tsv || fail "not all is back"
 expect 2 vlp-embed --skip-damaged --lines numbers
 
+# A conversion that fails leaves what was there, and what is there may be its own input.
+cp whole.vle place.vle
+printf 'x\t1\t2\n' >narrow.tsv
+expect 4 vlp-embed --convert -f --dtype f16 -o place.vle place.vle narrow.tsv
+same place.vle whole.vle
+expect 5 vlp-embed --convert -f --dtype f16 -o place.vle place.vle hurt.vle
+same place.vle whole.vle
+expect 4 vlp-embed --convert --format tsv whole.vle narrow.tsv
+[ -s stdout ] && fail "wrote before it looked at all headers"
+expect 0 vlp-embed --convert -f --dtype f16 -o place.vle place.vle
+expect 0 vlp-embed -q --convert --dtype f16 whole.vle
+same place.vle stdout
+set -- place.vle.*
+[ -e "$1" ] && fail "$1 is left"
+
 # Nothing in, nothing out: an error, and no file.
 printf '{"id":"a","vector":[1,2]}\n{"id":"a","deleted":true}\n' >gone.jsonl
 for to in gone.vle gone.npy gone.tsv; do
