@@ -17,14 +17,17 @@ static void say(void *ctx, const char *sentence)
     cmd_warn("%s (skipped)", sentence);
 }
 
+/* Of a set the records that --shard and --limit let through. */
 static enum vlp_status write_set(struct vlp_embedding_writer    *w,
-                                 const struct vlp_embedding_set *set, bool unit,
+                                 const struct vlp_embedding_set *set, bool unit, int64_t *written,
                                  struct vlp_error *err)
 {
     const int       dim = set->header.dim;
+    const int64_t   limit = cmd_source.limit;
     float          *x = vlp_malloc((size_t)dim * sizeof *x);
     enum vlp_status s = VLP_OK;
-    for (int64_t i = 0; i < set->n && s == VLP_OK; i++) {
+    for (int64_t i = 0; i < set->n && s == VLP_OK && (limit == 0 || *written < limit); i++) {
+        if (!cmd_in_shard(set->ids[i], set->id_lens[i])) continue;
         const struct vlp_record r = {.id = set->ids[i],
                                      .id_len = set->id_lens[i],
                                      .flags = set->flags[i],
@@ -34,6 +37,7 @@ static enum vlp_status write_set(struct vlp_embedding_writer    *w,
         vlp_embedding_set_f32(set, i, x);
         if (unit && !set->header.normalized) vlp_unit_length(x, dim);
         s = vlp_embedding_write(w, &r, err);
+        ++*written;
     }
     free(x);
     return s;
@@ -75,11 +79,11 @@ int embed_convert(const struct embed_options *o, char **inputs, int n)
     const struct vlp_embedding_write_options how = {
         .format = o->format, .force = o->force, .header = o->header, .whole = true};
     const struct vlp_embedding_read_options read = {.skip_damaged = o->skip_damaged, .say = say};
-    const bool                              unit = cmd_given("normalize");
+    const bool                              unit = cmd_given("normalize") && o->normalize;
     struct vlp_embedding_writer            *w = NULL;
     struct vlp_embedding_set                first, next;
     struct vlp_error                        err;
-    int64_t                                 records = 0, damaged = 0;
+    int64_t                                 records = 0, damaged = 0, seen = 0;
     enum vlp_status                         s = vlp_embedding_load(&first, inputs[0], &read, &err);
     if (s != VLP_OK) return cmd_fail(&err);
     const struct vlp_embedding_header h = header_for(o, &first, unit);
@@ -92,18 +96,18 @@ int embed_convert(const struct embed_options *o, char **inputs, int n)
         if (set->torn) cmd_warn("%s: its last block is cut off", inputs[i]);
         s = vlp_embedding_compatible(&first.header, inputs[0], &set->header, inputs[i], false,
                                      &err);
-        if (s == VLP_OK) s = write_set(w, set, unit, &err);
-        records += set->n;
+        if (s == VLP_OK) s = write_set(w, set, unit, &records, &err);
+        seen += set->n;
         damaged += vlp_embedding_damaged(set->reader);
         if (i > 0) vlp_embedding_set_free(set);
     }
     vlp_embedding_set_free(&first);
-    if (s == VLP_OK && records > 0)
+    if (s == VLP_OK && seen > 0)
         s = vlp_embedding_writer_close(w, &err);
     else if (w)
         vlp_embedding_writer_abandon(w);
     if (s != VLP_OK) return cmd_fail(&err);
-    if (records == 0) {
+    if (seen == 0) {
         cmd_error("no records in the input");
         return CMD_FAILED;
     }

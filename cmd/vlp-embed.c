@@ -120,12 +120,26 @@ static enum vlp_status read_templates(const char *const **out, struct vlp_arena 
     return VLP_OK;
 }
 
+/* A conversion reads embedding files and knows no model: every other option is a mistake. */
+static void check_convert(int n_inputs)
+{
+    static const char *const taken[] = {
+        "convert",      "output", "force", "format", "dtype",   "header",   "normalize",
+        "no-normalize", "shard",  "limit", "quiet",  "verbose", "progress", "skip-damaged"};
+    for (const struct cmd_option *o = options; o->kind != CMD_END; o++) {
+        bool known = !o->name || !cmd_given(o->name);
+        for (size_t i = 0; i < VLP_COUNT(taken) && !known; i++)
+            known = strcmp(taken[i], o->name) == 0;
+        if (!known) cmd_usage_error("--%s does not go with --convert", o->name);
+    }
+    if (n_inputs == 0) cmd_usage_error("no input: --convert takes embedding files as arguments");
+}
+
 static void check_usage(char **inputs, int n_inputs)
 {
+    if (opt.convert) check_convert(n_inputs);
     if (n_inputs == 0 && !cmd_source.files_from && !cmd_source.lines)
         cmd_usage_error("no input: name pictures, folders, tables or tar files, or - for stdin");
-    if (opt.convert && (n_inputs == 0 || cmd_source.files_from || cmd_source.lines || opt.update))
-        cmd_usage_error("--convert takes embedding files as arguments, and nothing else");
     if (opt.skip_damaged && !opt.convert) cmd_usage_error("--skip-damaged goes with --convert");
     if (!opt.output) opt.output = "-";
     if (!opt.format) {

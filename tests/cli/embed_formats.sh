@@ -60,6 +60,31 @@ same place.vle stdout
 set -- place.vle.*
 [ -e "$1" ] && fail "$1 is left"
 
+# --convert takes shards and a limit, and refuses by name what it would pass over.
+expect 0 vlp-embed --convert --format tsv whole.vle
+sort stdout >all.tsv
+expect 0 vlp-embed --convert --shard 1/2 --format tsv whole.vle
+cp stdout halves.tsv
+[ "$(wc -l <stdout)" -lt 600 ] || fail "a shard is everything"
+expect 0 vlp-embed --lines numbers --shard 1/2 --format tsv
+same stdout halves.tsv
+expect 0 vlp-embed --convert --shard 2/2 --format tsv whole.vle
+sort stdout halves.tsv >both.tsv
+same both.tsv all.tsv
+expect 0 vlp-embed --convert --limit 7 --format tsv whole.vle whole.vle
+[ "$(wc -l <stdout)" -eq 7 ] || fail "not seven records"
+head -1 stdout >one.tsv
+expect 0 vlp-embed --convert --shard 1/1 --limit 1 --format tsv one.tsv
+for i in 1 2; do vlp-embed -q --convert --shard $i/2 -o of$i.vle one.tsv || fail "an empty shard"; done
+expect 2 vlp-embed --convert --failed list --format tsv whole.vle
+says "--failed does not go with --convert"
+expect 2 vlp-embed --convert --template '{}' --format tsv whole.vle
+says "--template does not go with --convert"
+expect 2 vlp-embed --convert --max-time 3 -o late.vle whole.vle
+says "--max-time does not go with --convert"
+expect 2 vlp-embed --convert --update -o whole.vle whole.vle
+says "--update does not go with --convert"
+
 # Nothing in, nothing out: an error, and no file.
 printf '{"id":"a","vector":[1,2]}\n{"id":"a","deleted":true}\n' >gone.jsonl
 for to in gone.vle gone.npy gone.tsv; do
