@@ -206,9 +206,9 @@ extern const char *const cmd_input_formats[];
     CMD_ROW('r', "recursive", NULL, CMD_FLAG, &cmd_source.recursive, NULL, "descend into folders", \
             .group = "Input"),                                                                     \
     CMD_ROW(0, "include", "GLOB", CMD_LIST, &cmd_source.include, "every known picture",            \
-            "of folders, only names that match; may be repeated"),                                 \
+            "of folders and tar files, only names that match; may be repeated"),                                 \
     CMD_ROW(0, "exclude", "GLOB", CMD_LIST, &cmd_source.exclude, NULL,                             \
-            "of folders, no names that match; may be repeated"),                                   \
+            "of folders and tar files, no names that match; may be repeated"),                                   \
     CMD_ROW(0, "files-from", "LIST", CMD_STRING, &cmd_source.files_from, NULL,                     \
             "read names of pictures from LIST, one a line; - is stdin"),                           \
     CMD_ROW('0', "null", NULL, CMD_FLAG, &cmd_source.nul, NULL,                                    \

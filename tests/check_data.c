@@ -163,6 +163,19 @@ START_TEST(include_and_exclude_choose_by_base_name_or_path)
 }
 END_TEST
 
+START_TEST(include_and_exclude_choose_among_what_was_found_not_what_was_named)
+{
+    const char *const jpg[] = {"*.jpg", NULL}, *const a[] = {"a*", NULL};
+    put("list", "p\np/a.png\n");
+    tree();
+    ck_assert_str_eq(
+        listing(&(struct vlp_source_options){
+            .files_from = "list", .recursive = true, .include = jpg, .exclude = a}),
+        "p/b.jpg|p/b.jpg|-\np/b/c/w.jpg|p/b/c/w.jpg|-\np/new\nline.jpg|p/new\nline.jpg|-\n"
+        "p/a.png|p/a.png|-\n");
+}
+END_TEST
+
 START_TEST(links_that_lead_back_do_not_loop)
 {
     ck_assert_int_eq(system("mkdir -p p/q && ln -s .. p/q/up && ln -s ../../p p/q/again && "
@@ -300,6 +313,7 @@ int main(void)
     tcase_add_test(t, a_file_knows_its_size_and_time);
     tcase_add_test(t, a_folder_gives_its_pictures_in_byte_order_without_hidden_ones);
     tcase_add_test(t, include_and_exclude_choose_by_base_name_or_path);
+    tcase_add_test(t, include_and_exclude_choose_among_what_was_found_not_what_was_named);
     tcase_add_test(t, links_that_lead_back_do_not_loop);
     tcase_add_test(t, an_unreadable_folder_is_named);
     tcase_add_test(t, a_list_names_files_by_line_or_by_nul);

@@ -133,9 +133,9 @@ void record_check(struct vlp_item *it);
  * --------------------------------------------------------------------- */
 
 bool name_is_picture(const char *path);
-/* Do the include and exclude lists let this path in? `walked` pictures need a picture's ending when
- * there is no include list. */
-bool name_is_wanted(const struct vlp_source_options *o, const char *path, bool walked);
+/* Of what was found in a folder or tar, not named: do the include and exclude lists let this path
+ * in? Without an include list it needs a picture's ending. */
+bool name_is_wanted(const struct vlp_source_options *o, const char *path);
 bool name_is_excluded(const struct vlp_source_options *o, const char *path);
 
 /* ---- the table of kinds

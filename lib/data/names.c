@@ -33,9 +33,9 @@ bool name_is_excluded(const struct vlp_source_options *o, const char *path)
     return matches(o->exclude, path);
 }
 
-bool name_is_wanted(const struct vlp_source_options *o, const char *path, bool walked)
+bool name_is_wanted(const struct vlp_source_options *o, const char *path)
 {
     if (name_is_excluded(o, path)) return false;
     if (o->include && *o->include) return matches(o->include, path);
-    return !walked || name_is_picture(path);
+    return name_is_picture(path);
 }

@@ -133,7 +133,7 @@ static bool next_entry(struct folder *f, struct input *in, char **path, int *why
             (*path)[strlen(*path) - 1] = '\0';
             if (in->opt->recursive && !name_is_excluded(in->opt, *path))
                 if ((*why = descend(f, *path)) != 0) return true;
-        } else if (name_is_wanted(in->opt, *path, true)) {
+        } else if (name_is_wanted(in->opt, *path)) {
             return true;
         }
         free(*path);

@@ -89,7 +89,7 @@ static enum vlp_status list_next(struct input *in, struct vlp_item *out, bool *m
             return VLP_OK;
         }
         if (!in->opt->nul) trim_line(&l->line);
-        if (l->line.len == 0 || !name_is_wanted(in->opt, l->line.data, false)) continue;
+        if (l->line.len == 0) continue;
         if (!strip_caption_number(l)) continue;
         const enum vlp_status s = input_open(&l->file, in->opt, l->line.data, in->counting, &why);
         if (s != VLP_OK) return lost(in, s, &why, out, more, err);

@@ -80,7 +80,7 @@ static bool is_ours(const struct input *in, const struct tar_member *m)
     const char *ext = vlp_path_ext(m->name);
     if (captions_ending(ext) || strcasecmp(ext, "cls") == 0)
         return m->regular && !name_is_excluded(in->opt, m->name);
-    return name_is_wanted(in->opt, m->name, true);
+    return name_is_wanted(in->opt, m->name);
 }
 
 static void trim(struct vlp_buf *b)
