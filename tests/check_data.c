@@ -176,6 +176,35 @@ START_TEST(include_and_exclude_choose_among_what_was_found_not_what_was_named)
 }
 END_TEST
 
+START_TEST(a_table_that_cannot_be_understood_ends_no_job_of_several_inputs)
+{
+    const struct vlp_source_options going = {.keep_going = true};
+    put("a.jpg", "x");
+    put("bad.tsv", "id\tlabel\n1\ta\n");
+    ck_assert_str_eq(paths(going, "bad.tsv", "a.jpg"), "bad.tsv!format\na.jpg|a.jpg|-\n");
+    ck_assert_str_eq(paths(going, "a.jpg", "bad.tsv"), "a.jpg|a.jpg|-\nbad.tsv!format\n");
+    put("list", "bad.tsv\na.jpg\n");
+    ck_assert_str_eq(
+        listing(&(struct vlp_source_options){.files_from = "list", .keep_going = true}),
+        "bad.tsv!format\na.jpg|a.jpg|-\n");
+    /* Alone it is the wrong thing to ask for, and nothing was begun. */
+    ck_assert_str_eq(paths(going, "bad.tsv", NULL), "!usage\n");
+    ck_assert_str_eq(paths((struct vlp_source_options){0}, "bad.tsv", "a.jpg"), "!usage\n");
+}
+END_TEST
+
+START_TEST(options_that_no_input_could_satisfy_are_refused_at_once)
+{
+    put("a.jpg", "x");
+    ck_assert_str_eq(
+        paths((struct vlp_source_options){.keep_going = true, .text_column = "0"}, "a.jpg", NULL),
+        "!usage");
+    ck_assert_str_eq(
+        paths((struct vlp_source_options){.keep_going = true, .format = "xml"}, "a.jpg", NULL),
+        "!usage");
+}
+END_TEST
+
 START_TEST(links_that_lead_back_do_not_loop)
 {
     ck_assert_int_eq(system("mkdir -p p/q && ln -s .. p/q/up && ln -s ../../p p/q/again && "
@@ -314,6 +343,8 @@ int main(void)
     tcase_add_test(t, a_folder_gives_its_pictures_in_byte_order_without_hidden_ones);
     tcase_add_test(t, include_and_exclude_choose_by_base_name_or_path);
     tcase_add_test(t, include_and_exclude_choose_among_what_was_found_not_what_was_named);
+    tcase_add_test(t, a_table_that_cannot_be_understood_ends_no_job_of_several_inputs);
+    tcase_add_test(t, options_that_no_input_could_satisfy_are_refused_at_once);
     tcase_add_test(t, links_that_lead_back_do_not_loop);
     tcase_add_test(t, an_unreadable_folder_is_named);
     tcase_add_test(t, a_list_names_files_by_line_or_by_nul);

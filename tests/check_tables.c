@@ -47,7 +47,11 @@ static char *listing(struct vlp_source_options o, const char *path)
     o.n_paths = 1;
     vlp_buf_clear(&b);
     vlp_buf_add(&b, "", 0);
-    ck_assert_int_eq(vlp_source_open(&s, &o, &last), VLP_OK);
+    const enum vlp_status opened = vlp_source_open(&s, &o, &last);
+    if (opened != VLP_OK) {
+        vlp_buf_printf(&b, "!%s", vlp_status_name(opened));
+        return b.data;
+    }
     for (;;) {
         struct vlp_item       it;
         const enum vlp_status status = vlp_source_next(s, &it, &more, &last);

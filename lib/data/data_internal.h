@@ -57,7 +57,7 @@ void item_fail(struct vlp_item *it, enum vlp_status s, const char *fmt, ...)
 /* The same id with "#k". */
 void item_number_id(struct vlp_item *it, int k);
 /* The input at `path` gave up with `s`, and the job goes on without the rest of it? Then the record
- * that says so. */
+ * that says so. What would be wrong usage of a single input is a fault of one among several. */
 bool item_of_lost_input(struct vlp_item *it, const struct vlp_source_options *o, const char *path,
                         enum vlp_status s, const struct vlp_error *err);
 
@@ -169,6 +169,7 @@ extern const struct source_kind source_picture, source_folder, source_list, sour
 enum vlp_status input_open(struct input *in, const struct vlp_source_options *opt, const char *path,
                            bool counting, struct vlp_error *err);
 void            input_close(struct input *in);
+bool            input_has_format(const char *name); /* of --input-format */
 bool            input_is_regular(const char *path);
 /* stdin, or a pipe with a name: its bytes come once, and tell what they are. */
 bool input_is_pipe(const char *path);

@@ -29,6 +29,11 @@ static const struct source_kind *kind_named(const char *name)
     return NULL;
 }
 
+bool input_has_format(const char *name)
+{
+    return kind_named(name) != NULL;
+}
+
 static bool is_pipe(const struct stat *st)
 {
     return S_ISFIFO(st->st_mode) || S_ISSOCK(st->st_mode);
@@ -188,8 +193,6 @@ enum vlp_status input_open(struct input *in, const struct vlp_source_options *op
     } else {
         in->kind = kind_of(opt, path);
     }
-    if (!in->kind)
-        return vlp_fail(err, VLP_ERR_USAGE, "no input format is called '%s'", opt->format);
     return in->kind->open(in, err);
 }
 

@@ -86,7 +86,9 @@ void item_number_id(struct vlp_item *it, int k)
 bool item_of_lost_input(struct vlp_item *it, const struct vlp_source_options *o, const char *path,
                         enum vlp_status s, const struct vlp_error *err)
 {
-    if (!o->keep_going || s == VLP_ERR_STOPPED || s == VLP_ERR_USAGE) return false;
+    const bool alone = o->n_paths == 1 && !o->files_from && !o->lines;
+    if (!o->keep_going || s == VLP_ERR_STOPPED || (s == VLP_ERR_USAGE && alone)) return false;
+    if (s == VLP_ERR_USAGE) s = VLP_ERR_FORMAT;
     item_begin(it, path, strlen(path));
     item_fail(it, s, "%s", err->text);
     it->lost_input = true;

@@ -14,6 +14,19 @@ struct vlp_source {
     bool                      counting, over;
 };
 
+/* A column by number is one that a row can have. */
+static enum vlp_status check_columns(const struct vlp_source_options *o, struct vlp_error *err)
+{
+    enum { MOST = 100000 };
+    for (int c = 0; c < COLUMN_COUNT; c++) {
+        const char *option = column_option(o, (enum column)c);
+        int64_t     number;
+        if (option && vlp_parse_i64(option, &number) && (number < 1 || number > MOST))
+            return vlp_fail(err, VLP_ERR_USAGE, "no column has the number %s", option);
+    }
+    return VLP_OK;
+}
+
 static enum vlp_status check_options(const struct vlp_source_options *o, struct vlp_error *err)
 {
     int standard = 0;
@@ -25,7 +38,9 @@ static enum vlp_status check_options(const struct vlp_source_options *o, struct 
         return vlp_fail(err, VLP_ERR_USAGE, "shard %d of %d does not exist", o->shard, o->n_shards);
     if (o->n_paths == 0 && !o->files_from && !o->lines)
         return vlp_fail(err, VLP_ERR_USAGE, "no input was given");
-    return VLP_OK;
+    if (o->format && !input_has_format(o->format))
+        return vlp_fail(err, VLP_ERR_USAGE, "no input format is called '%s'", o->format);
+    return check_columns(o, err);
 }
 
 enum vlp_status vlp_source_open(struct vlp_source **out, const struct vlp_source_options *opt,

@@ -92,9 +92,6 @@ static enum vlp_status find_columns(struct input *in, struct vlp_error *err)
         told[c] = option != NULL;
         t->column[c] = -1;
         if (option && vlp_parse_i64(option, &number)) {
-            if (number < 1 || number > 100000)
-                return vlp_fail(err, VLP_ERR_USAGE, "%s: no column has the number %s", in->path,
-                                option);
             t->column[c] = (int)number - 1;
         } else if (option) {
             t->column[c] = find_cell(r, option);

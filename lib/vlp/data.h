@@ -59,8 +59,9 @@ struct vlp_source_options {
            *base_dir; /* relative paths in tables count from here; NULL: the table's own folder */
     int     shard, n_shards; /* --shard i/n, i in 1..n; n = 0: all. By hash of the id */
     int64_t limit;           /* 0: none */
-    bool    keep_going; /* an input that is damaged or cannot be read is a record with `lost_input`,
-                           and the next input follows; else an error of vlp_source_next */
+    bool    keep_going; /* an input that is damaged or cannot be read or understood is a record with
+                           `lost_input`, and the next input follows; else an error of
+                           vlp_source_next */
 };
 
 /* VLP_ERR_USAGE when the options make no sense together. What they point to must live as long as
@@ -70,8 +71,9 @@ enum vlp_status vlp_source_open(struct vlp_source **out, const struct vlp_source
                                 struct vlp_error *err);
 /* The next record, to be freed by vlp_item_free; *more false at the end. An error here ends the
  * source: a list, table or shard that is damaged (VLP_ERR_FORMAT, which names the line or offset)
- * or cannot be read, unless `keep_going`; VLP_ERR_STOPPED when a signal interrupted a read. On an
- * error and at the end `out` is untouched. */
+ * or cannot be read, unless `keep_going`; VLP_ERR_USAGE when what it holds cannot be told (the
+ * columns of a table), and there is no other input under `keep_going`; VLP_ERR_STOPPED when a
+ * signal interrupted a read. On an error and at the end `out` is untouched. */
 enum vlp_status vlp_source_next(struct vlp_source *s, struct vlp_item *out, bool *more,
                                 struct vlp_error *err);
 /* Known means counted beforehand, for at most a second: not for pipes, tar shards and huge folders.

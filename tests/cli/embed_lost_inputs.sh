@@ -31,6 +31,19 @@ expect 1 vlp-embed -q --format tsv --on-error stop none.csv photos/p03.png
 [ -s stdout ] && fail "did not stop"
 expect 5 vlp-classify -q -l a,b shard.tar photos/p03.png
 prints "photos/p03.png"
+# A table whose columns cannot be told is lost alone, and found again when it is mended.
+printf 'id\tlabel\n1\ta\n' >bad.tsv
+expect 5 vlp-embed -o columns.vle --failed failed.tsv photos/p00.png bad.tsv photos/p01.png
+says "which column holds pictures or texts?"
+expect 0 cut -f 1,2 failed.tsv
+prints "$(printf 'bad.tsv\tformat')"
+printf 'id\ttext\n1\ta\n' >bad.tsv
+expect 0 vlp-embed -o columns.vle photos/p00.png bad.tsv photos/p01.png
+expect 0 vlp-embed --convert --format tsv columns.vle
+[ "$(cut -f 1 stdout | tr '\n' ' ')" = "photos/p00.png photos/p01.png 1 " ] || fail "$(cut -f 1 stdout)"
+printf 'id\tlabel\n1\ta\n' >bad.tsv
+expect 2 vlp-embed -o alone.vle bad.tsv
+[ -e alone.vle ] && fail "something was begun"
 # --update never takes an unreadable input for one whose records are gone.
 expect 0 vlp-embed -r --update -f -o up.vle photos whole.tar
 cp up.vle before.vle
