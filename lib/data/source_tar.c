@@ -227,6 +227,7 @@ static bool last_word(struct input *in, struct vlp_item *out)
     item_begin(out, in->path, strlen(in->path));
     item_fail(out, VLP_ERR_FORMAT, "%s: ends after member '%s' without tar's end mark: cut off?",
               in->path, t->reader.n ? t->reader.name.data : "");
+    out->lost_input = true; /* a shard that never had the mark looks the same as half a shard */
     return true;
 }
 

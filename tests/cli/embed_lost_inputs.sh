@@ -16,6 +16,25 @@ cp whole.tar shard.tar
 expect 0 vlp-embed -o out.vle photos/p05.png shard.tar photos/p06.png
 expect 0 vlp-embed --convert --format tsv out.vle
 [ "$(wc -l <stdout)" -eq 5 ] || fail "not five records"
+# Cut where a member ends it is cut all the same.
+size=$(stat -c %s photos/p00.png)
+head -c $((512 + (size + 511) / 512 * 512)) whole.tar >shard.tar
+expect 5 vlp-embed -o edge.vle shard.tar
+says "without tar's end mark"
+says "the same command tries again"
+expect 0 vlp-embed --convert --format tsv edge.vle
+[ "$(wc -l <stdout)" -eq 1 ] || fail "not one record"
+cp whole.tar shard.tar
+expect 0 vlp-embed -o edge.vle shard.tar
+expect 0 vlp-embed --convert --format tsv edge.vle
+[ "$(wc -l <stdout)" -eq 3 ] || fail "not three records"
+head -c $((512 + (size + 511) / 512 * 512)) whole.tar >shard.tar
+expect 5 vlp-embed --update -o edge.vle shard.tar
+says "2 records are kept"
+# One that was made without the mark gives all it has, and can be given the mark.
+head -c 1024 /dev/zero >>shard.tar
+expect 0 vlp-embed --update -o edge.vle shard.tar
+says "2 deleted"
 # The list of --failed names the shard, and can be its own input.
 head -c 3000 whole.tar >shard.tar
 expect 5 vlp-embed --format tsv --failed failed.tsv --files-from failed.tsv
