@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "embed_job.h"
 
@@ -69,7 +70,8 @@ static const struct cmd_option options[] = {
             "features, or penultimate: of pictures, before the last projection (linear probes)",
             .choices = layer_names),
     CMD_ROW(0, "max-time", "SECONDS", CMD_FLOAT, &opt.max_time, "none",
-            "stop after SECONDS with status 6; the same command continues", .max = 1e12),
+            "stop after SECONDS with status 6; the same command continues (-o FILE.vle)",
+            .max = 1e12),
     CMD_FAILURE_OPTIONS,
     CMD_COMMON_OPTIONS, CMD_LAST};
 /* clang-format on */
@@ -162,6 +164,12 @@ static void check_usage(char **inputs, int n_inputs)
     cmd_one_each("standard output", out, VLP_COUNT(out));
     if (opt.update && (to_stdout || strcmp(opt.format, "vle") != 0))
         cmd_usage_error("--update works on a stream in a file: -o FILE.vle");
+    struct stat st;
+    const bool  device = stat(opt.output, &st) == 0 && !S_ISREG(st.st_mode);
+    if (opt.max_time > 0 && (to_stdout || device || strcmp(opt.format, "vle") != 0))
+        cmd_usage_error("--max-time works on a stream in a file: -o FILE.vle");
+    if (opt.max_time > 0 && opt.force && !opt.update)
+        cmd_usage_error("--max-time is for a job that is continued; -f would start over each time");
     if (opt.layer == 1 && opt.only == EMBED_TEXT)
         cmd_usage_error("the penultimate layer is one of pictures, not of texts");
     if (opt.layer == 1) opt.only = EMBED_IMAGE;
@@ -228,7 +236,8 @@ static int finish(struct embed_job *j, enum vlp_status s, struct vlp_error *err)
         else if (strcmp(opt.output, "-") == 0)
             cmd_note("stopped; the stream is valid as far as it goes");
         else
-            cmd_note("stopped; the same command continues %s", opt.output);
+            cmd_note("stopped; the same command%s continues %s",
+                     opt.force && !opt.update ? " without -f" : "", opt.output);
         return embed_out_of_time(j) && !cmd_stopped() ? CMD_LIMIT : CMD_SIGNALLED + cmd_stopped();
     }
     if (j->lost != VLP_OK) {

@@ -15,6 +15,14 @@ while :; do
     [ $n -lt 500 ] || fail "never done"
 done
 [ $n -gt 0 ] || fail "was not stopped"
+# Only what can be continued is stopped by time; elsewhere the same command would never end.
+for to in "-o timed.npy" "-o timed.tsv" "--format jsonl" "-o - --format vle" "-o /dev/null"; do
+    expect 2 vlp-embed --max-time 100 $to photos
+    says "--max-time works on a stream in a file: -o FILE.vle"
+done
+[ -e timed.npy ] && fail "something was begun"
+expect 2 vlp-embed -f --max-time 100 -o forced.vle photos
+says "-f would start over each time"
 # Killed at any moment.
 for delay in 0.01 0.03 0.05 0.08 0.1 0.15; do
     vlp-embed -q -j1 -b1 -o killed.vle photos more* 2>/dev/null &
