@@ -72,6 +72,8 @@ static int want_update(struct embed_job *j, const struct vlp_item *it, int parts
         (!(parts & VLP_WANT_TEXT) || text_is_same(e, it)))
         return 0;
     e->stale = e->images + e->texts > 0;
+    e->partial =
+        (e->images > 0 && !(parts & VLP_WANT_IMAGE)) || (e->texts > 0 && !(parts & VLP_WANT_TEXT));
     return parts;
 }
 
@@ -96,7 +98,7 @@ static int want(void *ctx, const struct vlp_item *it)
     int parts = (it->path || it->bytes) && j->o->only != EMBED_TEXT ? VLP_WANT_IMAGE : 0;
     if (it->text && j->o->only != EMBED_IMAGE) parts |= VLP_WANT_TEXT;
     pthread_mutex_lock(&j->lock);
-    if (j->o->update)
+    if (embed_merges(j->o))
         parts = want_update(j, it, parts);
     else if (j->resuming)
         parts = want_rest(j, it, parts);
@@ -162,21 +164,53 @@ static enum vlp_status put_text(struct embed_job *j, const struct vlp_embedded *
     return vlp_embedding_write(j->writer, &out, err);
 }
 
+/* A deletion forgets all records of an id: with --add not the text because of a new picture. */
+static bool would_lose(struct embed_job *j, const struct vlp_item *it)
+{
+    if (!j->o->add) return false;
+    pthread_mutex_lock(&j->lock);
+    const struct embed_entry *e = embed_state_find(&j->state, it->id, it->id_len);
+    const bool                yes = e && e->stale && e->partial;
+    pthread_mutex_unlock(&j->lock);
+    return yes;
+}
+
+/* What the file has of a bad record goes as well, unless it may be the disk that is bad. */
+static enum vlp_status judge_old(struct embed_job *j, const struct vlp_item *it,
+                                 enum vlp_status why, struct vlp_error *err)
+{
+    cmd_list_add(&j->unread, vlp_arena_strndup(&j->mem, it->id, it->id_len));
+    if (why != VLP_ERR_IO && !j->o->add) return forget_stale(j, it, err);
+    pthread_mutex_lock(&j->lock);
+    struct embed_entry *e = embed_state_find(&j->state, it->id, it->id_len);
+    if (e) e->unreadable = true;
+    pthread_mutex_unlock(&j->lock);
+    return VLP_OK;
+}
+
+static enum vlp_status take_bad(struct embed_job *j, const struct vlp_item *it, enum vlp_status why,
+                                const char *reason, struct vlp_error *err)
+{
+    if (embed_merges(j->o)) VLP_TRY(judge_old(j, it, why, err));
+    cmd_failures_add(&j->bad, it->id, it->id_len, why, reason);
+    if (it->lost_input && j->lost == VLP_OK) j->lost = why;
+    cmd_progress_add(0, 1);
+    if (j->bad.stop_at_first)
+        return vlp_fail(err, why, "stopped at the first record that cannot be used");
+    return VLP_OK;
+}
+
 static enum vlp_status take(void *ctx, const struct vlp_embedded *r, struct vlp_error *err)
 {
     struct embed_job      *j = ctx;
     const struct vlp_item *it = r->item;
     atomic_store(&j->moved, true);
-    if (j->o->update) VLP_TRY(forget_stale(j, it, err));
-    if (r->status != VLP_OK) {
-        cmd_failures_add(&j->bad, it->id, it->id_len, r->status, r->reason);
-        if (it->lost_input && j->lost == VLP_OK) j->lost = r->status;
-        if (j->o->update) cmd_list_add(&j->unread, vlp_arena_strndup(&j->mem, it->id, it->id_len));
-        cmd_progress_add(0, 1);
-        if (j->bad.stop_at_first)
-            return vlp_fail(err, r->status, "stopped at the first record that cannot be used");
-        return VLP_OK;
-    }
+    if (r->status != VLP_OK) return take_bad(j, it, r->status, r->reason, err);
+    if (would_lose(j, it))
+        return take_bad(
+            j, it, VLP_ERR_EXISTS,
+            "the output has a picture and a text of this id: --add replaces both or none", err);
+    if (embed_merges(j->o)) VLP_TRY(forget_stale(j, it, err));
     if (r->image) VLP_TRY(put_image(j, r, err));
     if (r->text) VLP_TRY(put_text(j, r, err));
     cmd_progress_add(1, 0);
@@ -187,25 +221,28 @@ static enum vlp_status take(void *ctx, const struct vlp_embedded *r, struct vlp_
     return VLP_OK;
 }
 
-/* Does the record belong to a folder or shard that could not be read, as far as its id tells? */
+/* Does the record belong to a folder, shard or captioned picture that could not be read, as far as
+ * its id tells? */
 static bool may_be_there(const struct embed_job *j, const struct embed_entry *e)
 {
     for (int i = 0; i < j->unread.n; i++) {
-        const size_t len = strlen(j->unread.item[i]);
+        size_t len = strlen(j->unread.item[i]);
+        while (len > 1 && j->unread.item[i][len - 1] == '/') len--;
         if (e->id_len > len && memcmp(e->id, j->unread.item[i], len) == 0 &&
-            strchr("/!", e->id[len]))
+            strchr("/!#", e->id[len]))
             return true;
     }
     return false;
 }
 
-/* What the file holds and the input does not name any more. */
+/* What the file holds and the input does not name any more, in the shard that was asked for. */
 static enum vlp_status forget_gone(struct embed_job *j, struct vlp_error *err)
 {
     int64_t kept = 0;
     for (int64_t i = 0; i < j->state.n; i++) {
         const struct embed_entry *e = &j->state.entry[i];
-        if (e->seen || e->images + e->texts == 0) continue;
+        if (e->seen || e->unreadable || e->images + e->texts == 0) continue;
+        if (!cmd_in_shard(e->id, e->id_len)) continue;
         if (j->lost != VLP_OK || may_be_there(j, e))
             kept++;
         else
@@ -240,8 +277,8 @@ enum vlp_status embed_run(struct embed_job *j, struct vlp_source *source,
     enum vlp_status s = vlp_embed_run(&j->e, source, &how, err);
     cmd_progress_end();
     if (s == VLP_OK && j->twice)
-        s = vlp_fail(err, VLP_ERR_USAGE, "id '%.200s' occurs twice: --update needs ids that differ",
-                     j->twice);
+        s = vlp_fail(err, VLP_ERR_USAGE, "id '%.200s' occurs twice: %s needs ids that differ",
+                     j->twice, embed_merge_name(j->o));
     if (s == VLP_OK && j->o->update && cmd_source.limit == 0) s = forget_gone(j, err);
     return s;
 }

@@ -13,7 +13,7 @@ enum { EMBED_BOTH, EMBED_IMAGE, EMBED_TEXT };
 
 struct embed_options {
     const char     *output, *format, *templates_file;
-    bool            force, update, normalize, header, convert, skip_damaged;
+    bool            force, update, add, normalize, header, convert, skip_damaged;
     struct cmd_list prompts;
     int             only, truncate, layer, dtype;
     int64_t         batch;
@@ -30,16 +30,27 @@ struct embed_job {
     struct cmd_failures          bad;
     struct vlp_arena             mem;
     bool        resuming, complete; /* the file is continued; is finished already */
+    bool        unfinished;         /* another command's: its end is not ours to declare */
     int64_t     expected, held;     /* records to come; records of the file before */
     int64_t     images, texts, cut, deleted, since_flush, block;
     atomic_bool moved; /* a record has come through */
     double      start;
-    char       *twice; /* an id that --update met twice */
+    char       *twice; /* an id that was met twice where ids must differ */
     /* What could not be read: the status of the first input that ended early, or VLP_OK; and the
      * names of all bad records, which may have been folders, when a file is updated. */
     enum vlp_status lost;
     struct cmd_list unread;
 };
+
+/* Is each record held against what the file has of its id? */
+static inline bool embed_merges(const struct embed_options *o)
+{
+    return o->update || o->add;
+}
+static inline const char *embed_merge_name(const struct embed_options *o)
+{
+    return o->add ? "--add" : "--update";
+}
 
 /* embed_output.c: the stream's header, then the output: new, continued, updated or refused. */
 enum vlp_status embed_describe(struct embed_job *j, char *const *paths, int n_paths,

@@ -200,16 +200,21 @@ static enum vlp_status read_output(struct embed_job *j, struct vlp_error *err)
                         "overwrites it",
                         j->o->output, why.text);
     const struct vlp_embedding_header *h = vlp_embedding_header(r);
-    enum vlp_status                    s = same_kind(j, h, err);
+    /* Pictures are welcome among pictures and texts. */
+    if (j->o->add && h->modality == VLP_ANY) j->header.modality = VLP_ANY;
+    enum vlp_status s = same_kind(j, h, err);
     if (s == VLP_OK) s = embed_state_read(&j->state, r, err);
-    if (s == VLP_OK && vlp_embedding_ended(r) && !vlp_embedding_torn(r) && !j->o->update) {
+    const bool ended = vlp_embedding_ended(r) && !vlp_embedding_torn(r);
+    j->unfinished = j->o->add && !ended && !same_command(j, h);
+    if (s == VLP_OK && ended && !embed_merges(j->o)) {
         if (same_command(j, h))
             j->complete = true;
         else
-            s = vlp_fail(
-                err, VLP_ERR_EXISTS,
-                "%s exists and is complete: --update brings it up to date, -f overwrites it",
-                j->o->output);
+            s = vlp_fail(err, VLP_ERR_EXISTS,
+                         "%s exists and is complete: --add adds these inputs, --update also "
+                         "deletes what they "
+                         "do not name, -f overwrites it",
+                         j->o->output);
     }
     if (s == VLP_OK && vlp_embedding_torn(r))
         cmd_note("%s: its last block was cut off and is dropped", j->o->output);
@@ -234,7 +239,8 @@ enum vlp_status embed_open_output(struct embed_job *j, struct vlp_error *err)
     const bool  stream = strcmp(o->format, "vle") == 0;
     const bool  there = strcmp(o->output, "-") != 0 && stat(o->output, &st) == 0;
     if (there && S_ISREG(st.st_mode) && st.st_size == 0) how.force = true; /* nothing to lose */
-    if (there && stream && S_ISREG(st.st_mode) && st.st_size > 0 && (o->update || !o->force)) {
+    if (there && stream && S_ISREG(st.st_mode) && st.st_size > 0 &&
+        (embed_merges(o) || !o->force)) {
         if (!vlp_embedding_is_blank(o->output)) VLP_TRY(read_output(j, err));
         if (j->complete) return VLP_OK;
         j->resuming = how.append = true;

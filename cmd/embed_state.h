@@ -14,6 +14,8 @@ struct embed_entry {
     const char *image_meta, *text_meta; /* of the last one; NULL: none */
     size_t      image_meta_len, text_meta_len;
     bool        seen, stale; /* in the input; in another state than the file's record */
+    bool        partial;     /* stale, but the input has only one of its picture and its text */
+    bool        unreadable;  /* in the input, but it cannot be read at present */
 };
 
 struct embed_state {

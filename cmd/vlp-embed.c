@@ -50,8 +50,10 @@ static const struct cmd_option options[] = {
             "write to FILE; an interrupted stream is continued", .group = "Output"),
     CMD_ROW('f', "force", NULL, CMD_FLAG, &opt.force, NULL,
             "overwrite FILE; write binary data to a terminal"),
+    CMD_ROW(0, "add", NULL, CMD_FLAG, &opt.add, NULL,
+            "add what is new or changed to FILE, complete or not; delete nothing"),
     CMD_ROW(0, "update", NULL, CMD_FLAG, &opt.update, NULL,
-            "bring FILE up to date: add what is new or changed, delete what is gone"),
+            "make FILE mirror these inputs: --add, and delete what they do not name"),
     CMD_ROW(0, "format", "NAME", CMD_CALL, &opt.format, "by the ending of FILE, else vle",
             "vle (the stream), npy, fvecs, tsv, jsonl or safetensors",
             .choices = vlp_embedding_formats, .call = take_output_format),
@@ -162,13 +164,15 @@ static void check_usage(char **inputs, int n_inputs)
     const struct cmd_stream_use out[] = {{"-o", opt.output}, {"--failed", cmd_failed_path}};
     cmd_one_each("standard input", in, VLP_COUNT(in));
     cmd_one_each("standard output", out, VLP_COUNT(out));
-    if (opt.update && (to_stdout || strcmp(opt.format, "vle") != 0))
-        cmd_usage_error("--update works on a stream in a file: -o FILE.vle");
+    if (opt.add && opt.update)
+        cmd_usage_error("--add deletes nothing, --update what is gone: give one of them");
+    if (embed_merges(&opt) && (to_stdout || strcmp(opt.format, "vle") != 0))
+        cmd_usage_error("%s works on a stream in a file: -o FILE.vle", embed_merge_name(&opt));
     struct stat st;
     const bool  device = stat(opt.output, &st) == 0 && !S_ISREG(st.st_mode);
     if (opt.max_time > 0 && (to_stdout || device || strcmp(opt.format, "vle") != 0))
         cmd_usage_error("--max-time works on a stream in a file: -o FILE.vle");
-    if (opt.max_time > 0 && opt.force && !opt.update)
+    if (opt.max_time > 0 && opt.force && !embed_merges(&opt))
         cmd_usage_error("--max-time is for a job that is continued; -f would start over each time");
     if (opt.layer == 1 && opt.only == EMBED_TEXT)
         cmd_usage_error("the penultimate layer is one of pictures, not of texts");
@@ -183,7 +187,8 @@ static void summary(const struct embed_job *j)
                    j->images == 1 ? "picture" : "pictures", j->texts,
                    j->texts == 1 ? "text" : "texts", took,
                    (double)(j->images + j->texts) / fmax(took, 1e-9));
-    if (j->resuming && !opt.update) vlp_buf_printf(&b, "; %" PRId64 " were there already", j->held);
+    if (j->resuming && !embed_merges(&opt))
+        vlp_buf_printf(&b, "; %" PRId64 " were there already", j->held);
     if (j->deleted > 0) vlp_buf_printf(&b, "; %" PRId64 " deleted or replaced", j->deleted);
     if (j->cut > 0)
         vlp_buf_printf(&b, "; %" PRId64 " %s cut to %d ids", j->cut, j->cut == 1 ? "text" : "texts",
@@ -221,8 +226,9 @@ static int finish(struct embed_job *j, enum vlp_status s, struct vlp_error *err)
             return j->lost != VLP_OK ? cmd_exit_of(j->lost) : CMD_FAILED;
         }
         if (!stopped) return cmd_fail(err);
-    } else if (j->lost != VLP_OK && stream && strcmp(opt.output, "-") != 0) {
-        /* No end record: once the input is whole, the same command adds the rest. */
+    } else if ((j->lost != VLP_OK || j->unfinished) && stream && strcmp(opt.output, "-") != 0) {
+        /* No end record: once the input is whole, the same command adds the rest, and so does the
+         * one that began the file. */
         const enum vlp_status flushed = vlp_embedding_flush(j->writer, &late);
         vlp_embedding_writer_abandon(j->writer);
         if (flushed != VLP_OK) return cmd_fail(&late);
@@ -237,9 +243,11 @@ static int finish(struct embed_job *j, enum vlp_status s, struct vlp_error *err)
             cmd_note("stopped; the stream is valid as far as it goes");
         else
             cmd_note("stopped; the same command%s continues %s",
-                     opt.force && !opt.update ? " without -f" : "", opt.output);
+                     opt.force && !embed_merges(&opt) ? " without -f" : "", opt.output);
         return embed_out_of_time(j) && !cmd_stopped() ? CMD_LIMIT : CMD_SIGNALLED + cmd_stopped();
     }
+    if (j->unfinished)
+        cmd_note("%s is not complete: the command that began it continues it", opt.output);
     if (j->lost != VLP_OK) {
         if (stream && strcmp(opt.output, "-") != 0)
             cmd_note("an input could not be read to its end; the same command tries again");
