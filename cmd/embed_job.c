@@ -42,6 +42,13 @@ static size_t stamp_of(const struct vlp_item *it, char out[64])
     return (size_t)snprintf(out, 64, "%" PRId64 ":%" PRId64, it->mtime, it->size);
 }
 
+/* What is left of the stamp beside a label, among the flags of a record; 0 when nobody knows. */
+static uint32_t stamp_flags(const char *stamp, size_t len)
+{
+    const uint32_t bits = (uint32_t)(vlp_hash64(stamp, len) >> (32 + VLP_RECORD_STAMP_SHIFT));
+    return len == 0 ? 0 : (bits ? bits : 1) << VLP_RECORD_STAMP_SHIFT;
+}
+
 static bool same_bytes(const char *a, size_t a_len, const char *b, size_t b_len)
 {
     return a_len == b_len && (a_len == 0 || memcmp(a, b, a_len) == 0);
@@ -53,7 +60,9 @@ static bool picture_is_same(const struct embed_entry *e, const struct vlp_item *
     const size_t len = stamp_of(it, stamp);
     if (e->images == 0) return false;
     if (it->label)
-        return same_bytes(it->label, strlen(it->label), e->image_meta, e->image_meta_len);
+        return same_bytes(it->label, strlen(it->label), e->image_meta, e->image_meta_len) &&
+               (len == 0 || stamp_flags(stamp, len) >> VLP_RECORD_STAMP_SHIFT ==
+                                e->image_flags >> VLP_RECORD_STAMP_SHIFT);
     return len == 0 || same_bytes(stamp, len, e->image_meta, e->image_meta_len);
 }
 
@@ -138,7 +147,7 @@ static enum vlp_status put_image(struct embed_job *j, const struct vlp_embedded 
     const size_t           len = stamp_of(it, stamp);
     struct vlp_record      out = {.id = it->id, .id_len = it->id_len, .vector = r->image};
     if (it->label) {
-        out.flags = VLP_RECORD_LABEL;
+        out.flags = VLP_RECORD_LABEL | stamp_flags(stamp, len);
         out.meta = it->label;
         out.meta_len = strlen(it->label);
     } else if (len > 0) {

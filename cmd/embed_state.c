@@ -87,6 +87,7 @@ enum vlp_status embed_state_read(struct embed_state *s, struct vlp_embedding_rea
                 take_meta(s, &e->text_meta, &e->text_meta_len, b.metas[i], b.meta_lens[i]);
             } else {
                 e->images++;
+                e->image_flags = b.flags[i];
                 take_meta(s, &e->image_meta, &e->image_meta_len, b.metas[i], b.meta_lens[i]);
             }
         }

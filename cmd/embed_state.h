@@ -13,6 +13,7 @@ struct embed_entry {
     int         images, texts;          /* records; counted down while continuing */
     const char *image_meta, *text_meta; /* of the last one; NULL: none */
     size_t      image_meta_len, text_meta_len;
+    uint32_t    image_flags;
     bool        seen, stale; /* in the input; in another state than the file's record */
     bool        partial;     /* stale, but the input has only one of its picture and its text */
     bool        unreadable;  /* in the input, but it cannot be read at present */

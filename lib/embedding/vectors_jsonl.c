@@ -1,11 +1,13 @@
 /*
  * vectors_jsonl.c -- vectors as JSON lines, one object a record, nothing lost.
  *
- *   {"id":"a.jpg","vector":[0.25,-1]}           and where they apply
- *   "id_hex", "meta_hex"   the exact bytes, when they are not UTF-8 ("id" then has U+FFFD in
- * places) "meta"                 a caption, label or stamp "flags"                a list of "text",
- * "truncated", "label" "deleted":true         in place of "vector" A NaN or infinity, which JSON
- * has no numbers for, is a string: "nan", "inf", "-inf".
+ *   {"id":"a.jpg","vector":[0.25,-1]}
+ *
+ * and where they apply: "meta", a caption, label or stamp; "flags", a list of "text", "truncated",
+ * "label"; "stamp", the flags from VLP_RECORD_STAMP_SHIFT on as a number; "id_hex" and "meta_hex",
+ * the exact bytes, when they are not UTF-8 ("id" then has U+FFFD in places); "deleted":true in
+ * place of "vector". A NaN or infinity, which JSON has no numbers for, is a string: "nan", "inf",
+ * "-inf".
  */
 #include <math.h>
 #include <stdlib.h>
@@ -158,6 +160,9 @@ static const char *parse_record(struct vlp_embedding_reader *r, const json_t *re
             if (strcmp(json_string_value(flag), flag_names[f].name) == 0)
                 r->flags[i] |= flag_names[f].flag;
     }
+    const json_int_t stamp = json_integer_value(json_object_get(record, "stamp"));
+    if (stamp > 0 && stamp <= UINT32_MAX >> VLP_RECORD_STAMP_SHIFT)
+        r->flags[i] |= (uint32_t)stamp << VLP_RECORD_STAMP_SHIFT;
     memset(x, 0, dim * sizeof *x);
     if (r->flags[i] & VLP_RECORD_DELETED) return NULL;
     if (json_array_size(vector) != dim) return "has no vector of the first one's width";
@@ -251,6 +256,8 @@ static void put_flags(struct vlp_buf *b, uint32_t flags)
         before = ",";
     }
     if (*before == ',' && before[1] == '\0') vlp_buf_add_char(b, ']');
+    if (flags >> VLP_RECORD_STAMP_SHIFT)
+        vlp_buf_printf(b, ",\"stamp\":%u", (unsigned)(flags >> VLP_RECORD_STAMP_SHIFT));
 }
 
 static void put_number(struct vlp_buf *b, float x)

@@ -47,6 +47,9 @@ enum {
     VLP_RECORD_TRUNCATED = 4,
     VLP_RECORD_LABEL = 8
 };
+/* Where the meta is a label, these flags hold 24 bits of a hash of the source stamp that it would
+ * be else, so that a file that changed under its label is seen; 0: unknown. */
+#define VLP_RECORD_STAMP_SHIFT 8
 
 struct vlp_record {
     const char  *id; /* bytes, NUL-terminated, at most 64 KiB */

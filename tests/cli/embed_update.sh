@@ -35,3 +35,35 @@ expect 2 vlp-embed --update -o texts.vle table.tsv
 says "occurs twice"
 # Files of another model are not mixed.
 expect 4 env VLP_MODEL="$GOLDEN/clip/hf-quick" vlp-embed --update -o set.vle photos
+# A label does not hide that its picture's file has changed, in a table as in a tar file.
+printf 'image\tlabel\nphotos/p00.png\tone\nphotos/p01.png\tone\n' >labels.tsv
+mkdir shard
+cp photos/p0[01].png shard
+echo one >shard/p00.cls
+echo one >shard/p01.cls
+(cd shard && tar -cf ../labels.tar p00.png p00.cls p01.png p01.cls)
+expect 0 vlp-embed -o labels.vle labels.tsv labels.tar
+cp labels.vle first.vle
+expect 0 vlp-embed --update -o labels.vle labels.tsv labels.tar
+says "0 pictures, 0 texts"
+cp photos/p05.png photos/p01.png
+touch -d '2001-01-01' photos/p01.png shard/p01.png
+(cd shard && tar -cf ../labels.tar p00.png p00.cls p01.png p01.cls)
+expect 0 vlp-embed --update -o labels.vle labels.tsv labels.tar
+says "2 pictures, 0 texts"
+sed 's/p00.png\tone/p00.png\ttwo/' labels.tsv >new.tsv
+mv new.tsv labels.tsv
+expect 0 vlp-embed --update -o labels.vle labels.tsv labels.tar
+says "1 picture, 0 texts"
+# The formats that keep labels keep that too.
+expect 0 vlp-embed -q --convert -o live.vle labels.vle
+for format in jsonl safetensors; do
+    expect 0 vlp-embed -q --convert -o "there.$format" live.vle
+    expect 0 vlp-embed -q --convert -o "back-$format.vle" "there.$format"
+    expect 0 vlp-embed -q --convert --format jsonl "back-$format.vle"
+    same there.jsonl stdout
+done
+grep -q '"stamp":' there.jsonl || fail "nothing was kept"
+expect 0 vlp-embed --update -o back-safetensors.vle labels.tsv labels.tar
+says "0 pictures, 0 texts"
+exit 0
