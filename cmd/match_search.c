@@ -18,7 +18,7 @@ struct searching {
     struct match_queries q;
     struct vlp_page     *page;
     struct vlp_set       better; /* --rerank */
-    struct vlp_id_table *better_ids;
+    struct vlp_better   *again;
 };
 
 static bool stop(void *ctx, int64_t rows)
@@ -81,10 +81,11 @@ static enum vlp_status search(struct searching *s, struct vlp_error *err)
         opt.skip_lens = s->q.name_len + q0;
         VLP_TRY(vlp_search_index(&m, s->ix, c, x, n, &opt, err));
         s->job->n_odd = vlp_max_i64(s->job->n_odd, m.n_odd);
-        if (match.rerank)
-            vlp_matches_rerank(&m, c, x, vlp_set_vectors(&s->better, opt.metric), s->better_ids,
-                               s->q.dim, (int)match.k, (float)match.min_score);
-        const enum vlp_status status = answer(s, q0, &m, err);
+        enum vlp_status status = VLP_OK;
+        if (s->again)
+            status = vlp_matches_rerank(&m, s->ix, c, x, s->again, (int)match.k,
+                                        (float)match.min_score, err);
+        if (status == VLP_OK) status = answer(s, q0, &m, err);
         vlp_matches_free(&m);
         if (status != VLP_OK) return status;
         cmd_progress_add(n, 0);
@@ -104,9 +105,10 @@ static enum vlp_status open_better(struct searching *s, struct vlp_error *err)
 {
     if (!match.rerank) return VLP_OK;
     VLP_TRY(match_read_set(&s->better, match.rerank, err));
-    s->better_ids = vlp_id_table_new(s->better.ids, s->better.id_lens, s->better.n);
-    return vlp_embedding_compatible(vlp_index_header(s->ix), vlp_index_path(s->ix, 0),
-                                    &s->better.header, match.rerank, match.ignore_model, err);
+    VLP_TRY(vlp_embedding_compatible(vlp_index_header(s->ix), vlp_index_path(s->ix, 0),
+                                     &s->better.header, match.rerank, match.ignore_model, err));
+    s->again = vlp_better_open(&s->better, (enum vlp_metric)match.metric);
+    return VLP_OK;
 }
 
 enum vlp_status match_run_search(struct match_job *job, struct vlp_error *err)
@@ -131,7 +133,7 @@ enum vlp_status match_run_search(struct match_job *job, struct vlp_error *err)
             vlp_page_close(s.page);
     }
     match_queries_free(&s.q);
-    vlp_id_table_free(s.better_ids);
+    vlp_better_close(s.again);
     vlp_set_free(&s.better);
     vlp_index_close(s.ix);
     return status;

@@ -312,8 +312,8 @@ START_TEST(small_rows_first_then_the_full_ones_decide)
     ck_assert_int_eq(vlp_index_open(&ix, paths, 1, false, &err), VLP_OK);
     ck_assert_int_eq(vlp_set_read(&full, path_of[1], &err), VLP_OK);
     ck_assert_int_eq(vlp_search_index(&m, ix, &c, query[0], Q, &opt, &err), VLP_OK);
-    struct vlp_id_table *ids = vlp_id_table_new(full.ids, full.id_lens, full.n);
-    vlp_matches_rerank(&m, &c, query[0], vlp_set_vectors(&full, VLP_COSINE), ids, DIM, 6, -1.0f);
+    struct vlp_better *b = vlp_better_open(&full, VLP_COSINE);
+    ck_assert_int_eq(vlp_matches_rerank(&m, ix, &c, query[0], b, 6, -1.0f, &err), VLP_OK);
     for (int q = 0; q < Q; q++) {
         double last = 2.0;
         int    better = 0;
@@ -327,7 +327,7 @@ START_TEST(small_rows_first_then_the_full_ones_decide)
         for (int r = 0; r < 2000; r++) better += product(query[q], r) > last + 1e-6;
         ck_assert_int_eq(better, 5);
     }
-    vlp_id_table_free(ids);
+    vlp_better_close(b);
     vlp_matches_free(&m);
     vlp_set_free(&full);
     vlp_index_close(ix);

@@ -185,6 +185,11 @@ bool vlp_embedding_torn(const struct vlp_embedding_reader *r)
     return r->torn;
 }
 
+bool vlp_embedding_bare(const struct vlp_embedding_reader *r)
+{
+    return r->bare;
+}
+
 uint64_t vlp_embedding_torn_at(const struct vlp_embedding_reader *r)
 {
     return r->torn_at;

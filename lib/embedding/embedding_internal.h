@@ -208,6 +208,7 @@ struct vlp_embedding_reader {
     struct feed                       feed;
     struct vlp_embedding_read_options opt;
     bool                              torn, ended;
+    bool                              bare;    /* set by `open`: there are no flags */
     int64_t                           damaged; /* places stepped over */
     uint64_t                          torn_at;
     void                             *state; /* of the format */

@@ -33,6 +33,7 @@ static enum vlp_status fvecs_open(struct vlp_embedding_reader *r, struct vlp_err
         return vlp_fail(err, VLP_ERR_FORMAT, "%s: the first vector has an impossible width",
                         r->feed.name);
     struct fvecs_reader *v = r->state = vlp_calloc(1, sizeof *v);
+    r->bare = true;
     r->header.dim = (int)dim;
     r->header.dtype = VLP_F32;
     return ids_open(&v->ids, r->feed.mapped ? r->feed.name : NULL, err);

@@ -29,6 +29,7 @@ static enum vlp_status npy_open(struct vlp_embedding_reader *r, struct vlp_error
     const uint8_t     *p;
     size_t             have;
     struct npy_reader *v = r->state = vlp_calloc(1, sizeof *v);
+    r->bare = true;
     VLP_TRY(feed_see(&r->feed, SIZE_MAX, &p, &have, err));
     VLP_TRY(npy_parse(&v->npy, p, have, r->feed.name, err));
     if (v->npy.ndim != 2)

@@ -124,6 +124,7 @@ static enum vlp_status st_open(struct vlp_embedding_reader *r, struct vlp_error 
         return bad(r, "a tensor lies outside of the file or has another size than its shape", err);
     if (r->header.dtype == VLP_I8 && !v->scales.data) return bad(r, "no tensor 'scales'", err);
     v->n = n;
+    r->bare = !v->flags.data;
     take_metadata(&r->header, v->root);
     v->rows = plain_room(row_size(r->header.dtype, r->header.dim));
     return VLP_OK;

@@ -67,6 +67,7 @@ static enum vlp_status tsv_open(struct vlp_embedding_reader *r, struct vlp_error
     if (dim < 1 || dim > VLP_EMBEDDING_MAX_DIM)
         return vlp_fail(err, VLP_ERR_FORMAT, "%s: line %lld is no id with a vector", r->feed.name,
                         (long long)v->n_lines);
+    r->bare = true;
     r->header.dim = dim;
     r->header.dtype = VLP_F32;
     v->pending = !named;

@@ -26,10 +26,12 @@ static enum vlp_status look_at(struct vlp_index *ix, struct index_file *f, bool 
     if (is_pipe(f->path)) {
         VLP_TRY(vlp_set_read(&f->set, f->path, err));
         f->in_memory = true;
+        f->bare = vlp_embedding_bare(f->set.file.reader);
         h = &f->set.header;
         if (f->set.torn && !ix->torn) ix->torn = f->path;
     } else {
         VLP_TRY(vlp_embedding_open(&r, f->path, err));
+        f->bare = vlp_embedding_bare(r);
         h = vlp_embedding_header(r);
     }
     enum vlp_status s = VLP_OK;

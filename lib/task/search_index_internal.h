@@ -9,7 +9,8 @@
 struct index_file {
     char          *path;
     bool           in_memory;
-    struct vlp_set set; /* in_memory */
+    bool           bare; /* does not tell texts from pictures */
+    struct vlp_set set;  /* in_memory */
 
     /* what the file deletes: complete once `known` */
     bool                 known;

@@ -129,6 +129,8 @@ bool                               vlp_embedding_torn(const struct vlp_embedding
 bool                               vlp_embedding_ended(
                                   const struct vlp_embedding_reader *r); /* saw a valid end record with the right count */
 
+/* Nothing but ids and vectors (npy, fvecs, tsv): which records are texts is not known. */
+bool vlp_embedding_bare(const struct vlp_embedding_reader *r);
 /* Where the torn tail begins: the size of what is sound. Meaningful when torn. */
 uint64_t vlp_embedding_torn_at(const struct vlp_embedding_reader *r);
 int64_t  vlp_embedding_damaged(const struct vlp_embedding_reader *r); /* places skipped so far */

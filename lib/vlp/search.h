@@ -151,14 +151,21 @@ enum vlp_status vlp_search_index(struct vlp_matches *out, struct vlp_index *ix,
                                  const struct vlp_search_options *opt, struct vlp_error *err);
 void            vlp_matches_free(struct vlp_matches *m);
 
+/* Better vectors of records of an index, from a set that must live as long. */
+struct vlp_better;
+struct vlp_better *vlp_better_open(struct vlp_set *set, enum vlp_metric metric);
+void               vlp_better_close(struct vlp_better *b);
 /*
- * Score the matches again with better vectors (n, dim) of the same records, found by id, order them
- * and keep the k best with score >= min_score: after a first pass over small rows. A match without
- * such a vector is left out.
+ * Score the matches again with better vectors of the same records, order them and keep the k best
+ * with score >= min_score: after a first pass over small rows. The same record is the one with this
+ * id that is a text, or a picture, as well (where both files tell); of several the first, second
+ * ... of the set for the first, second ... of the index, which costs a walk through it. A match
+ * without such a vector is left out. Fails as reading the index does.
  */
-void vlp_matches_rerank(struct vlp_matches *m, const struct vlp_compute *c, const float *queries,
-                        const float *vectors, const struct vlp_id_table *ids, int dim, int k,
-                        float min_score);
+enum vlp_status vlp_matches_rerank(struct vlp_matches *m, struct vlp_index *ix,
+                                   const struct vlp_compute *c, const float *queries,
+                                   const struct vlp_better *b, int k, float min_score,
+                                   struct vlp_error *err);
 
 /* ---- queries written as text ----------------------------------------------------------------- */
 

@@ -56,3 +56,20 @@ vlp-embed -q --convert --dtype i8 -o small.vle p.vle
 vlp-match --text 'a circle' -k 3 p.vle | cut -f1,2,4 >full
 vlp-match --text 'a circle' -k 3 --rerank p.vle small.vle | cut -f1,2,4 >again
 same full again
+# A picture and its caption may share an id, and ids may repeat: each has its own better vector.
+printf 'id\timage\tcaption\nx\tphotos/p00.png\ta jet\nx\tphotos/p01.png\ta ship\ny\tphotos/p02.png\ta jet plane\n' >pairs.tsv
+vlp-embed -q -o pairs.vle pairs.tsv
+vlp-embed -q --convert --dtype i8 -o small-pairs.vle pairs.vle
+vlp-embed -q --convert -o pairs.npy pairs.vle
+vlp-embed -q --only image -o pictures.vle pairs.tsv
+vlp-match --text 'a jet' -k 6 pairs.vle >full
+[ "$(wc -l <full)" -eq 6 ] || fail "not six records"
+vlp-match --text 'a jet' -k 6 --rerank pairs.vle small-pairs.vle >again
+same full again
+vlp-match --text 'a jet' -k 6 --rerank pairs.npy small-pairs.vle >again
+same full again
+vlp-match --text 'a jet' -k 6 --rerank pairs.vle pairs.npy | cut -f 1-3 >again
+cut -f 1-3 full >full-scores
+same full-scores again
+vlp-match --text 'a jet' -k 6 --rerank pictures.vle small-pairs.vle >again
+[ "$(wc -l <again)" -eq 3 ] || fail "texts are scored with pictures"
