@@ -168,8 +168,13 @@ END_TEST
 
 START_TEST(a_row_is_the_same_alone_and_in_any_batch_on_any_number_of_threads)
 {
-    enum { M = 230, N = 224, K = 1301 };
-    for (int p = 0; p < VLP_PRECISION_COUNT; p++) {
+    /* rows that are shared, and rows short enough for a copy a thread */
+    static const struct {
+        int N, K;
+    } sizes[] = {{224, 1301}, {520, 300}};
+    enum { M = 230 };
+    for (int i = 0; i < 2 * VLP_PRECISION_COUNT; i++) {
+        const int           p = i / 2, N = sizes[i % 2].N, K = sizes[i % 2].K;
         struct matrices     m = make(M, N, K, 7);
         struct vlp_epilogue e = {
             .bias = m.bias, .act = VLP_ACT_GELU, .residual = m.residual, .ld_residual = m.ldy};

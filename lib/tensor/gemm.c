@@ -3,9 +3,9 @@
  *
  * Rows are cut in blocks whose packed form stays in the second-level cache, columns in chunks of
  * panels; a task is one of each. With many blocks a task packs its own rows, block of K by block
- * of K; with few, the rows are packed once by all threads and the columns are cut finer. Within a
- * task: for each block of K, for each panel, for each tile of rows. However it is cut, each element
- * is the same chain over k.
+ * of K; with few, the rows are packed once, by all threads or by each for itself, and the columns
+ * are cut finer. Within a task: for each block of K, for each panel, for each tile of rows. However
+ * it is cut, each element is the same chain over k.
  */
 #include <string.h>
 
@@ -26,6 +26,7 @@ struct run {
     uint32_t                   *shared;              /* packed rows of all, or NULL */
     struct vlp_quant           *shared_quant;
     size_t                      k_step; /* units from one block of K to the next in packed rows */
+    bool *packed; /* where each worker packs all rows for itself, once: has it? else NULL */
 };
 
 static int cut(int n, int parts, int i)
@@ -194,7 +195,7 @@ struct task {
 };
 
 /* Rows that others have packed already, or room for our own. */
-static void find_rows(const struct run *g, struct task *t)
+static void find_rows(const struct run *g, struct task *t, int worker)
 {
     const int n_blocks = g->p->w->n_blocks;
     /* Tiles may read rows beyond the last one: room for them, whatever it holds. */
@@ -206,12 +207,14 @@ static void find_rows(const struct run *g, struct task *t)
         return;
     }
     /* Rows become bytes as a whole, since their scale comes first. */
-    t->k_step = g->kind->w_limit || t->by_panel ? block : 0;
+    t->k_step = g->kind->w_limit || t->by_panel || g->packed ? block : 0;
     const size_t units = t->k_step ? block * (size_t)n_blocks : block;
     t->a = vlp_scratch(VLP_SCRATCH_A, units * 4 + (size_t)t->rows * sizeof *t->quant);
     t->quant = g->kind->w_limit ? (struct vlp_quant *)(void *)(t->a + units) : NULL;
+    if (g->packed && g->packed[worker]) return;
     for (int kb = 0; t->k_step && kb < n_blocks; kb++)
         load_rows(g, t->a + kb * t->k_step, t->quant, t->r0, t->r0 + t->rows, kb);
+    if (g->packed) g->packed[worker] = true;
 }
 
 /* All tiles of one panel over one block of K. */
@@ -250,13 +253,12 @@ static void run_task(void *ctx, int i, int worker)
     const int                   M = g->p->M, n_blocks = g->p->w->n_blocks;
     const int                   mb = i % g->blocks, chunk = i / g->blocks;
     struct task                 t = {.r0 = cut(M, g->blocks, mb)};
-    (void)worker;
     t.rows = cut(M, g->blocks, mb + 1) - t.r0;
     t.tiles = vlp_ceil_div(t.rows, kind->mr);
     t.p0 = g->first_panel + cut(g->panels, g->chunks, chunk);
     t.p1 = g->first_panel + cut(g->panels, g->chunks, chunk + 1);
     t.by_panel = t.tiles == 1;
-    find_rows(g, &t);
+    find_rows(g, &t, worker);
 
     const int    padded = vlp_ceil_div(t.rows, kind->row_step) * kind->row_step;
     const size_t tile_size = (size_t)VLP_MAX_MR * VLP_MAX_NR * 4;
@@ -278,6 +280,51 @@ static void run_task(void *ctx, int i, int worker)
     if (kind->leave) kind->leave();
 }
 
+/*
+ * Few short rows: a copy for each worker costs less than to wait for a shared one and to fetch half
+ * of it from other processors' caches. Not where a row is turned into bytes, nor where a worker has
+ * too few columns to earn the copy back.
+ */
+static bool is_copied(const struct run *g, int threads)
+{
+    enum { COLS_A_THREAD = 128 };
+    return g->blocks == 1 && g->p->w->n_blocks == 1 && !g->kind->w_limit && !g->p->ta &&
+           g->panels * g->kind->nr >= COLS_A_THREAD * threads;
+}
+
+/* The least number from n on whose multiple by `each` is one of threads too: none works alone. */
+static int evened(int n, int each, int threads)
+{
+    while ((int64_t)n * each % threads != 0) n++;
+    return n;
+}
+
+/* Cut the columns finely enough for all threads, and have the rows packed that tasks share. */
+static void share(struct run *g, int threads)
+{
+    const struct vlp_product *p = g->p;
+    const int                 n_blocks = p->w->n_blocks;
+    /* Enough tasks to even out, but a chunk's first panel comes unasked: not too few panels. */
+    int want = vlp_ceil_div(4 * threads, g->blocks);
+    if (want > g->panels / CHUNK_PANELS) want = g->panels / CHUNK_PANELS;
+    if (want * g->blocks < threads) want = vlp_ceil_div(threads, g->blocks);
+    if (g->chunks < want) g->chunks = want;
+    g->chunks = evened(g->chunks, g->blocks, threads);
+    if (g->chunks > g->panels) g->chunks = g->panels;
+    if (is_copied(g, threads)) {
+        g->packed = vlp_scratch(VLP_SCRATCH_SHARED, (size_t)threads * sizeof *g->packed);
+        memset(g->packed, 0, (size_t)threads * sizeof *g->packed);
+        return;
+    }
+    const size_t rows = (size_t)(p->M + VLP_MAX_MR);
+    g->k_step = rows * VLP_A_STRIDE;
+    g->shared = vlp_scratch(VLP_SCRATCH_SHARED,
+                            g->k_step * 4 * (size_t)n_blocks + rows * sizeof *g->shared_quant);
+    if (g->kind->w_limit)
+        g->shared_quant = (struct vlp_quant *)(void *)(g->shared + g->k_step * (size_t)n_blocks);
+    vlp_parallel(p->c->pool, vlp_ceil_div(p->M, shared_rows(p)), load_shared, g);
+}
+
 void vlp_product_run(const struct vlp_product *p)
 {
     const struct vlp_gemm_kind *kind = p->w->kind;
@@ -288,22 +335,10 @@ void vlp_product_run(const struct vlp_product *p)
     g.panels = vlp_ceil_div(p->n1, kind->nr) - g.first_panel;
     g.blocks = vlp_ceil_div(p->M, BLOCK_ROWS);
     g.chunks = vlp_ceil_div(g.panels * kind->nr, CHUNK_COLS);
-    if (threads > 1 && g.blocks < 4 * threads) {
-        /* Enough tasks to even out, but a chunk's first panel comes unasked: not too few panels. */
-        int want = vlp_ceil_div(4 * threads, g.blocks);
-        if (want > g.panels / CHUNK_PANELS) want = g.panels / CHUNK_PANELS;
-        if (want * g.blocks < threads) want = vlp_ceil_div(threads, g.blocks);
-        if (g.chunks < want) g.chunks = want;
-        if (g.chunks > g.panels) g.chunks = g.panels;
-        const size_t rows = (size_t)(p->M + VLP_MAX_MR);
-        g.k_step = rows * VLP_A_STRIDE;
-        g.shared = vlp_scratch(VLP_SCRATCH_SHARED, g.k_step * 4 * (size_t)p->w->n_blocks +
-                                                       rows * sizeof *g.shared_quant);
-        if (kind->w_limit)
-            g.shared_quant =
-                (struct vlp_quant *)(void *)(g.shared + g.k_step * (size_t)p->w->n_blocks);
-        vlp_parallel(p->c->pool, vlp_ceil_div(p->M, shared_rows(p)), load_shared, &g);
-    }
+    if (g.blocks < 4 * threads && threads > 1)
+        share(&g, threads);
+    else
+        g.blocks = evened(g.blocks, 1, threads);
     vlp_parallel(p->c->pool, g.blocks * g.chunks, run_task, &g);
 }
 
