@@ -50,22 +50,20 @@ struct peer *peer_open(void)
     return NULL;
 }
 
-/* Thread pools, theirs and ours, spin for a while after their work and would take the other's
- * cores. */
-static void let_threads_sleep(void)
+void peer_rest(void)
 {
-    nanosleep(&(struct timespec){.tv_nsec = 50 * 1000 * 1000}, NULL);
+    nanosleep(&(struct timespec){.tv_nsec = 100 * 1000 * 1000}, NULL);
 }
 
 double peer_seconds(struct peer *p, const char *request)
 {
     char line[64];
     if (!p) return 0;
-    let_threads_sleep();
+    peer_rest();
     if (fprintf(p->to, "%s\n", request) < 0 || fflush(p->to) != 0) return 0;
     const double seconds =
         fgets(line, sizeof line, p->from) ? strtod(line, NULL) : 0; /* "-" reads as 0 */
-    let_threads_sleep();
+    peer_rest();
     return seconds;
 }
 

@@ -16,6 +16,10 @@ struct peer *peer_open(void);
  * NULL. */
 double peer_seconds(struct peer *p, const char *request);
 
+/* Thread pools, theirs and ours, spin for a while after their work and would take the other's
+ * processors: wait until they sleep. */
+void peer_rest(void);
+
 void peer_close(struct peer *p);
 
 #endif
