@@ -2,10 +2,10 @@
  * gemm.c -- y = epilogue(x W^T): which thread multiplies what, in which order.
  *
  * Rows are cut in blocks whose packed form stays in the second-level cache, columns in chunks of
- * panels; a task is one of each. With many blocks a task packs its own rows, block of K by block
- * of K; with few, the rows are packed once, by all threads or by each for itself, and the columns
- * are cut finer. Within a task: for each block of K, for each panel, for each tile of rows. However
- * it is cut, each element is the same chain over k.
+ * panels; a task is one of each. With a block for every thread a task packs its own rows, block of
+ * K by block of K, and nobody waits; with fewer, the rows are packed once, by all threads or by
+ * each for itself, and the columns are cut finer. Within a task: for each block of K, for each
+ * panel, for each tile of rows. However it is cut, each element is the same chain over k.
  */
 #include <string.h>
 
@@ -335,7 +335,7 @@ void vlp_product_run(const struct vlp_product *p)
     g.panels = vlp_ceil_div(p->n1, kind->nr) - g.first_panel;
     g.blocks = vlp_ceil_div(p->M, BLOCK_ROWS);
     g.chunks = vlp_ceil_div(g.panels * kind->nr, CHUNK_COLS);
-    if (g.blocks < 4 * threads && threads > 1)
+    if (g.blocks < threads)
         share(&g, threads);
     else
         g.blocks = evened(g.blocks, 1, threads);
