@@ -34,16 +34,15 @@ const char *classify_label_of(const struct classify_job *job, const char *id, si
     if (job->truth) return vlp_truth_of(job->truth, id, id_len);
     if (own && *own) return own;
     if (!classify.folder_labels) return NULL;
-    const char *end = strrchr(id, '/');
-    if (!end || end == id) return NULL;
+    const char *member = vlp_member_of_id(id), *path = member ? member : id;
+    const char *end = strrchr(path, '/');
+    if (!end) return NULL;
     const char *begin = end;
-    while (begin > id && begin[-1] != '/') begin--;
-    /* "SHARD!FOLDER/MEMBER"; a name that ends in a mark is no shard's */
-    const char *mark = memchr(begin, '!', (size_t)(end - begin));
-    if (mark && mark + 1 < end) begin = mark + 1;
-    if (begin == end) return NULL;
+    while (begin > path && begin[-1] != '/') begin--;
+    const size_t len = (size_t)(end - begin);
+    if (len == 0 || (len == 1 && *begin == '.')) return NULL; /* "/a.png", "./a.png" */
     vlp_buf_clear(buf);
-    vlp_buf_add(buf, begin, (size_t)(end - begin));
+    vlp_buf_add(buf, begin, len);
     return buf->data;
 }
 

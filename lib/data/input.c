@@ -168,6 +168,26 @@ size_t vlp_shard_length(const char *path)
     return 0;
 }
 
+/* A folder may end in a mark as well: "x.tar!/a.png" is a member only of a shard that is there. */
+static bool is_shard(const char *path, char after_mark)
+{
+    if (input_is_regular(path) || input_is_pipe(path)) return true;
+    return by_ending(path) == &source_tar && after_mark != '/';
+}
+
+const char *vlp_member_of_id(const char *id)
+{
+    const char *mark = strchr(id, '!');
+    if (!mark || vlp_file_exists(id)) return NULL;
+    for (; mark; mark = strchr(mark + 1, '!')) {
+        char      *shard = vlp_strndup(id, (size_t)(mark - id));
+        const bool found = is_shard(shard, mark[1]);
+        free(shard);
+        if (found) return mark + 1;
+    }
+    return NULL;
+}
+
 const char *vlp_picture_of_id(struct vlp_arena *mem, const char *base_dir, const char *id)
 {
     char *path = base_dir ? vlp_path_join(mem, base_dir, id) : vlp_arena_strdup(mem, id);

@@ -89,6 +89,11 @@ void vlp_source_close(struct vlp_source *s);
 const char *vlp_picture_of_id(struct vlp_arena *mem, const char *base_dir, const char *id);
 /* The length of SHARD in "SHARD!MEMBER" where SHARD is a file and the whole is none; else 0. */
 size_t vlp_shard_length(const char *path);
+/*
+ * MEMBER of a record's id "SHARD!MEMBER", within `id`; NULL where '!' is part of a file's name. A
+ * shard is known by being there, a file or a pipe, or, where its ids alone are left, by its ending.
+ */
+const char *vlp_member_of_id(const char *id);
 
 /* The first field of a line of TSV as the programs write it (--failed, matches), its \t \n \r \\
  * undone in place: its length. A line without a tab is no such line and stays as it is. */

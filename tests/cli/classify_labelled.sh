@@ -41,6 +41,32 @@ cd ..
 expect 0 vlp-classify -r --folder-labels -l circle,'wow!' --json 'tree/wow!'
 prints '"truth": "wow!"'
 
+# A mark in a folder's name is no shard's, and what lies in no folder of its shard has no label.
+mkdir -p 'tree/a!b' 'tree/x.tar!y' && cp photos/p00.png 'tree/a!b' && cp photos/p00.png 'tree/x.tar!y'
+expect 0 vlp-classify -r --folder-labels -l 'a!b,b' --json 'tree/a!b'
+prints '"truth": "a!b"'
+expect 0 vlp-classify -r --folder-labels -l 'x.tar!y,y' --json 'tree/x.tar!y'
+prints '"truth": "x.tar!y"'
+mkdir data
+tar cf data/flat.tar -C photos p00.png ./p01.png
+tar cf 'data/a!b.tar' -C tree 'a!b' circle/p00.png
+flat() {
+    expect 0 vlp-classify --folder-labels -l data,c --json "$1" <data/flat.tar
+    [ "$(grep -c '"label"' stdout)" -eq 2 ] && ! grep -q truth stdout || fail "$(cat stdout)"
+}
+flat data/flat.tar
+flat -
+flat <(cat data/flat.tar)
+cp 'data/a!b.tar' plain # a shard by its bytes alone
+deep() {
+    expect 0 vlp-classify --folder-labels -l 'a!b,circle' --json "$1" <plain
+    [ "$(grep -o '"truth": "[^"]*' stdout | cut -d'"' -f4 | tr '\n' ' ')" = 'a!b circle ' ] || fail "$(cat stdout)"
+}
+deep 'data/a!b.tar'
+deep plain
+deep -
+deep <(cat plain)
+
 # One class twice: which of its records is meant by a label cannot be told.
 printf 'a\t1\t0\na\t.9\t.1\nb\t0\t1\n' >c.tsv
 printf 'x\t0\t1\n' >e.tsv
