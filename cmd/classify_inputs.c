@@ -57,6 +57,8 @@ enum vlp_status classify_pictures(struct classify_job *job, char *const *paths, 
     VLP_TRY(vlp_features_dim(&job->encoder, &o.features, &dim, err));
     VLP_TRY(classify_check_fit(job, dim, job->encoder.fingerprint, cmd_model_path(), err));
     cmd_source_options(&so, paths, n_paths);
+    so.text_fault = VLP_FAULT_UNASKED;
+    so.label_fault = classify.truth ? VLP_FAULT_UNASKED : VLP_FAULT_APART;
     VLP_TRY(vlp_source_open(&source, &so, err));
     cmd_progress_start("pictures", vlp_source_expected(source));
     const enum vlp_status s = vlp_embed_run(&job->encoder, source, &o, err);

@@ -293,6 +293,13 @@ START_TEST(captions_beside_a_picture_make_pairs)
                      "./b.jpg#1|./b.jpg|second\n./c.jpg#0|./c.jpg|x\n./c.jpg#1|./c.jpg|y\n"
                      "./d.jpg|./d.jpg|-\n./e.jpg!format\n");
     ck_assert_str_eq(paths((struct vlp_source_options){0}, "a.jpg", NULL), "a.jpg|a.jpg|-\n");
+
+    /* the fault of e.json alone, or nobody's */
+    struct vlp_source_options o = {.captions = true, .text_fault = VLP_FAULT_APART};
+    ck_assert_str_eq(paths(o, "e.jpg", "d.jpg"), "e.jpg|e.jpg|-\ne.jpg!format\nd.jpg|d.jpg|-\n");
+    ck_assert_str_eq(paths(o, "e.jpg", "e.jpg#0"), "e.jpg|e.jpg|-\ne.jpg!format\ne.jpg#0!io\n");
+    o.text_fault = VLP_FAULT_UNASKED;
+    ck_assert_str_eq(paths(o, "e.jpg", NULL), "e.jpg|e.jpg|-\n");
 }
 END_TEST
 

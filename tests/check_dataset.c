@@ -187,6 +187,26 @@ START_TEST(a_label_may_stand_for_a_caption)
 }
 END_TEST
 
+START_TEST(a_fault_of_what_is_not_trained_on_is_none)
+{
+    ck_assert_int_eq(
+        system("echo '{\"image\":\"d/p1.png\",\"caption\":\"x\",\"label\":[]}' >f.jsonl && "
+               "echo '{\"image\":\"d/p2.png\",\"title\":7,\"label\":\"large\"}' >>f.jsonl"),
+        0);
+    struct vlp_dataset *d = open_one("f.jsonl", plain);
+    ck_assert_str_eq(listing(d), "d/p1.png|-|1|x/\n");
+    ck_assert_str_eq(said.data, "d/p2.png: line 2: 'title': a number is no caption (skipped)\n");
+    vlp_dataset_close(d);
+
+    d = open_one("f.jsonl", (struct vlp_dataset_options){.labelled = true});
+    ck_assert_ptr_nonnull(strstr(listing(d), "d/p1.png|-|1|x/\n"));
+    ck_assert_ptr_nonnull(strstr(listing(d), "d/p2.png|large|2|\n"));
+    ck_assert_str_eq(said.data, "d/p1.png: line 1: 'label': a list is no label (skipped)\n"
+                                "d/p2.png: line 2: 'title': a number is no caption (skipped)\n");
+    vlp_dataset_close(d);
+}
+END_TEST
+
 START_TEST(another_shard_in_its_place_is_noticed)
 {
     struct vlp_dataset *d = open_one("s.tar", plain);
@@ -245,6 +265,7 @@ int main(void)
     tcase_add_test(t, weights_are_told_source_by_source);
     tcase_add_test(t, csv_with_quotes_and_newlines);
     tcase_add_test(t, a_label_may_stand_for_a_caption);
+    tcase_add_test(t, a_fault_of_what_is_not_trained_on_is_none);
     tcase_add_test(t, another_shard_in_its_place_is_noticed);
     tcase_add_test(t, a_full_or_missing_cache_folder_is_named);
     tcase_add_test(t, a_sample_costs_little_beside_its_words);

@@ -251,10 +251,10 @@ START_TEST(a_value_of_a_type_that_cannot_be_used_fails_its_record_by_name)
         {"\"image\":{\"path\":null,\"bytes\":\"AA\"},\"text\":\"x\"", "'image': an object"},
         {"\"image\":[],\"text\":\"x\"", "'image': a list"},
         {"\"image\":true,\"text\":\"x\"", "'image': true"},
-        {"\"text\":\"x\",\"caption\":2021", "'caption': a number"},
+        {"\"text\":true,\"caption\":2021", "'caption': a number"},
         {"\"image\":\"a.jpg\",\"id\":\"t.jsonl:1\",\"captions\":[\"x\",[\"y\",7]]",
          "'captions': a number"},
-        {"\"caption\":{\"lang\":\"en\"},\"text\":\"x\"", "'caption': an object"},
+        {"\"caption\":{\"lang\":\"en\"},\"text\":null", "'caption': an object"},
         {"\"text\":\"x\",\"id\":{\"oid\":1}", "'id': an object"},
         {"\"text\":\"x\",\"label\":[\"a\",\"b\"]", "'label': a list"},
     };
@@ -268,6 +268,38 @@ START_TEST(a_value_of_a_type_that_cannot_be_used_fails_its_record_by_name)
     put_bytes("t.jsonl", "{\"text\":\"x\",\"label\":[1]}", 24);
     ck_assert_str_eq(listing((struct vlp_source_options){.label_column = "kind"}, "t.jsonl"),
                      "t.jsonl:1|-|x|-\n");
+}
+END_TEST
+
+START_TEST(of_the_usual_keys_of_captions_and_labels_the_first_that_can_be_used_counts)
+{
+    ck_assert_str_eq(
+        table("t.jsonl",
+              "{\"caption\":2021,\"captions\":[\"y\",7],\"text\":\"x\",\"title\":\"no\"}\n"
+              "{\"text\":\"x\",\"label\":true,\"class\":{\"id\":1},\"category\":\"c\"}\n"
+              "{\"image\":\"a.jpg\",\"caption\":{\"title\":3,\"raw\":\"x\"}}\n"
+              "{\"image\":\"a.jpg\",\"caption\":[],\"raw\":\"x\"}\n"),
+        "t.jsonl:1|-|x|-\nt.jsonl:2|-|x|c\na.jpg|a.jpg|x|-\na.jpg|a.jpg|-|-\n");
+}
+END_TEST
+
+START_TEST(a_fault_of_a_caption_or_label_may_leave_the_rest_of_the_record)
+{
+    const char *text = "{\"image\":\"a.jpg\",\"title\":{},\"label\":\"c\"}\n"
+                       "{\"image\":\"a.jpg\",\"captions\":[\"x\",\"y\"],\"label\":true}\n"
+                       "{\"image\":\"gone.jpg\",\"captions\":7}\n{\"text\":\"x\",\"label\":[]}\n"
+                       "{\"image\":\"b.jpg\",\"text\":7,\"id\":{}}\n{\"raw\":3}\n";
+    put_bytes("t.jsonl", text, strlen(text));
+    struct vlp_source_options o = {.text_fault = VLP_FAULT_APART, .label_fault = VLP_FAULT_APART};
+    ck_assert_str_eq(listing(o, "t.jsonl"),
+                     "a.jpg|a.jpg|-|c\na.jpg!format\na.jpg#0|a.jpg|x|-\na.jpg#1|a.jpg|y|-\n"
+                     "a.jpg!format\ngone.jpg!io\nt.jsonl:4|-|x|-\nt.jsonl:4!format\n"
+                     "b.jpg!format\nt.jsonl:6!format\n");
+    o.text_fault = o.label_fault = VLP_FAULT_UNASKED;
+    ck_assert_str_eq(listing(o, "t.jsonl"),
+                     "a.jpg|a.jpg|-|c\na.jpg#0|a.jpg|x|-\na.jpg#1|a.jpg|y|-\ngone.jpg!io\n"
+                     "t.jsonl:4|-|x|-\nb.jpg!format\nt.jsonl:6!format\n");
+    ck_assert_str_eq(last.text, "has neither a picture nor a text");
 }
 END_TEST
 
@@ -373,6 +405,8 @@ int main(void)
     tcase_add_test(t, numbers_that_are_none_are_null);
     tcase_add_test(t, a_picture_may_be_a_list_of_one_or_an_object_with_its_path);
     tcase_add_test(t, a_value_of_a_type_that_cannot_be_used_fails_its_record_by_name);
+    tcase_add_test(t, of_the_usual_keys_of_captions_and_labels_the_first_that_can_be_used_counts);
+    tcase_add_test(t, a_fault_of_a_caption_or_label_may_leave_the_rest_of_the_record);
     tcase_add_test(t, a_list_of_captions_makes_as_many_records);
     tcase_add_test(t, a_json_array_may_be_written_in_any_way_and_its_damage_is_named);
     tcase_add_test(t, columns_of_json_may_be_named);

@@ -173,9 +173,32 @@ START_TEST(json_captions_are_what_they_are_in_json_lines)
                             "printf '{\"width\":1}' >4.json && tar cf i.tar [0-4].*"),
                      0);
     ck_assert_str_eq(listing(plain, "i.tar"),
-                     "i.tar!0.jpg|p0|c0|-\ni.tar!1.jpg!format\ni.tar!2.jpg!format\n"
+                     "i.tar!0.jpg|p0|c0|-\ni.tar!1.jpg|p1|c1|-\ni.tar!2.jpg!format\n"
                      "i.tar!3.jpg|p3|-|-\ni.tar!4.jpg|p4|-|-\n");
     ck_assert_msg(strstr(last.text, "2.json") != NULL, "%s", last.text);
+}
+END_TEST
+
+START_TEST(a_fault_of_a_caption_or_label_is_no_fault_of_the_picture)
+{
+    ck_assert_int_eq(system("for k in 0 1 2 3; do printf p$k >$k.jpg || exit; done && "
+                            "printf '{\"title\":1999}' >0.json && printf 'x\\ny\\n' >1.txt && "
+                            "head -c 5M /dev/zero >1.cls && head -c 5M /dev/zero >2.txt && "
+                            "printf cat >2.cls && ln -sf 3.jpg l.jpg && printf '{' >l.json && "
+                            "printf '{\"title\":{}}' >text.json && "
+                            "tar cf i.tar [0-3].* l.* text.json"),
+                     0);
+    struct vlp_source_options o = {.text_fault = VLP_FAULT_APART, .label_fault = VLP_FAULT_APART};
+    ck_assert_str_eq(listing(o, "i.tar"),
+                     "i.tar!0.jpg|p0|-|-\ni.tar!0.jpg!format\n"
+                     "i.tar!1.jpg#0|p1|x|-\ni.tar!1.jpg#1|p1|y|-\ni.tar!1.jpg!limit\n"
+                     "i.tar!2.jpg|p2|-|cat\ni.tar!2.jpg!limit\ni.tar!3.jpg|p3|-|-\n"
+                     "i.tar!l.jpg!unsupported\ni.tar!text.json!format\n");
+    o.text_fault = o.label_fault = VLP_FAULT_UNASKED;
+    ck_assert_str_eq(listing(o, "i.tar"),
+                     "i.tar!0.jpg|p0|-|-\ni.tar!1.jpg#0|p1|x|-\ni.tar!1.jpg#1|p1|y|-\n"
+                     "i.tar!2.jpg|p2|-|cat\ni.tar!3.jpg|p3|-|-\n"
+                     "i.tar!l.jpg!unsupported\ni.tar!text.json!format\n");
 }
 END_TEST
 
@@ -385,6 +408,7 @@ int main(void)
     tcase_add_test(t, a_json_neighbour_is_asked_only_where_no_text_says_it);
     tcase_add_test(t, a_fault_of_the_metadata_counts_only_where_they_are_needed);
     tcase_add_test(t, json_captions_are_what_they_are_in_json_lines);
+    tcase_add_test(t, a_fault_of_a_caption_or_label_is_no_fault_of_the_picture);
     tcase_add_test(t, shards_may_be_compressed);
     tcase_add_test(t, shards_stream_on_stdin);
     tcase_add_test(t, concatenated_shards_are_read_to_the_end);

@@ -21,15 +21,14 @@ bool captions_ending(const char *ext)
     return false;
 }
 
-static void forget_texts(struct captions *c)
+void captions_cut(struct captions *c, int n)
 {
-    for (int i = 0; i < c->n; i++) free(c->text[i]);
-    c->n = 0;
+    while (c->n > n) free(c->text[--c->n]);
 }
 
 void captions_free(struct captions *c)
 {
-    forget_texts(c);
+    captions_cut(c, 0);
     free(c->text);
     free(c->len);
     free(c->fault);
@@ -47,10 +46,13 @@ void captions_add(struct captions *c, const char *text, size_t len)
     c->len[c->n++] = len;
 }
 
-void captions_fault(struct captions *c, enum vlp_status s, const char *fmt, ...)
+void captions_fault(struct captions *c, enum vlp_fault how, enum vlp_status s, const char *fmt, ...)
 {
-    va_list ap;
-    if (c->fault) return;
+    va_list    ap;
+    const bool apart = how == VLP_FAULT_APART;
+    if (how == VLP_FAULT_UNASKED || (c->fault && (apart || !c->apart))) return;
+    free(c->fault);
+    c->apart = apart;
     va_start(ap, fmt);
     if (vasprintf(&c->fault, fmt, ap) < 0) {
         vlp_no_memory(0);
@@ -83,11 +85,28 @@ void captions_add_lines(struct captions *c, const char *text, size_t len)
  * Nested at most object in list in object: deeper is not a caption. What can be none is answered if
  * a key says that it is one (`named`); metadata may hold anything else.
  */
+static const json_t *add_value(struct captions *c, const json_t *v, bool named, int depth);
+
+/* The caption of an object: that of the first key whose value can be used. */
+static const json_t *add_object(struct captions *c, const json_t *v, bool named, int depth)
+{
+    const json_t *wrong = NULL, *inner;
+    const int     had = c->n;
+    const char   *key;
+    size_t        at = 0;
+    while ((inner = column_value(v, COLUMN_TEXT, &at, &key)) != NULL) {
+        const json_t *fault = add_value(c, inner, true, depth + 1);
+        if (!fault) return NULL;
+        captions_cut(c, had);
+        if (!wrong) wrong = fault;
+    }
+    return wrong || !named ? wrong : v;
+}
+
 static const json_t *add_value(struct captions *c, const json_t *v, bool named, int depth)
 {
     enum { DEEPEST = 3 };
     const json_t *wrong = NULL;
-    const char   *key;
     if (!v || json_is_null(v)) return NULL;
     if (json_is_string(v)) {
         captions_add(c, json_string_value(v), json_string_length(v));
@@ -98,33 +117,35 @@ static const json_t *add_value(struct captions *c, const json_t *v, bool named, 
             wrong = add_value(c, json_array_get(v, i), named, depth + 1);
         return wrong;
     }
-    const json_t *inner = depth < DEEPEST ? column_value(v, COLUMN_TEXT, &key) : NULL;
-    if (inner) return add_value(c, inner, true, depth + 1);
+    if (depth < DEEPEST) return add_object(c, v, named, depth);
     return named ? v : NULL;
 }
 
 const json_t *captions_add_value(struct captions *c, const json_t *v)
 {
+    const int     had = c->n;
     const json_t *wrong = add_value(c, v, true, 0);
-    if (wrong) forget_texts(c);
+    if (wrong) captions_cut(c, had);
     return wrong;
 }
 
-void captions_add_json(struct captions *c, const char *text, size_t len, const char *name)
+void captions_add_json(struct captions *c, enum vlp_fault how, const char *text, size_t len,
+                       const char *name)
 {
     json_error_t  e;
     json_t       *root = json_read(text, len, &e);
     const json_t *wrong = add_value(c, root, false, 0);
     if (!root)
-        captions_fault(c, VLP_ERR_FORMAT, "%s: not JSON: %s (line %d)", name, e.text, e.line);
+        captions_fault(c, how, VLP_ERR_FORMAT, "%s: not JSON: %s (line %d)", name, e.text, e.line);
     if (wrong) {
-        forget_texts(c);
-        captions_fault(c, VLP_ERR_FORMAT, "%s: %s is no caption", name, json_type_words(wrong));
+        captions_cut(c, 0);
+        captions_fault(c, how, VLP_ERR_FORMAT, "%s: %s is no caption", name,
+                       json_type_words(wrong));
     }
     json_decref(root);
 }
 
-void captions_read_beside(struct captions *c, const char *picture)
+void captions_read_beside(struct captions *c, enum vlp_fault how, const char *picture)
 {
     const char    *ext = vlp_path_ext(picture);
     const size_t   stem = strlen(picture) - strlen(ext);
@@ -138,10 +159,10 @@ void captions_read_beside(struct captions *c, const char *picture)
         struct vlp_error err;
         FILE            *f = fopen(path.data, "rb");
         if (!f || vlp_read_all(&text, f, CAPTION_FILE_LIMIT, path.data, &err) != VLP_OK)
-            captions_fault(c, f ? err.status : VLP_ERR_IO, "%s",
+            captions_fault(c, how, f ? err.status : VLP_ERR_IO, "%s",
                            f ? err.text : "its caption file cannot be read");
         else if (strcmp(endings[i], "json") == 0)
-            captions_add_json(c, text.data, text.len, path.data);
+            captions_add_json(c, how, text.data, text.len, path.data);
         else
             captions_add_lines(c, text.data, text.len);
         if (f) fclose(f);
@@ -151,14 +172,23 @@ void captions_read_beside(struct captions *c, const char *picture)
     vlp_buf_free(&text);
 }
 
-int captions_records(const struct captions *c)
+static int without_fault(const struct captions *c)
 {
     return c->n > 1 ? c->n : 1;
 }
 
-void captions_give(const struct captions *c, int k, struct vlp_item *it)
+int captions_records(const struct captions *c)
 {
-    if (c->fault && it->status == VLP_OK) item_fail(it, c->fault_status, "%s", c->fault);
+    return without_fault(c) + (c->fault && c->apart);
+}
+
+void captions_give(struct captions *c, int k, struct vlp_item *it)
+{
+    const bool own = k == without_fault(c);
+    const bool left = it->path || it->bytes || it->shard || k < c->n;
+    if (c->fault && it->status == VLP_OK && (own || !left || !c->apart))
+        item_fail(it, c->fault_status, "%s", c->fault);
+    if (it->status != VLP_OK && !own) c->apart = false;
     if (k >= c->n) return;
     item_set_text(it, c->text[k], c->len[k]);
     if (c->n > 1) item_number_id(it, k);

@@ -19,13 +19,12 @@ const char *const *const column_names[COLUMN_COUNT] = {
     [COLUMN_LABEL] = label_names,
 };
 
-const json_t *column_value(const json_t *object, enum column c, const char **name)
+const json_t *column_value(const json_t *object, enum column c, size_t *at, const char **name)
 {
-    for (const char *const *n = column_names[c]; *n; n++) {
-        const json_t *v = json_object_get(object, *n);
-        if (!v || json_is_null(v)) continue;
-        *name = *n;
-        return v;
+    while ((*name = column_names[c][*at]) != NULL) {
+        const json_t *v = json_object_get(object, *name);
+        ++*at;
+        if (v && !json_is_null(v)) return v;
     }
     return NULL;
 }

@@ -78,37 +78,44 @@ struct captions {
     char          **text;
     size_t         *len;
     int             n;
-    char           *fault; /* why the captions cannot be had, or NULL */
+    char           *fault; /* why the captions, or the label, cannot be had, or NULL */
     enum vlp_status fault_status;
+    bool            apart; /* a record of its own says so */
 };
 enum { CAPTION_FILE_LIMIT = 4 << 20 };
 void captions_free(struct captions *c);
+/* Forget all captions but the first n. */
+void captions_cut(struct captions *c, int n);
 void captions_add(struct captions *c, const char *text, size_t len);
 /* Every line that is not empty is a caption. */
 void captions_add_lines(struct captions *c, const char *text, size_t len);
 /* An object with a caption, a list of them, or lists of either; `name` for the fault. */
-void captions_add_json(struct captions *c, const char *text, size_t len, const char *name);
+void captions_add_json(struct captions *c, enum vlp_fault how, const char *text, size_t len,
+                       const char *name);
 /* The value of a caption's key: a string, or a list of them. What in it is neither and not null is
- * answered, and no caption is left. */
+ * answered, and none of its captions is left. */
 const json_t *captions_add_value(struct captions *c, const json_t *v);
-void          captions_fault(struct captions *c, enum vlp_status s, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
+/* The first is kept, but one of the whole record outweighs one apart. */
+void captions_fault(struct captions *c, enum vlp_fault how, enum vlp_status s, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 /* The first of PICTURE's stem + .txt, .caption, .json that exists. */
-void captions_read_beside(struct captions *c, const char *picture);
+void captions_read_beside(struct captions *c, enum vlp_fault how, const char *picture);
 /* Is `ext` an ending of caption files? */
 bool captions_ending(const char *ext);
-/* How many records the picture makes: one each caption, and one without any. */
+/* How many records the picture makes: one each caption, one without any, one for a fault apart. */
 int captions_records(const struct captions *c);
-/* Put caption k into the k-th of these records; ids get "#k" when there are several. */
-void captions_give(const struct captions *c, int k, struct vlp_item *it);
+/* Put caption k, or the fault, into the k-th of these records, which has its picture; ids get "#k"
+ * when there are several captions. A fault that was told with a record needs none of its own. */
+void captions_give(struct captions *c, int k, struct vlp_item *it);
 
 /* ---- columns.c: what columns and keys are usually called
  * --------------------------------------------- */
 
 enum column { COLUMN_IMAGE, COLUMN_TEXT, COLUMN_ID, COLUMN_LABEL, COLUMN_COUNT };
 extern const char *const *const column_names[COLUMN_COUNT]; /* NULL-terminated, most usual first */
-/* What the first of these keys that is not null says, and its name; NULL: there is none. */
-const json_t *column_value(const json_t *object, enum column c, const char **name);
+/* What the next of these keys, from the *at-th on, that is not null says, and its name; NULL: there
+ * is none. */
+const json_t *column_value(const json_t *object, enum column c, size_t *at, const char **name);
 /* The option that names this column, or NULL. */
 const char *column_option(const struct vlp_source_options *o, enum column c);
 

@@ -146,13 +146,14 @@ static enum vlp_status next_element(struct source_state *s, bool *more, bool *to
 /* ---- records
  * ------------------------------------------------------------------------------------------ */
 
+/* The next value that may be this column's: of the key that was told, or of the usual ones. */
 static const json_t *value_of(const struct input *in, const json_t *object, enum column c,
-                              const char **name)
+                              size_t *at, const char **name)
 {
     const char *option = column_option(in->opt, c);
-    if (!option) return column_value(object, c, name);
+    if (!option) return column_value(object, c, at, name);
     *name = option;
-    return json_object_get(object, option);
+    return (*at)++ == 0 ? json_object_get(object, option) : NULL;
 }
 
 /* The name of a picture: a string, one in a list of its own, or an object's "path". */
@@ -180,42 +181,60 @@ static const char *unit_of(const struct input *in)
     return in->kind == &source_jsonl ? "line" : "record";
 }
 
-/* What is there and cannot be used fails the record, which else would be another than was meant;
- * the first such value is told. */
-static void cannot_use(struct captions *fault, const struct input *in, const char *key,
-                       const json_t *v, enum column c)
+/* A picture or an id that cannot be used fails the record, which else would be another than was
+ * meant; of a caption or a label the caller says what it does. The first such value is told. */
+static void cannot_use(const struct input *in, const char *key, const json_t *v, enum column c)
 {
-    static const char *const   wanted[COLUMN_COUNT] = {[COLUMN_IMAGE] = "name of a picture",
-                                                       [COLUMN_TEXT] = "caption",
-                                                       [COLUMN_ID] = "id",
-                                                       [COLUMN_LABEL] = "label"};
-    const struct source_state *s = in->state;
-    captions_fault(fault, VLP_ERR_FORMAT, "%s %lld: '%s': %s is no %s", unit_of(in),
+    static const char *const wanted[COLUMN_COUNT] = {[COLUMN_IMAGE] = "name of a picture",
+                                                     [COLUMN_TEXT] = "caption",
+                                                     [COLUMN_ID] = "id",
+                                                     [COLUMN_LABEL] = "label"};
+    struct source_state     *s = in->state;
+    const enum vlp_fault     how = c == COLUMN_TEXT    ? in->opt->text_fault
+                                   : c == COLUMN_LABEL ? in->opt->label_fault
+                                                       : VLP_FAULT_WHOLE;
+    captions_fault(&s->captions, how, VLP_ERR_FORMAT, "%s %lld: '%s': %s is no %s", unit_of(in),
                    (long long)s->n, key, json_type_words(v), wanted[c]);
+}
+
+/* Take the value as this column's; what in it cannot be used is answered. */
+static const json_t *take_as(struct source_state *s, enum column c, const json_t *v)
+{
+    if (c == COLUMN_TEXT) return captions_add_value(&s->captions, v);
+    s->field[c] = field_of(c == COLUMN_IMAGE ? picture_name(v) : v, s->room[c]);
+    return s->field[c].bytes ? NULL : v;
+}
+
+/*
+ * The column's value in the object in hand. Words such as "title" and "category" name all kinds of
+ * things: of captions and labels the first that can be used counts.
+ */
+static void read_column(struct input *in, enum column c)
+{
+    struct source_state *s = in->state;
+    const bool           guess = c == COLUMN_TEXT || c == COLUMN_LABEL;
+    const json_t        *v, *wrong = NULL;
+    const char          *key, *wrong_key = NULL;
+    size_t               at = 0;
+    s->field[c] = (struct field){0};
+    while ((v = value_of(in, s->object, c, &at, &key)) != NULL && !json_is_null(v)) {
+        const json_t *fault = take_as(s, c, v);
+        if (!fault) return;
+        if (!wrong) {
+            wrong = fault;
+            wrong_key = key;
+        }
+        if (!guess) break;
+    }
+    if (wrong) cannot_use(in, wrong_key, wrong, c);
 }
 
 /* Fields and captions of the object in hand. */
 static void read_object(struct input *in)
 {
     struct source_state *s = in->state;
-    struct captions      fault = {0};
-    for (int i = 0; i < COLUMN_COUNT; i++) {
-        const enum column c = (enum column)i;
-        const char       *key;
-        const json_t     *v = value_of(in, s->object, c, &key), *wrong = NULL;
-        s->field[c] = (struct field){0};
-        if (!v || json_is_null(v)) continue;
-        if (c == COLUMN_TEXT) {
-            wrong = captions_add_value(&s->captions, v);
-        } else {
-            s->field[c] = field_of(c == COLUMN_IMAGE ? picture_name(v) : v, s->room[c]);
-            if (!s->field[c].bytes) wrong = v;
-        }
-        if (wrong) cannot_use(&fault, in, key, wrong, c);
-    }
-    if (!fault.fault) return;
-    captions_free(&s->captions); /* one bad record, however many captions it has */
-    s->captions = fault;
+    for (int c = 0; c < COLUMN_COUNT; c++) read_column(in, (enum column)c);
+    if (s->captions.fault && !s->captions.apart) captions_cut(&s->captions, 0);
 }
 
 static void give(struct input *in, struct vlp_item *out)

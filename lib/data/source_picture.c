@@ -55,11 +55,13 @@ static enum vlp_status picture_next(struct input *in, struct vlp_item *out, bool
         *more = p->at++ == 0;
         return *more ? read_pipe(in, out, err) : VLP_OK;
     }
-    if (in->opt->captions && !p->looked) captions_read_beside(&p->captions, in->path);
+    if (in->opt->captions && !p->looked)
+        captions_read_beside(&p->captions, in->opt->text_fault, in->path);
     p->looked = true;
     *more = p->at < captions_records(&p->captions);
     if (!*more) return VLP_OK;
     item_begin(out, in->path, strlen(in->path));
+    out->path = out->id;
     if (!in->counting) item_set_picture(out, in->path);
     captions_give(&p->captions, p->at++, out);
     return VLP_OK;

@@ -24,7 +24,8 @@ struct group {
     const char     *reason;
     struct captions captions, json; /* of .txt and .caption; of .json, until all have been met */
     struct vlp_buf  label;
-    int             at; /* records given */
+    bool            large_label; /* too large to be one */
+    int             at;          /* records given */
 };
 
 struct tar {
@@ -56,7 +57,7 @@ static void empty_group(struct group *g)
     vlp_buf_clear(&g->name);
     vlp_buf_clear(&g->bytes);
     vlp_buf_clear(&g->label);
-    g->open = g->has_picture = false;
+    g->open = g->has_picture = g->large_label = false;
     g->status = VLP_OK;
     g->at = 0;
 }
@@ -83,9 +84,34 @@ static bool is_ours(const struct input *in, const struct tar_member *m)
     return name_is_wanted(in->opt, m->name);
 }
 
-static void trim(struct vlp_buf *b)
+static size_t trimmed(const char *text, size_t len)
 {
-    while (b->len && strchr(" \t\r\n", b->data[b->len - 1])) b->data[--b->len] = '\0';
+    while (len && strchr(" \t\r\n", text[len - 1])) len--;
+    return len;
+}
+
+/* The text of the member `name`, a label or captions. */
+static void add_words(const struct input *in, struct group *g, const char *name, const char *ext,
+                      bool too_long)
+{
+    const struct tar    *t = in->state;
+    const char          *text = t->text.data;
+    const size_t         len = t->text.len;
+    const enum vlp_fault how = in->opt->text_fault;
+    const bool           json = strcasecmp(ext, "json") == 0;
+    if (strcasecmp(ext, "cls") == 0) {
+        if (too_long)
+            g->large_label = true;
+        else
+            vlp_buf_add(&g->label, text, trimmed(text, len));
+    } else if (too_long) {
+        captions_fault(json ? &g->json : &g->captions, how, VLP_ERR_LIMIT,
+                       "%s: is larger than 4 MiB", name);
+    } else if (json) {
+        captions_add_json(&g->json, how, text, len, name);
+    } else {
+        captions_add_lines(&g->captions, text, len);
+    }
 }
 
 /* Put the member in hand into the group. What damages the shard is kept for after the group. */
@@ -123,27 +149,20 @@ static void add_member(const struct input *in, struct group *g)
     if (g->name.len == 0) vlp_buf_add_str(&g->name, m->name);
     t->status = tar_read(&t->reader, &t->text, CAPTION_FILE_LIMIT, &too_long, &t->error);
     if (t->status != VLP_OK) return;
-    const bool json = strcasecmp(ext, "json") == 0;
-    if (too_long) {
-        captions_fault(json ? &g->json : &g->captions, VLP_ERR_LIMIT, "%s: is larger than 4 MiB",
-                       m->name);
-    } else if (label) {
-        trim(&t->text);
-        vlp_buf_add(&g->label, t->text.data, t->text.len);
-    } else if (json) {
-        captions_add_json(&g->json, t->text.data, t->text.len, m->name);
-    } else {
-        captions_add_lines(&g->captions, t->text.data, t->text.len);
-    }
+    add_words(in, g, m->name, ext, too_long);
 }
 
 /* Metadata say once more what a .txt neighbour says, whichever of the two stands first. */
-static void choose_captions(struct group *g)
+static void choose_captions(const struct input *in, struct group *g)
 {
-    if (g->captions.n || g->captions.fault) return;
-    captions_free(&g->captions);
-    g->captions = g->json;
-    g->json = (struct captions){0};
+    if (!g->captions.n && !g->captions.fault) {
+        captions_free(&g->captions);
+        g->captions = g->json;
+        g->json = (struct captions){0};
+    }
+    if (g->large_label)
+        captions_fault(&g->captions, in->opt->label_fault, VLP_ERR_LIMIT,
+                       "%s: its label is larger than 4 MiB", g->name.data);
 }
 
 /* Is this group one that the caller asked for? */
@@ -185,7 +204,7 @@ static void next_group(struct input *in)
 {
     struct tar *t = in->state;
     collect_group(in);
-    choose_captions(&t->group);
+    choose_captions(in, &t->group);
 }
 
 /* ---- records

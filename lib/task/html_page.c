@@ -212,10 +212,13 @@ static void shard_task(void *ctx, int i, int worker)
     struct vlp_item          it;
     char                    *path = (char *)vlp_names_get(t->shards, i);
     bool                     more = true;
-    if (vlp_source_open(&source,
-                        &(struct vlp_source_options){.paths = &path, .n_paths = 1, .format = "tar"},
-                        NULL) != VLP_OK)
-        return;
+
+    const struct vlp_source_options members = {.paths = &path,
+                                               .n_paths = 1,
+                                               .format = "tar",
+                                               .text_fault = VLP_FAULT_UNASKED,
+                                               .label_fault = VLP_FAULT_UNASKED};
+    if (vlp_source_open(&source, &members, NULL) != VLP_OK) return;
     while (vlp_source_next(source, &it, &more, NULL) == VLP_OK && more) {
         const int k = vlp_names_find(t->page->pictures, it.id);
         if (k >= 0 && it.bytes &&

@@ -169,6 +169,9 @@ static enum vlp_status read_source(struct build *b, const struct vlp_source_opti
     bool                      more = true;
     struct vlp_source_options how = *o;
     how.locate = true;
+    /* A pair needs its caption and nothing else; a labelled picture does with either. */
+    how.text_fault = b->o->labelled ? VLP_FAULT_APART : VLP_FAULT_WHOLE;
+    how.label_fault = b->o->labelled ? VLP_FAULT_APART : VLP_FAULT_UNASKED;
     VLP_TRY(vlp_source_open(&source, &how, err));
     enum vlp_status s = VLP_OK;
     while (s == VLP_OK) {

@@ -37,6 +37,14 @@ struct vlp_item {
 };
 void vlp_item_free(struct vlp_item *it);
 
+/* What becomes of a record when its caption, or its label, is there and cannot be used. */
+enum vlp_fault {
+    VLP_FAULT_WHOLE, /* it is a bad record: a pair is of no use without it */
+    VLP_FAULT_APART, /* it comes without that part, and a bad one of the same id behind it says why;
+                        where nothing is left of it, it is the bad one itself */
+    VLP_FAULT_UNASKED /* it comes without that part, which nobody asked for */
+};
+
 struct vlp_source_options {
     char *const *paths; /* files, folders, tables, tars, "-" ; what each is is seen from its ending
                            and its first bytes */
@@ -52,9 +60,10 @@ struct vlp_source_options {
     const char *format; /* force: "tsv", "csv", "jsonl", "json", "tar", "image"; NULL: see */
     const char *image_column, *text_column, *id_column,
         *label_column; /* names, or 1-based numbers; NULL: usual names */
-    bool captions;     /* pair each picture with the .txt/.caption/.json of its stem */
-    bool locate;       /* say where a tar member lies instead of reading it, where that can be said:
-                          in a plain tar file, not in a compressed one nor in a pipe */
+    enum vlp_fault text_fault, label_fault;
+    bool           captions; /* pair each picture with the .txt/.caption/.json of its stem */
+    bool locate; /* say where a tar member lies instead of reading it, where that can be said:
+                    in a plain tar file, not in a compressed one nor in a pipe */
     const char
            *base_dir; /* relative paths in tables count from here; NULL: the table's own folder */
     int     shard, n_shards; /* --shard i/n, i in 1..n; n = 0: all. By hash of the id */

@@ -30,3 +30,40 @@ says "tokens long, the model takes 77"
 # A model that reads no text says so.
 expect 5 env VLP_MODEL="$GOLDEN/clip/hf-quick" vlp-embed --lines lines --format tsv
 says "texts cannot be encoded"
+
+# What is wrong with a caption or a label is no fault of the picture: said where texts are wanted, once.
+mkdir meta && cp photos/p00.png meta/a.png && cp photos/p01.png meta/b.png
+echo '{"title": 1999, "category": {"id": 3}}' >meta/a.json
+echo '{"title": 1999, "description": "a dog"}' >meta/b.json
+tar cf meta.tar -C meta a.png a.json b.png b.json
+printf '{"image": "meta/%s.png", "title": %s}\n' a '{"en": "x"}, "label": true' b '"a dog"' >meta.jsonl
+vlp-embed -q --format tsv --only image meta/a.png meta/b.png | cut -f3- >want
+printf 'id\tlabel\nnone\ta\n' >truth.tsv
+for input in meta.tar meta.jsonl "--captions meta"; do
+    expect 0 vlp-embed --format tsv --only image $input
+    cut -f3- stdout | cmp - want || fail "$input: other vectors"
+    expect 3 vlp-embed --format tsv --failed failed.tsv $input
+    says "2 pictures, 1 text in"
+    says "1 record skipped"
+    [ "$(wc -l <failed.tsv)" -eq 1 ] && grep -q 'a.png.*is no caption' failed.tsv || fail "$(cat failed.tsv)"
+    expect 3 vlp-embed --format tsv --only text $input
+    says "0 pictures, 1 text in"
+    expect 0 vlp-classify -l a,b --truth truth.tsv $input
+    [ "$(wc -l <stdout)" -eq 2 ] || fail "$(cat stdout)"
+done
+expect 3 vlp-classify -l a,b meta.jsonl # a label is what the answer is held against
+says "meta/a.png: line 1: 'label': true is no label (skipped)"
+[ "$(wc -l <stdout)" -eq 2 ] || fail "$(cat stdout)"
+expect 3 vlp-embed --format tsv --only image --label-column label meta.jsonl
+says "'label': true is no label"
+expect 5 vlp-embed --format tsv --on-error stop meta.tar
+
+# The picture stays when its text is bad once more; a mended pair is embedded.
+expect 3 vlp-embed -o meta.vle meta.jsonl
+expect 3 vlp-embed --update -o meta.vle meta.jsonl
+says "0 pictures, 0 texts in"
+sed -i 's/{"en": "x"}/"x"/' meta.jsonl
+expect 0 vlp-embed --update -o meta.vle meta.jsonl
+says "1 picture, 1 text in"
+expect 0 vlp-embed --update -o meta.vle meta.jsonl
+says "0 pictures, 0 texts in"
