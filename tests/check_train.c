@@ -745,6 +745,127 @@ START_TEST(a_state_of_another_vocabulary_is_refused)
 }
 END_TEST
 
+static void put_file(const char *path, const uint8_t *data, size_t size)
+{
+    FILE *f = fopen(path, "wb");
+    ck_assert_uint_eq(fwrite(data, 1, size, f), size);
+    ck_assert_int_eq(fclose(f), 0);
+}
+
+/* Whatever bit of the header a disk turns: the state is what it was, or the file is damaged. */
+START_TEST(a_bit_turned_in_the_header_of_a_state_is_noticed)
+{
+    static const char  *path = "build/check_train_header.train";
+    struct fixture      f;
+    struct vlp_error    err;
+    struct vlp_trainer *t;
+    struct vlp_map      m;
+    open_fixture(&f, "gelu", 1);
+    struct vlp_train_options o = options_of(&f, "softmax");
+    json_t                  *run = json_pack("{s:i}", "batch", 4);
+    o.run = run;
+    o.vocab = "words";
+    o.vocab_len = strlen(o.vocab);
+    must(vlp_trainer_open(&t, &f.model, &f.compute, NULL, &o, &err), &err);
+    must(vlp_trainer_save(t, path, NULL, &err), &err);
+    must(vlp_map_open(&m, path, &err), &err);
+    const size_t size = m.size, header = 8 + (size_t)vlp_load_u64(m.data);
+    uint8_t     *bytes = vlp_malloc(size);
+    memcpy(bytes, m.data, size);
+    vlp_map_close(&m);
+    enum { STRIDE = 11 }; /* prime to the bits: all of them, and every kind of entry, in a second */
+    for (size_t i = 0; i < header; i += STRIDE) {
+        bytes[i] ^= (uint8_t)(1u << i % 7);
+        put_file(path, bytes, size);
+        const enum vlp_status s = vlp_trainer_load(t, path, NULL, &err);
+        if (s != VLP_OK) ck_assert_msg(s == VLP_ERR_FORMAT, "byte %zu: %s", i, err.text);
+        /* only what fills up to a boundary is nobody's */
+        if (s == VLP_OK) {
+            const size_t from = i > 30 ? i - 30 : 0;
+            ck_assert_msg(memmem(bytes + from, 60, "__padding__", 11) != NULL, "byte %zu", i);
+        }
+        bytes[i] ^= (uint8_t)(1u << i % 7);
+    }
+    put_file(path, bytes, size);
+    must(vlp_trainer_load(t, path, NULL, &err), &err);
+    vlp_trainer_close(t);
+    close_fixture(&f);
+    json_decref(run);
+    free(bytes);
+    unlink(path);
+}
+END_TEST
+
+/* The state as an earlier release wrote it, after `edit`. */
+static void rewrite(const char *path, void (*edit)(json_t *state))
+{
+    struct vlp_safetensors f;
+    struct vlp_output      out;
+    struct vlp_error       err;
+    must(vlp_safetensors_open(&f, path, &err), &err);
+    json_t *state =
+        json_loads(json_string_value(json_object_get(f.metadata, "vlp.train")), 0, NULL);
+    json_object_set_new(state, "version", json_integer(2));
+    if (edit) edit(state);
+    char   *text = json_dumps(state, JSON_COMPACT);
+    json_t *metadata = json_pack("{s:s}", "vlp.train", text);
+    must(vlp_output_open(&out, path, true, &err), &err);
+    must(vlp_safetensors_write(&out, f.tensors, f.n_tensors, metadata, &err), &err);
+    must(vlp_output_commit(&out, &err), &err);
+    json_decref(metadata);
+    json_decref(state);
+    free(text);
+    vlp_safetensors_close(&f);
+}
+
+static void as_version_2(const char *path)
+{
+    rewrite(path, NULL);
+}
+
+static void lose_steps(json_t *state)
+{
+    json_object_del(state, "steps");
+}
+
+static void without_steps(const char *path)
+{
+    rewrite(path, lose_steps);
+}
+
+static void call_3(json_t *state)
+{
+    json_object_set_new(state, "version", json_integer(3));
+}
+
+static void without_sum(const char *path)
+{
+    rewrite(path, call_3);
+}
+
+START_TEST(a_state_of_an_earlier_release_may_lack_only_what_is_newer)
+{
+    struct fixture   f;
+    struct vlp_error err;
+    open_fixture(&f, "gelu", 1);
+    struct vlp_train_options older = options_of(&f, "softmax"), newer = older;
+    close_fixture(&f);
+    json_t *few = json_pack("{s:i}", "batch", 4),
+           *more = json_pack("{s:i,s:[]}", "batch", 4, "weights of the data");
+    older.run = few;
+    newer.run = more;
+    ck_assert_int_eq(load_with_other(&older, &newer, as_version_2, &err), VLP_OK);
+    ck_assert_int_eq(load_with_other(&older, &newer, without_steps, &err), VLP_ERR_FORMAT);
+    ck_assert_ptr_nonnull(strstr(err.text, "steps"));
+    ck_assert_int_eq(load_with_other(&older, &newer, without_sum, &err), VLP_ERR_FORMAT);
+    older.run = NULL;
+    ck_assert_int_eq(load_with_other(&older, &newer, as_version_2, &err), VLP_ERR_MISMATCH);
+    ck_assert_ptr_nonnull(strstr(err.text, "'batch'"));
+    json_decref(few);
+    json_decref(more);
+}
+END_TEST
+
 /* A run may have begun before there was something to hold it against. */
 START_TEST(what_a_state_does_not_say_of_the_run_is_not_held_against_it)
 {
@@ -886,6 +1007,8 @@ int main(void)
     tcase_add_loop_test(t, a_run_put_down_and_taken_up_is_the_straight_run, 0, 4);
     tcase_add_test(t, a_state_of_other_options_is_refused_by_name);
     tcase_add_test(t, a_state_of_another_vocabulary_is_refused);
+    tcase_add_test(t, a_bit_turned_in_the_header_of_a_state_is_noticed);
+    tcase_add_test(t, a_state_of_an_earlier_release_may_lack_only_what_is_newer);
     tcase_add_test(t, what_a_state_does_not_say_of_the_run_is_not_held_against_it);
     tcase_add_test(t, a_loss_that_is_not_finite_changes_nothing);
     tcase_add_test(t, stored_statistics_move_once_a_micro_batch);

@@ -237,7 +237,7 @@ size_t vlp_trainer_peak(const struct vlp_trainer *t); /* bytes of step memory */
  * Everything a run is: weights, moments, averaged copy, step, options. One safetensors file,
  * written whole or not at all; vlp_checkpoint_open reads it as the model that it holds, averaged
  * where it is. Loading into a trainer with another model or other options that change the numbers
- * is VLP_ERR_MISMATCH, with the first difference named; a file whose checksum does not fit is
+ * is VLP_ERR_MISMATCH, with the first difference named; a file whose checksums do not fit is
  * VLP_ERR_FORMAT, and the trainer is then good for another try only.
  */
 enum vlp_status vlp_trainer_save(struct vlp_trainer *t, const char *path, const json_t *extra,

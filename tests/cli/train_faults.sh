@@ -21,6 +21,19 @@ same straight/model.safetensors run/model.safetensors
 figures() { sed 's/,"samples_per_second".*//' "$1/metrics.jsonl"; }
 diff <(figures straight) <(figures run) || fail "the metrics differ"
 
+# So is one bit in what the checkpoint says of itself: keys of its state, a dtype, a tensor's name.
+for bit in 'steps\\":/rteps\\":' 'batch\\":/catch\\":' '"F32"/"F72"' '"weight.logit/"weighv.logit' '"vlp.train"/"vlp.tra)n"'; do
+    rm -r run
+    expect 6 $run --max-steps 4 .
+    LC_ALL=C sed -i "s/$bit/" run/step-000000004.train
+    expect 6 $run --max-steps 4 .
+    says "run/step-000000004.train: "
+    says "going on after step 3"
+    [ -e run/step-000000004.train.damaged ] || fail "$bit: $(ls run)"
+done
+expect 0 $run .
+same straight/model.safetensors run/model.safetensors
+
 # It no longer counts among those that are kept, and what was just saved never goes.
 few="$run -o few --keep 1"
 expect 6 $few --save-every 2 --keep 2 --max-steps 4 .
