@@ -329,6 +329,46 @@ START_TEST(shards_part_the_records_and_limits_end_them)
 }
 END_TEST
 
+/* In how many of three shards the input names this record. */
+static int shards_with(struct vlp_source_options o, const char *path, const char *line)
+{
+    int n = 0;
+    o.keep_going = true;
+    o.n_shards = 3;
+    for (o.shard = 1; o.shard <= 3; o.shard++) n += strstr(paths(o, path, NULL), line) != NULL;
+    return n;
+}
+
+START_TEST(what_may_have_held_records_of_every_shard_is_named_in_every_shard)
+{
+    const struct vlp_source_options plain = {0}, captions = {.captions = true};
+    tree();
+    put("cut.tar", "");
+    put("list", "p/a.png\ncut.tar\nnone.csv\n");
+    put("bad.jsonl", "{\"id\": \"x\", \"caption\": [\"a\", 3]}\n");
+    put("e.jpg", "x");
+    put("e.json", "{\"caption\": ");
+    ck_assert_int_eq(shards_with(plain, "cut.tar", "cut.tar!format\n"), 3);
+    ck_assert_int_eq(
+        shards_with((struct vlp_source_options){.files_from = "list"}, NULL, "cut.tar!format\n"),
+        3);
+    ck_assert_int_eq(
+        shards_with((struct vlp_source_options){.files_from = "list"}, NULL, "none.csv!io\n"), 3);
+    ck_assert_int_eq(shards_with(plain, "more", "more!io\n"), 3); /* a folder, perhaps */
+    ck_assert_int_eq(shards_with(plain, "a.tar!b.jpg", "a.tar!b.jpg!io\n"), 3);
+    ck_assert_int_eq(shards_with(captions, "gone.jpg", "gone.jpg!io\n"), 3);
+    ck_assert_int_eq(shards_with(captions, "e.jpg", "e.jpg!format\n"), 3);
+    ck_assert_int_eq(shards_with(plain, "bad.jsonl", "x!format\n"), 3);
+    /* A picture without captions is one record, there or not. */
+    ck_assert_int_eq(shards_with(plain, "gone.jpg", "gone.jpg!io\n"), 1);
+    ck_assert_int_eq(shards_with(plain, "p/a.png", "p/a.png|"), 1);
+    if (geteuid() == 0) return; /* nothing is unreadable for root */
+    ck_assert_int_eq(chmod("p/b", 0), 0);
+    ck_assert_int_eq(shards_with((struct vlp_source_options){.recursive = true}, "p", "p/b!io\n"),
+                     3);
+}
+END_TEST
+
 START_TEST(options_that_contradict_are_refused)
 {
     ck_assert_str_eq(paths((struct vlp_source_options){0}, NULL, NULL), "!usage");
@@ -360,6 +400,7 @@ int main(void)
     tcase_add_test(t, lines_are_texts_numbered_from_one);
     tcase_add_test(t, captions_beside_a_picture_make_pairs);
     tcase_add_test(t, shards_part_the_records_and_limits_end_them);
+    tcase_add_test(t, what_may_have_held_records_of_every_shard_is_named_in_every_shard);
     tcase_add_test(t, options_that_contradict_are_refused);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

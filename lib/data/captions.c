@@ -189,6 +189,8 @@ void captions_give(struct captions *c, int k, struct vlp_item *it)
     if (c->fault && it->status == VLP_OK && (own || !left || !c->apart))
         item_fail(it, c->fault_status, "%s", c->fault);
     if (it->status != VLP_OK && !own) c->apart = false;
+    /* of how many captions nobody knows */
+    it->of_many |= c->fault && it->status != VLP_OK;
     if (k >= c->n) return;
     item_set_text(it, c->text[k], c->len[k]);
     if (c->n > 1) item_number_id(it, k);

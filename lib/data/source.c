@@ -74,9 +74,10 @@ static enum vlp_status next_input(struct vlp_source *s, bool *found, struct vlp_
     return in.kind->open(&s->input, err);
 }
 
+/* What stands for more than its own id has news for every shard. */
 static bool in_shard(const struct vlp_source *s, const struct vlp_item *it)
 {
-    return s->opt.n_shards == 0 ||
+    return s->opt.n_shards == 0 || it->lost_input || it->of_many ||
            vlp_shard_of(it->id, it->id_len, s->opt.n_shards) == s->opt.shard;
 }
 
@@ -93,7 +94,7 @@ enum vlp_status vlp_source_next(struct vlp_source *s, struct vlp_item *out, bool
         if (status != VLP_OK) {
             *more = item_of_lost_input(out, &s->opt, s->input.path, status, &why);
             input_close(&s->input);
-            if (*more) return VLP_OK; /* of whatever shard: it concerns them all */
+            if (*more) return VLP_OK;
             s->over = true;
             if (err) *err = why;
             return status;

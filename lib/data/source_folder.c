@@ -160,6 +160,7 @@ static enum vlp_status folder_next(struct input *in, struct vlp_item *out, bool 
         if (why) {
             item_begin(out, path, strlen(path));
             item_fail(out, VLP_ERR_IO, "%s: %s", path, strerror(why));
+            out->of_many = true;
             free(path);
             return VLP_OK;
         }

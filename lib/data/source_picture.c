@@ -47,6 +47,13 @@ static enum vlp_status read_pipe(struct input *in, struct vlp_item *out, struct 
     return status;
 }
 
+/* What is not there may have been a folder, if it is not called like a picture, and a picture may
+ * have had captions: beside it, or in its shard. */
+static bool may_be_many(const struct input *in, const struct captions *c)
+{
+    return !name_is_picture(in->path) || (in->opt->captions && c->n <= 1) || strchr(in->path, '!');
+}
+
 static enum vlp_status picture_next(struct input *in, struct vlp_item *out, bool *more,
                                     struct vlp_error *err)
 {
@@ -63,6 +70,7 @@ static enum vlp_status picture_next(struct input *in, struct vlp_item *out, bool
     item_begin(out, in->path, strlen(in->path));
     out->path = out->id;
     if (!in->counting) item_set_picture(out, in->path);
+    out->of_many = out->status != VLP_OK && may_be_many(in, &p->captions);
     captions_give(&p->captions, p->at++, out);
     return VLP_OK;
 }

@@ -33,6 +33,8 @@ struct vlp_item {
     enum vlp_status status; /* not VLP_OK: this record could not be read; `reason` says why */
     const char     *reason;
     bool lost_input; /* with a status: it stands for all that was to come of the input named `id` */
+    bool of_many;    /* with a status: it may stand for records of other ids as well, of a folder or
+                        of the captions of a picture */
     struct vlp_arena mem; /* owns all of the above */
 };
 void vlp_item_free(struct vlp_item *it);
@@ -65,9 +67,10 @@ struct vlp_source_options {
     bool locate; /* say where a tar member lies instead of reading it, where that can be said:
                     in a plain tar file, not in a compressed one nor in a pipe */
     const char
-           *base_dir; /* relative paths in tables count from here; NULL: the table's own folder */
-    int     shard, n_shards; /* --shard i/n, i in 1..n; n = 0: all. By hash of the id */
-    int64_t limit;           /* 0: none */
+        *base_dir; /* relative paths in tables count from here; NULL: the table's own folder */
+    int  shard, n_shards; /* --shard i/n, i in 1..n; n = 0: all. By hash of the id; a record with
+                             `lost_input` or `of_many` is in every shard, as what it stands for */
+    int64_t limit;        /* 0: none */
     bool    keep_going; /* an input that is damaged or cannot be read or understood is a record with
                            `lost_input`, and the next input follows; else an error of
                            vlp_source_next */

@@ -84,4 +84,9 @@ expect 3 vlp-embed -r --captions --update -o links.vle links/
 mv links elsewhere
 expect 3 vlp-embed -r --captions --update -o links.vle links/ photos/p06.png
 [ "$(records links.vle)" -eq 7 ] || fail "what could not be read was deleted"
+# Nor in any shard: whose id it is that tells of the folder is a matter of chance.
+for i in 1 2; do
+    expect 3 vlp-embed -r --captions --update --shard $i/2 -o links.vle links/ photos/p06.png
+done
+[ "$(records links.vle)" -eq 7 ] || fail "a shard deleted what could not be read"
 exit 0

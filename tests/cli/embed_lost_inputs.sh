@@ -81,6 +81,27 @@ expect 0 vlp-embed -r --update -o up.vle photos whole.tar
 says "1 deleted"
 expect 0 vlp-embed --convert --format tsv up.vle
 [ "$(wc -l <stdout)" -eq 14 ] || fail "not fourteen records"
+# What is lost is lost to every shard: none declares itself complete, none deletes.
+head -c $((512 + (size + 511) / 512 * 512)) whole.tar >cut.tar
+for i in 1 2; do
+    expect 5 vlp-embed --only image --shard $i/2 -o "part$i.vle" cut.tar
+    says "the same command tries again"
+done
+cp whole.tar cut.tar
+for i in 1 2; do
+    expect 0 vlp-embed --only image --shard $i/2 -o "part$i.vle" cut.tar
+done
+cat part1.vle part2.vle >parts.vle
+expect 0 vlp-embed --convert --format tsv parts.vle
+[ "$(wc -l <stdout)" -eq 3 ] || fail "not three records"
+head -c $((512 + (size + 511) / 512 * 512)) whole.tar >cut.tar
+echo cut.tar >list
+for i in 1 2; do
+    expect 5 vlp-embed --update --only image --shard $i/2 -o parts.vle cut.tar
+    expect 5 vlp-embed --update --shard $i/2 -o parts.vle --files-from list
+done
+expect 0 vlp-embed --convert --format tsv parts.vle
+[ "$(wc -l <stdout)" -eq 3 ] || fail "a shard deleted what was lost"
 # Pipes with a name are seen by their bytes, as stdin is.
 expect 0 vlp-embed -q --format tsv <(cat whole.tar) <(gzip -c whole.tar) <(cat photos/p04.png)
 [ "$(wc -l <stdout)" -eq 7 ] || fail "not seven records"
