@@ -30,6 +30,7 @@ struct embed_job {
     struct cmd_failures          bad;
     struct vlp_arena             mem;
     bool        resuming, complete; /* the file is continued; is finished already */
+    bool        ended;              /* the file was complete before */
     bool        unfinished;         /* another command's: its end is not ours to declare */
     int64_t     expected, held;     /* records to come; records of the file before */
     int64_t     images, texts, cut, deleted, since_flush, block;

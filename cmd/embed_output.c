@@ -189,6 +189,12 @@ static bool same_command(const struct embed_job *j, const struct vlp_embedding_h
                       json_object_get(j->header.about, "command"));
 }
 
+/* When this run is through, is the file what its inputs are, whoever began it? */
+static bool mirrors(const struct embed_options *o)
+{
+    return o->update && cmd_source.shard[1] == 0 && cmd_source.limit == 0;
+}
+
 /* Read the file that is to be continued or updated; decides which. */
 static enum vlp_status read_output(struct embed_job *j, struct vlp_error *err)
 {
@@ -204,11 +210,12 @@ static enum vlp_status read_output(struct embed_job *j, struct vlp_error *err)
     if (j->o->add && h->modality == VLP_ANY) j->header.modality = VLP_ANY;
     enum vlp_status s = same_kind(j, h, err);
     if (s == VLP_OK) s = embed_state_read(&j->state, r, err);
-    const bool ended = vlp_embedding_ended(r) && !vlp_embedding_torn(r);
-    j->unfinished = j->o->add && !ended && !same_command(j, h);
-    if (s == VLP_OK && ended && !embed_merges(j->o)) {
-        if (same_command(j, h))
-            j->complete = true;
+    const bool torn = vlp_embedding_torn(r), ours = same_command(j, h);
+    j->ended = vlp_embedding_ended(r);
+    j->unfinished = !j->ended && !ours && !mirrors(j->o);
+    if (s == VLP_OK && j->ended && !embed_merges(j->o)) {
+        if (ours)
+            j->complete = !torn;
         else
             s = vlp_fail(err, VLP_ERR_EXISTS,
                          "%s exists and is complete: --add adds these inputs, --update also "
@@ -216,7 +223,7 @@ static enum vlp_status read_output(struct embed_job *j, struct vlp_error *err)
                          "do not name, -f overwrites it",
                          j->o->output);
     }
-    if (s == VLP_OK && vlp_embedding_torn(r))
+    if (s == VLP_OK && torn)
         cmd_note("%s: its last block was cut off and is dropped", j->o->output);
     vlp_embedding_close(r);
     for (int64_t i = 0; i < j->state.n; i++)

@@ -200,6 +200,16 @@ static void summary(const struct embed_job *j)
     vlp_buf_free(&b);
 }
 
+/* Leave the stream of a job that has not done all it was asked for. Without an end record it is to
+ * be continued; one that was complete before is so whatever became of the additions. */
+static enum vlp_status leave(struct embed_job *j, struct vlp_error *err)
+{
+    if (j->ended) return vlp_embedding_writer_close(j->writer, err);
+    const enum vlp_status s = vlp_embedding_flush(j->writer, err);
+    vlp_embedding_writer_abandon(j->writer);
+    return s;
+}
+
 /* Close the output as the run's end asks for; the exit status. */
 static int finish(struct embed_job *j, enum vlp_status s, struct vlp_error *err)
 {
@@ -209,14 +219,11 @@ static int finish(struct embed_job *j, enum vlp_status s, struct vlp_error *err)
     const bool       stopped = s == VLP_ERR_STOPPED;
     const bool       nothing = s == VLP_OK && written + j->held == 0 && cmd_source.shard[1] == 0;
     if (stopped && stream) {
-        /* No end record: that is what says "to be continued". */
-        enum vlp_status flushed = vlp_embedding_flush(j->writer, &late);
-        vlp_embedding_writer_abandon(j->writer);
-        if (flushed != VLP_OK) return cmd_fail(&late);
+        if (leave(j, &late) != VLP_OK) return cmd_fail(&late);
     } else if (s != VLP_OK || nothing) {
         /* A file that is not ours any more is not ours to remove. */
-        const bool ours = stream && vlp_embedding_flush(j->writer, &late) == VLP_OK;
-        vlp_embedding_writer_abandon(j->writer);
+        const bool ours = stream && leave(j, &late) == VLP_OK;
+        if (!stream) vlp_embedding_writer_abandon(j->writer);
         if (ours && written == 0 && !j->resuming) embed_remove(opt.output);
         if (s == VLP_OK) {
             if (j->bad.n > 0)
@@ -227,11 +234,9 @@ static int finish(struct embed_job *j, enum vlp_status s, struct vlp_error *err)
         }
         if (!stopped) return cmd_fail(err);
     } else if ((j->lost != VLP_OK || j->unfinished) && stream && strcmp(opt.output, "-") != 0) {
-        /* No end record: once the input is whole, the same command adds the rest, and so does the
-         * one that began the file. */
-        const enum vlp_status flushed = vlp_embedding_flush(j->writer, &late);
-        vlp_embedding_writer_abandon(j->writer);
-        if (flushed != VLP_OK) return cmd_fail(&late);
+        /* Once the input is whole, the same command adds the rest, and so does the one that began
+         * the file. */
+        if (leave(j, &late) != VLP_OK) return cmd_fail(&late);
     } else if (vlp_embedding_writer_close(j->writer, &late) != VLP_OK) {
         return cmd_fail(&late);
     }

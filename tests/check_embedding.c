@@ -268,6 +268,20 @@ START_TEST(appending_continues_a_finished_stream)
 }
 END_TEST
 
+START_TEST(a_finished_stream_stays_so_when_what_is_appended_has_no_end)
+{
+    const struct vlp_embedding_header h = header_of(3, VLP_F32);
+    bool                              torn, ended;
+    write_stream(in_dir("a.vle"), 10, &h);
+    struct vlp_embedding_writer *w = open_writer(in_dir("a.vle"), &h, false, true);
+    write_records(w, 10, 20, 3);
+    ck_assert_int_eq(vlp_embedding_flush(w, NULL), VLP_OK);
+    vlp_embedding_writer_abandon(w);
+    ck_assert_int_eq(count_of(in_dir("a.vle"), &torn, &ended), 20);
+    ck_assert(ended && !torn);
+}
+END_TEST
+
 START_TEST(appending_under_another_header_is_refused)
 {
     struct vlp_embedding_header        h = header_of(3, VLP_F32), g = h;
@@ -678,6 +692,7 @@ int main(void)
     tcase_add_test(t, a_deletion_is_a_record_without_a_vector);
     tcase_add_test(t, an_existing_file_is_kept_unless_forced);
     tcase_add_test(t, appending_continues_a_finished_stream);
+    tcase_add_test(t, a_finished_stream_stays_so_when_what_is_appended_has_no_end);
     tcase_add_test(t, appending_under_another_header_is_refused);
     tcase_add_test(t, two_writers_do_not_share_a_file);
     tcase_add_test(t, a_file_that_is_being_written_is_not_overwritten);

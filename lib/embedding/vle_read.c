@@ -128,6 +128,7 @@ static enum vlp_status damaged(struct vlp_embedding_reader *r, uint64_t at, cons
     }
     if (r->opt.say) r->opt.say(r->opt.ctx, told.text);
     r->damaged++;
+    r->ended = false;
     v->blocks++;
     v->unsure = true;
     return VLP_OK;
@@ -211,7 +212,6 @@ static enum vlp_status read_block(struct vlp_embedding_reader *r, struct vlp_emb
     v->pending = (size_t)h.size;
     v->sound_end = at + h.size;
     v->sound_count = v->count;
-    r->ended = false;
     *b = (struct vlp_embedding_block){.n = (int)h.n,
                                       .ids = r->ids,
                                       .id_lens = r->id_lens,

@@ -56,6 +56,49 @@ expect 0 vlp-embed -r -o half.vle photos
 [ "$(records half.vle)" -eq 12 ] || fail "the rest was not added"
 expect 0 vlp-embed -r -o half.vle photos
 says "is complete"
+# A stream that was complete stays so, however what is added to it ends.
+mkdir more
+for i in 0 1 2; do cp photos/p0$i.png more; done
+is_complete() { # set.vle is, and what `photos` holds is in it
+    expect 0 vlp-embed -r -o set.vle photos
+    says "is complete"
+}
+expect 0 vlp-embed -f -r -o set.vle photos
+expect 6 vlp-embed -r -j1 -b1 --max-time 0.00001 --add -o set.vle more
+says "the same command continues"
+is_complete
+: >empty.png
+expect 5 vlp-embed -r -j1 -b1 --on-error stop --add -o set.vle more empty.png
+is_complete
+expect 1 vlp-embed -r --only image --add -o set.vle more none.tsv
+says "the same command tries again"
+is_complete
+[ "$(records set.vle)" -eq 15 ] || fail "$(records set.vle) records instead of 15"
+touch -d '2001-01-01' more/p0[01].png
+expect 0 vlp-embed -q -r --add -o set.vle more
+head -c -64 set.vle >killed.vle # before the end record, and before it was all written
+head -c -96 set.vle >torn.vle
+mv killed.vle set.vle
+is_complete
+mv torn.vle set.vle
+expect 2 vlp-embed -r -o set.vle more
+says "is complete"
+expect 0 vlp-embed -r -o set.vle photos
+is_complete
+# One that was not is finished by its own command, or by one that all its records have to pass.
+for how in "--update --limit 1 photos" "--update --shard 1/2 photos" more; do
+    rm set.vle
+    expect 6 vlp-embed -r -j1 -b1 --max-time 0.00001 -o set.vle photos
+    expect 0 vlp-embed -r -o set.vle $how
+    says "is not complete"
+    expect 0 vlp-embed -r -o set.vle photos
+    says "were there already"
+    is_complete
+done
+rm set.vle
+expect 6 vlp-embed -r -j1 -b1 --max-time 0.00001 -o set.vle photos
+expect 0 vlp-embed -r --update -o set.vle photos
+is_complete
 # A shard is brought up to date without the others.
 expect 0 vlp-embed -f -r -o set.vle photos
 mkdir away
