@@ -318,11 +318,13 @@ void cmd_put_json(FILE *f, const char *s, size_t len);
  * --failed FILE and the count behind exit status 3: records that could not be used. The file is TSV
  * (id, reason code, detail) and can be fed back with --files-from. A file that an earlier run left
  * is replaced at the end, so that it may be this run's list; any other needs `force`
- * (VLP_ERR_EXISTS).
+ * (VLP_ERR_EXISTS). Such a list is not to be read in parts, --shard or --limit (VLP_ERR_USAGE).
  */
 struct cmd_failures {
     struct vlp_output out; /* no file: not asked for */
     int64_t           n;
+    bool              made;          /* the file was not there before */
+    bool              whole;         /* to be set when the job has come to the end of its input */
     int               trouble;       /* errno of the first write that failed */
     bool              stop_at_first; /* --on-error stop */
 };
@@ -334,8 +336,9 @@ void cmd_failures_add(struct cmd_failures *f, const char *id, size_t id_len, enu
 /* A stored vector with NaN or infinity (*odd) is such a record; fails when that ends the job. */
 enum vlp_status cmd_check_vector(struct cmd_failures *f, const char *id, size_t id_len,
                                  const float *x, int dim, bool *odd, struct vlp_error *err);
-/* A job that did not run and named nothing (`ran` false) leaves the file as it was. */
-enum vlp_status cmd_failures_close(struct cmd_failures *f, bool ran, struct vlp_error *err);
+/* A job that is not `whole` leaves a list that was there as it was, for that may name what this run
+ * has not come to; and no list where there was none, unless it named something. */
+enum vlp_status cmd_failures_close(struct cmd_failures *f, struct vlp_error *err);
 /* Rows for it: one table per program holds them. */
 extern const char       *cmd_failed_path;
 extern int               cmd_on_error; /* 0 skip, 1 stop */

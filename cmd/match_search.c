@@ -119,8 +119,10 @@ enum vlp_status match_run_search(struct match_job *job, struct vlp_error *err)
         vlp_index_open(&s.ix, job->paths, job->n_paths, match.ignore_model, err);
     if (status == VLP_OK) status = open_better(&s, err);
     if (status == VLP_OK) status = match_gather(&s.q, job, s.ix, err);
-    if (status == VLP_OK && s.q.n == 0 && cmd_source.shard[1] == 0)
+    if (status == VLP_OK && s.q.n == 0 && cmd_source.shard[1] == 0) {
+        job->failures.whole = true;
         status = vlp_fail(err, VLP_ERR_FORMAT, "no query could be used");
+    }
     if (status == VLP_OK) status = match_open_output(job, err);
     if (status == VLP_OK) {
         cmd_stop_politely();

@@ -182,8 +182,9 @@ static int run(int argc, char **argv)
         s = one(in[i], folder ? out[i] : output ? output : "-", format, &how, &bad, &err);
     }
     vlp_arena_free(&names);
-    struct vlp_error      late;
-    const enum vlp_status closed = cmd_failures_close(&bad, s == VLP_OK, &late);
+    struct vlp_error late;
+    bad.whole = s == VLP_OK;
+    const enum vlp_status closed = cmd_failures_close(&bad, &late);
     if (s != VLP_OK) return cmd_finish(cmd_fail(&err));
     if (closed != VLP_OK) return cmd_finish(cmd_fail(&late));
     if (bad.n == n) return cmd_finish(n == 1 ? CMD_CORRUPT : CMD_FAILED);

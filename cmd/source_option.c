@@ -92,17 +92,31 @@ static bool is_failures_file(const char *path)
     return ours;
 }
 
+/* Is it, by whatever name, the list of --files-from? */
+static bool is_own_input(const char *path)
+{
+    struct stat a, b;
+    return cmd_source.files_from && stat(path, &a) == 0 && stat(cmd_source.files_from, &b) == 0 &&
+           a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
 enum vlp_status cmd_failures_open(struct cmd_failures *f, const char *path, bool force,
                                   struct vlp_error *err)
 {
     struct stat st;
     *f = (struct cmd_failures){.stop_at_first = cmd_on_error == 1};
     if (!path) return VLP_OK;
+    if ((cmd_source.shard[1] > 0 || cmd_source.limit > 0) && is_own_input(path))
+        return vlp_fail(err, VLP_ERR_USAGE,
+                        "--failed %s is the list that is read: with --shard or --limit its other "
+                        "names would be lost",
+                        path);
     if (strcmp(path, "-") != 0 && stat(path, &st) != 0) {
         /* Where there was nothing it can be watched as it grows. */
         f->out.file = fopen(path, "wbx");
         if (!f->out.file) return vlp_fail(err, VLP_ERR_IO, "%s: %m", path);
         f->out.path = vlp_strdup(path);
+        f->made = true;
         return VLP_OK;
     }
     if (strcmp(path, "-") != 0 && S_ISREG(st.st_mode)) force = force || is_failures_file(path);
@@ -149,11 +163,11 @@ void cmd_failures_add(struct cmd_failures *f, const char *id, size_t id_len, enu
     if (fflush(file) != 0 && !f->trouble) f->trouble = errno;
 }
 
-enum vlp_status cmd_failures_close(struct cmd_failures *f, bool ran, struct vlp_error *err)
+enum vlp_status cmd_failures_close(struct cmd_failures *f, struct vlp_error *err)
 {
     if (!f->out.file) return VLP_OK;
-    if (!ran && f->n == 0) {
-        if (!f->out.temp && f->out.file != stdout) unlink(f->out.path);
+    if (!f->whole && (f->n == 0 || f->out.temp)) {
+        if (f->made) unlink(f->out.path);
         vlp_output_abort(&f->out);
         return VLP_OK;
     }

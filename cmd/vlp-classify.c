@@ -224,6 +224,7 @@ static enum vlp_status run(struct classify_job *job, char **paths, int n_paths,
     classify_put_header(job);
     VLP_TRY(classify.embeddings ? classify_vectors(job, classify.embeddings, err)
                                 : classify_pictures(job, paths, n_paths, err));
+    job->failures.whole = true;
     if (job->n_done == 0) return vlp_fail(err, VLP_ERR_FORMAT, "no record could be classified");
     return classify_finish(job, err);
 }
@@ -256,7 +257,8 @@ int main(int argc, char **argv)
     check_usage(&n_paths, argv + first);
     enum vlp_status s = run(&job, argv + first, n_paths, &err);
     if (s == VLP_OK && job.out.file) s = vlp_output_commit(&job.out, &err);
-    const enum vlp_status closed = cmd_failures_close(&job.failures, s == VLP_OK, &late);
+    if (s == VLP_OK) job.failures.whole = true;
+    const enum vlp_status closed = cmd_failures_close(&job.failures, &late);
     if (s == VLP_OK && closed != VLP_OK) {
         s = closed;
         err = late;

@@ -283,8 +283,7 @@ static int embed(struct embed_job *j, char **inputs, int n)
         s = embed_describe(j, inputs, n, templates, &err);
         if (s == VLP_OK) s = cmd_failures_open(&j->bad, cmd_failed_path, opt.force, &err);
         if (s == VLP_OK) s = embed_open_output(j, &err);
-        bool ran = false;
-        int  status;
+        int status;
         if (s != VLP_OK) {
             status = cmd_fail(&err);
         } else if (j->complete) {
@@ -292,11 +291,11 @@ static int embed(struct embed_job *j, char **inputs, int n)
             status = CMD_OK;
         } else {
             cmd_stop_politely();
-            ran = true;
             s = embed_run(j, source, templates, &err);
+            j->bad.whole = s == VLP_OK;
             status = finish(j, s, &err);
         }
-        if (cmd_failures_close(&j->bad, ran, &late) != VLP_OK) status = cmd_fail(&late);
+        if (cmd_failures_close(&j->bad, &late) != VLP_OK) status = cmd_fail(&late);
         vlp_source_close(source);
         json_decref(j->header.about);
         vlp_encoder_close(&j->e);

@@ -201,7 +201,8 @@ int main(int argc, char **argv)
     enum vlp_status s = run(&job, &err);
     if (s == VLP_OK) s = vlp_output_commit(&job.out, &err);
     vlp_output_abort(&job.out);
-    const enum vlp_status closed = cmd_failures_close(&job.failures, s == VLP_OK, &late);
+    if (s == VLP_OK) job.failures.whole = true;
+    const enum vlp_status closed = cmd_failures_close(&job.failures, &late);
     if (s == VLP_OK && closed != VLP_OK) {
         s = closed;
         err = late;

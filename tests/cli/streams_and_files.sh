@@ -55,6 +55,38 @@ same failed.tsv first.tsv
 echo 'dear diary' >diary
 expect 2 vlp-embed -q bad.png photos/p00.png --format tsv --failed diary
 says "diary: exists"
+# A list that is its own input stays as it was until it has been read to its end.
+printf 'bad.png\nphotos/p01.png\nphotos/p02.png\n' | sed 's/$/\tio\tno disk/' >failed.tsv
+cp failed.tsv first.tsv
+expect 5 vlp-embed -q --format tsv --on-error stop --failed failed.tsv --files-from failed.tsv
+same failed.tsv first.tsv
+expect 6 vlp-embed -j1 -b1 --max-time 0.00001 -o z.vle --failed failed.tsv --files-from failed.tsv
+same failed.tsv first.tsv
+expect 5 vlp-classify -q -l a,b --on-error stop --failed failed.tsv --files-from failed.tsv
+same failed.tsv first.tsv
+for part in "--limit 1" "--shard 1/2"; do
+    expect 2 vlp-embed -q --format tsv $part --failed ./failed.tsv --files-from failed.tsv
+    says "its other names would be lost"
+    same failed.tsv first.tsv
+done
+expect 3 vlp-embed -o z.vle --failed failed.tsv --files-from failed.tsv
+[ "$(cut -f 1 failed.tsv)" = bad.png ] || fail "$(cat failed.tsv)"
+# One that all inputs went into is whole, even if nothing else came of them.
+expect 1 vlp-embed -q bad.png --format tsv --failed failed.tsv
+expect 5 vlp-classify -q -l a,b bad.png --failed failed.tsv
+[ "$(cut -f 1 failed.tsv)" = bad.png ] || fail "$(cat failed.tsv)"
+# Where there was none, what was named before the stop is kept, and an empty one is not left.
+expect 5 vlp-embed -q bad.png photos --format tsv --on-error stop --failed new.tsv
+[ "$(cut -f 1 new.tsv)" = bad.png ] || fail "$(cat new.tsv)"
+rm -f new.tsv z.vle
+expect 6 vlp-embed -q -j1 -b1 --max-time 0.00001 -o z.vle --failed new.tsv photos
+[ -e new.tsv ] && fail "an empty list of half a job"
+# A pipe that is given for it is not ours to remove.
+mkfifo pipe
+cat pipe >/dev/null &
+expect 2 vlp-embed -q -o photos.vle --failed pipe photos/p00.png
+[ -p pipe ] || fail "the pipe is gone"
+wait
 expect 3 vlp-embed -q bad.png photos/p00.png -o y.vle --failed -
 prints "$(printf 'bad.png\tformat\t')"
 # A name with a tab is told once, masked on the terminal, whole in the list.
