@@ -71,19 +71,33 @@ static bool text_is_same(const struct embed_entry *e, const struct vlp_item *it)
     return e->texts > 0 && same_bytes(it->text, it->text_len, e->text_meta, e->text_meta_len);
 }
 
-/* A record of a file that is being updated: 0 when the file has it as it is. */
+/* Does the file have a wanted part of the record in another state than the input? */
+static bool has_changed(const struct embed_entry *e, const struct vlp_item *it, int parts)
+{
+    return ((parts & VLP_WANT_IMAGE) && e->images > 0 && !picture_is_same(e, it)) ||
+           ((parts & VLP_WANT_TEXT) && e->texts > 0 && !text_is_same(e, it));
+}
+
+/* A record of a file that is being updated: 0 when the file has it as it is. What replaces a record
+ * comes after a deletion, which forgets all records of its id, so these are written again or none.
+ */
 static int want_update(struct embed_job *j, const struct vlp_item *it, int parts)
 {
     struct embed_entry *e = embed_state_add(&j->state, it->id, it->id_len);
-    if (e->seen && !j->twice) j->twice = vlp_arena_strndup(&j->mem, it->id, it->id_len);
+    if (e->seen) return VLP_WANT_NEWS;
     e->seen = true;
-    if ((!(parts & VLP_WANT_IMAGE) || picture_is_same(e, it)) &&
-        (!(parts & VLP_WANT_TEXT) || text_is_same(e, it)))
-        return 0;
-    e->stale = e->images + e->texts > 0;
-    e->partial =
-        (e->images > 0 && !(parts & VLP_WANT_IMAGE)) || (e->texts > 0 && !(parts & VLP_WANT_TEXT));
-    return parts;
+    const bool image = parts & VLP_WANT_IMAGE, text = parts & VLP_WANT_TEXT;
+    const bool partial = (e->images > 0 && !image) || (e->texts > 0 && !text);
+    const bool doubled = (e->images > 1 || e->texts > 1) && !e->differ && !partial;
+    const int  absent =
+        parts & ((e->images > 0 ? 0 : VLP_WANT_IMAGE) | (e->texts > 0 ? 0 : VLP_WANT_TEXT));
+    if (!has_changed(e, it, parts) && !doubled && (!absent || !partial || j->o->add)) return absent;
+    if (e->differ)
+        e->refused = "the output has several records of its id, which differ: which is it?";
+    else if (partial && j->o->add)
+        e->refused = "the output has a picture and a text of its id: --add replaces both or none";
+    e->stale = !e->refused;
+    return e->refused ? VLP_WANT_NEWS : parts;
 }
 
 /* Ids may repeat: each record in the file stands for one of the input. */
@@ -173,17 +187,6 @@ static enum vlp_status put_text(struct embed_job *j, const struct vlp_embedded *
     return vlp_embedding_write(j->writer, &out, err);
 }
 
-/* A deletion forgets all records of an id: with --add not the text because of a new picture. */
-static bool would_lose(struct embed_job *j, const struct vlp_item *it)
-{
-    if (!j->o->add) return false;
-    pthread_mutex_lock(&j->lock);
-    const struct embed_entry *e = embed_state_find(&j->state, it->id, it->id_len);
-    const bool                yes = e && e->stale && e->partial;
-    pthread_mutex_unlock(&j->lock);
-    return yes;
-}
-
 /* What the file has of a bad record goes as well, unless it may be the disk that is bad. */
 static enum vlp_status judge_old(struct embed_job *j, const struct vlp_item *it,
                                  enum vlp_status why, struct vlp_error *err)
@@ -197,10 +200,9 @@ static enum vlp_status judge_old(struct embed_job *j, const struct vlp_item *it,
     return VLP_OK;
 }
 
-static enum vlp_status take_bad(struct embed_job *j, const struct vlp_item *it, enum vlp_status why,
-                                const char *reason, struct vlp_error *err)
+static enum vlp_status skip(struct embed_job *j, const struct vlp_item *it, enum vlp_status why,
+                            const char *reason, struct vlp_error *err)
 {
-    if (embed_merges(j->o)) VLP_TRY(judge_old(j, it, why, err));
     cmd_failures_add(&j->bad, it->id, it->id_len, why, reason);
     if (it->lost_input && j->lost == VLP_OK) j->lost = why;
     cmd_progress_add(0, 1);
@@ -209,16 +211,34 @@ static enum vlp_status take_bad(struct embed_job *j, const struct vlp_item *it, 
     return VLP_OK;
 }
 
+static enum vlp_status take_bad(struct embed_job *j, const struct vlp_embedded *r,
+                                struct vlp_error *err)
+{
+    if (embed_merges(j->o)) VLP_TRY(judge_old(j, r->item, r->status, err));
+    return skip(j, r->item, r->status, r->reason, err);
+}
+
+/* A record that could be embedded, but was not wanted: what the file has of its id stays. */
+static enum vlp_status take_news(struct embed_job *j, const struct vlp_item *it,
+                                 struct vlp_error *err)
+{
+    pthread_mutex_lock(&j->lock);
+    const char *refused = embed_state_find(&j->state, it->id, it->id_len)->refused;
+    pthread_mutex_unlock(&j->lock);
+    if (refused) return skip(j, it, VLP_ERR_MISMATCH, refused, err);
+    char why[128];
+    snprintf(why, sizeof why, "its id occurs twice in the input: %s needs ids that differ",
+             embed_merge_name(j->o));
+    return skip(j, it, VLP_ERR_FORMAT, why, err);
+}
+
 static enum vlp_status take(void *ctx, const struct vlp_embedded *r, struct vlp_error *err)
 {
     struct embed_job      *j = ctx;
     const struct vlp_item *it = r->item;
     atomic_store(&j->moved, true);
-    if (r->status != VLP_OK) return take_bad(j, it, r->status, r->reason, err);
-    if (would_lose(j, it))
-        return take_bad(
-            j, it, VLP_ERR_EXISTS,
-            "the output has a picture and a text of this id: --add replaces both or none", err);
+    if (r->status != VLP_OK) return take_bad(j, r, err);
+    if (!r->image && !r->text) return take_news(j, it, err);
     if (embed_merges(j->o)) VLP_TRY(forget_stale(j, it, err));
     if (r->image) VLP_TRY(put_image(j, r, err));
     if (r->text) VLP_TRY(put_text(j, r, err));
@@ -285,9 +305,6 @@ enum vlp_status embed_run(struct embed_job *j, struct vlp_source *source,
     cmd_progress_start("records", j->expected);
     enum vlp_status s = vlp_embed_run(&j->e, source, &how, err);
     cmd_progress_end();
-    if (s == VLP_OK && j->twice)
-        s = vlp_fail(err, VLP_ERR_USAGE, "id '%.200s' occurs twice: %s needs ids that differ",
-                     j->twice, embed_merge_name(j->o));
     if (s == VLP_OK && j->o->update && cmd_source.limit == 0) s = forget_gone(j, err);
     return s;
 }

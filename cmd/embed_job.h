@@ -36,7 +36,6 @@ struct embed_job {
     int64_t     images, texts, cut, deleted, since_flush, block;
     atomic_bool moved; /* a record has come through */
     double      start;
-    char       *twice; /* an id that was met twice where ids must differ */
     /* What could not be read: the status of the first input that ended early, or VLP_OK; and the
      * names of all bad records, which may have been folders, when a file is updated. */
     enum vlp_status lost;

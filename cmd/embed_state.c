@@ -64,11 +64,34 @@ struct embed_entry *embed_state_add(struct embed_state *s, const char *id, size_
     return e;
 }
 
-static void take_meta(struct embed_state *s, const char **meta, size_t *len, const char *from,
+/* Keep what the record was made from; false: the one before was made from something else. */
+static bool take_meta(struct embed_state *s, const char **meta, size_t *len, const char *from,
                       size_t from_len)
 {
+    const bool alike =
+        *meta && from ? *len == from_len && memcmp(*meta, from, from_len) == 0 : *meta == from;
     *meta = from ? vlp_arena_strndup(&s->mem, from, from_len) : NULL;
     *len = from ? from_len : 0;
+    return alike;
+}
+
+static void take_record(struct embed_state *s, const struct vlp_embedding_block *b, int i)
+{
+    struct embed_entry *e = embed_state_add(s, b->ids[i], b->id_lens[i]);
+    if (b->flags[i] & VLP_RECORD_DELETED) {
+        e->images = e->texts = 0;
+        e->differ = false;
+    } else if (b->flags[i] & VLP_RECORD_TEXT) {
+        const bool alike =
+            take_meta(s, &e->text_meta, &e->text_meta_len, b->metas[i], b->meta_lens[i]);
+        e->differ |= e->texts++ > 0 && !alike;
+    } else {
+        const bool alike =
+            take_meta(s, &e->image_meta, &e->image_meta_len, b->metas[i], b->meta_lens[i]) &&
+            e->image_flags == b->flags[i];
+        e->differ |= e->images++ > 0 && !alike;
+        e->image_flags = b->flags[i];
+    }
 }
 
 enum vlp_status embed_state_read(struct embed_state *s, struct vlp_embedding_reader *r,
@@ -78,18 +101,6 @@ enum vlp_status embed_state_read(struct embed_state *s, struct vlp_embedding_rea
     for (;;) {
         VLP_TRY(vlp_embedding_next(r, &b, err));
         if (b.n == 0) return VLP_OK;
-        for (int i = 0; i < b.n; i++) {
-            struct embed_entry *e = embed_state_add(s, b.ids[i], b.id_lens[i]);
-            if (b.flags[i] & VLP_RECORD_DELETED) {
-                e->images = e->texts = 0;
-            } else if (b.flags[i] & VLP_RECORD_TEXT) {
-                e->texts++;
-                take_meta(s, &e->text_meta, &e->text_meta_len, b.metas[i], b.meta_lens[i]);
-            } else {
-                e->images++;
-                e->image_flags = b.flags[i];
-                take_meta(s, &e->image_meta, &e->image_meta_len, b.metas[i], b.meta_lens[i]);
-            }
-        }
+        for (int i = 0; i < b.n; i++) take_record(s, &b, i);
     }
 }

@@ -14,9 +14,10 @@ struct embed_entry {
     const char *image_meta, *text_meta; /* of the last one; NULL: none */
     size_t      image_meta_len, text_meta_len;
     uint32_t    image_flags;
+    bool        differ;      /* of its pictures, or of its texts, some are not like the others */
     bool        seen, stale; /* in the input; in another state than the file's record */
-    bool        partial;     /* stale, but the input has only one of its picture and its text */
     bool        unreadable;  /* in the input, but it cannot be read at present */
+    const char *refused;     /* why the file's records cannot be brought up to date, or NULL */
 };
 
 struct embed_state {

@@ -79,7 +79,8 @@ static bool read_unit(struct job *j, struct vlp_unit *u, int size)
             read++;
             int want = (o->images && (item.path || item.bytes) ? VLP_WANT_IMAGE : 0) |
                        (o->texts && item.text ? VLP_WANT_TEXT : 0);
-            if (o->want && item.status == VLP_OK) want &= o->want(o->ctx, &item);
+            if (o->want && item.status == VLP_OK)
+                want = o->want(o->ctx, &item) & (want | VLP_WANT_NEWS);
             if (want || item.status != VLP_OK)
                 vlp_unit_add(u, &item, want);
             else

@@ -104,7 +104,8 @@ struct vlp_embedded {
     bool             cut;          /* the text was longer than the context */
 };
 
-enum { VLP_WANT_IMAGE = 1, VLP_WANT_TEXT = 2 };
+/* NEWS: hand it over even without a vector, for there is something to say about it. */
+enum { VLP_WANT_IMAGE = 1, VLP_WANT_TEXT = 2, VLP_WANT_NEWS = 4 };
 
 struct vlp_embed_options {
     int                 batch;    /* records a unit at most; 0: chosen by the model */

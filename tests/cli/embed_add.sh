@@ -34,8 +34,33 @@ expect 2 vlp-embed --add --update -o set.vle photos
 says "give one of them"
 expect 2 vlp-embed --add photos
 says "--add works on a stream in a file"
-expect 2 vlp-embed --add -o twice.vle photos photos/p00.png
-says "--add needs ids that differ"
+# An id that comes again is named and left out, for then each would stand beside the other for ever.
+expect 3 vlp-embed --add -o twice.vle photos photos/p00.png
+says "photos/p00.png: its id occurs twice in the input"
+says "12 pictures"
+[ "$(records twice.vle)" -eq 12 ] || fail "$(records twice.vle) records instead of 12"
+expect 3 vlp-embed --update -o twice.vle photos photos/p00.png
+[ "$(records twice.vle)" -eq 12 ] || fail "$(records twice.vle) records instead of 12"
+expect 5 vlp-embed --add --on-error stop -o twice.vle photos photos/p00.png
+# A stream that has a record twice already gets it once: one that was begun so, or by two at once.
+expect 0 vlp-embed -o double.vle photos photos/p00.png
+[ "$(records double.vle)" -eq 13 ] || fail "$(records double.vle) records instead of 13"
+expect 0 vlp-embed --add -o double.vle photos
+says "1 deleted or replaced"
+[ "$(records double.vle)" -eq 12 ] || fail "$(records double.vle) records instead of 12"
+expect 0 vlp-embed --add -o double.vle photos
+says "0 pictures"
+# But where they differ nobody knows which of them was meant: they stay, and are named.
+printf 'image\ttext\nphotos/p00.png\tone\nphotos/p00.png\ttwo\nphotos/p01.png\tthree\n' >several.tsv
+expect 0 vlp-embed -o several.vle several.tsv
+[ "$(records several.vle)" -eq 6 ] || fail "$(records several.vle) records instead of 6"
+for how in --add --update; do
+    expect 3 vlp-embed $how -o several.vle several.tsv
+    says "photos/p00.png: the output has several records of its id"
+    [ "$(records several.vle)" -eq 6 ] || fail "$how: $(records several.vle) records instead of 6"
+done
+expect 0 vlp-embed --add -o several.vle photos/p00.png photos/p01.png
+says "0 pictures"
 # To a stream of pictures and texts pictures may be added, but none in place of a pair.
 printf 'image\ttext\nphotos/p00.png\tone\nphotos/p01.png\ttwo\n' >pairs.tsv
 expect 0 vlp-embed -o pairs.vle pairs.tsv
@@ -47,6 +72,18 @@ says "1 picture, 0 texts"
 expect 0 vlp-embed --add -o pairs.vle pairs.tsv
 says "1 picture, 1 text"
 [ "$(records pairs.vle)" -eq 5 ] || fail "$(records pairs.vle) records instead of 5"
+# What the file has no part of is put beside the other part.
+printf 'id\timage\ttext\nx\t\thello\ny\tphotos/p06.png\tfoo\nz\tphotos/p05.png\t\n' >parts.tsv
+expect 0 vlp-embed -o parts.vle parts.tsv
+printf 'id\timage\nx\tphotos/p07.png\n' >picture.tsv
+expect 0 vlp-embed --add -o parts.vle picture.tsv
+says "1 picture, 0 texts"
+printf 'id\ttext\nz\tbar\n' >text.tsv
+expect 0 vlp-embed --only text --add -o parts.vle text.tsv
+[ "$(records parts.vle)" -eq 6 ] || fail "$(records parts.vle) records instead of 6"
+expect 0 vlp-embed -q --convert --format jsonl parts.vle
+prints '"meta":"hello"'
+prints '"meta":"bar"'
 # A job that was interrupted stays so when something else is added.
 head -c $(($(stat -c %s set.vle) / 2)) set.vle >half.vle
 printf 'photos/p06.png\n' >list

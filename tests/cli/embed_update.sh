@@ -31,8 +31,11 @@ expect 0 vlp-embed --update -o texts.vle table.tsv
 says "0 pictures, 2 texts"
 says "2 deleted or replaced"
 printf 'id\ttext\nb\tx\nb\ty\n' >table.tsv
-expect 2 vlp-embed --update -o texts.vle table.tsv
-says "occurs twice"
+expect 3 vlp-embed --update -o texts.vle table.tsv
+says "b: its id occurs twice in the input"
+expect 0 vlp-embed -q --convert --format jsonl texts.vle
+[ "$(wc -l <stdout)" -eq 1 ] || fail "$(cat stdout)"
+prints '"meta":"x"'
 # Files of another model are not mixed.
 expect 4 env VLP_MODEL="$GOLDEN/clip/hf-quick" vlp-embed --update -o set.vle photos
 # A label does not hide that its picture's file has changed, in a table as in a tar file.
