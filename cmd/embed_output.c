@@ -244,10 +244,12 @@ enum vlp_status embed_open_output(struct embed_job *j, struct vlp_error *err)
         .format = o->format, .force = o->force, .header = o->header};
     struct stat st;
     const bool  stream = strcmp(o->format, "vle") == 0;
-    const bool  there = strcmp(o->output, "-") != 0 && stat(o->output, &st) == 0;
-    if (there && S_ISREG(st.st_mode) && st.st_size == 0) how.force = true; /* nothing to lose */
-    if (there && stream && S_ISREG(st.st_mode) && st.st_size > 0 &&
-        (embed_merges(o) || !o->force)) {
+    const bool  there =
+        strcmp(o->output, "-") != 0 && stat(o->output, &st) == 0 && S_ISREG(st.st_mode);
+    const bool keeps = there && (embed_merges(o) || !o->force);
+    if (keeps) how.seen = &st; /* before the lock is ours, another may begin and even end */
+    if (there && st.st_size == 0) how.force = true; /* nothing to lose */
+    if (keeps && stream && st.st_size > 0) {
         if (!vlp_embedding_is_blank(o->output)) VLP_TRY(read_output(j, err));
         if (j->complete) return VLP_OK;
         j->resuming = how.append = true;

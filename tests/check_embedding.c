@@ -312,6 +312,29 @@ START_TEST(two_writers_do_not_share_a_file)
 }
 END_TEST
 
+START_TEST(a_file_that_was_written_to_since_it_was_read_is_left_alone)
+{
+    const struct vlp_embedding_header h = header_of(3, VLP_F32);
+    struct vlp_embedding_writer      *w;
+    struct stat                       st;
+    struct vlp_error                  err;
+    for (int force = 0; force < 2; force++) {
+        struct vlp_embedding_write_options o = {.force = force, .append = !force, .seen = &st};
+        write_stream(in_dir("a.vle"), 10, &h);
+        ck_assert_int_eq(stat(in_dir("a.vle"), &st), 0);
+        w = open_writer(in_dir("a.vle"), &h, false, true);
+        write_records(w, 10, 20, 3);
+        ck_assert_int_eq(vlp_embedding_writer_close(w, NULL), VLP_OK);
+        ck_assert_int_eq(vlp_embedding_writer_open(&w, in_dir("a.vle"), &h, &o, &err), VLP_ERR_IO);
+        ck_assert_ptr_nonnull(strstr(err.text, "another program is writing to it"));
+        ck_assert_int_eq(count_of(in_dir("a.vle"), NULL, NULL), 20);
+        ck_assert_int_eq(stat(in_dir("a.vle"), &st), 0);
+        ck_assert_int_eq(vlp_embedding_writer_open(&w, in_dir("a.vle"), &h, &o, NULL), VLP_OK);
+        vlp_embedding_writer_abandon(w);
+    }
+}
+END_TEST
+
 START_TEST(a_file_that_is_being_written_is_not_overwritten)
 {
     const struct vlp_embedding_header  h = header_of(3, VLP_F32);
@@ -695,6 +718,7 @@ int main(void)
     tcase_add_test(t, a_finished_stream_stays_so_when_what_is_appended_has_no_end);
     tcase_add_test(t, appending_under_another_header_is_refused);
     tcase_add_test(t, two_writers_do_not_share_a_file);
+    tcase_add_test(t, a_file_that_was_written_to_since_it_was_read_is_left_alone);
     tcase_add_test(t, a_file_that_is_being_written_is_not_overwritten);
     tcase_add_test(t, a_writer_whose_file_was_taken_away_says_so);
     tcase_add_test(t, streams_with_equal_headers_may_be_concatenated);

@@ -130,22 +130,35 @@ static bool is_in_place(const struct vlp_embedding_writer *w, int fd)
            ours.st_ino == there.st_ino;
 }
 
-/* One writer at a time. Who was too late for the lock may hold it on a file that is gone by now. */
-static enum vlp_status lock(const struct vlp_embedding_writer *w, int fd, struct vlp_error *err)
+/* Is the open file still what the caller read, if it did? */
+static bool is_as_seen(int fd, const struct stat *seen)
+{
+    struct stat st;
+    return !seen ||
+           (fstat(fd, &st) == 0 && st.st_dev == seen->st_dev && st.st_ino == seen->st_ino &&
+            st.st_size == seen->st_size && st.st_mtim.tv_sec == seen->st_mtim.tv_sec &&
+            st.st_mtim.tv_nsec == seen->st_mtim.tv_nsec);
+}
+
+/* One writer at a time. Who was too late for the lock may hold it on a file that is gone by now, or
+ * that has grown since it was read. */
+static enum vlp_status lock(const struct vlp_embedding_writer *w, int fd, const struct stat *seen,
+                            struct vlp_error *err)
 {
     const bool taken = flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-    if (!taken && is_in_place(w, fd)) return VLP_OK;
+    if (!taken && is_in_place(w, fd) && is_as_seen(fd, seen)) return VLP_OK;
     return vlp_fail(err, VLP_ERR_IO, "%s: another program is writing to it", w->path);
 }
 
 /* Open and lock what is about to be replaced, lest its writer go on into a file without a name. */
-static enum vlp_status lock_old(struct vlp_embedding_writer *w, struct vlp_error *err)
+static enum vlp_status lock_old(struct vlp_embedding_writer *w, const struct stat *seen,
+                                struct vlp_error *err)
 {
     struct vle_writer *v = w->state;
     v->old = open(w->path, O_RDWR | O_CLOEXEC); /* NFS locks what is open for writing */
     if (v->old < 0) v->old = open(w->path, O_RDONLY | O_CLOEXEC);
     if (v->old < 0) return vlp_fail(err, VLP_ERR_IO, "%s: %s", w->path, strerror(errno));
-    return lock(w, v->old, err);
+    return lock(w, v->old, seen, err);
 }
 
 static void close_old(struct vle_writer *v)
@@ -166,7 +179,7 @@ static enum vlp_status open_file(struct vlp_embedding_writer              *w,
     if (there && regular && !opt->append && !opt->force)
         return vlp_fail(err, VLP_ERR_EXISTS, "%s: exists (-f overwrites it)", w->path);
     const bool continues = there && regular && opt->append;
-    if (there && regular && !continues) VLP_TRY(lock_old(w, err));
+    if (there && regular && !continues) VLP_TRY(lock_old(w, opt->seen, err));
     v->regular = regular;
     if (regular && opt->whole) {
         VLP_TRY(vlp_output_open(&v->whole, w->path, opt->force, err));
@@ -181,7 +194,7 @@ static enum vlp_status open_file(struct vlp_embedding_writer              *w,
     v->fd = open(w->path, how | O_CLOEXEC, 0666);
     if (v->fd < 0) return vlp_fail(err, VLP_ERR_IO, "%s: %s", w->path, strerror(errno));
     if (!regular) return VLP_OK;
-    VLP_TRY(lock(w, v->fd, err));
+    VLP_TRY(lock(w, v->fd, continues ? opt->seen : NULL, err));
     if (!continues) return VLP_OK;
     if (fstat(v->fd, &st) != 0)
         return vlp_fail(err, VLP_ERR_IO, "%s: %s", w->path, strerror(errno));

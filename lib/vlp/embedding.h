@@ -63,6 +63,7 @@ struct vlp_record {
 /* ---- writing ------------------------------------------------------------------------------- */
 
 struct vlp_embedding_writer;
+struct stat;
 
 struct vlp_embedding_write_options {
     const char
@@ -72,6 +73,8 @@ struct vlp_embedding_write_options {
         append; /* continue `path`: headers must agree (VLP_ERR_MISMATCH), a torn tail is cut off */
     bool header; /* tsv: column names first */
     bool whole;  /* vle: through a temporary file as well; not with append */
+    const struct stat
+        *seen; /* vle: the file as it was before the caller read it, if it did; NULL */
 };
 extern const char *const vlp_embedding_formats[]; /* NULL-terminated */
 
@@ -84,7 +87,8 @@ extern const char *const vlp_embedding_formats[]; /* NULL-terminated */
  * VLP_ERR_EXISTS    `path` is there, neither force nor append
  * VLP_ERR_MISMATCH  append: the file has another header; both are named
  * VLP_ERR_FORMAT    append: the file is damaged (more than torn)
- * VLP_ERR_IO        cannot be created, or (vle) another program is writing to it, with force too
+ * VLP_ERR_IO        cannot be created, or (vle) another program is writing to it, with force too,
+ *                   or has since it was `seen`
  * VLP_ERR_USAGE     no such format; binary data for a terminal without force; append to another
  *                   format than vle
  */
