@@ -17,6 +17,16 @@ static void say(void *ctx, const char *sentence)
     cmd_warn("%s (skipped)", sentence);
 }
 
+/* An input may be a pipe that lets us wait. */
+static enum vlp_status load(struct vlp_embedding_set *out, const char *path,
+                            const struct vlp_embedding_read_options *how, struct vlp_error *err)
+{
+    cmd_reading(true);
+    const enum vlp_status s = vlp_embedding_load(out, path, how, err);
+    cmd_reading(false);
+    return s;
+}
+
 /* Of a set the records that --shard and --limit let through. */
 static enum vlp_status write_set(struct vlp_embedding_writer    *w,
                                  const struct vlp_embedding_set *set, bool unit, int64_t *written,
@@ -27,7 +37,8 @@ static enum vlp_status write_set(struct vlp_embedding_writer    *w,
     float          *x = vlp_malloc((size_t)dim * sizeof *x);
     enum vlp_status s = VLP_OK;
     for (int64_t i = 0; i < set->n && s == VLP_OK && (limit == 0 || *written < limit); i++) {
-        if (!cmd_in_shard(set->ids[i], set->id_lens[i])) continue;
+        if (cmd_stopped()) s = vlp_fail(err, VLP_ERR_STOPPED, "stopped");
+        if (s != VLP_OK || !cmd_in_shard(set->ids[i], set->id_lens[i])) continue;
         const struct vlp_record r = {.id = set->ids[i],
                                      .id_len = set->id_lens[i],
                                      .flags = set->flags[i],
@@ -89,9 +100,10 @@ int embed_convert(const struct embed_options *o, char **inputs, int n)
     const struct vlp_embedding_header h = header_for(o, &first, unit);
     s = check_headers(&first.header, inputs, n, &err);
     if (s == VLP_OK) s = vlp_embedding_writer_open(&w, o->output, &h, &how, &err);
+    cmd_stop_politely(); /* a temporary file does not go by itself */
     for (int i = 0; i < n && s == VLP_OK; i++) {
         struct vlp_embedding_set *set = i == 0 ? &first : &next;
-        if (i > 0) s = vlp_embedding_load(set, inputs[i], &read, &err);
+        if (i > 0) s = load(set, inputs[i], &read, &err);
         if (s != VLP_OK) break;
         if (set->torn) cmd_warn("%s: its last block is cut off", inputs[i]);
         s = vlp_embedding_compatible(&first.header, inputs[0], &set->header, inputs[i], false,
@@ -106,6 +118,10 @@ int embed_convert(const struct embed_options *o, char **inputs, int n)
         s = vlp_embedding_writer_close(w, &err);
     else if (w)
         vlp_embedding_writer_abandon(w);
+    if (s != VLP_OK && cmd_stopped()) {
+        cmd_note("stopped; a conversion begins anew");
+        return CMD_SIGNALLED + cmd_stopped();
+    }
     if (s != VLP_OK) return cmd_fail(&err);
     if (seen == 0) {
         cmd_error("no records in the input");

@@ -37,6 +37,29 @@ for signal in TERM:143 INT:130; do
     expect 0 vlp-embed --convert --format tsv "${signal%:*}.vle"
     [ "$(wc -l <stdout)" -eq 4 ] || fail "not four records"
 done
+# A conversion is written whole or not at all, and leaves nothing beside it.
+printf 'one\ntwo\n' >lines
+expect 0 vlp-embed -q -o some.vle --lines lines
+mkfifo slow
+for signal in TERM:143 INT:130; do
+    for to in new.vle some.vle new.npy; do
+        cp some.vle before.vle
+        env --default-signal=INT vlp-embed --convert -f -o $to some.vle slow 2>said &
+        pid=$!
+        for _ in $(seq 200); do
+            ls $to.tmp-* >/dev/null 2>&1 && break
+            sleep 0.05
+        done
+        sleep 0.2 # until it waits for the second input
+        kill -"${signal%:*}" $pid
+        wait $pid
+        status=$?
+        [ $status -eq "${signal#*:}" ] || fail "status $status after $signal"
+        wait_for 'stopped; a conversion begins anew'
+        [ "$(ls new* *.tmp-* 2>/dev/null)" = "" ] || fail "left: $(ls)"
+        same some.vle before.vle
+    done
+done
 # Into a pipe that nobody reads: quietly ended by SIGPIPE.
 yes 'a text' | head -3000 >many
 (vlp-embed --format tsv --lines many 2>said; echo $? >status) | head -1 >first
