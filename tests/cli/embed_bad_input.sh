@@ -58,12 +58,12 @@ expect 3 vlp-embed --format tsv --only image --label-column label meta.jsonl
 says "'label': true is no label"
 expect 5 vlp-embed --format tsv --on-error stop meta.tar
 
-# The picture stays when its text is bad once more; a mended pair is embedded.
+# The picture stays when its text is bad once more; a mended text is added to it.
 expect 3 vlp-embed -o meta.vle meta.jsonl
 expect 3 vlp-embed --update -o meta.vle meta.jsonl
 says "0 pictures, 0 texts in"
 sed -i 's/{"en": "x"}/"x"/' meta.jsonl
 expect 0 vlp-embed --update -o meta.vle meta.jsonl
-says "1 picture, 1 text in"
+says "0 pictures, 1 text in"
 expect 0 vlp-embed --update -o meta.vle meta.jsonl
 says "0 pictures, 0 texts in"
