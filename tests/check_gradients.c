@@ -12,6 +12,8 @@
 
 #include <vlp/op.h>
 
+#include "op/op_internal.h"
+
 /* One op, one variant of shapes: run() asks for its inputs by number and returns the output. */
 struct trial {
     struct vlp_tape    tape;
@@ -538,6 +540,51 @@ START_TEST(every_case_belongs_to_an_op)
 }
 END_TEST
 
+/* ---- loops of more than 2^31 -------------------------------------------------------------- */
+
+enum { PIECES = 64 };
+struct seen {
+    int64_t begin[PIECES], end[PIECES];
+};
+
+/* Only the place of a piece is noted: no memory is touched. */
+static void note_piece(void *ctx, int64_t begin, int64_t end)
+{
+    struct seen *s = ctx;
+    const int    i = (int)(begin * PIECES / 3000000000);
+    ck_assert_int_eq(s->end[i], 0);
+    s->begin[i] = begin;
+    s->end[i] = end;
+}
+
+START_TEST(a_loop_of_more_than_2_to_the_31_is_run_whole)
+{
+    const int64_t    n = 3000000000;
+    struct vlp_error err;
+    struct vlp_arena mem;
+    vlp_arena_init(&mem);
+    for (int threads = 1; threads <= 3; threads++) {
+        struct vlp_compute c;
+        struct vlp_tape    t;
+        struct seen        s = {0};
+        int64_t            at = 0;
+        struct vlp_pool   *pool = vlp_pool_open(threads);
+        ck_assert_int_eq(vlp_compute_init(&c, pool, NULL, VLP_PRECISION_F32, &err), VLP_OK);
+        vlp_tape_init(&t, &c, &mem, false);
+        op_split(&t, n, 1, note_piece, &s);
+        for (int i = 0; i < PIECES; i++) {
+            if (s.end[i] == 0) continue;
+            ck_assert_int_eq(s.begin[i], at);
+            ck_assert_int_gt(s.end[i], at);
+            at = s.end[i];
+        }
+        ck_assert_int_eq(at, n);
+        vlp_pool_close(pool);
+    }
+    vlp_arena_free(&mem);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("gradients");
@@ -548,6 +595,7 @@ int main(void)
     tcase_add_loop_test(t, backward_in_bf16_is_that_of_f32_but_for_rounding, 0,
                         (int)(VLP_COUNT(cases) * VLP_COUNT(levels)));
     tcase_add_test(t, every_case_belongs_to_an_op);
+    tcase_add_test(t, a_loop_of_more_than_2_to_the_31_is_run_whole);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

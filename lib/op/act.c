@@ -14,14 +14,14 @@ struct part {
     size_t              C;
 };
 
-static void forward_rows(void *ctx, int begin, int end)
+static void forward_rows(void *ctx, int64_t begin, int64_t end)
 {
     const struct part *a = ctx;
     const size_t       at = (size_t)begin * a->C;
     vlp_activate(&a->c, a->act, a->to + at, a->x + at, (size_t)(end - begin) * a->C);
 }
 
-static void backward_rows(void *ctx, int begin, int end)
+static void backward_rows(void *ctx, int64_t begin, int64_t end)
 {
     const struct part *a = ctx;
     const size_t       at = (size_t)begin * a->C;

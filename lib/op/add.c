@@ -11,45 +11,45 @@
 struct part {
     float       *y;
     const float *a, *b;
-    int          period; /* elements of b */
-    int          repeats;
+    size_t       period; /* elements of b */
+    size_t       repeats;
 };
 
-static void forward_rows(void *ctx, int begin, int end)
+static void forward_rows(void *ctx, int64_t begin, int64_t end)
 {
     const struct part *p = ctx;
-    for (int r = begin; r < end; r++) {
+    for (int64_t r = begin; r < end; r++) {
         const size_t at = (size_t)r * p->period;
-        for (int i = 0; i < p->period; i++) p->y[at + i] = p->a[at + i] + p->b[i];
+        for (size_t i = 0; i < p->period; i++) p->y[at + i] = p->a[at + i] + p->b[i];
     }
 }
 
-static void forward_same(void *ctx, int begin, int end)
+static void forward_same(void *ctx, int64_t begin, int64_t end)
 {
     const struct part *p = ctx;
-    for (int i = begin; i < end; i++) p->y[i] = p->a[i] + p->b[i];
+    for (int64_t i = begin; i < end; i++) p->y[i] = p->a[i] + p->b[i];
 }
 
-static void backward_b(void *ctx, int begin, int end)
+static void backward_b(void *ctx, int64_t begin, int64_t end)
 {
     const struct part *p = ctx;
-    for (int r = 0; r < p->repeats; r++)
-        for (int i = begin; i < end; i++) p->y[i] += p->a[(size_t)r * p->period + i];
+    for (size_t r = 0; r < p->repeats; r++)
+        for (int64_t i = begin; i < end; i++) p->y[i] += p->a[r * p->period + (size_t)i];
 }
 
 static void backward(struct vlp_tape *t, const struct vlp_node *n)
 {
     struct vlp_tensor *a = n->in[0], *b = n->in[1];
-    const int          period = (int)vlp_numel(b), total = (int)vlp_numel(a);
+    const size_t       period = vlp_numel(b), total = vlp_numel(a);
     vlp_settle_grad(b);
     op_pass_back(t, a, n->out->grad, a != b);
     if (b->grad && period == 1) {
         double sum = 0.0; /* of perhaps millions */
-        for (int i = 0; i < total; i++) sum += (double)n->out->grad[i];
+        for (size_t i = 0; i < total; i++) sum += (double)n->out->grad[i];
         b->grad[0] += (float)sum;
     } else if (b->grad) {
         struct part p = {b->grad, n->out->grad, NULL, period, total / period};
-        op_split(t, period, (size_t)p.repeats, backward_b, &p);
+        op_split(t, (int64_t)period, p.repeats, backward_b, &p);
     }
 }
 
@@ -63,10 +63,10 @@ struct vlp_tensor *vlp_add(struct vlp_tape *t, struct vlp_tensor *a, struct vlp_
     vlp_record(t, &vlp_op_add, y, 0, VLP_INPUTS(a, b));
     if (total == period) {
         struct part p = {.y = y->data, .a = vlp_values(a), .b = vlp_values(b)};
-        op_split(t, (int)total, 1, forward_same, &p);
+        op_split(t, (int64_t)total, 1, forward_same, &p);
     } else {
-        struct part p = {y->data, vlp_values(a), vlp_values(b), (int)period, 1};
-        op_split(t, (int)(total / period), period, forward_rows, &p);
+        struct part p = {y->data, vlp_values(a), vlp_values(b), period, 1};
+        op_split(t, (int64_t)(total / period), period, forward_rows, &p);
     }
     return y;
 }

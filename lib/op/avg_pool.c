@@ -14,12 +14,12 @@ struct part {
 };
 
 /* Index r is one row of outputs: (picture, i). */
-static void forward_rows(void *ctx, int begin, int end)
+static void forward_rows(void *ctx, int64_t begin, int64_t end)
 {
     const struct part *p = ctx;
     const int          k = p->k, h = p->H / k, w = p->W / k, C = p->C;
     const float        share = 1.0f / (float)(k * k);
-    for (int r = begin; r < end; r++)
+    for (int64_t r = begin; r < end; r++)
         for (int j = 0; j < w; j++) {
             float *y = p->y + ((size_t)r * w + j) * C;
             memset(y, 0, (size_t)C * sizeof *y);
@@ -32,12 +32,12 @@ static void forward_rows(void *ctx, int begin, int end)
         }
 }
 
-static void backward_rows(void *ctx, int begin, int end)
+static void backward_rows(void *ctx, int64_t begin, int64_t end)
 {
     const struct part *p = ctx;
     const int          k = p->k, h = p->H / k, w = p->W / k, C = p->C;
     const float        share = 1.0f / (float)(k * k);
-    for (int r = begin; r < end; r++)
+    for (int64_t r = begin; r < end; r++)
         for (int j = 0; j < w; j++) {
             const float *dy = p->y + ((size_t)r * w + j) * C;
             for (int s = 0; s < k * k; s++) {

@@ -28,28 +28,28 @@ struct columns {
     int          N, C;
 };
 
-static void add_values(void *ctx, int begin, int end)
+static void add_values(void *ctx, int64_t begin, int64_t end)
 {
     const struct columns *a = ctx;
     for (int r = 0; r < a->N; r++)
-        for (int c = begin; c < end; c++) a->sum[c] += (double)a->x[(size_t)r * a->C + c];
+        for (int64_t c = begin; c < end; c++) a->sum[c] += (double)a->x[(size_t)r * a->C + c];
 }
 
-static void add_squares(void *ctx, int begin, int end)
+static void add_squares(void *ctx, int64_t begin, int64_t end)
 {
     const struct columns *a = ctx;
     for (int r = 0; r < a->N; r++)
-        for (int c = begin; c < end; c++) {
+        for (int64_t c = begin; c < end; c++) {
             const double d = (double)a->x[(size_t)r * a->C + c] - (double)a->mean[c];
             a->sum[c] += d * d;
         }
 }
 
-static void add_gradients(void *ctx, int begin, int end)
+static void add_gradients(void *ctx, int64_t begin, int64_t end)
 {
     const struct columns *a = ctx;
     for (int r = 0; r < a->N; r++)
-        for (int c = begin; c < end; c++) {
+        for (int64_t c = begin; c < end; c++) {
             const size_t at = (size_t)r * a->C + c;
             const float  n = (a->x[at] - a->mean[c]) * a->rstd[c];
             a->sum[c] += (double)a->dy[at];
@@ -57,20 +57,20 @@ static void add_gradients(void *ctx, int begin, int end)
         }
 }
 
-static void forward_rows(void *ctx, int begin, int end)
+static void forward_rows(void *ctx, int64_t begin, int64_t end)
 {
     const struct columns *a = ctx;
-    for (int r = begin; r < end; r++) {
+    for (int64_t r = begin; r < end; r++) {
         const size_t at = (size_t)r * a->C;
         for (int c = 0; c < a->C; c++)
             a->y[at + c] = (a->x[at + c] - a->mean[c]) * a->rstd[c] * a->w[c] + a->b[c];
     }
 }
 
-static void backward_rows(void *ctx, int begin, int end)
+static void backward_rows(void *ctx, int64_t begin, int64_t end)
 {
     const struct columns *a = ctx;
-    for (int r = begin; r < end; r++) {
+    for (int64_t r = begin; r < end; r++) {
         const size_t at = (size_t)r * a->C;
         for (int c = 0; c < a->C; c++) {
             const float n = (a->x[at + c] - a->mean[c]) * a->rstd[c];

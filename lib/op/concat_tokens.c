@@ -23,11 +23,11 @@ static size_t rows_size(const struct vlp_seqs *s, int i)
     return (size_t)(s->start[i + 1] - s->start[i]);
 }
 
-static void forward_seqs(void *ctx, int begin, int end)
+static void forward_seqs(void *ctx, int64_t begin, int64_t end)
 {
     const struct part *p = ctx;
     const size_t       C = (size_t)p->C;
-    for (int i = begin; i < end; i++) {
+    for (int64_t i = begin; i < end; i++) {
         const size_t na = rows_size(&p->s->a, i), nb = rows_size(&p->s->b, i);
         float       *y = p->y + (size_t)p->s->y.start[i] * C;
         memcpy(y, p->a + (size_t)p->s->a.start[i] * C, na * C * sizeof *y);
@@ -40,11 +40,11 @@ static void add_to(float *to, const float *from, size_t n)
     for (size_t i = 0; i < n; i++) to[i] += from[i];
 }
 
-static void backward_seqs(void *ctx, int begin, int end)
+static void backward_seqs(void *ctx, int64_t begin, int64_t end)
 {
     const struct part *p = ctx;
     const size_t       C = (size_t)p->C;
-    for (int i = begin; i < end; i++) {
+    for (int64_t i = begin; i < end; i++) {
         const size_t na = rows_size(&p->s->a, i), nb = rows_size(&p->s->b, i);
         const float *dy = p->y + (size_t)p->s->y.start[i] * C;
         if (p->a) add_to(p->a + (size_t)p->s->a.start[i] * C, dy, na * C);

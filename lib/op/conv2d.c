@@ -37,7 +37,7 @@ static void make_patches(float *to, const float *x, const struct shape *s, int b
 {
     const int    pad = s->k / 2;
     const size_t C = (size_t)s->C;
-    for (int r = begin; r < end; r++) {
+    for (int64_t r = begin; r < end; r++) {
         const int j = r % s->w, i = r / s->w % s->h, b = r / s->w / s->h;
         for (int ky = 0; ky < s->k; ky++) {
             const int    iy = i * s->stride + ky - pad, x0 = j * s->stride - pad;
@@ -107,13 +107,13 @@ static void block_task(void *ctx, int i, int worker)
     finish(j, begin, end);
 }
 
-static void patch_range(void *ctx, int begin, int end)
+static void patch_range(void *ctx, int64_t begin, int64_t end)
 {
     const struct job *j = ctx;
     make_patches(j->scratch + (size_t)begin * j->s->K, j->x, j->s, begin, end);
 }
 
-static void finish_range(void *ctx, int begin, int end)
+static void finish_range(void *ctx, int64_t begin, int64_t end)
 {
     finish(ctx, begin, end);
 }
@@ -168,7 +168,7 @@ struct gather {
 };
 
 /* Input rows [begin, end) collect from every patch that saw them. */
-static void gather_rows(void *ctx, int begin, int end)
+static void gather_rows(void *ctx, int64_t begin, int64_t end)
 {
     const struct gather *g = ctx;
     const struct shape  *s = g->s;
@@ -194,10 +194,10 @@ struct elements {
     const float *dy;
 };
 
-static void add_range(void *ctx, int begin, int end)
+static void add_range(void *ctx, int64_t begin, int64_t end)
 {
     const struct elements *a = ctx;
-    for (int i = begin; i < end; i++) a->to[i] += a->dy[i];
+    for (int64_t i = begin; i < end; i++) a->to[i] += a->dy[i];
 }
 
 static void backward(struct vlp_tape *t, const struct vlp_node *n)
@@ -211,7 +211,7 @@ static void backward(struct vlp_tape *t, const struct vlp_node *n)
         vlp_activate_chain(&t->compute, saved->act, dp, saved->pre, (size_t)s->rows * out);
     if (residual && residual->grad) {
         struct elements e = {.to = residual->grad, .dy = dp};
-        op_split(t, s->rows * out, 1, add_range, &e);
+        op_split(t, (int64_t)s->rows * out, 1, add_range, &e);
     }
     if (b && b->grad) vlp_add_columns(&t->compute, b->grad, dp, out, s->rows, out);
 

@@ -27,10 +27,10 @@ struct part {
     int                 V;
 };
 
-static void forward_rows(void *ctx, int begin, int end)
+static void forward_rows(void *ctx, int64_t begin, int64_t end)
 {
     const struct part *p = ctx;
-    for (int r = begin; r < end; r++) {
+    for (int64_t r = begin; r < end; r++) {
         const float *x = p->x + (size_t)r * p->V;
         p->loss[r] = 0.0;
         if (p->s->hard && p->s->hard[r] < 0) continue;
@@ -49,10 +49,10 @@ static void forward_rows(void *ctx, int begin, int end)
     }
 }
 
-static void backward_rows(void *ctx, int begin, int end)
+static void backward_rows(void *ctx, int64_t begin, int64_t end)
 {
     const struct part *p = ctx;
-    for (int r = begin; r < end; r++) {
+    for (int64_t r = begin; r < end; r++) {
         const float *x = p->x + (size_t)r * p->V;
         float       *dx = p->dx + (size_t)r * p->V;
         const float  lse = p->s->lse[r];

@@ -21,10 +21,10 @@ struct part {
     bool                add;
 };
 
-static void scale_seqs(void *ctx, int begin, int end)
+static void scale_seqs(void *ctx, int64_t begin, int64_t end)
 {
     const struct part *p = ctx;
-    for (int s = begin; s < end; s++) {
+    for (int64_t s = begin; s < end; s++) {
         const size_t a = (size_t)p->s->s.start[s] * p->C, b = (size_t)p->s->s.start[s + 1] * p->C;
         const float  m = p->s->factor[s];
         for (size_t i = a; i < b; i++) p->to[i] = (p->add ? p->to[i] : 0.0f) + p->from[i] * m;

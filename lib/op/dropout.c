@@ -18,10 +18,10 @@ struct part {
     int      C;
 };
 
-static void forward_rows(void *ctx, int begin, int end)
+static void forward_rows(void *ctx, int64_t begin, int64_t end)
 {
     const struct part *a = ctx;
-    for (int r = begin; r < end; r++) {
+    for (int64_t r = begin; r < end; r++) {
         struct vlp_rng rng;
         vlp_rng_seed(&rng, a->seed, (uint64_t)r);
         const size_t at = (size_t)r * a->C;
@@ -32,16 +32,16 @@ static void forward_rows(void *ctx, int begin, int end)
     }
 }
 
-static void backward_range(void *ctx, int begin, int end)
+static void backward_range(void *ctx, int64_t begin, int64_t end)
 {
     const struct part *a = ctx;
-    for (int i = begin; i < end; i++) a->to[i] += a->from[i] * a->mask[i];
+    for (int64_t i = begin; i < end; i++) a->to[i] += a->from[i] * a->mask[i];
 }
 
 static void backward(struct vlp_tape *t, const struct vlp_node *n)
 {
     struct part a = {.to = n->in[0]->grad, .mask = n->saved, .from = n->out->grad};
-    op_split(t, (int)vlp_numel(n->out), 1, backward_range, &a);
+    op_split(t, (int64_t)vlp_numel(n->out), 1, backward_range, &a);
 }
 
 const struct vlp_op vlp_op_dropout = {.name = "dropout", .backward = backward};

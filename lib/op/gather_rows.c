@@ -15,21 +15,21 @@ struct part {
     int          n, C;
 };
 
-static void forward_rows(void *ctx, int begin, int end)
+static void forward_rows(void *ctx, int64_t begin, int64_t end)
 {
     const struct part *p = ctx;
-    for (int i = begin; i < end; i++)
+    for (int64_t i = begin; i < end; i++)
         memcpy(p->to + (size_t)i * p->C, p->from + (size_t)p->rows[i] * p->C,
                (size_t)p->C * sizeof *p->to);
 }
 
-static void backward_columns(void *ctx, int begin, int end)
+static void backward_columns(void *ctx, int64_t begin, int64_t end)
 {
     const struct part *p = ctx;
     for (int i = 0; i < p->n; i++) {
         float       *to = p->to + (size_t)p->rows[i] * p->C;
         const float *from = p->from + (size_t)i * p->C;
-        for (int c = begin; c < end; c++) to[c] += from[c];
+        for (int64_t c = begin; c < end; c++) to[c] += from[c];
     }
 }
 

@@ -19,7 +19,7 @@ struct rows {
     bool               fill; /* dx holds nothing yet */
 };
 
-static void forward_rows(void *ctx, int begin, int end)
+static void forward_rows(void *ctx, int64_t begin, int64_t end)
 {
     const struct rows *a = ctx;
     const size_t       at = (size_t)begin * a->C;
@@ -30,10 +30,10 @@ static void forward_rows(void *ctx, int begin, int end)
 /* Rows of a block share one sum for the gain and one for the offset. */
 enum { BLOCK = 128 };
 
-static void backward_blocks(void *ctx, int begin, int end)
+static void backward_blocks(void *ctx, int64_t begin, int64_t end)
 {
     const struct rows *a = ctx;
-    for (int i = begin; i < end; i++) {
+    for (int64_t i = begin; i < end; i++) {
         const int    first = i * BLOCK, left = a->N - first;
         const size_t at = (size_t)first * a->C, sums = (size_t)i * a->C;
         vlp_layernorm_backward_rows(&a->c, a->dx ? a->dx + at : NULL, a->fill,

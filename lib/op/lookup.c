@@ -22,13 +22,13 @@ struct part {
     int                 C;
 };
 
-static void backward_columns(void *ctx, int begin, int end)
+static void backward_columns(void *ctx, int64_t begin, int64_t end)
 {
     const struct part *p = ctx;
     for (int i = 0; i < p->s->n; i++) {
         float       *to = p->to + (size_t)p->s->ids[i] * p->C;
         const float *from = p->from + (size_t)i * p->C;
-        for (int c = begin; c < end; c++) to[c] += from[c];
+        for (int64_t c = begin; c < end; c++) to[c] += from[c];
     }
 }
 

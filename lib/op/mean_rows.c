@@ -14,10 +14,10 @@ struct part {
     int             C;
 };
 
-static void forward_seqs(void *ctx, int begin, int end)
+static void forward_seqs(void *ctx, int64_t begin, int64_t end)
 {
     const struct part *p = ctx;
-    for (int s = begin; s < end; s++) {
+    for (int64_t s = begin; s < end; s++) {
         const int a = p->s.start[s], b = p->s.start[s + 1];
         float    *y = p->y + (size_t)s * p->C;
         memset(y, 0, (size_t)p->C * sizeof *y);
@@ -27,10 +27,10 @@ static void forward_seqs(void *ctx, int begin, int end)
     }
 }
 
-static void backward_seqs(void *ctx, int begin, int end)
+static void backward_seqs(void *ctx, int64_t begin, int64_t end)
 {
     const struct part *p = ctx;
-    for (int s = begin; s < end; s++) {
+    for (int64_t s = begin; s < end; s++) {
         const int    a = p->s.start[s], b = p->s.start[s + 1];
         const float *dy = p->y + (size_t)s * p->C;
         for (int i = a; i < b; i++)

@@ -14,11 +14,11 @@ struct part {
     bool   add;
 };
 
-static void pictures(void *ctx, int begin, int end)
+static void pictures(void *ctx, int64_t begin, int64_t end)
 {
     const struct part *p = ctx;
     const size_t       size = (size_t)p->C * p->pixels;
-    for (int b = begin; b < end; b++)
+    for (int64_t b = begin; b < end; b++)
         for (int i = 0; i < p->pixels; i++)
             for (int c = 0; c < p->C; c++) {
                 float *x = p->x + b * size + (size_t)c * p->pixels + i;

@@ -15,10 +15,10 @@ struct part {
     int                C;
 };
 
-static void forward_rows(void *ctx, int begin, int end)
+static void forward_rows(void *ctx, int64_t begin, int64_t end)
 {
     const struct part *p = ctx;
-    for (int i = begin; i < end; i++) {
+    for (int64_t i = begin; i < end; i++) {
         const float *x = p->x + (size_t)i * p->C;
         float       *y = p->y + (size_t)i * p->C;
         p->length[i] = fmaxf(sqrtf(vlp_dot(&p->c, x, x, p->C)), 1e-12f); /* a zero row stays zero */
@@ -26,10 +26,10 @@ static void forward_rows(void *ctx, int begin, int end)
     }
 }
 
-static void backward_rows(void *ctx, int begin, int end)
+static void backward_rows(void *ctx, int64_t begin, int64_t end)
 {
     const struct part *p = ctx;
-    for (int i = begin; i < end; i++) {
+    for (int64_t i = begin; i < end; i++) {
         const float *y = p->y + (size_t)i * p->C, *dy = p->dy + (size_t)i * p->C;
         float       *dx = p->dx + (size_t)i * p->C;
         const float  along = vlp_dot(&p->c, y, dy, p->C);

@@ -9,10 +9,11 @@
 
 /*
  * Run f over [0, n) in pieces, on the pool when n * cost (in elements touched) is worth it. f owns
- * what it writes for its indices, so where the cuts fall cannot matter.
+ * what it writes for its indices, so where the cuts fall cannot matter. n may be a count of
+ * elements: the logits of a batch of 46,341 are more than an int can count.
  */
-typedef void op_range(void *ctx, int begin, int end);
-void         op_split(const struct vlp_tape *t, int n, size_t cost, op_range *f, void *ctx);
+typedef void op_range(void *ctx, int64_t begin, int64_t end);
+void         op_split(const struct vlp_tape *t, int64_t n, size_t cost, op_range *f, void *ctx);
 
 /* The tape's compute for use inside a piece: this thread alone. */
 static inline struct vlp_compute op_alone(const struct vlp_tape *t)

@@ -4,19 +4,19 @@
 struct split {
     op_range *f;
     void     *ctx;
-    int       n, pieces;
+    int64_t   n;
+    int       pieces;
 };
 
 static void piece(void *ctx, int i, int worker)
 {
     (void)worker;
     const struct split *s = ctx;
-    const int           begin = (int)((int64_t)s->n * i / s->pieces);
-    const int           end = (int)((int64_t)s->n * (i + 1) / s->pieces);
+    const int64_t       begin = s->n * i / s->pieces, end = s->n * (i + 1) / s->pieces;
     if (end > begin) s->f(s->ctx, begin, end);
 }
 
-void op_split(const struct vlp_tape *t, int n, size_t cost, op_range *f, void *ctx)
+void op_split(const struct vlp_tape *t, int64_t n, size_t cost, op_range *f, void *ctx)
 {
     enum { WORTH = 8192 }; /* elements: below this a piece costs less than handing it over */
     const int64_t worth = (int64_t)((double)n * (double)cost / WORTH) + 1;
@@ -35,13 +35,13 @@ struct sum {
     const float *from;
 };
 
-static void add_range(void *ctx, int begin, int end)
+static void add_range(void *ctx, int64_t begin, int64_t end)
 {
     const struct sum *a = ctx;
-    for (int i = begin; i < end; i++) a->to[i] += a->from[i];
+    for (int64_t i = begin; i < end; i++) a->to[i] += a->from[i];
 }
 
-static void copy_range(void *ctx, int begin, int end)
+static void copy_range(void *ctx, int64_t begin, int64_t end)
 {
     const struct sum *a = ctx;
     memcpy(a->to + begin, a->from + begin, (size_t)(end - begin) * sizeof *a->to);
@@ -55,7 +55,7 @@ void op_pass_back(const struct vlp_tape *t, struct vlp_tensor *x, float *dy, boo
     if (first && lend)
         x->grad = dy;
     else
-        op_split(t, (int)vlp_numel(x), 1, first ? copy_range : add_range, &a);
+        op_split(t, (int64_t)vlp_numel(x), 1, first ? copy_range : add_range, &a);
 }
 
 struct vlp_seqs vlp_seqs_even(struct vlp_tape *t, int n, int length)

@@ -14,18 +14,18 @@ struct part {
     int          width, height;
 };
 
-static void forward_rows(void *ctx, int begin, int end)
+static void forward_rows(void *ctx, int64_t begin, int64_t end)
 {
     const struct part *p = ctx;
-    for (int i = begin; i < end; i++)
+    for (int64_t i = begin; i < end; i++)
         for (int j = 0; j < p->width; j++)
             p->to[(size_t)i * p->width + j] = p->from[(size_t)j * p->height + i];
 }
 
-static void backward_rows(void *ctx, int begin, int end)
+static void backward_rows(void *ctx, int64_t begin, int64_t end)
 {
     const struct part *p = ctx;
-    for (int i = begin; i < end; i++)
+    for (int64_t i = begin; i < end; i++)
         for (int j = 0; j < p->width; j++)
             p->to[(size_t)i * p->width + j] += p->from[(size_t)j * p->height + i];
 }

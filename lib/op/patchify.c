@@ -17,12 +17,12 @@ struct part {
 };
 
 /* Index i is one row of patches: (picture, gy). */
-static void patch_rows(void *ctx, int begin, int end)
+static void patch_rows(void *ctx, int64_t begin, int64_t end)
 {
     const struct part *p = ctx;
     const int          P = p->P, gh = p->H / P, gw = p->W / P;
     const size_t       width = (size_t)p->channels * P * P;
-    for (int i = begin; i < end; i++)
+    for (int64_t i = begin; i < end; i++)
         for (int c = 0; c < p->channels; c++)
             for (int py = 0; py < P; py++) {
                 const size_t row =

@@ -12,22 +12,22 @@ struct part {
     float        s;
 };
 
-static void forward_range(void *ctx, int begin, int end)
+static void forward_range(void *ctx, int64_t begin, int64_t end)
 {
     const struct part *p = ctx;
-    for (int i = begin; i < end; i++) p->to[i] = p->s * p->from[i];
+    for (int64_t i = begin; i < end; i++) p->to[i] = p->s * p->from[i];
 }
 
-static void backward_range(void *ctx, int begin, int end)
+static void backward_range(void *ctx, int64_t begin, int64_t end)
 {
     const struct part *p = ctx;
-    for (int i = begin; i < end; i++) p->to[i] += p->s * p->from[i];
+    for (int64_t i = begin; i < end; i++) p->to[i] += p->s * p->from[i];
 }
 
 static void backward(struct vlp_tape *t, const struct vlp_node *n)
 {
     struct part p = {n->in[0]->grad, n->out->grad, *(const float *)n->saved};
-    op_split(t, (int)vlp_numel(n->out), 1, backward_range, &p);
+    op_split(t, (int64_t)vlp_numel(n->out), 1, backward_range, &p);
 }
 
 const struct vlp_op vlp_op_scale = {.name = "scale", .backward = backward};
@@ -38,6 +38,6 @@ struct vlp_tensor *vlp_scale(struct vlp_tape *t, struct vlp_tensor *x, float s)
     float             *saved = vlp_record(t, &vlp_op_scale, y, sizeof *saved, VLP_INPUTS(x));
     *saved = s;
     struct part p = {y->data, vlp_values(x), s};
-    op_split(t, (int)vlp_numel(x), 1, forward_range, &p);
+    op_split(t, (int64_t)vlp_numel(x), 1, forward_range, &p);
     return y;
 }

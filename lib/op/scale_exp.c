@@ -17,22 +17,22 @@ struct part {
     int          C;
 };
 
-static void forward_range(void *ctx, int begin, int end)
+static void forward_range(void *ctx, int64_t begin, int64_t end)
 {
     const struct part *p = ctx;
-    for (int i = begin; i < end; i++) p->to[i] = p->a[i] * p->factor;
+    for (int64_t i = begin; i < end; i++) p->to[i] = p->a[i] * p->factor;
 }
 
-static void backward_range(void *ctx, int begin, int end)
+static void backward_range(void *ctx, int64_t begin, int64_t end)
 {
     const struct part *p = ctx;
-    for (int i = begin; i < end; i++) p->to[i] += p->a[i] * p->factor;
+    for (int64_t i = begin; i < end; i++) p->to[i] += p->a[i] * p->factor;
 }
 
-static void sum_rows(void *ctx, int begin, int end)
+static void sum_rows(void *ctx, int64_t begin, int64_t end)
 {
     const struct part *p = ctx;
-    for (int r = begin; r < end; r++) {
+    for (int64_t r = begin; r < end; r++) {
         const size_t at = (size_t)r * p->C;
         double       sum = 0.0;
         for (int c = 0; c < p->C; c++) sum += (double)p->a[at + c] * p->b[at + c];
@@ -46,7 +46,7 @@ static void backward(struct vlp_tape *t, const struct vlp_node *n)
     const float        factor = *(const float *)n->saved;
     if (x->grad) {
         struct part p = {.to = x->grad, .a = n->out->grad, .factor = factor};
-        op_split(t, (int)vlp_numel(x), 1, backward_range, &p);
+        op_split(t, (int64_t)vlp_numel(x), 1, backward_range, &p);
     }
     if (s->grad) {
         const int   N = vlp_rows(x), C = vlp_cols(x);
@@ -70,6 +70,6 @@ struct vlp_tensor *vlp_scale_exp(struct vlp_tape *t, struct vlp_tensor *x, struc
     float *factor = vlp_record(t, &vlp_op_scale_exp, y, sizeof *factor, VLP_INPUTS(x, s));
     *factor = expf(vlp_values(s)[0]);
     struct part p = {.to = y->data, .a = x->data, .factor = *factor};
-    op_split(t, (int)vlp_numel(x), 1, forward_range, &p);
+    op_split(t, (int64_t)vlp_numel(x), 1, forward_range, &p);
     return y;
 }

@@ -14,30 +14,30 @@ struct part {
     int          N, C;
 };
 
-static void forward_rows(void *ctx, int begin, int end)
+static void forward_rows(void *ctx, int64_t begin, int64_t end)
 {
     const struct part *p = ctx;
-    for (int r = begin; r < end; r++) {
+    for (int64_t r = begin; r < end; r++) {
         const size_t at = (size_t)r * p->C;
         for (int c = 0; c < p->C; c++) p->to[at + c] = p->a[at + c] * p->b[c];
     }
 }
 
-static void backward_rows(void *ctx, int begin, int end)
+static void backward_rows(void *ctx, int64_t begin, int64_t end)
 {
     const struct part *p = ctx;
-    for (int r = begin; r < end; r++) {
+    for (int64_t r = begin; r < end; r++) {
         const size_t at = (size_t)r * p->C;
         for (int c = 0; c < p->C; c++) p->to[at + c] += p->a[at + c] * p->b[c];
     }
 }
 
-static void gamma_columns(void *ctx, int begin, int end)
+static void gamma_columns(void *ctx, int64_t begin, int64_t end)
 {
     const struct part *p = ctx;
     for (int r = 0; r < p->N; r++) {
         const size_t at = (size_t)r * p->C;
-        for (int c = begin; c < end; c++) p->to[c] += p->a[at + c] * p->b[at + c];
+        for (int64_t c = begin; c < end; c++) p->to[c] += p->a[at + c] * p->b[at + c];
     }
 }
 

@@ -16,10 +16,10 @@ struct part {
     int          C, first;
 };
 
-static void forward_rows(void *ctx, int begin, int end)
+static void forward_rows(void *ctx, int64_t begin, int64_t end)
 {
     const struct part *p = ctx;
-    for (int r = begin; r < end; r++) {
+    for (int64_t r = begin; r < end; r++) {
         double sum = 0.0;
         for (int c = 0; c < p->C; c++) {
             const float v = p->x[(size_t)r * p->C + c], m = r + p->first == c ? -v : v;
@@ -29,10 +29,10 @@ static void forward_rows(void *ctx, int begin, int end)
     }
 }
 
-static void backward_rows(void *ctx, int begin, int end)
+static void backward_rows(void *ctx, int64_t begin, int64_t end)
 {
     const struct part *p = ctx;
-    for (int r = begin; r < end; r++)
+    for (int64_t r = begin; r < end; r++)
         for (int c = 0; c < p->C; c++) {
             const size_t at = (size_t)r * p->C + c;
             const bool   yes = r + p->first == c;
