@@ -9,11 +9,42 @@
  */
 #include "loss_internal.h"
 
-static struct vlp_tensor *forward(struct vlp_tape *t, const struct vlp_contrast *c)
+/* The values of x without their gradient. */
+static struct vlp_tensor *constant(struct vlp_tape *t, const struct vlp_tensor *x)
 {
-    struct vlp_tensor *logits = vlp_matmul_nt(t, c->image, c->all_text); /* (B, N) */
+    return vlp_tensor_of(t, (float *)vlp_values(x), x->ndim, x->dim);
+}
+
+/* Rows against candidates; row i's partner is first + i. */
+static struct vlp_tensor *ask(struct vlp_tape *t, const struct vlp_contrast *c,
+                              struct vlp_tensor *rows, struct vlp_tensor *candidates)
+{
+    struct vlp_tensor *logits = vlp_matmul_nt(t, rows, candidates); /* (B, N) */
     logits = vlp_add(t, vlp_scale_exp(t, logits, c->logit_scale), c->logit_bias);
     return vlp_sigmoid_pairs_from(t, logits, c->first);
+}
+
+/* What own texts are asked about pictures: a value of 0, and the gradient of the texts alone. */
+static struct vlp_tensor *text_gradient(struct vlp_tape *t, const struct vlp_contrast *c)
+{
+    struct vlp_contrast of_texts = *c;
+    of_texts.logit_scale = constant(t, c->logit_scale);
+    of_texts.logit_bias = constant(t, c->logit_bias);
+    struct vlp_tensor *loss = ask(t, &of_texts, c->text, constant(t, c->all_image));
+    return vlp_add(t, loss, vlp_scale(t, constant(t, loss), -1.0f));
+}
+
+/*
+ * A pair is asked about once: own pictures against all texts is this process's share of the loss.
+ * Where other processes' features are constant the texts would learn from own pictures alone; so
+ * each process also takes its own texts against all pictures, for the texts' gradient. Nothing is
+ * left out then: the sum over processes is the gradient of the whole batch.
+ */
+static struct vlp_tensor *forward(struct vlp_tape *t, const struct vlp_contrast *c)
+{
+    if (c->text == c->all_text) return ask(t, c, c->image, c->all_text);
+    struct vlp_tensor *loss = ask(t, c, c->image, constant(t, c->all_text));
+    return vlp_add(t, loss, text_gradient(t, c));
 }
 
 const struct vlp_contrastive_loss vlp_loss_sigmoid = {

@@ -11,8 +11,10 @@
 
 /*
  * B rows here, N >= B candidates everywhere. Row i of `image` belongs with row first + i of
- * `all_text`, and the other way round. All four are normalised. In one process the candidates are
- * the rows themselves (the same tensors) and first is 0.
+ * `all_text`, and the other way round. All four are normalised. In one process, and where each
+ * computes the loss of all, the candidates are the rows themselves (the same tensors) and first is
+ * 0. Else what is constant for this process is the candidates of the others: the gradients of its
+ * rows and of those rows among the candidates are added, and the mean over processes is the loss.
  */
 struct vlp_contrast {
     struct vlp_tensor *image, *text;         /* (B, E) */
