@@ -374,10 +374,31 @@ START_TEST(drop_path_leaves_whole_sequences_alone_while_training_only)
     const struct vlp_block_input in = {.seqs = {2, start}};
     const struct vlp_tensor     *y = vlp_block_forward(&t, &b.block, x, &in);
     ck_assert_mem_eq(y->data, x->data, vlp_numel(x) * sizeof(float));
-    t.recording = false;
+    t.recording = t.training = false;
     y = vlp_block_forward(&t, &b.block, x, &in);
     const struct vlp_tensor *again = noise(&t, start[2], C, 8);
     ck_assert_mem_ne(y->data, again->data, vlp_numel(x) * sizeof(float));
+    close_bench(&b);
+}
+END_TEST
+
+START_TEST(training_without_notes_draws_the_same_random_numbers)
+{
+    const struct choice *c = &choices[_i];
+    struct bench         b;
+    open_bench(&b, c);
+    b.block.dropout = 0.3f;
+    b.block.drop_path = 0.2f;
+    const struct vlp_tensor *y[2];
+    for (int recording = 0; recording < 2; recording++) {
+        struct vlp_tape t;
+        vlp_tape_init(&t, &b.compute, &b.mem, recording);
+        t.training = true;
+        struct vlp_tensor           *x = noise(&t, start[2], C, 8);
+        const struct vlp_block_input in = input_of(&t, c);
+        y[recording] = vlp_block_forward(&t, &b.block, x, &in);
+    }
+    ck_assert_mem_eq(y[0]->data, y[1]->data, vlp_numel(y[0]) * sizeof(float));
     close_bench(&b);
 }
 END_TEST
@@ -425,6 +446,8 @@ int main(void)
     tcase_add_loop_test(t, a_block_computes_its_formula, 0, VLP_COUNT(choices));
     tcase_add_test(t, a_pooled_row_has_the_bits_of_the_full_block);
     tcase_add_test(t, drop_path_leaves_whole_sequences_alone_while_training_only);
+    tcase_add_loop_test(t, training_without_notes_draws_the_same_random_numbers, 0,
+                        VLP_COUNT(choices));
     tcase_add_test(t, a_recomputed_block_draws_the_same_random_numbers);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

@@ -142,7 +142,7 @@ static struct vlp_tensor *embed(struct vlp_tape *t, const struct clip_vit *x,
     struct vlp_tensor *h = vlp_concat_tokens(t, cls, vlp_seqs_even(t, B, 1), patches,
                                              vlp_seqs_even(t, B, gh * gw), &both);
     h = vlp_add(t, h, positions(t, x, gh, gw));
-    if (t->patch_dropout > 0.0f) h = drop_patches(t, h, B, 1 + gh * gw);
+    if (t->training && t->patch_dropout > 0.0f) h = drop_patches(t, h, B, 1 + gh * gw);
     return vlp_norm_forward(t, &x->ln_pre, h);
 }
 

@@ -17,14 +17,19 @@ static struct vlp_tensor *tensor_of(struct vlp_param *p)
     return p ? &p->tensor : NULL;
 }
 
+/* Does the block draw random numbers? In training, noted or not. */
+static bool is_random(const struct vlp_tape *t, const struct vlp_block *b)
+{
+    return t->training && (b->dropout > 0.0f || b->drop_path > 0.0f);
+}
+
 /* x + g drop_path(dropout(h W^T + b)), into x itself while nothing is recorded. */
 static struct vlp_tensor *add_branch(struct vlp_tape *t, const struct vlp_block *b,
                                      const struct vlp_dense *d, struct vlp_param *gamma,
                                      struct vlp_tensor *x, struct vlp_tensor *h,
                                      struct vlp_seqs seqs)
 {
-    const bool random = t->recording && (b->dropout > 0.0f || b->drop_path > 0.0f);
-    if (!gamma && !random) {
+    if (!gamma && !is_random(t, b)) {
         const struct vlp_linear_options o = {.residual = x, .into = t->recording ? NULL : x};
         return vlp_linear(t, h, tensor_of(d->w), tensor_of(d->b), &o);
     }
@@ -144,7 +149,7 @@ static struct vlp_tensor *mlp(struct vlp_tape *t, const struct vlp_block *b, int
     const struct vlp_arena_mark mark = vlp_arena_mark(t->mem);
     const bool                  before = b->place == VLP_NORM_BEFORE;
     struct vlp_tensor          *h = before ? vlp_norm_forward(t, &e->norm, x) : x, *y;
-    if (t->recording && !b->gamma2 && b->dropout == 0.0f && b->drop_path == 0.0f) {
+    if (t->recording && !b->gamma2 && !is_random(t, b)) {
         y = vlp_mlp(t, h, tensor_of(e->fc1.w), tensor_of(e->fc1.b), b->act, tensor_of(e->fc2.w),
                     tensor_of(e->fc2.b), x);
     } else {

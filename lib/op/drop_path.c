@@ -48,7 +48,7 @@ struct vlp_tensor *vlp_drop_path(struct vlp_tape *t, struct vlp_tensor *x, struc
                                  float p)
 {
     assert(p >= 0.0f && p < 1.0f);
-    if (!t->recording || p == 0.0f) return x;
+    if (!t->training || p == 0.0f) return x;
     struct vlp_tensor *y = vlp_tensor_new(t, x->ndim, x->dim, false);
     struct saved      *saved = vlp_record(t, &vlp_op_drop_path, y, sizeof *saved, VLP_INPUTS(x));
     saved->s = s;

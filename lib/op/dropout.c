@@ -49,7 +49,7 @@ const struct vlp_op vlp_op_dropout = {.name = "dropout", .backward = backward};
 struct vlp_tensor *vlp_dropout(struct vlp_tape *t, struct vlp_tensor *x, float p)
 {
     assert(p >= 0.0f && p < 1.0f);
-    if (!t->recording || p == 0.0f) return x;
+    if (!t->training || p == 0.0f) return x;
     struct vlp_tensor *y = vlp_tensor_new(t, x->ndim, x->dim, false);
     float *mask = vlp_record(t, &vlp_op_dropout, y, vlp_numel(x) * sizeof *mask, VLP_INPUTS(x));
     struct part a = {y->data, mask, x->data, p, vlp_rng_next(&t->rng), vlp_cols(x)};

@@ -11,7 +11,8 @@
 void vlp_tape_init(struct vlp_tape *t, const struct vlp_compute *c, struct vlp_arena *mem,
                    bool recording)
 {
-    *t = (struct vlp_tape){.compute = *c, .mem = mem, .recording = recording};
+    *t =
+        (struct vlp_tape){.compute = *c, .mem = mem, .recording = recording, .training = recording};
     vlp_rng_seed(&t->rng, 0, 0);
 }
 

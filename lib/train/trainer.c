@@ -134,6 +134,7 @@ static struct features forward(struct vlp_trainer *t, struct vlp_tape *tape,
 static void open_tape(struct vlp_trainer *t, struct vlp_tape *tape, int from, bool recording)
 {
     vlp_tape_init(tape, &t->compute, &t->step, recording);
+    tape->training = true;
     tape->batch_statistics = true;
     tape->keep_statistics = recording;
     tape->reduce = t->comm->size > 1 ? &t->reduce : NULL;

@@ -57,7 +57,7 @@ struct vlp_block {
     int                 n_experts;
     struct vlp_expert   expert[VLP_EXPERTS];
     struct vlp_param   *gamma1, *gamma2;    /* layer scale of attention and MLP, or NULL */
-    float               dropout, drop_path; /* while recording */
+    float               dropout, drop_path; /* while training */
 };
 
 /* What a block works on besides its rows. Zeroed means nothing. */

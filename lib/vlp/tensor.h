@@ -304,23 +304,27 @@ struct vlp_reduce {
 /*
  * Ops compute at once and leave a note; vlp_backward replays the notes. Everything made under a
  * tape lives in `mem` until the caller rewinds it. With `recording` false no note, no `saved`, no
- * gradient.
+ * gradient. Whether notes are taken and whether it is training are two questions: features whose
+ * gradient is found later are computed twice, the first time without notes, and dropout must leave
+ * out the same both times.
  */
 struct vlp_tape {
     struct vlp_compute compute;
     struct vlp_arena  *mem;
     bool               recording;
-    bool               paused;  /* compute as while recording, but leave no notes */
-    bool               wanted;  /* while paused: something would have been noted */
-    bool             recompute; /* blocks keep their input alone and are computed again backward */
+    bool               training; /* dropout and drop path are at work, noted or not */
+    bool               paused;   /* compute as while recording, but leave no notes */
+    bool               wanted;   /* while paused: something would have been noted */
+    bool             recompute;  /* blocks keep their input alone and are computed again backward */
     struct vlp_node *last;
-    struct vlp_rng   rng; /* dropout, drop path */
-    float patch_dropout;  /* share of a picture's patches left out, noted or not; training */
+    struct vlp_rng   rng;           /* dropout, drop path */
+    float            patch_dropout; /* share of a picture's patches left out while training */
     /* Batch norms that are trained: statistics of the batch itself, and, if they are to be kept,
      * the stored ones moved towards them. */
     bool                     batch_statistics, keep_statistics;
     const struct vlp_reduce *reduce; /* NULL: the batch is this process's alone */
 };
+/* `training` is what `recording` is, until the caller says otherwise. */
 void vlp_tape_init(struct vlp_tape *t, const struct vlp_compute *c, struct vlp_arena *mem,
                    bool recording);
 /* A fresh tensor, data undefined. `want_grad` gives it a zeroed gradient. */
