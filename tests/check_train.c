@@ -11,6 +11,8 @@
 
 #include <vlp/train.h>
 
+#include "train/train_internal.h"
+
 static const char *const cases[] = {"quickgelu", "gelu", "resnet"};
 
 struct fixture {
@@ -982,6 +984,35 @@ START_TEST(a_step_that_is_none_leaves_the_statistics)
 }
 END_TEST
 
+/* ---- random numbers of a step ----------------------------------------------------------------
+ */
+
+static int by_value(const void *a, const void *b)
+{
+    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Steps, processes and micro-batches of one run, its batch larger than any count of bits thought
+ * of. */
+START_TEST(every_micro_batch_has_random_numbers_of_its_own)
+{
+    enum { STEPS = 20, RANKS = 40, MICRO = 50, N = STEPS * RANKS * MICRO * 2 };
+    uint64_t *stream = vlp_malloc(N * sizeof *stream);
+    int       n = 0;
+    for (int s = 0; s < STEPS; s++)
+        for (int r = 0; r < RANKS; r++)
+            for (int m = 0; m < 2 * MICRO; m++)
+                stream[n++] = vlp_train_stream(s, r, m / 2 * 1024, (enum vlp_tower)(m % 2));
+    qsort(stream, N, sizeof *stream, by_value);
+    for (int i = 1; i < N; i++) ck_assert_uint_ne(stream[i - 1], stream[i]);
+    /* and none is a stream of the order or of the samples */
+    ck_assert_uint_ge(stream[0], 3ull << 60);
+    ck_assert_uint_lt(stream[N - 1], 4ull << 60);
+    free(stream);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("train");
@@ -1013,6 +1044,7 @@ int main(void)
     tcase_add_test(t, a_loss_that_is_not_finite_changes_nothing);
     tcase_add_test(t, stored_statistics_move_once_a_micro_batch);
     tcase_add_test(t, a_step_that_is_none_leaves_the_statistics);
+    tcase_add_test(t, every_micro_batch_has_random_numbers_of_its_own);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
     const int failed = srunner_ntests_failed(r);

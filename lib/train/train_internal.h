@@ -9,9 +9,14 @@
 /* Streams of one seed, far apart: no use of randomness can meet another. */
 #define VLP_STREAM_ORDER  (1ull << 60) /* + epoch */
 #define VLP_STREAM_SAMPLE (2ull << 60) /* + running number of the sample */
-#define VLP_STREAM_STEP                                                                            \
-    (3ull << 60) /* + step << 20 | micro-batch, rank: dropout, patch dropout                       \
-                  */
+#define VLP_STREAM_STEP   (3ull << 60) /* + a hash: vlp_train_stream */
+
+enum vlp_tower { VLP_TOWER_IMAGE, VLP_TOWER_TEXT };
+/*
+ * The stream of dropout and patch dropout in a step: a tower, the micro-batch of a process that
+ * begins at its row `from`. All four are hashed, for no number of bits is enough for each of them.
+ */
+uint64_t vlp_train_stream(int64_t step, int rank, int from, enum vlp_tower tower);
 
 /* So many steps in a row without a finite loss end the run. */
 #define VLP_MAX_NAN_STEPS 10

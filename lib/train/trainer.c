@@ -106,6 +106,35 @@ size_t vlp_trainer_peak(const struct vlp_trainer *t)
     return t->mem.used + t->step.peak;
 }
 
+/* A tape of the training forward. */
+static void open_tape(struct vlp_trainer *t, struct vlp_tape *tape, bool recording)
+{
+    vlp_tape_init(tape, &t->compute, &t->step, recording);
+    tape->training = true;
+    tape->batch_statistics = true;
+    tape->keep_statistics = recording;
+    tape->reduce = t->comm->size > 1 ? &t->reduce : NULL;
+    tape->patch_dropout = t->o.patch_dropout;
+    tape->recompute = t->o.recompute;
+}
+
+uint64_t vlp_train_stream(int64_t step, int rank, int from, enum vlp_tower tower)
+{
+    const uint64_t where[] = {(uint64_t)step, (uint64_t)rank, (uint64_t)from, tower};
+    uint8_t        bytes[sizeof where];
+    for (size_t i = 0; i < VLP_COUNT(where); i++) vlp_store_u64(bytes + 8 * i, where[i]);
+    return VLP_STREAM_STEP | vlp_hash64(bytes, sizeof bytes) >> 4;
+}
+
+/*
+ * The random numbers of one tower: others in every step, process and micro-batch, the same in both
+ * passes of a micro-batch.
+ */
+static void seed(const struct vlp_trainer *t, struct vlp_tape *tape, int from, enum vlp_tower tower)
+{
+    vlp_rng_seed(&tape->rng, t->o.seed, vlp_train_stream(t->steps, t->comm->rank, from, tower));
+}
+
 struct features {
     struct vlp_tensor *image, *text; /* normalised, (n, E) */
 };
@@ -121,28 +150,12 @@ static struct features forward(struct vlp_trainer *t, struct vlp_tape *tape,
     const struct vlp_text_batch texts = {n, b->ids + b->start[from], start};
     struct vlp_tensor          *images =
         vlp_tensor_of(tape, b->images + (size_t)from * picture, VLP_DIMS(n, 3, size, size));
-    return (struct features){
-        .image = vlp_normalize(tape, vlp_encode_image(t->model, tape, images)),
-        .text = vlp_normalize(tape, vlp_encode_text(t->model, tape, &texts)),
-    };
-}
-
-/*
- * A tape of the training forward. The same random numbers in both passes of a micro-batch, others
- * in every step, rank and micro-batch.
- */
-static void open_tape(struct vlp_trainer *t, struct vlp_tape *tape, int from, bool recording)
-{
-    vlp_tape_init(tape, &t->compute, &t->step, recording);
-    tape->training = true;
-    tape->batch_statistics = true;
-    tape->keep_statistics = recording;
-    tape->reduce = t->comm->size > 1 ? &t->reduce : NULL;
-    const uint64_t where =
-        (uint64_t)t->steps << 24 | (uint64_t)t->comm->rank << 12 | (uint64_t)from;
-    vlp_rng_seed(&tape->rng, t->o.seed, VLP_STREAM_STEP + where);
-    tape->patch_dropout = t->o.patch_dropout;
-    tape->recompute = t->o.recompute;
+    struct features f;
+    seed(t, tape, from, VLP_TOWER_IMAGE);
+    f.image = vlp_normalize(tape, vlp_encode_image(t->model, tape, images));
+    seed(t, tape, from, VLP_TOWER_TEXT);
+    f.text = vlp_normalize(tape, vlp_encode_text(t->model, tape, &texts));
+    return f;
 }
 
 /* A leaf (n, E) with these values and a zeroed gradient. */
@@ -231,7 +244,7 @@ static void first_pass(struct vlp_trainer *t, const struct vlp_batch *b, int mic
         const int                   n = b->n - from < micro ? b->n - from : micro;
         const struct vlp_arena_mark mark = vlp_arena_mark(&t->step);
         struct vlp_tape             tape;
-        open_tape(t, &tape, from, false);
+        open_tape(t, &tape, false);
         const struct features f = forward(t, &tape, b, from, n);
         memcpy(image + (size_t)from * E, f.image->data, (size_t)n * E * sizeof(float));
         memcpy(text + (size_t)from * E, f.text->data, (size_t)n * E * sizeof(float));
@@ -250,7 +263,7 @@ double vlp_trainer_gradients(struct vlp_trainer *t, const struct vlp_batch *b)
     vlp_arena_rewind(&t->step, (struct vlp_arena_mark){0});
     float *d_image = VLP_NEW_N(&t->step, float, len), *d_text = VLP_NEW_N(&t->step, float, len);
     if (micro == B) {
-        open_tape(t, &tape, 0, true);
+        open_tape(t, &tape, true);
         const struct features f = forward(t, &tape, b, 0, B);
         loss = loss_gradient(t, f.image->data, f.text->data, B, E, d_image, d_text);
         backward(&tape, f, d_image, d_text);
@@ -262,7 +275,7 @@ double vlp_trainer_gradients(struct vlp_trainer *t, const struct vlp_batch *b)
             const int                   n = B - from < micro ? B - from : micro;
             const struct vlp_arena_mark mark = vlp_arena_mark(&t->step);
             const size_t                row = (size_t)from * (size_t)E;
-            open_tape(t, &tape, from, true);
+            open_tape(t, &tape, true);
             backward(&tape, forward(t, &tape, b, from, n), d_image + row, d_text + row);
             vlp_arena_rewind(&t->step, mark);
         }
