@@ -270,6 +270,139 @@ START_TEST(a_frozen_picture_tower_gets_no_gradient)
 }
 END_TEST
 
+/* ---- frozen towers ---------------------------------------------------------------------------
+ */
+
+static int image_runs, text_runs;
+
+static struct vlp_tensor *count_image(struct vlp_model *m, struct vlp_tape *t,
+                                      struct vlp_tensor *images, const struct vlp_watcher *w)
+{
+    image_runs++;
+    return vlp_families[0]->encode_image(m, t, images, w);
+}
+
+static struct vlp_tensor *count_text(struct vlp_model *m, struct vlp_tape *t,
+                                     const struct vlp_text_batch *b, const struct vlp_watcher *w)
+{
+    text_runs++;
+    return vlp_families[0]->encode_text(m, t, b, w);
+}
+
+/* Gradients of the towers that are trained, by name; the other's are left out. */
+static json_t *tower_gradients(struct fixture *f, const struct vlp_train_options *o)
+{
+    struct vlp_error    err;
+    struct vlp_trainer *t;
+    int                 n;
+    json_t             *all = json_object();
+    must(vlp_trainer_open(&t, &f->model, &f->compute, NULL, o, &err), &err);
+    const struct vlp_batch b = batch_of(f, 0);
+    vlp_trainer_gradients(t, &b);
+    struct vlp_trained *p = vlp_trainer_params(t, &n);
+    for (int i = 0; i < n; i++) {
+        const struct vlp_tensor *x = &p[i].param->tensor;
+        const uint64_t           hash = vlp_hash64(x->grad, vlp_numel(x) * sizeof(float));
+        json_object_set_new(all, p[i].param->name, json_integer((json_int_t)hash));
+    }
+    vlp_trainer_close(t);
+    return all;
+}
+
+START_TEST(a_tower_learns_the_same_beside_a_frozen_one)
+{
+    for (int micro = 0; micro < 8; micro += 3)
+        for (int which = 0; which < 2; which++) {
+            struct fixture f;
+            open_fixture_at(&f, cases[_i % 3], 2, _i < 3 ? VLP_PRECISION_F32 : VLP_PRECISION_BF16);
+            struct vlp_train_options o = options_of(&f, "softmax");
+            o.micro_batch = micro;
+            o.patch_dropout = _i % 3 == 1 ? 0.5f : 0.0f;
+            json_t *both = tower_gradients(&f, &o);
+            *(which ? &o.text_rate : &o.image_rate) = 0;
+            json_t       *one = tower_gradients(&f, &o), *want;
+            const json_t *value;
+            const char   *name;
+            ck_assert_uint_gt(json_object_size(one), 5);
+            json_object_foreach(one, name, value)
+            {
+                /* batch norms that are frozen use other statistics: other features */
+                if (strcmp(f.dir + strlen(f.dir) - 6, "resnet") == 0 && !which) break;
+                want = json_object_get(both, name);
+                ck_assert_msg(json_equal(value, want), "%s: other bits", name);
+            }
+            json_decref(one);
+            json_decref(both);
+            close_fixture(&f);
+        }
+}
+END_TEST
+
+START_TEST(a_frozen_tower_is_run_once)
+{
+    struct fixture f;
+    open_fixture(&f, "gelu", 1);
+    struct vlp_family counting = *f.model.family;
+    counting.encode_image = count_image;
+    counting.encode_text = count_text;
+    f.model.family = &counting;
+    struct vlp_train_options o = options_of(&f, "softmax");
+    o.micro_batch = 2;
+    o.image_rate = 0;
+    json_decref(tower_gradients(&f, &o));
+    ck_assert_int_eq(image_runs, 4);
+    ck_assert_int_eq(text_runs, 8);
+    close_fixture(&f);
+}
+END_TEST
+
+/* Step memory with a picture tower of so many blocks. */
+static size_t memory_of_depth(int layers, float image_rate, int micro)
+{
+    enum { B = 4, SIZE = 32, T = 8 };
+    struct vlp_model    m;
+    struct vlp_compute  c;
+    struct vlp_error    err;
+    struct vlp_trainer *t;
+    static float        images[B * 3 * SIZE * SIZE];
+    int                 start[B + 1];
+    int32_t             ids[B * T];
+    for (int i = 0; i <= B; i++) start[i] = i * T;
+    for (int i = 0; i < B * T; i++) ids[i] = i % T == T - 1 ? 49 : i % 40;
+    json_t *about = json_pack(
+        "{s:i,s:s,s:{s:i,s:s,s:{s:s,s:i,s:i,s:i,s:i,s:i,s:i},s:{s:i,s:i,s:i,s:i,s:i,s:i}}}",
+        "version", 1, "family", "clip", "config", "embed_dim", 16, "activation", "gelu", "vision",
+        "kind", "vit", "image_size", SIZE, "patch_size", 8, "width", 64, "layers", layers, "heads",
+        2, "mlp", 256, "text", "context", 8, "vocab", 50, "width", 16, "layers", 1, "heads", 1,
+        "mlp", 16);
+    must(vlp_compute_init(&c, NULL, NULL, VLP_PRECISION_F32, &err), &err);
+    must(vlp_model_new(&m, about, 1, &err), &err);
+    const struct vlp_train_options o = {.loss = vlp_contrastive_loss_find("softmax"),
+                                        .schedule = {"constant", 1e-3, 0, 1, 0, 10},
+                                        .adamw = {0.9f, 0.98f, 1e-6f, 0.2f},
+                                        .layer_decay = 1,
+                                        .image_rate = image_rate,
+                                        .text_rate = 1,
+                                        .micro_batch = micro};
+    must(vlp_trainer_open(&t, &m, &c, NULL, &o, &err), &err);
+    const size_t           before = vlp_trainer_peak(t);
+    const struct vlp_batch b = {B, images, ids, start};
+    vlp_trainer_gradients(t, &b);
+    const size_t size = vlp_trainer_peak(t) - before;
+    vlp_trainer_close(t);
+    vlp_model_close(&m);
+    json_decref(about);
+    return size;
+}
+
+START_TEST(a_frozen_tower_needs_the_memory_of_one_block)
+{
+    ck_assert_uint_gt(memory_of_depth(9, 1, 0), 3 * memory_of_depth(1, 1, 0));
+    for (int micro = 0; micro <= 2; micro += 2)
+        ck_assert_uint_eq(memory_of_depth(9, 0, micro), memory_of_depth(1, 0, micro));
+}
+END_TEST
+
 static void run_steps(const char *name, const char *case_name, double clip, const char *file)
 {
     struct fixture      f;
@@ -1023,6 +1156,9 @@ int main(void)
     tcase_add_loop_test(t, micro_batches_give_the_gradient_of_the_whole_batch, 0, 2);
     tcase_add_loop_test(t, recomputed_blocks_give_the_same_bits, 0, 6);
     tcase_add_loop_test(t, a_frozen_picture_tower_gets_no_gradient, 0, 3);
+    tcase_add_loop_test(t, a_tower_learns_the_same_beside_a_frozen_one, 0, 6);
+    tcase_add_test(t, a_frozen_tower_is_run_once);
+    tcase_add_test(t, a_frozen_tower_needs_the_memory_of_one_block);
     tcase_add_loop_test(t, steps_of_adamw_are_the_references, 0, 3);
     tcase_add_loop_test(t, ten_clipped_steps_are_the_references, 0, 2);
     tcase_add_loop_test(t, sigmoid_loss_is_the_references, 0, 2);

@@ -109,6 +109,8 @@ enum vlp_status vlp_trainer_groups(struct vlp_trainer *t, struct vlp_error *err)
                                        .ema = averaged_copy(t, p)};
             continue;
         }
+        t->trains[VLP_TOWER_IMAGE] |= strcmp(p->tower, "image") == 0;
+        t->trains[VLP_TOWER_TEXT] |= strcmp(p->tower, "text") == 0;
         struct vlp_trained *q = &t->trained[t->n_trained++];
         *q = (struct vlp_trained){.param = p, .rate = rate};
         q->decay = t->o.decay_all ? is_matrix(p) : p->decay;

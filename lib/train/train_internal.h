@@ -11,7 +11,7 @@
 #define VLP_STREAM_SAMPLE (2ull << 60) /* + running number of the sample */
 #define VLP_STREAM_STEP   (3ull << 60) /* + a hash: vlp_train_stream */
 
-enum vlp_tower { VLP_TOWER_IMAGE, VLP_TOWER_TEXT };
+enum vlp_tower { VLP_TOWER_IMAGE, VLP_TOWER_TEXT, VLP_TOWERS };
 /*
  * The stream of dropout and patch dropout in a step: a tower, the micro-batch of a process that
  * begins at its row `from`. All four are hashed, for no number of bits is enough for each of them.
@@ -42,14 +42,16 @@ struct vlp_trainer {
     struct vlp_statistic    *statistic;
     int                      n_statistics;
     struct vlp_reduce        reduce;
-    float                   *grads; /* all gradients lie here, one after the other */
+    bool                     trains[VLP_TOWERS]; /* something of that tower */
+    float                   *grads;              /* all gradients lie here, one after the other */
     size_t                   n_grads;
     int64_t                  steps;   /* made */
     int64_t                  updates; /* of them, those that changed the weights: Adam's t */
     int                      nan_run; /* steps in a row that did not */
 };
 
-/* Which parameters are trained, how fast, with decay or not: fills trained[] and statistic[]. */
+/* Which parameters are trained, how fast, with decay or not: fills trained[], trains[] and
+ * statistic[]. */
 enum vlp_status vlp_trainer_groups(struct vlp_trainer *t, struct vlp_error *err);
 /* Every parameter of the model, then the loss's own: what a state holds. */
 int               vlp_trainer_count(const struct vlp_trainer *t);

@@ -7,7 +7,9 @@
  *   one micro-batch    towers forward (noted)  -> loss, df -> towers backward
  *   several            towers forward (not noted), all features kept -> loss, df over all
  *                      -> for each micro-batch: towers forward again (noted), backward with its
- * rows of df
+ *                      rows of df
+ *
+ * A tower of which nothing is trained is never noted, and is run in the first pass alone.
  *
  * The second is exact (spec 5.1): the loss is that of the whole batch, and the logit scale's
  * gradient is counted once. Between processes features are gathered; every process computes the
@@ -127,34 +129,55 @@ uint64_t vlp_train_stream(int64_t step, int rank, int from, enum vlp_tower tower
 }
 
 /*
- * The random numbers of one tower: others in every step, process and micro-batch, the same in both
- * passes of a micro-batch.
+ * What follows on the tape is one tower's: noted where it is trained, for a frozen one needs the
+ * memory of one block only. Its random numbers are others in every step, process and micro-batch,
+ * the same in both passes of a micro-batch.
  */
-static void seed(const struct vlp_trainer *t, struct vlp_tape *tape, int from, enum vlp_tower tower)
+static void begin_tower(const struct vlp_trainer *t, struct vlp_tape *tape, int from,
+                        enum vlp_tower tower, bool noted)
 {
+    tape->recording = noted && t->trains[tower];
     vlp_rng_seed(&tape->rng, t->o.seed, vlp_train_stream(t->steps, t->comm->rank, from, tower));
 }
 
-struct features {
-    struct vlp_tensor *image, *text; /* normalised, (n, E) */
-};
-
-/* Rows [from, from + n) of the batch through both towers. */
-static struct features forward(struct vlp_trainer *t, struct vlp_tape *tape,
-                               const struct vlp_batch *b, int from, int n)
+static struct vlp_tensor *image_features(struct vlp_trainer *t, struct vlp_tape *tape,
+                                         const struct vlp_batch *b, int from, int n)
 {
-    const int    size = t->model->image_size;
-    const size_t picture = 3 * (size_t)size * (size_t)size;
-    int         *start = VLP_NEW_N(tape->mem, int, (size_t)n + 1);
+    const int          size = t->model->image_size;
+    const size_t       picture = 3 * (size_t)size * (size_t)size;
+    struct vlp_tensor *images =
+        vlp_tensor_of(tape, b->images + (size_t)from * picture, VLP_DIMS(n, 3, size, size));
+    return vlp_normalize(tape, vlp_encode_image(t->model, tape, images));
+}
+
+static struct vlp_tensor *text_features(struct vlp_trainer *t, struct vlp_tape *tape,
+                                        const struct vlp_batch *b, int from, int n)
+{
+    int *start = VLP_NEW_N(tape->mem, int, (size_t)n + 1);
     for (int i = 0; i <= n; i++) start[i] = b->start[from + i] - b->start[from];
     const struct vlp_text_batch texts = {n, b->ids + b->start[from], start};
-    struct vlp_tensor          *images =
-        vlp_tensor_of(tape, b->images + (size_t)from * picture, VLP_DIMS(n, 3, size, size));
-    struct features f;
-    seed(t, tape, from, VLP_TOWER_IMAGE);
-    f.image = vlp_normalize(tape, vlp_encode_image(t->model, tape, images));
-    seed(t, tape, from, VLP_TOWER_TEXT);
-    f.text = vlp_normalize(tape, vlp_encode_text(t->model, tape, &texts));
+    return vlp_normalize(tape, vlp_encode_text(t->model, tape, &texts));
+}
+
+struct features {
+    struct vlp_tensor *image, *text; /* normalised, (n, E); or NULL: not asked for */
+};
+
+/* Rows [from, from + n) of the batch through both towers, or those alone that are trained. */
+static struct features forward(struct vlp_trainer *t, struct vlp_tape *tape,
+                               const struct vlp_batch *b, int from, int n, bool trained_alone)
+{
+    const bool      noted = tape->recording;
+    struct features f = {NULL, NULL};
+    if (t->trains[VLP_TOWER_IMAGE] || !trained_alone) {
+        begin_tower(t, tape, from, VLP_TOWER_IMAGE, noted);
+        f.image = image_features(t, tape, b, from, n);
+    }
+    if (t->trains[VLP_TOWER_TEXT] || !trained_alone) {
+        begin_tower(t, tape, from, VLP_TOWER_TEXT, noted);
+        f.text = text_features(t, tape, b, from, n);
+    }
+    tape->recording = noted;
     return f;
 }
 
@@ -224,15 +247,20 @@ static double loss_gradient(struct vlp_trainer *t, const float *image, const flo
     return value;
 }
 
+/* d (n, E) is the gradient of x, which may be a frozen tower's; true where it is wanted. */
+static bool put_gradient(struct vlp_tensor *x, const float *d)
+{
+    if (!x || !x->grad) return false;
+    memcpy(x->grad, d, vlp_numel(x) * sizeof *d);
+    x->fresh = false;
+    return true;
+}
+
 static void backward(struct vlp_tape *tape, struct features f, const float *d_image,
                      const float *d_text)
 {
-    const size_t image = vlp_numel(f.image) * sizeof(float),
-                 text = vlp_numel(f.text) * sizeof(float);
-    if (f.image->grad) memcpy(f.image->grad, d_image, image);
-    if (f.text->grad) memcpy(f.text->grad, d_text, text);
-    f.image->fresh = f.text->fresh = false;
-    if (f.image->grad || f.text->grad) vlp_backward(tape, f.text->grad ? f.text : f.image);
+    const bool image = put_gradient(f.image, d_image), text = put_gradient(f.text, d_text);
+    if (image || text) vlp_backward(tape, text ? f.text : f.image);
 }
 
 /* Features of all micro-batches without notes, into (B, E) buffers. */
@@ -245,7 +273,7 @@ static void first_pass(struct vlp_trainer *t, const struct vlp_batch *b, int mic
         const struct vlp_arena_mark mark = vlp_arena_mark(&t->step);
         struct vlp_tape             tape;
         open_tape(t, &tape, false);
-        const struct features f = forward(t, &tape, b, from, n);
+        const struct features f = forward(t, &tape, b, from, n, false);
         memcpy(image + (size_t)from * E, f.image->data, (size_t)n * E * sizeof(float));
         memcpy(text + (size_t)from * E, f.text->data, (size_t)n * E * sizeof(float));
         vlp_arena_rewind(&t->step, mark);
@@ -264,7 +292,7 @@ double vlp_trainer_gradients(struct vlp_trainer *t, const struct vlp_batch *b)
     float *d_image = VLP_NEW_N(&t->step, float, len), *d_text = VLP_NEW_N(&t->step, float, len);
     if (micro == B) {
         open_tape(t, &tape, true);
-        const struct features f = forward(t, &tape, b, 0, B);
+        const struct features f = forward(t, &tape, b, 0, B, false);
         loss = loss_gradient(t, f.image->data, f.text->data, B, E, d_image, d_text);
         backward(&tape, f, d_image, d_text);
     } else {
@@ -276,7 +304,7 @@ double vlp_trainer_gradients(struct vlp_trainer *t, const struct vlp_batch *b)
             const struct vlp_arena_mark mark = vlp_arena_mark(&t->step);
             const size_t                row = (size_t)from * (size_t)E;
             open_tape(t, &tape, true);
-            backward(&tape, forward(t, &tape, b, from, n), d_image + row, d_text + row);
+            backward(&tape, forward(t, &tape, b, from, n, true), d_image + row, d_text + row);
             vlp_arena_rewind(&t->step, mark);
         }
     }
