@@ -98,6 +98,7 @@ static enum vlp_status gradients(struct vlp_encoder *e, const struct vlp_safeten
 {
     const struct vlp_train_options o = {.loss = vlp_contrastive_loss_find(loss),
                                         .schedule = {"constant", 0, 0, 1, 0, 1},
+                                        .adamw = {0.9f, 0.98f, 1e-6f, 0}, /* makes no step */
                                         .layer_decay = 1,
                                         .image_rate = 1,
                                         .text_rate = 1};

@@ -734,6 +734,32 @@ START_TEST(adamw_matches_the_worked_example)
 }
 END_TEST
 
+/* 1 - b^t is divided by, and so is sqrt(v) + eps. */
+START_TEST(an_optimiser_that_divides_by_zero_is_refused_by_name)
+{
+    static const struct {
+        struct vlp_adamw adamw;
+        const char      *name;
+    } bad[] = {{{1, 0.98f, 1e-6f, 0}, "beta1"},     {{0.9f, 1, 1e-6f, 0}, "beta2"},
+               {{-0.1f, 0.98f, 1e-6f, 0}, "beta1"}, {{0.9f, NAN, 1e-6f, 0}, "beta2"},
+               {{0.9f, 0.98f, 0, 0}, "eps"},        {{0.9f, 0.98f, NAN, 0}, "eps"}};
+    struct fixture      f;
+    struct vlp_error    err;
+    struct vlp_trainer *t = NULL;
+    open_fixture(&f, "gelu", 1);
+    struct vlp_train_options o = options_of(&f, "softmax");
+    for (size_t i = 0; i < VLP_COUNT(bad); i++) {
+        o.adamw = bad[i].adamw;
+        ck_assert_int_eq(vlp_trainer_open(&t, &f.model, &f.compute, NULL, &o, &err), VLP_ERR_USAGE);
+        ck_assert_ptr_nonnull(strstr(err.text, bad[i].name));
+    }
+    o.adamw = (struct vlp_adamw){0, 0, 1e-8f, 0}; /* plain steps of the sign are nobody's mistake */
+    must(vlp_trainer_open(&t, &f.model, &f.compute, NULL, &o, &err), &err);
+    vlp_trainer_close(t);
+    close_fixture(&f);
+}
+END_TEST
+
 START_TEST(a_run_put_down_and_taken_up_is_the_straight_run)
 {
     static const char       *path = "build/check_train_state.train";
@@ -1171,6 +1197,7 @@ int main(void)
     tcase_add_loop_test(t, ten_bf16_steps_stay_near_the_references, 0, 2);
     tcase_add_test(t, schedules_hit_the_specified_points);
     tcase_add_test(t, adamw_matches_the_worked_example);
+    tcase_add_test(t, an_optimiser_that_divides_by_zero_is_refused_by_name);
     tcase_add_loop_test(t, a_run_put_down_and_taken_up_is_the_straight_run, 0, 4);
     tcase_add_test(t, a_state_of_other_options_is_refused_by_name);
     tcase_add_test(t, a_state_of_another_vocabulary_is_refused);

@@ -30,6 +30,22 @@ static void sum_over_ranks(void *comm, double *x, size_t n)
     vlp_comm_sum_f64(comm, x, n);
 }
 
+/* AdamW divides by 1 - b^t and by sqrt(v) + eps, where v may be 0. Comparisons that a NaN fails. */
+static enum vlp_status check_adamw(const struct vlp_adamw *o, struct vlp_error *err)
+{
+    const struct {
+        const char *name;
+        float       value;
+    } beta[] = {{"beta1", o->beta1}, {"beta2", o->beta2}};
+    for (size_t i = 0; i < VLP_COUNT(beta); i++)
+        if (!(beta[i].value >= 0.0f && beta[i].value < 1.0f))
+            return vlp_fail(err, VLP_ERR_USAGE, "AdamW wants a %s from 0 to below 1, not %g",
+                            beta[i].name, (double)beta[i].value);
+    if (!(o->eps > 0.0f))
+        return vlp_fail(err, VLP_ERR_USAGE, "AdamW wants an eps above 0, not %g", (double)o->eps);
+    return VLP_OK;
+}
+
 enum vlp_status vlp_trainer_open(struct vlp_trainer **out, struct vlp_model *m,
                                  const struct vlp_compute *c, struct vlp_comm *comm,
                                  const struct vlp_train_options *o, struct vlp_error *err)
@@ -37,6 +53,7 @@ enum vlp_status vlp_trainer_open(struct vlp_trainer **out, struct vlp_model *m,
     if (!m->logit_scale)
         return vlp_fail(err, VLP_ERR_SUPPORT, "a %s model has no logit scale to train with '%s'",
                         m->family->name, o->loss->name);
+    VLP_TRY(check_adamw(&o->adamw, err));
     struct vlp_trainer *t = vlp_calloc(1, sizeof *t);
     t->model = m;
     t->compute = *c;

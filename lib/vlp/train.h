@@ -33,7 +33,9 @@ double vlp_schedule_at(const struct vlp_schedule *s, int64_t t);
 /* ---- optimiser ----------------------------------------------------------------------------- */
 
 struct vlp_adamw {
-    float beta1, beta2, eps, weight_decay;
+    float beta1, beta2; /* 0 <= b < 1 */
+    float eps;          /* > 0 */
+    float weight_decay;
 };
 
 /* What one parameter is to the optimiser. */
@@ -216,7 +218,11 @@ struct vlp_step {
 };
 
 struct vlp_trainer;
-/* The model's parameters become memory of their own. `comm` may be NULL. */
+/*
+ * The model's parameters become memory of their own. `comm` may be NULL.
+ * VLP_ERR_USAGE    an option that cannot be (named), or nothing is left to train
+ * VLP_ERR_SUPPORT  the model has no logit scale
+ */
 enum vlp_status vlp_trainer_open(struct vlp_trainer **out, struct vlp_model *m,
                                  const struct vlp_compute *c, struct vlp_comm *comm,
                                  const struct vlp_train_options *o, struct vlp_error *err);
