@@ -336,6 +336,30 @@ START_TEST(a_row_that_is_not_a_number_spoils_itself_only)
 }
 END_TEST
 
+START_TEST(a_weight_that_is_not_finite_spoils_its_column_only)
+{
+    for (int p = 0; p < VLP_PRECISION_COUNT; p++) {
+        const struct vlp_compute c = level(_i, 1, (enum vlp_precision)p);
+        struct matrices          m = make(20, 40, 100, 0), clean = make(20, 40, 100, 0);
+        m.w[7 * 100 + 3] = NAN;
+        m.w[8 * 100 + 99] = INFINITY;
+        m.w[33 * 100] = -INFINITY;
+        run(&c, &m, NULL);
+        run(&c, &clean, NULL);
+        for (int r = 0; r < 20; r++)
+            for (int n = 0; n < 40; n++)
+                if (n == 7)
+                    ck_assert(isnan(m.y[r * 40 + n]));
+                else if (n == 8 || n == 33)
+                    ck_assert(!isfinite(m.y[r * 40 + n]));
+                else
+                    ck_assert(m.y[r * 40 + n] == clean.y[r * 40 + n]);
+        drop(&m);
+        drop(&clean);
+    }
+}
+END_TEST
+
 START_TEST(bytes_keep_the_direction_of_rows)
 {
     const struct vlp_compute c = level(_i, 2, VLP_PRECISION_INT8);
@@ -472,6 +496,7 @@ int main(void)
     tcase_add_loop_test(t, weights_may_lie_at_any_address, 0, levels);
     tcase_add_loop_test(t, an_infinite_half_stays_infinite, 0, levels);
     tcase_add_loop_test(t, a_row_that_is_not_a_number_spoils_itself_only, 0, levels);
+    tcase_add_loop_test(t, a_weight_that_is_not_finite_spoils_its_column_only, 0, levels);
     tcase_add_loop_test(t, bytes_keep_the_direction_of_rows, 0, levels);
     tcase_add_loop_test(t, general_product_takes_all_transposes_alpha_and_accumulates, 0, levels);
     tcase_add_loop_test(t, general_product_does_not_depend_on_threads, 0, levels);

@@ -22,11 +22,23 @@ static void row_widen(float *out, const void *in, enum vlp_dtype dtype, int n)
     if (i < n) vlp_to_f32(out + i, p + vlp_dtype_size(dtype, (size_t)i), dtype, (size_t)(n - i));
 }
 
-/* w = scale q, |q| <= limit; returns the scale */
+/*
+ * w = scale q, |q| <= limit; returns the scale. That of a row with an infinity or a NaN is NaN, and
+ * so is what it is multiplied with: no byte could say it.
+ */
 static float row_int8(int8_t *out, const float *w, int n, int limit, int32_t *sum)
 {
-    vf most = v_zero();
-    for (int i = 0; i < n; i += VL) most = v_max(v_abs(v_load_n(w + i, n - i)), most);
+    vf most = v_zero(), odd = v_zero();
+    for (int i = 0; i < n; i += VL) {
+        const vf v = v_load_n(w + i, n - i);
+        most = v_max(v_abs(v), most);
+        odd = v_fma(v, v_zero(), odd);
+    }
+    *sum = 0;
+    if (v_sum(odd) != 0.0f) {
+        memset(out, 0, (size_t)n);
+        return __builtin_nanf("");
+    }
     const float largest = v_largest(most);
     const float scale = largest > 1e-30f ? largest / (float)limit : 1.0f;
     const vf    inverse = v_set1(1.0f / scale), top = v_set1((float)limit);
@@ -42,7 +54,6 @@ static float row_int8(int8_t *out, const float *w, int n, int limit, int32_t *su
         memcpy(out + i, byte, (size_t)(n - i < VL ? n - i : VL));
     }
     vi_store(lane, total);
-    *sum = 0;
     for (int i = 0; i < VL; i++) *sum += lane[i];
     return scale;
 }
