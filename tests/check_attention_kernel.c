@@ -221,6 +221,46 @@ START_TEST(a_prefix_of_causal_queries_gives_the_same_rows)
 }
 END_TEST
 
+START_TEST(a_query_that_knows_its_place_is_that_row_of_all)
+{
+    static const int         n[] = {77, 30, 140}, two[] = {2, 2, 2};
+    const struct vlp_compute c = level(_i, 1);
+    for (int form = 0; form < 4; form++) {
+        int            place[3];
+        struct problem p = make(2, 64, 3, n, n, form & 1, form & 2);
+        point(&p);
+        vlp_attention_forward(&c, &p.a);
+        for (int t = 0; t < 3; t++) {
+            /* two neighbouring queries of each sequence: its first, some, its last */
+            struct problem few = make(2, 64, 3, two, n, false, false);
+            point(&few);
+            for (int s = 0; s < 3; s++) {
+                place[s] = t * (n[s] - 2) / 2;
+                for (int i = 0; i < 2; i++)
+                    memcpy(few.q + (size_t)(2 * s + i) * p.a.ldq,
+                           p.q + (size_t)(p.q_start[s] + place[s] + i) * p.a.ldq,
+                           sizeof(float) * (size_t)p.a.ldq);
+            }
+            struct vlp_attention_args a = few.a;
+            a.k = p.k;
+            a.v = p.v;
+            a.causal = p.a.causal;
+            a.bias = p.a.bias;
+            a.ld_bias = p.a.ld_bias;
+            a.bias_rows = p.a.bias_rows;
+            a.q_place = place;
+            vlp_attention_forward(&c, &a);
+            for (int s = 0; s < 3; s++)
+                ck_assert_mem_eq(a.y + (size_t)(2 * s) * a.ldy,
+                                 p.a.y + (size_t)(p.q_start[s] + place[s]) * p.a.ldy,
+                                 2 * sizeof(float) * (size_t)a.ldy);
+            drop(&few);
+        }
+        drop(&p);
+    }
+}
+END_TEST
+
 START_TEST(scores_of_any_size_do_not_overflow)
 {
     const int                T = 60;
@@ -245,6 +285,7 @@ int main(void)
     tcase_add_loop_test(t, a_sequence_is_the_same_in_any_company_on_any_number_of_threads, 0,
                         levels);
     tcase_add_loop_test(t, a_prefix_of_causal_queries_gives_the_same_rows, 0, levels);
+    tcase_add_loop_test(t, a_query_that_knows_its_place_is_that_row_of_all, 0, levels);
     tcase_add_loop_test(t, scores_of_any_size_do_not_overflow, 0, levels);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

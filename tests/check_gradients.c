@@ -101,7 +101,8 @@ static struct vlp_tensor *matmul_nt(struct trial *r)
 }
 
 /* 0: one tensor (N, 3C), causal; 1: three, cross, ragged; 2: bias, more keys than one tile;
- * 3: causal with fewer queries than keys, several query tiles */
+ * 3: causal with fewer queries than keys, several query tiles; 4: some rows' queries, mask and bias
+ * as of all */
 static struct vlp_tensor *attention(struct trial *r)
 {
     struct vlp_tape             *t = &r->tape;
@@ -125,6 +126,16 @@ static struct vlp_tensor *attention(struct trial *r)
         o.bias = input(r, 3, VLP_DIMS(2, 3, 260));
         return vlp_attention(t, input(r, 0, VLP_DIMS(6, 8)), 0, input(r, 1, VLP_DIMS(520, 8)), 0,
                              input(r, 2, VLP_DIMS(520, 8)), 0, 8, &o);
+    }
+    if (r->variant == 4) {
+        static const int place[] = {3, 0, 5};
+        o.q_seqs = vlp_seqs_even(t, 3, 2);
+        o.k_seqs = seqs3(r, 20);
+        o.q_place = place;
+        o.causal = true;
+        o.bias = input(r, 3, VLP_DIMS(2, 9, 9));
+        return vlp_attention(t, input(r, 0, VLP_DIMS(6, 8)), 0, input(r, 1, VLP_DIMS(20, 8)), 0,
+                             input(r, 2, VLP_DIMS(20, 8)), 0, 8, &o);
     }
     o.q_seqs = vlp_seqs_even(t, 1, 67);
     o.k_seqs = vlp_seqs_even(t, 1, 70);
@@ -299,7 +310,7 @@ static const struct op_case {
     {"mlp", 3, mlp},
     {"project", 3, project},
     {"matmul_nt", 3, matmul_nt},
-    {"attention", 4, attention},
+    {"attention", 5, attention},
     {"layernorm", 3, layernorm},
     {"act", 4, act},
     {"add", 4, add},

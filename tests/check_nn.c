@@ -340,26 +340,71 @@ START_TEST(a_block_computes_its_formula)
 }
 END_TEST
 
+/* Any row of a sequence: under a mask it sees what it saw, and it keeps its row of the bias. */
 START_TEST(a_pooled_row_has_the_bits_of_the_full_block)
 {
-    for (int i = 0; i < 2; i++) {
-        struct bench b;
-        open_bench(&b, &choices[i]);
+    static const int tried[][2] = {{0, 4}, {3, 12}, {1, 9}, {2, 4}};
+    struct choice    c = choices[_i / 2];
+    struct bench     b;
+    c.split = false; /* which goes with all rows only */
+    c.bias |= _i % 2;
+    open_bench(&b, &c);
+    for (size_t k = 0; k < VLP_COUNT(tried); k++) {
         struct vlp_tape t;
         vlp_tape_init(&t, &b.compute, &b.mem, true);
-        /* the class token under no mask, the last token under the causal one */
-        const int          first[] = {start[0], start[1]}, last[] = {start[1] - 1, start[2] - 1};
-        const int         *pooled = choices[i].causal ? last : first;
-        struct vlp_tensor *x = noise(&t, start[2], C, 8);
-        struct vlp_block_input   in = {.seqs = {2, start}};
+        struct vlp_tensor       *x = noise(&t, start[2], C, 8);
+        struct vlp_block_input   in = input_of(&t, &c);
         const struct vlp_tensor *full = vlp_block_forward(&t, &b.block, x, &in);
-        in.pooled = pooled;
+        in.pooled = tried[k];
         const struct vlp_tensor *few = vlp_block_forward(&t, &b.block, x, &in);
         ck_assert_int_eq(vlp_rows(few), 2);
         for (int s = 0; s < 2; s++)
-            ck_assert_mem_eq(few->data + s * C, full->data + pooled[s] * C, C * sizeof(float));
-        close_bench(&b);
+            ck_assert_mem_eq(few->data + s * C, full->data + tried[k][s] * C, C * sizeof(float));
     }
+    close_bench(&b);
+}
+END_TEST
+
+static const int row_of_each[] = {2, 9};
+
+/* The gradient of x and of the bias when only these rows want one, pooled or not. */
+static void gradient_of_rows(struct bench *b, const struct choice *c, bool pooled, float *dx,
+                             float *dbias)
+{
+    struct vlp_tape t;
+    vlp_tape_init(&t, &b->compute, &b->mem, true);
+    struct vlp_tensor     *x = noise(&t, start[2], C, 8);
+    struct vlp_block_input in = input_of(&t, c);
+    x->grad = vlp_arena_calloc(&b->mem, vlp_numel(x), sizeof(float));
+    in.bias->grad = vlp_arena_calloc(&b->mem, vlp_numel(in.bias), sizeof(float));
+    in.pooled = pooled ? row_of_each : NULL;
+    struct vlp_tensor *y = vlp_block_forward(&t, &b->block, x, &in);
+    memset(y->grad, 0, vlp_numel(y) * sizeof(float));
+    for (int s = 0; s < 2; s++)
+        for (int k = 0; k < C; k++)
+            y->grad[(pooled ? s : row_of_each[s]) * C + k] = (float)((s + k) % 5) - 2.0f;
+    vlp_backward(&t, y);
+    memcpy(dx, x->grad, vlp_numel(x) * sizeof(float));
+    memcpy(dbias, in.bias->grad, vlp_numel(in.bias) * sizeof(float));
+}
+
+START_TEST(a_pooled_row_has_the_gradient_of_the_full_block)
+{
+    enum { X = (LONGEST + 4) * C, BIAS = HEADS * LONGEST * LONGEST };
+    struct choice c = choices[_i];
+    struct bench  b;
+    float         dx[2][X], dbias[2][BIAS], most = 0.0f;
+    c.bias = true;
+    open_bench(&b, &c);
+    for (int pooled = 0; pooled < 2; pooled++)
+        gradient_of_rows(&b, &c, pooled, dx[pooled], dbias[pooled]);
+    for (int i = 0; i < X; i++) ck_assert_float_eq_tol(dx[0][i], dx[1][i], 2e-5f);
+    for (int i = 0; i < BIAS; i++) {
+        ck_assert_float_eq_tol(dbias[0][i], dbias[1][i], 2e-5f);
+        most = fmaxf(most, fabsf(dbias[1][i]));
+    }
+    ck_assert_float_gt(most, 1e-3f);
+    close_bench(&b);
 }
 END_TEST
 
@@ -444,7 +489,9 @@ int main(void)
     suite_add_tcase(s, t);
     t = tcase_create("blocks");
     tcase_add_loop_test(t, a_block_computes_its_formula, 0, VLP_COUNT(choices));
-    tcase_add_test(t, a_pooled_row_has_the_bits_of_the_full_block);
+    tcase_add_loop_test(t, a_pooled_row_has_the_bits_of_the_full_block, 0,
+                        2 * (int)VLP_COUNT(choices));
+    tcase_add_loop_test(t, a_pooled_row_has_the_gradient_of_the_full_block, 0, 2);
     tcase_add_test(t, drop_path_leaves_whole_sequences_alone_while_training_only);
     tcase_add_loop_test(t, training_without_notes_draws_the_same_random_numbers, 0,
                         VLP_COUNT(choices));

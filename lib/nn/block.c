@@ -98,16 +98,32 @@ static struct heads split_heads(struct vlp_tape *t, const struct vlp_attend *a,
                           .v = vlp_dense_forward(t, &a->v, x, VLP_ACT_NONE)};
 }
 
+/* Where the pooled row of each sequence stands in it, for the mask and the bias; NULL: all rows. */
+static const int *places(struct vlp_tape *t, const struct vlp_block_input *in)
+{
+    if (!in->pooled) return NULL;
+    int *place = vlp_arena_alloc(t->mem, ((size_t)in->seqs.n + 1) * sizeof *place);
+    for (int s = 0; s < in->seqs.n; s++) {
+        place[s] = in->pooled[s] - in->seqs.start[s];
+        assert(place[s] >= 0 && in->pooled[s] < in->seqs.start[s + 1]);
+    }
+    return place;
+}
+
 /* Softmax attention of the rows of xq to the rows of x; not yet projected. */
 static struct vlp_tensor *attend(struct vlp_tape *t, const struct vlp_block *b,
                                  const struct vlp_attend *a, struct vlp_tensor *xq,
                                  struct vlp_seqs q_seqs, struct vlp_tensor *x,
                                  struct vlp_seqs k_seqs, struct vlp_tensor *bias, bool causal,
-                                 const int *pooled)
+                                 const int *pooled, const int *place)
 {
     const struct heads h = a->qkv.w ? fused_heads(t, a, x, xq, pooled) : split_heads(t, a, x, xq);
-    const struct vlp_attention_options o = {
-        .heads = b->heads, .q_seqs = q_seqs, .k_seqs = k_seqs, .causal = causal, .bias = bias};
+    const struct vlp_attention_options o = {.heads = b->heads,
+                                            .q_seqs = q_seqs,
+                                            .k_seqs = k_seqs,
+                                            .causal = causal,
+                                            .bias = bias,
+                                            .q_place = place};
     return vlp_attention(t, h.q, h.q_col, h.k, h.k_col, h.v, h.v_col, b->width, &o);
 }
 
@@ -119,8 +135,8 @@ static struct vlp_tensor *self_attention(struct vlp_tape *t, const struct vlp_bl
     const bool                  before = b->place == VLP_NORM_BEFORE;
     struct vlp_tensor          *a = before ? vlp_norm_forward(t, &b->norm, x) : x;
     struct vlp_tensor          *aq = in->pooled ? vlp_gather_rows(t, a, in->pooled, q_seqs.n) : a;
-    struct vlp_tensor          *y =
-        attend(t, b, &b->self, aq, q_seqs, a, in->seqs, in->bias, b->causal, in->pooled);
+    struct vlp_tensor *y = attend(t, b, &b->self, aq, q_seqs, a, in->seqs, in->bias, b->causal,
+                                  in->pooled, places(t, in));
     y = add_branch(t, b, &b->self.proj, b->gamma1, xq, y, q_seqs);
     y = norm_after(t, b, &b->norm, y);
     if (!t->recording) vlp_arena_rewind(t->mem, mark);
@@ -135,7 +151,7 @@ static struct vlp_tensor *cross_attention(struct vlp_tape *t, const struct vlp_b
     const bool                  before = b->place == VLP_NORM_BEFORE;
     struct vlp_tensor          *a = before ? vlp_norm_forward(t, &b->cross_norm, x) : x;
     struct vlp_tensor          *y =
-        attend(t, b, &b->cross, a, seqs, in->memory, in->memory_seqs, NULL, false, NULL);
+        attend(t, b, &b->cross, a, seqs, in->memory, in->memory_seqs, NULL, false, NULL, NULL);
     y = add_branch(t, b, &b->cross.proj, NULL, x, y, seqs);
     y = norm_after(t, b, &b->cross_norm, y);
     if (!t->recording) vlp_arena_rewind(t->mem, mark);

@@ -50,6 +50,7 @@ static struct vlp_attention_args args_of(const struct saved *s, const struct vlp
         .bias = bias ? bias->data : NULL,
         .ld_bias = bias ? bias->dim[2] : 0,
         .bias_rows = bias ? bias->dim[1] : 0,
+        .q_place = s->o.q_place,
         .lse = s->lse,
     };
 }

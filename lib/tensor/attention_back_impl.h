@@ -25,6 +25,7 @@ struct attention_back {
     int                                       D, wide; /* of a head; in whole vectors */
     size_t stride;                  /* floats from row to row of what has D columns */
     int    n_q, n_k, queries, keys; /* rows; rows of a block */
+    int    sees, bias_row;          /* of query 0: the last key when causal, the row of the bias */
     float *k, *k_turned, *v_turned; /* (n_k, stride); (blocks, D, BACK_STRIDE) */
     float *dk, *dv;                 /* (n_k, stride) */
     float *q, *dy, *dq;             /* of a block of queries, rows of stride */
@@ -93,11 +94,11 @@ static void back_softmax(const struct attention_back *t, int head, int i0, int r
     const vf                                  scale = v_set1(a->of.scale);
     for (int i = 0; i < rows; i++) {
         float       *p = t->p + (size_t)i * BACK_STRIDE, *ds = t->ds + (size_t)i * BACK_STRIDE;
-        const size_t row = (size_t)head * a->of.bias_rows + (size_t)(i0 + i);
+        const size_t row = (size_t)head * a->of.bias_rows + (size_t)(t->bias_row + i0 + i);
         const float *bias = a->of.bias ? a->of.bias + row * a->of.ld_bias + j0 : NULL;
         float       *dbias = a->dbias ? a->dbias + row * a->of.ld_bias + j0 : NULL;
         const vf     delta = v_set1(t->delta[i]), lse = v_set1(t->lse[i]);
-        int          sees = a->of.causal ? i0 + i + t->n_k - t->n_q + 1 - j0 : keys;
+        int          sees = a->of.causal ? i0 + i + t->sees + 1 - j0 : keys;
         if (sees > keys) sees = keys;
         int c = 0;
         for (; c < sees; c += VL) {
@@ -164,7 +165,7 @@ static void back_queries(struct attention_back *t, int head, size_t q_row, int i
     for (int j0 = 0; j0 < t->n_k; j0 += t->keys, block++) {
         const int    keys = t->n_k - j0 < t->keys ? t->n_k - j0 : t->keys;
         const size_t turned = (size_t)block * t->D * BACK_STRIDE, at = (size_t)j0 * t->stride;
-        if (a->of.causal && j0 > i0 + rows - 1 + t->n_k - t->n_q) break; /* and nobody later */
+        if (a->of.causal && j0 > i0 + rows - 1 + t->sees) break; /* and nobody later */
         back_scores(t, rows, keys, t->q, t->k_turned + turned, t->p);
         back_scores(t, rows, keys, t->dy, t->v_turned + turned, t->ds);
         back_softmax(t, head, i0, rows, j0, keys);
@@ -184,6 +185,8 @@ static void attention_backward(const struct vlp_attention_backward_args *a, int 
     t.n_q = a->of.q_start[seq + 1] - a->of.q_start[seq];
     t.n_k = a->of.k_start[seq + 1] - a->of.k_start[seq];
     if (t.n_q <= 0 && t.n_k <= 0) return;
+    t.sees = a->of.q_place ? a->of.q_place[seq] : t.n_k - t.n_q;
+    t.bias_row = a->of.q_place ? a->of.q_place[seq] : 0;
     t.wide = vlp_ceil_div(t.D, VL) * VL;
     t.stride = t.D <= 64 ? HEAD_STRIDE : (size_t)vlp_ceil_div(t.D, 32) * 32 + 16;
     t.queries = t.n_q ? vlp_ceil_div(t.n_q, vlp_ceil_div(t.n_q, BACK_QUERIES)) : 1;

@@ -174,6 +174,8 @@ static void attention(const struct vlp_attention_args *a, int seq, int head, int
     const int D = a->head_dim, first_key = a->k_start[seq],
               n_keys = a->k_start[seq + 1] - first_key;
     const int             n_queries = a->q_start[seq + 1] - a->q_start[seq];
+    const int             sees = a->q_place ? a->q_place[seq] : n_keys - n_queries;
+    const int             bias_row = a->q_place ? a->q_place[seq] : 0;
     struct attention_tile t = {.a = a, .n_keys = n_keys};
     t.stride = D <= 64 ? HEAD_STRIDE : (size_t)vlp_ceil_div(D, 32) * 32 + 16;
     const size_t kv = (size_t)n_keys * t.stride, tile = (size_t)D * QUERIES;
@@ -201,8 +203,9 @@ static void attention(const struct vlp_attention_args *a, int seq, int head, int
         const size_t row = (size_t)(a->q_start[seq] + i);
         t.nq = q1 - i < QUERIES ? q1 - i : QUERIES;
         t.vectors = t.nq <= VL ? 1 : TILE_VECTORS;
-        t.last_key = i + n_keys - n_queries;
-        t.bias = a->bias ? a->bias + ((size_t)head * a->bias_rows + i) * a->ld_bias : NULL;
+        t.last_key = i + sees;
+        t.bias = NULL;
+        if (a->bias) t.bias = a->bias + ((size_t)head * a->bias_rows + bias_row + i) * a->ld_bias;
         if (t.nq < QUERIES) memset(t.q, 0, tile * sizeof *t.q);
         vlp_transpose_units(
             (uint32_t *)t.q, QUERIES,

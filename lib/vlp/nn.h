@@ -68,7 +68,7 @@ struct vlp_block_input {
     struct vlp_seqs    memory_seqs;
     int                expert; /* the expert of every row, or of the rows before the split */
     const int         *split;  /* per sequence: so many rows take `expert`, the rest the next one */
-    const int *pooled; /* one row a sequence; only those are computed and returned, or NULL */
+    const int *pooled; /* one row a sequence, any; only those are computed and returned, or NULL */
 };
 /* x (N, C) -> (N, C), or (n, C) under `pooled`. While nothing is recorded x itself is overwritten,
  * unless pooled. */

@@ -49,6 +49,9 @@ struct vlp_attention_options {
     bool               causal;
     struct vlp_tensor *bias;  /* (H, Tq, Tk) added to every sequence's scores (VLMo), or NULL */
     float              scale; /* 0: 1/sqrt(D) */
+    /* (q_seqs.n) or NULL: the queries of a sequence are those of its keys q_place[s] and after, as
+     * vlp_attention_args has it. Stays where it is until backward. */
+    const int *q_place;
 };
 /* y (Nq, C): q is columns q_col .. q_col+C-1 of tensor q, and so on; the three may be one (N, 3C)
  * tensor. */

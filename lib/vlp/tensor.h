@@ -104,8 +104,11 @@ struct vlp_attention_args {
     float        scale;
     bool         causal; /* query i of a sequence sees keys 0 .. i + (keys - queries) */
     const float *bias;   /* (heads, T, ld_bias rows) or NULL; row i, column j */
-    int          ld_bias, bias_rows;
-    float       *lse; /* (q rows, heads) log-sum-exp for backward, or NULL */
+    /* (n_seq) or NULL. The queries of sequence s are those of keys q_place[s] and after: query i
+     * sees keys 0 .. q_place[s] + i when causal, and row q_place[s] + i of the bias is its own. */
+    const int *q_place;
+    int        ld_bias, bias_rows;
+    float     *lse; /* (q rows, heads) log-sum-exp for backward, or NULL */
 };
 void vlp_attention_forward(const struct vlp_compute *c, const struct vlp_attention_args *a);
 /*
