@@ -88,16 +88,32 @@ struct bench {
 struct choice {
     const char         *name;
     enum vlp_norm_place place;
-    bool                causal, cross, gamma, split, own_biases, apart, bias;
+    bool                causal, cross, gamma, split, own_biases, apart, bias, fused_cross;
 };
 static const struct choice choices[] = {
-    {"clip image", VLP_NORM_BEFORE, false, false, false, false, false, false, false},
-    {"clip text", VLP_NORM_BEFORE, true, false, false, false, false, false, false},
-    {"albef text", VLP_NORM_AFTER, false, false, false, false, false, true, false},
-    {"albef fusion", VLP_NORM_AFTER, false, true, false, false, false, true, false},
-    {"cross-attention under norms before", VLP_NORM_BEFORE, false, true, false, false, false, true,
-     false},
-    {"vlmo", VLP_NORM_BEFORE, false, false, true, true, true, false, true},
+    {.name = "clip image", .place = VLP_NORM_BEFORE},
+    {.name = "clip text", .place = VLP_NORM_BEFORE, .causal = true},
+    {.name = "albef text", .place = VLP_NORM_AFTER, .apart = true},
+    {.name = "albef fusion", .place = VLP_NORM_AFTER, .cross = true, .apart = true},
+    {.name = "cross-attention under norms before",
+     .place = VLP_NORM_BEFORE,
+     .cross = true,
+     .apart = true},
+    {.name = "vlmo",
+     .place = VLP_NORM_BEFORE,
+     .gamma = true,
+     .split = true,
+     .own_biases = true,
+     .bias = true},
+    {.name = "cross-attention from a fused weight",
+     .place = VLP_NORM_BEFORE,
+     .cross = true,
+     .fused_cross = true},
+    {.name = "cross-attention from a fused weight with biases of its own",
+     .place = VLP_NORM_BEFORE,
+     .cross = true,
+     .own_biases = true,
+     .fused_cross = true},
 };
 
 static const struct vlp_start spread = {VLP_INIT_NORMAL, 0.2f};
@@ -135,7 +151,7 @@ static void open_bench(struct bench *b, const struct choice *c)
     if (c->cross) {
         ps->prefix = "cross.";
         k->cross_norm = vlp_norm_declare(ps, "norm", C, 1e-5f);
-        k->cross = declare_attend(ps, c, true);
+        k->cross = declare_attend(ps, c, !c->fused_cross);
     }
     k->n_experts = c->split ? 2 : 1;
     for (int e = 0; e < k->n_experts; e++) {

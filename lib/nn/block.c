@@ -69,19 +69,24 @@ struct heads {
     int                q_col, k_col, v_col;
 };
 
-/* q of rows xq (rows `pooled` of x, or x itself), k and v of rows x, from a fused weight. */
+/*
+ * q of rows xq, k and v of rows x, from a fused weight. xq is x itself, rows `pooled` of x, or, for
+ * cross-attention, rows of another sequence. A part of the weight begins at a panel, so a width
+ * that is none multiplies all of it, which only rows of x itself can come out of.
+ */
 static struct heads fused_heads(struct vlp_tape *t, const struct vlp_attend *a,
                                 struct vlp_tensor *x, struct vlp_tensor *xq, const int *pooled)
 {
     const int  C = vlp_cols(x);
     const bool own_biases = !a->qkv.b && (a->q.b || a->k.b || a->v.b);
+    const bool panels = C % VLP_PANEL == 0, cross = xq != x && !pooled;
+    assert(vlp_cols(xq) == C && (panels || (!own_biases && !cross)));
     if (own_biases) {
-        assert(C % VLP_PANEL == 0);
         return (struct heads){.q = fused_part(t, a, &a->q, xq, 0, C),
                               .k = fused_part(t, a, &a->k, x, C, C),
                               .v = fused_part(t, a, &a->v, x, 2 * C, C)};
     }
-    if (pooled && C % VLP_PANEL == 0) {
+    if (xq != x && panels) {
         struct vlp_tensor *kv = fused_part(t, a, &a->k, x, C, 2 * C);
         return (struct heads){.q = fused_part(t, a, &a->q, xq, 0, C), .k = kv, .v = kv, .v_col = C};
     }
