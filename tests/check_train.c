@@ -760,6 +760,41 @@ START_TEST(an_optimiser_that_divides_by_zero_is_refused_by_name)
 }
 END_TEST
 
+/* The scale at its limit, pushed beyond it by the first steps: what is averaged is what was used.
+ */
+START_TEST(the_averaged_scale_stays_within_the_limits_of_the_loss)
+{
+    struct fixture      f;
+    struct vlp_error    err;
+    struct vlp_trainer *t;
+    struct vlp_step     step;
+    int                 n, held = 0;
+    open_fixture(&f, "gelu", 1);
+    struct vlp_train_options o = options_of(&f, "softmax");
+    o.schedule = (struct vlp_schedule){"constant", 1e-2, 0, 1, 0, 100};
+    o.ema_decay = 0.5f;
+    must(vlp_trainer_open(&t, &f.model, &f.compute, NULL, &o, &err), &err);
+    struct vlp_trained *p = vlp_trainer_params(t, &n), *scale = NULL;
+    for (int i = 0; i < n; i++)
+        if (p[i].clamp) scale = &p[i];
+    ck_assert_ptr_nonnull(scale);
+    float *value = scale->param->tensor.data;
+    float  average = value[0];
+    for (int i = 0; i < 10; i++) {
+        const struct vlp_batch b = batch_of(&f, 0);
+        if (i == 0) *value = average = *scale->ema = o.loss->min_scale;
+        must(vlp_trainer_step(t, &b, &step, &err), &err);
+        average = 0.5f * average + 0.5f * *value;
+        held += *value == o.loss->min_scale;
+        ck_assert_float_eq(*scale->ema, average);
+        ck_assert_float_ge(*scale->ema, o.loss->min_scale);
+    }
+    ck_assert_int_gt(held, 0); /* or nothing was tried */
+    vlp_trainer_close(t);
+    close_fixture(&f);
+}
+END_TEST
+
 START_TEST(a_run_put_down_and_taken_up_is_the_straight_run)
 {
     static const char       *path = "build/check_train_state.train";
@@ -1198,6 +1233,7 @@ int main(void)
     tcase_add_test(t, schedules_hit_the_specified_points);
     tcase_add_test(t, adamw_matches_the_worked_example);
     tcase_add_test(t, an_optimiser_that_divides_by_zero_is_refused_by_name);
+    tcase_add_test(t, the_averaged_scale_stays_within_the_limits_of_the_loss);
     tcase_add_loop_test(t, a_run_put_down_and_taken_up_is_the_straight_run, 0, 4);
     tcase_add_test(t, a_state_of_other_options_is_refused_by_name);
     tcase_add_test(t, a_state_of_another_vocabulary_is_refused);

@@ -53,7 +53,7 @@ static void update_piece(void *ctx, int i, int worker)
     r.m = t->m + q->from;
     r.v = t->v + q->from;
     r.grad = t->param->tensor.grad + q->from;
-    r.ema = t->ema ? t->ema + q->from : NULL;
+    r.ema = t->ema && !t->clamp ? t->ema + q->from : NULL;
     r.n = q->count;
     u->kernel(&r);
 }

@@ -329,13 +329,15 @@ double vlp_trainer_gradients(struct vlp_trainer *t, const struct vlp_batch *b)
     return loss;
 }
 
-/* After an update the logit scale stays within the loss's limits (spec 5.2). */
+/* After an update the logit scale stays within the loss's limits (spec 5.2); its average is of what
+ * is used, so it is taken here. */
 static void clamp(struct vlp_trainer *t)
 {
     for (int i = 0; i < t->n_trained; i++) {
         if (!t->trained[i].clamp) continue;
-        float *s = t->trained[i].param->tensor.data;
+        float *s = t->trained[i].param->tensor.data, *ema = t->trained[i].ema;
         *s = fminf(fmaxf(*s, t->o.loss->min_scale), t->o.loss->max_scale);
+        if (ema) *ema = t->o.ema_decay * *ema + (1.0f - t->o.ema_decay) * *s;
     }
 }
 

@@ -45,7 +45,8 @@ struct vlp_trained {
     float            *ema;   /* or NULL */
     float             rate;  /* multiplies the learning rate */
     bool              decay;
-    bool              clamp; /* logit scale: kept within the loss's limits after a step */
+    bool              clamp; /* logit scale: after a step the trainer keeps it within the loss's
+                              * limits, and averages it then */
 };
 
 /*
