@@ -315,8 +315,8 @@ static const struct cmd_option options[] = {
     {.name = "gradient-checkpointing",
      .kind = CMD_FLAG,
      .target = &o->recompute,
-     .help = "keep the inputs of blocks only and compute the rest again: a third more work, far "
-             "less memory"},
+     .help = "keep the inputs of transformer blocks only and compute the rest again: a third more "
+             "work, far less memory"},
     {.name = "patch-dropout",
      .arg = "P",
      .kind = CMD_FLOAT,
@@ -324,7 +324,7 @@ static const struct cmd_option options[] = {
      .preset = "0",
      .min = 0,
      .max = 0.95,
-     .help = "share of patches left out of each picture"},
+     .help = "share of patches left out of each picture (ViT)"},
     {.name = "precision",
      .arg = "NAME",
      .kind = CMD_CHOICE,

@@ -266,6 +266,11 @@ enum vlp_status train_open(struct train_run *r, char *const *data, int n_data,
         return vlp_fail(err, VLP_ERR_USAGE,
                         "a batch of %lld cannot be split evenly over %d processes",
                         (long long)o->batch, r->comm.size);
+    if (o->patch_dropout > 0 && !r->encoder.model.patches)
+        return vlp_fail(err, VLP_ERR_USAGE,
+                        "--patch-dropout %g: the model's picture tower is a ResNet, which has no "
+                        "patches to leave out",
+                        o->patch_dropout);
     if (o->warmup >= r->options.schedule.total && r->comm.rank == 0)
         cmd_warn("--warmup %lld: the run has %lld steps, so that the rate never gets to %g",
                  (long long)o->warmup, (long long)r->options.schedule.total, o->lr);

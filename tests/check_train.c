@@ -795,6 +795,26 @@ START_TEST(the_averaged_scale_stays_within_the_limits_of_the_loss)
 }
 END_TEST
 
+START_TEST(patches_of_a_tower_that_has_none_cannot_be_left_out)
+{
+    for (int i = 0; i < 3; i++) {
+        struct fixture      f;
+        struct vlp_error    err;
+        struct vlp_trainer *t;
+        open_fixture(&f, cases[i], 1);
+        struct vlp_train_options o = options_of(&f, "softmax");
+        o.patch_dropout = 0.5f;
+        const enum vlp_status s = vlp_trainer_open(&t, &f.model, &f.compute, NULL, &o, &err);
+        ck_assert_int_eq(s, strcmp(cases[i], "resnet") == 0 ? VLP_ERR_USAGE : VLP_OK);
+        if (s == VLP_OK)
+            vlp_trainer_close(t);
+        else
+            ck_assert_ptr_nonnull(strstr(err.text, "patch dropout"));
+        close_fixture(&f);
+    }
+}
+END_TEST
+
 START_TEST(a_run_put_down_and_taken_up_is_the_straight_run)
 {
     static const char       *path = "build/check_train_state.train";
@@ -1234,6 +1254,7 @@ int main(void)
     tcase_add_test(t, adamw_matches_the_worked_example);
     tcase_add_test(t, an_optimiser_that_divides_by_zero_is_refused_by_name);
     tcase_add_test(t, the_averaged_scale_stays_within_the_limits_of_the_loss);
+    tcase_add_test(t, patches_of_a_tower_that_has_none_cannot_be_left_out);
     tcase_add_loop_test(t, a_run_put_down_and_taken_up_is_the_straight_run, 0, 4);
     tcase_add_test(t, a_state_of_other_options_is_refused_by_name);
     tcase_add_test(t, a_state_of_another_vocabulary_is_refused);

@@ -44,6 +44,7 @@ void clip_vit_build(struct vlp_model *m, struct clip *c)
     };
     struct vlp_params *ps = &m->params;
     m->image_size = x->image_size;
+    m->patches = true;
     ps->prefix = "visual.";
     ps->tower = "image";
     ps->layer = 0;

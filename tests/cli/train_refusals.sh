@@ -1,4 +1,4 @@
-# Options that cannot be are refused by name before anything is read or written.
+# Options that cannot be are refused by name before anything is written.
 . "$ROOT/tests/cli_helpers.sh"
 cp "$GOLDEN"/clip/end-to-end/p0[0-5].png .
 for p in p*.png; do echo "picture ${p%.png}" >"${p%.png}.txt"; done
@@ -8,4 +8,18 @@ run="vlp-train -b 3 --epochs 1 -m $GOLDEN/clip/end-to-end/model -o run"
 expect 2 $run --beta1 1 . && says "--beta1"
 expect 2 $run --beta2 1 . && says "--beta2"
 expect 2 $run --eps 0 . && says "--eps"
+
+# A ResNet has no patches.
+cat >resnet.json <<'JSON'
+{"model": {"family": "clip", "config": {"embed_dim": 16, "activation": "gelu",
+  "vision": {"kind": "resnet", "image_size": 32, "width": 2, "layers": [1, 1, 1, 1], "heads": 2},
+  "text": {"context": 16, "vocab": 49408, "width": 16, "layers": 1, "heads": 2, "mlp": 32, "ln_eps": 1e-5}},
+ "preprocess": {"flavour": "openai", "resize": "shortest", "size": [32, 32], "filter": "bicubic",
+  "rgb_first": false, "crop_floor": false, "fill": 0, "mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]}},
+ "data": ["."], "train": {"batch": 3, "epochs": 1}}
+JSON
+run="vlp-train --config resnet.json -o run"
+VLP_MODEL='' expect 2 $run --patch-dropout 0.5 && says "--patch-dropout"
+
 [ ! -e run ] || fail "a refused run left something"
+VLP_MODEL='' expect 0 $run --gradient-checkpointing
