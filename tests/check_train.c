@@ -696,6 +696,34 @@ START_TEST(unlocked_groups_are_open_clips)
 }
 END_TEST
 
+START_TEST(decay_all_adds_the_position_embeddings_and_nothing_else)
+{
+    struct fixture f;
+    int            seen = 0;
+    open_fixture(&f, "gelu", 1);
+    struct vlp_train_options o = options_of(&f, "softmax");
+    bool                     decay[2][256];
+    for (int all = 0; all < 2; all++) {
+        struct vlp_error    err;
+        struct vlp_trainer *t;
+        int                 n;
+        o.decay_all = all;
+        must(vlp_trainer_open(&t, &f.model, &f.compute, NULL, &o, &err), &err);
+        const struct vlp_trained *p = vlp_trainer_params(t, &n);
+        ck_assert_int_le(n, 256);
+        for (int i = 0; i < n; i++) {
+            decay[all][i] = p[i].decay;
+            if (!all || decay[0][i] == decay[1][i]) continue;
+            ck_assert_ptr_nonnull(strstr(p[i].param->name, "positional_embedding"));
+            seen++;
+        }
+        vlp_trainer_close(t);
+    }
+    ck_assert_int_eq(seen, 2);
+    close_fixture(&f);
+}
+END_TEST
+
 START_TEST(schedules_hit_the_specified_points)
 {
     /* Specification 5.4: base 5e-4, warm-up 10, total 100. */
@@ -1250,6 +1278,7 @@ int main(void)
     tcase_add_loop_test(t, bf16_gradients_do_not_depend_on_threads, 0, 3);
     tcase_add_loop_test(t, bf16_micro_batches_round_the_same_operands, 0, 2);
     tcase_add_loop_test(t, ten_bf16_steps_stay_near_the_references, 0, 2);
+    tcase_add_test(t, decay_all_adds_the_position_embeddings_and_nothing_else);
     tcase_add_test(t, schedules_hit_the_specified_points);
     tcase_add_test(t, adamw_matches_the_worked_example);
     tcase_add_test(t, an_optimiser_that_divides_by_zero_is_refused_by_name);

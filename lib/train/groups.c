@@ -3,11 +3,12 @@
  *
  * A frozen tower (rate 0) may have its last groups unlocked (LiT). They are open_clip's: the
  * projection, then the last block with the norm behind it, then block after block, then the
- * embeddings. Layer-wise rates fall by `layer_decay` per layer below the top of
- * their tower. Decay: matrices, but not position or class embeddings (open_clip's current rule);
- * --decay-all takes every tensor of two dimensions and more (its older rule). The statistics of
- * batch norms belong to no group: the forward moves those of trained layers, nothing those of
- * frozen ones.
+ * embeddings. Layer-wise rates fall by `layer_decay` per layer below the top of their tower.
+ *
+ * Decay: tensors of two dimensions and more, but not the position embeddings of transformers
+ * (open_clip's current rule); --decay-all takes these too (its older rule). A class embedding is a
+ * vector and never decays. The statistics of batch norms belong to no group: the forward moves
+ * those of trained layers, nothing those of frozen ones.
  */
 #include <math.h>
 #include <string.h>
