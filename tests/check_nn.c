@@ -494,6 +494,84 @@ START_TEST(a_recomputed_block_draws_the_same_random_numbers)
 }
 END_TEST
 
+/* ---- stacks -------------------------------------------------------------------------------- */
+
+enum { BLOCKS = 3 };
+
+/* Each block has a bias of its own, and the last the other expert for all rows. */
+struct each {
+    struct vlp_tensor *bias[BLOCKS];
+    int                experts;
+};
+
+static void differ(void *ctx, int block, struct vlp_block_input *in)
+{
+    const struct each *e = ctx;
+    if (e->bias[0]) in->bias = e->bias[block];
+    if (block + 1 < BLOCKS || e->experts < 2) return;
+    in->split = NULL;
+    in->expert = 1;
+}
+
+enum { ONE_BY_ONE, AS_A_STACK, RECOMPUTED, WAYS };
+
+/* The rows pooled from a stack of the block three times over, and the gradients of x, of the
+ * memory, and of the biases. */
+static void run_stack(struct bench *b, const struct choice *c, int way, float *y, float *d)
+{
+    const size_t           bias_len = HEADS * LONGEST * LONGEST;
+    struct vlp_block       block[BLOCKS] = {b->block, b->block, b->block};
+    const struct vlp_stack stack = {"text", BLOCKS, block};
+    struct vlp_tape        t;
+    struct each            e = {.experts = b->block.n_experts};
+    vlp_tape_init(&t, &b->compute, &b->mem, true);
+    t.recompute = way == RECOMPUTED;
+    struct vlp_tensor     *x = noise(&t, start[2], C, 8);
+    struct vlp_stack_input in = {.all = input_of(&t, c), .each = differ, .ctx = &e};
+    x->grad = vlp_arena_calloc(&b->mem, vlp_numel(x), sizeof(float));
+    if (in.all.memory) in.all.memory->grad = vlp_arena_calloc(&b->mem, 12 * C, sizeof(float));
+    for (int i = 0; i < BLOCKS && c->bias; i++) {
+        e.bias[i] = VLP_NEW(&b->mem, struct vlp_tensor);
+        *e.bias[i] = *in.all.bias;
+        e.bias[i]->data = noise(&t, 1, (int)bias_len, 20 + (uint64_t)i)->data;
+        e.bias[i]->grad = vlp_arena_calloc(&b->mem, bias_len, sizeof(float));
+    }
+    in.all.pooled = row_of_each;
+    struct vlp_tensor *out = x;
+    for (int i = 0; i < BLOCKS && way == ONE_BY_ONE; i++) {
+        struct vlp_block_input own = in.all;
+        differ(&e, i, &own);
+        if (i + 1 < BLOCKS) own.pooled = NULL;
+        out = vlp_block_forward(&t, &block[i], out, &own);
+    }
+    if (way != ONE_BY_ONE) out = vlp_stack_forward(&t, &stack, x, &in, NULL);
+    ck_assert_int_eq(vlp_rows(out), 2);
+    memcpy(y, out->data, 2 * C * sizeof(float));
+    for (int i = 0; i < 2 * C; i++) out->grad[i] = (float)(i % 7) - 3.0f;
+    vlp_backward(&t, out);
+    memcpy(d, x->grad, vlp_numel(x) * sizeof(float));
+    d += vlp_numel(x);
+    if (in.all.memory) memcpy(d, in.all.memory->grad, 12 * C * sizeof(float));
+    for (int i = 0; i < BLOCKS && c->bias; i++)
+        memcpy(d + (size_t)i * bias_len, e.bias[i]->grad, bias_len * sizeof(float));
+}
+
+START_TEST(a_stack_is_its_blocks_one_by_one)
+{
+    enum { D = (LONGEST + 4) * C + BLOCKS * HEADS * LONGEST * LONGEST + 12 * C };
+    static float         y[WAYS][2 * C], d[WAYS][D];
+    const struct choice *c = &choices[_i];
+    struct bench         b;
+    open_bench(&b, c);
+    for (int way = 0; way < WAYS; way++) run_stack(&b, c, way, y[way], d[way]);
+    for (int way = 1; way < WAYS; way++) {
+        ck_assert_mem_eq(y[0], y[way], sizeof y[0]);
+        ck_assert_mem_eq(d[0], d[way], sizeof d[0]);
+    }
+    close_bench(&b);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("nn");
@@ -512,6 +590,9 @@ int main(void)
     tcase_add_loop_test(t, training_without_notes_draws_the_same_random_numbers, 0,
                         VLP_COUNT(choices));
     tcase_add_test(t, a_recomputed_block_draws_the_same_random_numbers);
+    suite_add_tcase(s, t);
+    t = tcase_create("stacks");
+    tcase_add_loop_test(t, a_stack_is_its_blocks_one_by_one, 0, VLP_COUNT(choices));
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

@@ -120,15 +120,15 @@ static struct rows lay_out(struct vlp_tape *t, const struct vlp_text_batch *b,
 struct vlp_tensor *clip_text_encode(struct vlp_model *m, struct vlp_tape *t,
                                     const struct vlp_text_batch *b, const struct vlp_watcher *watch)
 {
-    const struct clip_text     *x = &((const struct clip *)m->net)->text;
-    const struct rows           r = lay_out(t, b, x, watch->call != NULL);
-    const struct vlp_seqs       seqs = {b->n, r.start};
-    const struct vlp_arena_mark mark = vlp_arena_mark(t->mem);
+    const struct clip_text      *x = &((const struct clip *)m->net)->text;
+    const struct rows            r = lay_out(t, b, x, watch->call != NULL);
+    const struct vlp_stack_input in = {.all = {.seqs = {b->n, r.start}, .pooled = r.pooled}};
+    const struct vlp_arena_mark  mark = vlp_arena_mark(t->mem);
 
     struct vlp_tensor *h = vlp_lookup(t, &x->token->tensor, r.ids, r.start[b->n]);
     h = vlp_add(t, h, vlp_lookup(t, &x->position->tensor, r.positions, r.start[b->n]));
     h = vlp_keep(t, mark, h);
-    h = vlp_stack_forward(t, &x->stack, h, seqs, r.pooled, watch);
+    h = vlp_stack_forward(t, &x->stack, h, &in, watch);
     h = vlp_norm_forward(t, &x->ln_final, h);
     h = vlp_project(t, h, &x->projection->tensor);
     if (x->projection_bias) h = vlp_add(t, h, &x->projection_bias->tensor);

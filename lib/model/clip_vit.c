@@ -160,15 +160,16 @@ static struct vlp_tensor *mean_of_patches(struct vlp_tape *t, struct vlp_tensor 
 static struct vlp_tensor *look(struct vlp_tape *t, const struct clip_vit *x, struct vlp_tensor *h,
                                int B, const struct vlp_watcher *watch)
 {
-    const int             T = vlp_rows(h) / B;
-    const struct vlp_seqs seqs = vlp_seqs_even(t, B, T);
+    const int              T = vlp_rows(h) / B;
+    struct vlp_stack_input in = {.all = {.seqs = vlp_seqs_even(t, B, T)}};
     if (x->pool == CLIP_POOL_TOK) {
         int *pooled = vlp_arena_alloc(t->mem, ((size_t)B + 1) * sizeof *pooled);
         for (int b = 0; b < B; b++) pooled[b] = b * T;
-        h = vlp_stack_forward(t, &x->stack, h, seqs, pooled, watch);
+        in.all.pooled = pooled;
+        h = vlp_stack_forward(t, &x->stack, h, &in, watch);
         return vlp_norm_forward(t, &x->ln_post, h);
     }
-    h = vlp_stack_forward(t, &x->stack, h, seqs, NULL, watch);
+    h = vlp_stack_forward(t, &x->stack, h, &in, watch);
     return x->pool == CLIP_POOL_AVG ? mean_of_patches(t, vlp_norm_forward(t, &x->ln_post, h), B, T)
                                     : vlp_norm_forward(t, &x->ln_post, mean_of_patches(t, h, B, T));
 }

@@ -14,15 +14,20 @@ static void show(const struct vlp_watcher *watch, const char *tower, int block,
 }
 
 struct vlp_tensor *vlp_stack_forward(struct vlp_tape *t, const struct vlp_stack *e,
-                                     struct vlp_tensor *x, struct vlp_seqs seqs, const int *pooled,
+                                     struct vlp_tensor *x, const struct vlp_stack_input *in,
                                      const struct vlp_watcher *watch)
 {
-    const bool watched = watch && watch->call;
+    const bool            watched = watch && watch->call;
+    const int            *pooled = in->all.pooled;
+    const struct vlp_seqs seqs = in->all.seqs;
     for (int i = 0; i < e->n_blocks; i++) {
-        const bool                   alone = pooled && !watched && i + 1 == e->n_blocks;
-        const struct vlp_block_input in = {.seqs = seqs, .pooled = alone ? pooled : NULL};
-        x = t->recording && t->recompute ? vlp_block_recomputed(t, &e->block[i], x, &in)
-                                         : vlp_block_forward(t, &e->block[i], x, &in);
+        struct vlp_block_input own = in->all;
+        own.pooled = NULL;
+        if (in->each) in->each(in->ctx, i, &own);
+        const bool alone = pooled && !watched && !own.split && i + 1 == e->n_blocks;
+        if (alone) own.pooled = pooled;
+        x = t->recording && t->recompute ? vlp_block_recomputed(t, &e->block[i], x, &own)
+                                         : vlp_block_forward(t, &e->block[i], x, &own);
         if (alone) return x;
         if (watched) show(watch, e->name, i, x, seqs);
     }

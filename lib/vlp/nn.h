@@ -101,12 +101,20 @@ struct vlp_stack {
     int               n_blocks;
     struct vlp_block *block;
 };
+/* Changes the input of block `block` of the stack: its bias, its expert. */
+typedef void vlp_each_block(void *ctx, int block, struct vlp_block_input *in);
+struct vlp_stack_input {
+    struct vlp_block_input all;  /* of every block; memory is for those that look at one */
+    vlp_each_block        *each; /* asked before each block for what differs, or NULL */
+    void                  *ctx;
+};
 /*
  * All blocks in turn. With `pooled` (one row of each sequence) the last block computes those rows
- * alone and (n, C) comes back, watched or not; a watched last block is computed in full first.
+ * alone and (n, C) comes back, watched or not; a last block that is watched or split between
+ * experts is computed in full first. `watch` may be NULL.
  */
 struct vlp_tensor *vlp_stack_forward(struct vlp_tape *t, const struct vlp_stack *e,
-                                     struct vlp_tensor *x, struct vlp_seqs seqs, const int *pooled,
+                                     struct vlp_tensor *x, const struct vlp_stack_input *in,
                                      const struct vlp_watcher *watch);
 
 /* ---- position embeddings of another size ------------------------------------------------------
