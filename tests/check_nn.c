@@ -443,12 +443,41 @@ START_TEST(drop_path_leaves_whole_sequences_alone_while_training_only)
 }
 END_TEST
 
+/* Hidden rows dropped almost surely leave the MLP's last bias alone; what is added to x is kept. */
+START_TEST(dropout_of_hidden_rows_is_a_choice_of_its_own)
+{
+    for (int hidden = 0; hidden < 2; hidden++) {
+        struct bench b;
+        open_bench(&b, &choices[0]);
+        *(hidden ? &b.block.dropout_hidden : &b.block.dropout) = 0.9999999f;
+        struct vlp_tape t;
+        vlp_tape_init(&t, &b.compute, &b.mem, false);
+        struct vlp_tensor           *x = noise(&t, start[2], C, 8);
+        const struct vlp_block_input in = {.seqs = {2, start}};
+        struct vlp_block             attend_only = b.block;
+        attend_only.dropout_hidden = 0.0f;
+        attend_only.expert[0].fc1.w =
+            vlp_param(&b.ps, "nothing", VLP_SHAPE(MLP, C), (struct vlp_start){VLP_INIT_ZERO, 0});
+        attend_only.expert[0].fc1.b = NULL;
+        vlp_params_start(&b.ps, 3);
+        const struct vlp_tensor *want = vlp_block_forward(&t, &attend_only, x, &in);
+        struct vlp_tensor       *again = noise(&t, start[2], C, 8);
+        t.training = true;
+        const struct vlp_tensor *got = vlp_block_forward(&t, &b.block, again, &in);
+        const struct vlp_tensor *as_it_was = hidden ? want : noise(&t, start[2], C, 8);
+        ck_assert_mem_eq(got->data, as_it_was->data, vlp_numel(got) * sizeof(float));
+        close_bench(&b);
+    }
+}
+END_TEST
+
 START_TEST(training_without_notes_draws_the_same_random_numbers)
 {
     const struct choice *c = &choices[_i];
     struct bench         b;
     open_bench(&b, c);
     b.block.dropout = 0.3f;
+    b.block.dropout_hidden = 0.1f;
     b.block.drop_path = 0.2f;
     const struct vlp_tensor *y[2];
     for (int recording = 0; recording < 2; recording++) {
@@ -471,6 +500,7 @@ START_TEST(a_recomputed_block_draws_the_same_random_numbers)
         struct bench b;
         open_bench(&b, &choices[3]);
         b.block.dropout = 0.3f;
+        b.block.dropout_hidden = 0.1f;
         b.block.drop_path = 0.2f;
         struct vlp_tensor *gain = &b.block.norm.w->tensor;
         gain->grad = vlp_arena_calloc(&b.mem, C, sizeof(float));
@@ -587,6 +617,7 @@ int main(void)
                         2 * (int)VLP_COUNT(choices));
     tcase_add_loop_test(t, a_pooled_row_has_the_gradient_of_the_full_block, 0, 2);
     tcase_add_test(t, drop_path_leaves_whole_sequences_alone_while_training_only);
+    tcase_add_test(t, dropout_of_hidden_rows_is_a_choice_of_its_own);
     tcase_add_loop_test(t, training_without_notes_draws_the_same_random_numbers, 0,
                         VLP_COUNT(choices));
     tcase_add_test(t, a_recomputed_block_draws_the_same_random_numbers);

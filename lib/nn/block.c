@@ -17,7 +17,7 @@ static struct vlp_tensor *tensor_of(struct vlp_param *p)
     return p ? &p->tensor : NULL;
 }
 
-/* Does the block draw random numbers? In training, noted or not. */
+/* Does a branch draw random numbers before it is added? In training, noted or not. */
 static bool is_random(const struct vlp_tape *t, const struct vlp_block *b)
 {
     return t->training && (b->dropout > 0.0f || b->drop_path > 0.0f);
@@ -170,12 +170,13 @@ static struct vlp_tensor *mlp(struct vlp_tape *t, const struct vlp_block *b, int
     const struct vlp_arena_mark mark = vlp_arena_mark(t->mem);
     const bool                  before = b->place == VLP_NORM_BEFORE;
     struct vlp_tensor          *h = before ? vlp_norm_forward(t, &e->norm, x) : x, *y;
-    if (t->recording && !b->gamma2 && !is_random(t, b)) {
+    const bool                  hidden = t->training && b->dropout_hidden > 0.0f;
+    if (t->recording && !b->gamma2 && !hidden && !is_random(t, b)) {
         y = vlp_mlp(t, h, tensor_of(e->fc1.w), tensor_of(e->fc1.b), b->act, tensor_of(e->fc2.w),
                     tensor_of(e->fc2.b), x);
     } else {
         h = vlp_dense_forward(t, &e->fc1, h, b->act);
-        h = vlp_dropout(t, h, b->dropout);
+        h = vlp_dropout(t, h, b->dropout_hidden);
         y = add_branch(t, b, &e->fc2, b->gamma2, x, h, seqs);
     }
     y = norm_after(t, b, &e->norm, y);

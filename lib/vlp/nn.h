@@ -56,8 +56,9 @@ struct vlp_block {
     struct vlp_attend   self, cross; /* cross.proj.w NULL: no cross-attention */
     int                 n_experts;
     struct vlp_expert   expert[VLP_EXPERTS];
-    struct vlp_param   *gamma1, *gamma2;    /* layer scale of attention and MLP, or NULL */
-    float               dropout, drop_path; /* while training */
+    struct vlp_param   *gamma1, *gamma2; /* layer scale of attention and MLP, or NULL */
+    /* While training. dropout: of what is added to x; dropout_hidden: of the MLP's hidden rows. */
+    float dropout, dropout_hidden, drop_path;
 };
 
 /* What a block works on besides its rows. Zeroed means nothing. */
