@@ -39,7 +39,11 @@ static int verify(const char *path)
     vlp_model_close(&m);
     if (f.damaged > 0) return CMD_CORRUPT;
     if (f.extra > 0) return CMD_MISMATCH;
-    printf("%s\tok\t%zu tensors\t%zu checksums\n", path, n_tensors, checked);
+    printf("%s\tok\t%zu tensors\t", path, n_tensors);
+    if (checked)
+        printf("%zu checksums\n", checked);
+    else
+        printf("no checksums to compare\n");
     return CMD_OK;
 }
 

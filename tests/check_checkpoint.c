@@ -1148,6 +1148,34 @@ START_TEST(verify_finds_a_flipped_bit_and_says_where)
 }
 END_TEST
 
+/* PyTorch leaves the sums out when it is told to: then there is nothing to compare, nor to doubt.
+ */
+START_TEST(a_zip_written_without_sums_has_none_to_compare)
+{
+    struct vlp_checkpoint c;
+    struct vlp_buf        found = {0};
+    size_t                with = 0, without = 0;
+    open_ok(&c, GOLDEN "openai-vit/model.pt", NULL);
+    ck_assert_uint_eq(vlp_checkpoint_verify(&c, &with, NULL, NULL), 0);
+    ck_assert_uint_ge(with, c.n_tensors);
+    const struct vlp_map *map = &((struct vlp_origin *)c.internal)->map[0];
+    struct vlp_buf        copy = {0};
+    vlp_buf_add(&copy, map->data, map->size);
+    vlp_checkpoint_close(&c);
+    for (size_t at = 0; at + 46 < copy.len; at++)
+        if (memcmp(copy.data + at, "PK\1\2", 4) == 0) vlp_store_u32(copy.data + at + 16, 0);
+    char file[4096];
+    build_file(file, "model.pt", copy.data, copy.len);
+    open_ok(&c, file, NULL);
+    ck_assert_msg(vlp_checkpoint_verify(&c, &without, note, &found) == 0, "%s", found.data);
+    ck_assert_uint_eq(without, 0);
+    ck_assert_int_eq(vlp_checkpoint_check(&c, &err), VLP_OK);
+    vlp_checkpoint_close(&c);
+    vlp_buf_free(&copy);
+    build_remove(file);
+}
+END_TEST
+
 START_TEST(verify_finds_nan_infinity_and_what_is_not_used)
 {
     struct vlp_safetensors s;
@@ -1499,6 +1527,7 @@ int main(void)
 
     t = tcase_create("verify");
     tcase_add_test(t, verify_finds_a_flipped_bit_and_says_where);
+    tcase_add_test(t, a_zip_written_without_sums_has_none_to_compare);
     tcase_add_test(t, verify_finds_nan_infinity_and_what_is_not_used);
     tcase_add_test(t, no_value_is_lost_in_blocks_without_a_word);
     tcase_add_test(t, missing_and_misshapen_tensors_are_named);

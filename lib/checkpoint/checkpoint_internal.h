@@ -75,6 +75,9 @@ struct vlp_zip_entry *vlp_zip_find(const struct vlp_zip *z, const char *name);
 /* Make `e` a stored entry: as it is, or unpacked into `mem`. Then e->data has e->size bytes. */
 enum vlp_status vlp_zip_read(struct vlp_zip *z, struct vlp_arena *mem, struct vlp_zip_entry *e,
                              struct vlp_error *err);
+/* What the entry's `crc` should be. A stored entry is not held against it by vlp_zip_read: that
+ * would read every weight of a file that is mapped in to be read where it is needed. */
+uint32_t vlp_zip_crc(const uint8_t *data, size_t size);
 
 /* What torch.save or torch.jit.save wrote, in either container. */
 enum vlp_torch_kind { VLP_TORCH_STATE_DICT, VLP_TORCH_SCRIPT };

@@ -45,6 +45,8 @@ static void check_values(struct verify *v, const struct vlp_stored *t, float *ch
     if (infs) report(v, "inf", t->name, "%zu of %zu values are infinite", infs, n);
 }
 
+/* ---- checksums ------------------------------------------------------------------------------- */
+
 /* The sums of our own file, or NULL. New reference. */
 static json_t *read_sums(struct verify *v, const struct vlp_checkpoint *c)
 {
@@ -60,7 +62,7 @@ static json_t *read_sums(struct verify *v, const struct vlp_checkpoint *c)
 }
 
 /* Against the tensors as the file holds them. */
-static size_t check_sums(struct verify *v, const struct vlp_checkpoint *c)
+static size_t check_own(struct verify *v, const struct vlp_checkpoint *c)
 {
     json_t *sums = read_sums(v, c);
     if (!sums) return 0;
@@ -85,6 +87,110 @@ static size_t check_sums(struct verify *v, const struct vlp_checkpoint *c)
     json_decref(sums);
     return origin->list.n;
 }
+
+/* The CRC-32 of every member of the archives; one that was written without sums has 0 there. Stored
+ * members were taken as they lie; packed ones are unpacked once more, those too that no tensor is
+ * in. */
+static size_t check_archives(struct verify *v, const struct vlp_checkpoint *c)
+{
+    const struct vlp_origin *origin = c->internal;
+    size_t                   n = 0;
+    for (size_t i = 0; origin && i < origin->n_maps; i++) {
+        const struct vlp_map  *map = &origin->map[i];
+        const struct vlp_bytes file = {map->data, map->size, origin->file, map->mapped};
+        struct vlp_arena       mem;
+        struct vlp_zip         z;
+        if (!vlp_torch_is_zip(&file)) continue;
+        vlp_arena_init(&mem);
+        if (vlp_zip_open(&z, &mem, &file, NULL) != VLP_OK) z.n = 0; /* it was opened before */
+        for (size_t k = 0; k < z.n; k++) {
+            struct vlp_zip_entry *e = &z.entry[k];
+            if (e->crc == 0) continue;
+            n++;
+            if (vlp_zip_read(&z, &mem, e, NULL) != VLP_OK)
+                report(v, "checksum", e->name, "it cannot be unpacked, or its CRC-32 is wrong");
+            else if (vlp_zip_crc(e->data, e->size) != e->crc)
+                report(v, "checksum", e->name, "its CRC-32 is %08x, the archive says %08x",
+                       (unsigned)vlp_zip_crc(e->data, e->size), (unsigned)e->crc);
+        }
+        vlp_arena_free(&mem);
+    }
+    return n;
+}
+
+static int by_place(const void *pa, const void *pb)
+{
+    const uint8_t *a = (*(const struct vlp_stored *const *)pa)->data;
+    const uint8_t *b = (*(const struct vlp_stored *const *)pb)->data;
+    return a < b ? -1 : a > b;
+}
+
+/* A training state has one sum of its f32 tensors, in the order in which they stand in the file,
+ * and one of its vocabulary (train/state.c). */
+static size_t check_state(struct verify *v, const struct vlp_checkpoint *c)
+{
+    const struct vlp_origin *origin = c->internal;
+    const char              *text =
+        json_string_value(json_object_get(origin ? origin->metadata : NULL, "vlp.train"));
+    if (!text) return 0;
+    json_t                   *state = json_loads(text, 0, NULL);
+    const char               *said = json_string_value(json_object_get(state, "checksum"));
+    const char               *said_words = json_string_value(json_object_get(state, "vocabulary"));
+    const size_t              n = origin->list.n;
+    const struct vlp_stored **t = vlp_calloc(n + 1, sizeof *t);
+    for (size_t i = 0; i < n; i++) t[i] = &origin->list.item[i];
+    if (n > 1) qsort(t, n, sizeof *t, by_place);
+    struct vlp_hasher *all = vlp_hasher_open(), *words = vlp_hasher_open();
+    char               have[33], have_words[33];
+    for (size_t i = 0; i < n; i++) {
+        const bool is_words = strcmp(t[i]->name, VLP_VOCABULARY_TENSOR) == 0;
+        if (!is_words) vlp_hasher_add(all, t[i]->name, strlen(t[i]->name));
+        vlp_hasher_add(is_words ? words : all, t[i]->data, t[i]->size);
+    }
+    vlp_hasher_close(all, have);
+    vlp_hasher_close(words, have_words);
+    if (!said)
+        report(v, "checksum", "", "the checksum is missing or damaged");
+    else if (strcmp(said, have) != 0)
+        report(v, "checksum", "", "the checksum of its tensors is %s, the file says %.32s", have,
+               said);
+    if (said_words && strcmp(said_words, have_words) != 0)
+        report(v, "checksum", VLP_VOCABULARY_TENSOR, "its checksum is %s, the file says %.32s",
+               have_words, said_words);
+    free(t);
+    const size_t checked = (said != NULL) + (said_words != NULL);
+    json_decref(state);
+    return checked;
+}
+
+static size_t check_sums(struct verify *v, const struct vlp_checkpoint *c)
+{
+    size_t n = check_own(v, c);
+    n += check_archives(v, c);
+    return n + check_state(v, c);
+}
+
+static void keep_first(void *ctx, const char *what, const char *tensor, const char *sentence)
+{
+    struct vlp_buf *first = ctx;
+    if (first->len == 0)
+        vlp_buf_printf(first, "%s%s%s%s: %s", what, *tensor ? " of '" : "", tensor,
+                       *tensor ? "'" : "", sentence);
+}
+
+enum vlp_status vlp_checkpoint_check(const struct vlp_checkpoint *c, struct vlp_error *err)
+{
+    struct vlp_buf           first = {0};
+    struct verify            v = {keep_first, &first, 0};
+    const struct vlp_origin *origin = c->internal;
+    enum vlp_status          s = VLP_OK;
+    check_sums(&v, c);
+    if (v.n) s = vlp_fail(err, VLP_ERR_FORMAT, "%s: damaged: %s", origin->file, first.data);
+    vlp_buf_free(&first);
+    return s;
+}
+
+/* ---- values ---------------------------------------------------------------------------------- */
 
 static void check_fingerprint(struct verify *v, const struct vlp_checkpoint *c)
 {

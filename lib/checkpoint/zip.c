@@ -196,22 +196,31 @@ struct vlp_zip_entry *vlp_zip_find(const struct vlp_zip *z, const char *name)
     return z->n ? bsearch(&key, z->entry, z->n, sizeof key, by_name) : NULL;
 }
 
+enum { STEP = 1 << 30 }; /* zlib counts in 32 bits */
+
+uint32_t vlp_zip_crc(const uint8_t *data, size_t size)
+{
+    uLong crc = crc32(0, NULL, 0);
+    for (size_t at = 0; at < size; at += STEP)
+        crc = crc32(crc, data + at, (uInt)(size - at < STEP ? size - at : STEP));
+    return (uint32_t)crc;
+}
+
 static bool unpack(uint8_t *out, const struct vlp_zip_entry *e)
 {
     z_stream s = {0};
     if (inflateInit2(&s, -MAX_WBITS) != Z_OK) return false;
-    const size_t step = (size_t)1 << 30; /* zlib counts in 32 bits */
-    size_t       in_left = e->packed, out_left = e->size;
+    size_t in_left = e->packed, out_left = e->size;
     s.next_in = (Bytef *)e->data;
     s.next_out = out;
     int state = Z_OK;
     do {
         if (s.avail_in == 0) {
-            s.avail_in = (uInt)(in_left < step ? in_left : step);
+            s.avail_in = (uInt)(in_left < STEP ? in_left : STEP);
             in_left -= s.avail_in;
         }
         if (s.avail_out == 0) {
-            s.avail_out = (uInt)(out_left < step ? out_left : step);
+            s.avail_out = (uInt)(out_left < STEP ? out_left : STEP);
             out_left -= s.avail_out;
         }
         state = inflate(&s, Z_NO_FLUSH);
@@ -220,10 +229,7 @@ static bool unpack(uint8_t *out, const struct vlp_zip_entry *e)
     if (state == Z_OK) state = inflate(&s, Z_FINISH);
     const bool whole = state == Z_STREAM_END && out_left == 0 && s.avail_out == 0;
     inflateEnd(&s);
-    uint32_t crc = (uint32_t)crc32(0, NULL, 0);
-    for (size_t at = 0; whole && at < e->size; at += step)
-        crc = (uint32_t)crc32(crc, out + at, (uInt)(e->size - at < step ? e->size - at : step));
-    return whole && crc == e->crc;
+    return whole && vlp_zip_crc(out, e->size) == e->crc;
 }
 
 enum vlp_status vlp_zip_read(struct vlp_zip *z, struct vlp_arena *mem, struct vlp_zip_entry *e,

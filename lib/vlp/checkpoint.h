@@ -113,12 +113,17 @@ void vlp_checkpoint_fingerprint(const struct vlp_checkpoint *c, char text[33]);
  * Look at every value: calls `found` for each checksum that does not agree ("checksum"), each
  * tensor with NaN ("nan") or infinity ("inf"), each tensor that the model does not use ("extra"),
  * a fingerprint that is not that of the content ("fingerprint"). `tensor` is "" where none is
- * meant. Returns the number of findings; checksums are only there in vlp's own file, and
- * *checked (may be NULL) is how many were compared.
+ * meant. Returns the number of findings. *checked (may be NULL) is how many checksums were
+ * compared: those of vlp's own file, of a training state, of the members of a PyTorch zip (then
+ * `tensor` is the member); safetensors of others and legacy files have none.
  */
 typedef void vlp_found(void *ctx, const char *what, const char *tensor, const char *sentence);
 size_t vlp_checkpoint_verify(const struct vlp_checkpoint *c, size_t *checked, vlp_found *found,
                              void *ctx);
+
+/* The checksums alone, before something is made of the weights that would hide the damage: opening
+ * does not read what it maps. VLP_ERR_FORMAT names the first that does not agree. */
+enum vlp_status vlp_checkpoint_check(const struct vlp_checkpoint *c, struct vlp_error *err);
 
 /* Is `about` a document as vlp-model-file(5) describes it? VLP_ERR_FORMAT names the key that is
  * missing or out of bounds, VLP_ERR_SUPPORT the family that is not known. */
