@@ -314,6 +314,66 @@ START_TEST(a_truncated_gzip_is_a_format_error)
 }
 END_TEST
 
+/* Of both the place is the end of the file, and a number that it has. */
+START_TEST(where_a_cut_shard_is_damaged_is_in_it)
+{
+    static const char *const shard[] = {"t.tar.gz", "t.tar.zst", "t.tar"};
+    ck_assert_int_eq(
+        system("head -c 300000 /dev/urandom > d/z.jpg && tar cf t.tar d/a.jpg d/z.jpg && "
+               "gzip -k t.tar && zstd -qk t.tar"),
+        0);
+    for (size_t i = 0; i < VLP_COUNT(shard); i++) {
+        struct vlp_buf b = {0};
+        slurp(shard[i], &b);
+        spill(shard[i], b.data, 250000);
+        ck_assert_ptr_nonnull(strstr(listing(plain, shard[i]), "!format"));
+        const char *at = strstr(last.text, "at offset ");
+        ck_assert_msg(at && strtoull(at + 10, NULL, 10) <= 250000, "%s", last.text);
+        vlp_buf_free(&b);
+    }
+}
+END_TEST
+
+/* The records are there by then, and the shard is damaged: one of them may be. */
+START_TEST(gzip_data_that_its_sums_do_not_fit_is_a_format_error)
+{
+    struct vlp_buf b = {0}, records = {0};
+    ck_assert_int_eq(system("gzip -c s.tar > t.tar.gz"), 0);
+    vlp_buf_printf(&records, "%s!format", want("t.tar.gz"));
+    slurp("t.tar.gz", &b);
+    for (size_t back = 1; back <= 8; back++) { /* the CRC-32, the length */
+        b.data[b.len - back] ^= 1;
+        spill("t.tar.gz", b.data, b.len);
+        b.data[b.len - back] ^= 1;
+        ck_assert_str_eq(listing(plain, "t.tar.gz"), records.data);
+        ck_assert_ptr_nonnull(strstr(last.text, back > 4 ? "data check" : "length check"));
+        ck_assert_ptr_nonnull(freopen("t.tar.gz", "rb", stdin));
+        ck_assert_ptr_nonnull(strstr(listing(plain, "-"), "!format"));
+    }
+    vlp_buf_free(&records);
+    vlp_buf_free(&b);
+}
+END_TEST
+
+START_TEST(gzip_members_follow_one_another)
+{
+    struct vlp_buf b = {0};
+    ck_assert_int_eq(
+        system("head -c 1000 s.tar | gzip > t.tar.gz && tail -c +1001 s.tar | gzip >> "
+               "t.tar.gz && cp t.tar.gz u.tar.gz && head -c 700 /dev/zero >> u.tar.gz"),
+        0);
+    ck_assert_str_eq(listing(plain, "t.tar.gz"), want("t.tar.gz"));
+    ck_assert_str_eq(listing(plain, "u.tar.gz"), want("u.tar.gz"));
+    ck_assert_ptr_nonnull(freopen("t.tar.gz", "rb", stdin));
+    ck_assert_str_eq(listing(plain, "-"), want("-"));
+    slurp("t.tar.gz", &b);
+    vlp_buf_add_str(&b, "no member");
+    spill("t.tar.gz", b.data, b.len);
+    ck_assert_ptr_nonnull(strstr(listing(plain, "t.tar.gz"), "!format"));
+    vlp_buf_free(&b);
+}
+END_TEST
+
 START_TEST(sizes_that_lie_are_format_errors)
 {
     struct vlp_buf b = {0};
@@ -418,6 +478,9 @@ int main(void)
     tcase_add_test(t, names_that_are_not_utf8_are_bytes);
     tcase_add_test(t, cut_at_any_block_a_shard_gives_what_is_whole_and_says_so);
     tcase_add_test(t, a_truncated_gzip_is_a_format_error);
+    tcase_add_test(t, where_a_cut_shard_is_damaged_is_in_it);
+    tcase_add_test(t, gzip_data_that_its_sums_do_not_fit_is_a_format_error);
+    tcase_add_test(t, gzip_members_follow_one_another);
     tcase_add_test(t, sizes_that_lie_are_format_errors);
     tcase_add_test(t, what_is_no_tar_is_a_format_error);
     tcase_add_test(t, members_of_plain_shards_are_located);

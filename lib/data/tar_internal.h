@@ -6,8 +6,22 @@
 
 #include "data_internal.h"
 
+/* ---- gunzip.c: gzip data, held against its sums ---------------------------------------------- */
+
+struct gunzip;
+bool           gunzip_fits(const struct stream *s); /* do the bytes in hand begin gzip data? */
+struct gunzip *gunzip_open(void);
+void           gunzip_close(struct gunzip *g); /* fine on NULL */
+/* The next bytes, until the next call; none: at the end, or *fault says what is wrong. */
+enum vlp_status gunzip_next(struct gunzip *g, struct stream *s, const void **out, size_t *len,
+                            const char **fault, struct vlp_error *err);
+
+/* ---- tar_reader.c ---------------------------------------------------------------------------- */
+
 struct tar_reader {
     struct stream    stream;
+    struct gunzip   *gunzip; /* NULL: libarchive gets the bytes as they are */
+    const char      *fault;  /* of the gzip data */
     struct archive  *archive;
     bool             begun, first;
     enum vlp_status  feed_status;

@@ -1,8 +1,8 @@
 /*
  * tar_reader.c -- members of a tar shard, plain or compressed, from a file or from stdin.
  *
- * libarchive unpacks; nothing is ever written, so names are only names. Only the tar format and
- * filters that run in this process are switched on.
+ * libarchive unpacks (but for gzip, whose sums it does not compare); nothing is ever written, so
+ * names are only names. Only the tar format and filters that run in this process are switched on.
  */
 #include <archive.h>
 #include <archive_entry.h>
@@ -14,10 +14,20 @@
 
 #include "tar_internal.h"
 
+static la_ssize_t feed_unpacked(struct archive *a, struct tar_reader *t, const void **out)
+{
+    size_t len;
+    t->feed_status = gunzip_next(t->gunzip, &t->stream, out, &len, &t->fault, &t->feed_error);
+    if (t->feed_status == VLP_OK && !t->fault) return (la_ssize_t)len;
+    archive_set_error(a, EIO, "reading failed");
+    return -1;
+}
+
 static la_ssize_t feed_archive(struct archive *a, void *ctx, const void **out)
 {
     struct tar_reader *t = ctx;
     struct stream     *s = &t->stream;
+    if (t->gunzip) return feed_unpacked(a, t, out);
     /* What was read to see what it is comes first. */
     if (!t->first) s->begin = s->end;
     t->first = false;
@@ -38,12 +48,19 @@ static la_int64_t skip_in_file(struct archive *a, void *ctx, la_int64_t wanted)
     struct tar_reader *t = ctx;
     struct stream     *s = &t->stream;
     (void)a;
-    const off_t   at = t->file_size < 0 ? -1 : lseek(s->fd, 0, SEEK_CUR);
+    const off_t   at = t->file_size < 0 || t->gunzip ? -1 : lseek(s->fd, 0, SEEK_CUR);
     const int64_t step = at < 0 ? 0 : vlp_min_i64(wanted, t->file_size - at);
     if (step <= 0 || lseek(s->fd, step, SEEK_CUR) < 0) return 0;
     s->begin = s->end;
     s->offset += (uint64_t)step;
     return step;
+}
+
+/* How many bytes of the file were looked at; a filter that failed no longer tells. */
+static uint64_t place(const struct tar_reader *t)
+{
+    const int64_t at = t->gunzip ? -1 : archive_filter_bytes(t->archive, -1);
+    return at < 0 ? t->stream.offset : (uint64_t)at;
 }
 
 /* What libarchive says, with the place. */
@@ -53,11 +70,10 @@ static enum vlp_status archive_failed(struct tar_reader *t, struct vlp_error *er
         if (err) *err = t->feed_error;
         return t->feed_status;
     }
-    const char *why = archive_error_string(t->archive);
+    const char *why = t->fault ? t->fault : archive_error_string(t->archive);
     return vlp_fail(err, VLP_ERR_FORMAT, "%s: damaged %s%s%s at offset %llu: %s", t->stream.name,
                     t->n ? "after member '" : "at its beginning", t->n ? t->name.data : "",
-                    t->n ? "'" : "", (unsigned long long)archive_filter_bytes(t->archive, -1),
-                    why ? why : "unknown fault");
+                    t->n ? "'" : "", (unsigned long long)place(t), why ? why : "unknown fault");
 }
 
 enum vlp_status tar_open(struct tar_reader *t, struct input *in, struct vlp_error *err)
@@ -75,7 +91,6 @@ enum vlp_status tar_open(struct tar_reader *t, struct input *in, struct vlp_erro
         abort();
     }
     archive_read_support_format_tar(t->archive);
-    archive_read_support_filter_gzip(t->archive);
     archive_read_support_filter_zstd(t->archive);
     archive_read_support_filter_bzip2(t->archive);
     archive_read_support_filter_xz(t->archive);
@@ -87,6 +102,7 @@ enum vlp_status tar_open(struct tar_reader *t, struct input *in, struct vlp_erro
 void tar_close(struct tar_reader *t)
 {
     if (t->archive) archive_read_free(t->archive);
+    gunzip_close(t->gunzip);
     vlp_buf_free(&t->name);
     stream_close(&t->stream);
     *t = (struct tar_reader){0};
@@ -94,11 +110,12 @@ void tar_close(struct tar_reader *t)
 
 static enum vlp_status begin(struct tar_reader *t, bool *empty, struct vlp_error *err)
 {
-    VLP_TRY(stream_fill(&t->stream, 1, err));
+    VLP_TRY(stream_fill(&t->stream, 2, err));
     *empty = t->stream.begin == t->stream.end;
     t->begun = true;
     if (*empty) return VLP_OK;
     t->first = true;
+    if (gunzip_fits(&t->stream)) t->gunzip = gunzip_open();
     if (archive_read_open2(t->archive, t, NULL, feed_archive, skip_in_file, NULL) != ARCHIVE_OK)
         return archive_failed(t, err);
     return VLP_OK;
@@ -107,7 +124,7 @@ static enum vlp_status begin(struct tar_reader *t, bool *empty, struct vlp_error
 /* Where the data of the member whose header was read last begins, if it lies there in one piece. */
 static int64_t data_offset(const struct tar_reader *t, struct archive_entry *e)
 {
-    const bool plain = archive_filter_code(t->archive, 0) == ARCHIVE_FILTER_NONE;
+    const bool plain = !t->gunzip && archive_filter_code(t->archive, 0) == ARCHIVE_FILTER_NONE;
     if (t->file_size < 0 || !plain || archive_entry_sparse_count(e) > 0) return -1;
     enum { BLOCK = 512 };
     const int64_t at = archive_filter_bytes(t->archive, 0);
@@ -126,6 +143,8 @@ enum vlp_status tar_next(struct tar_reader *t, struct tar_member *m, bool *more,
     if (!t->begun) VLP_TRY(begin(t, &empty, err));
     if (empty) return vlp_fail(err, VLP_ERR_FORMAT, "%s: is empty, not a tar file", t->stream.name);
     const int r = archive_read_next_header(t->archive, &e);
+    /* After tar's end mark libarchive takes whatever it is told for the end. */
+    if (r == ARCHIVE_EOF && (t->fault || t->feed_status != VLP_OK)) return archive_failed(t, err);
     if (r == ARCHIVE_EOF) {
         t->no_end_mark =
             archive_filter_bytes(t->archive, 0) == archive_read_header_position(t->archive);
