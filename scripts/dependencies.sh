@@ -6,7 +6,7 @@ set -eu
 
 build="gcc libc6-dev make pkg-config libjpeg62-turbo-dev libpng-dev libwebp-dev zlib1g-dev libzstd-dev
        libjansson-dev libutf8proc-dev libarchive-dev libxxhash-dev"
-test="check"
+test="check zstd xz-utils bzip2 lz4"
 lint="clang-format mandoc shellcheck"
 fuzz="clang libclang-rt-dev llvm"
 corpus="python3 python3-pil jq librsvg2-bin"

@@ -19,7 +19,9 @@ static const struct {
     {".tsv", &source_tsv},      {".csv", &source_csv},      {".jsonl", &source_jsonl},
     {".ndjson", &source_jsonl}, {".json", &source_json},    {".tar", &source_tar},
     {".tar.gz", &source_tar},   {".tgz", &source_tar},      {".tar.zst", &source_tar},
-    {".tzst", &source_tar},     {".tar.zstd", &source_tar},
+    {".tzst", &source_tar},     {".tar.zstd", &source_tar}, {".tar.xz", &source_tar},
+    {".txz", &source_tar},      {".tar.bz2", &source_tar},  {".tbz2", &source_tar},
+    {".tbz", &source_tar},      {".tar.lz4", &source_tar},
 };
 
 static const struct source_kind *kind_named(const char *name)
@@ -69,14 +71,34 @@ static bool is_text(const uint8_t *p, size_t have)
     return have > 0;
 }
 
+/* What a shard may be packed with begins like this. */
+static const struct {
+    size_t  at, len;
+    uint8_t magic[8];
+} packers[] = {
+    {0, 2, {0x1f, 0x8b}},                     /* gzip */
+    {0, 4, {0x28, 0xb5, 0x2f, 0xfd}},         /* zstd */
+    {0, 6, {0xfd, '7', 'z', 'X', 'Z', 0}},    /* xz */
+    {0, 4, {0x04, 0x22, 0x4d, 0x18}},         /* lz4 */
+    {4, 6, {'1', 'A', 'Y', '&', 'S', 'Y'}},   /* bzip2, after "BZh" and a digit */
+    {4, 6, {0x17, 'r', 'E', '8', 'P', 0x90}}, /* bzip2 of nothing */
+};
+
+static bool is_packed(const uint8_t *p, size_t have)
+{
+    for (size_t i = 0; i < VLP_COUNT(packers); i++)
+        if (have >= packers[i].at + packers[i].len &&
+            memcmp(p + packers[i].at, packers[i].magic, packers[i].len) == 0)
+            return packers[i].at == 0 || memcmp(p, "BZh", 3) == 0;
+    return false;
+}
+
 /* What `have` bytes at the beginning say; a picture when nothing else does: its reader names it. */
 static const struct source_kind *by_bytes(const uint8_t *p, size_t have)
 {
-    static const uint8_t gzip[] = {0x1f, 0x8b}, zstd[] = {0x28, 0xb5, 0x2f, 0xfd};
-    size_t               i = 0;
+    size_t i = 0;
     if (have >= 262 && memcmp(p + 257, "ustar", 5) == 0) return &source_tar;
-    if (have >= sizeof gzip && memcmp(p, gzip, sizeof gzip) == 0) return &source_tar;
-    if (have >= sizeof zstd && memcmp(p, zstd, sizeof zstd) == 0) return &source_tar;
+    if (is_packed(p, have)) return &source_tar;
     if (have >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0) i = 3;
     while (i < have && (p[i] == ' ' || p[i] == '\t' || p[i] == '\r' || p[i] == '\n')) i++;
     if (i < have && p[i] == '{') return &source_jsonl;
