@@ -85,6 +85,7 @@ static enum vlp_status open_start(struct vlp_checkpoint *c, struct train_run *r,
         const struct vlp_checkpoint_options how = {
             .activation = cmd_model.activation, .say = say, .ctx = &r->comm};
         VLP_TRY(vlp_checkpoint_open(c, cmd_model.path, &how, err));
+        VLP_TRY(vlp_checkpoint_check(c, 0, err)); /* all of it is read here, and for a long job */
     } else {
         json_t *about = json_object_get(train_config, "model");
         if (!json_is_object(about))

@@ -1142,6 +1142,10 @@ START_TEST(verify_finds_a_flipped_bit_and_says_where)
     ck_assert_uint_eq(vlp_checkpoint_verify(&c, NULL, note, &found), 2);
     ck_assert_ptr_nonnull(strstr(found.data, "checksum visual.proj"));
     ck_assert_ptr_nonnull(strstr(found.data, "fingerprint"));
+    ck_assert_int_eq(vlp_checkpoint_check(&c, 0, &err), VLP_ERR_FORMAT);
+    ck_assert_ptr_nonnull(strstr(err.text, "'visual.proj'"));
+    ck_assert_int_eq(vlp_checkpoint_check(&c, VLP_CHECK_AT_ONCE, &err), VLP_ERR_FORMAT);
+    ck_assert_int_eq(vlp_checkpoint_check(&c, 1000, &err), VLP_OK); /* too large to be read now */
     vlp_checkpoint_close(&c);
     vlp_buf_free(&found);
     build_remove(file);
@@ -1169,7 +1173,7 @@ START_TEST(a_zip_written_without_sums_has_none_to_compare)
     open_ok(&c, file, NULL);
     ck_assert_msg(vlp_checkpoint_verify(&c, &without, note, &found) == 0, "%s", found.data);
     ck_assert_uint_eq(without, 0);
-    ck_assert_int_eq(vlp_checkpoint_check(&c, &err), VLP_OK);
+    ck_assert_int_eq(vlp_checkpoint_check(&c, 0, &err), VLP_OK);
     vlp_checkpoint_close(&c);
     vlp_buf_free(&copy);
     build_remove(file);

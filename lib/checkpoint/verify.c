@@ -178,12 +178,16 @@ static void keep_first(void *ctx, const char *what, const char *tensor, const ch
                        *tensor ? "'" : "", sentence);
 }
 
-enum vlp_status vlp_checkpoint_check(const struct vlp_checkpoint *c, struct vlp_error *err)
+enum vlp_status vlp_checkpoint_check(const struct vlp_checkpoint *c, size_t limit,
+                                     struct vlp_error *err)
 {
     struct vlp_buf           first = {0};
     struct verify            v = {keep_first, &first, 0};
     const struct vlp_origin *origin = c->internal;
+    size_t                   size = 0;
     enum vlp_status          s = VLP_OK;
+    for (size_t i = 0; origin && i < origin->n_maps; i++) size += origin->map[i].size;
+    if (limit && size > limit) return VLP_OK;
     check_sums(&v, c);
     if (v.n) s = vlp_fail(err, VLP_ERR_FORMAT, "%s: damaged: %s", origin->file, first.data);
     vlp_buf_free(&first);

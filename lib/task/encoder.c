@@ -275,7 +275,8 @@ enum vlp_status vlp_encoder_open(struct vlp_encoder *e, const char *path,
         vlp_pool_close(pool);
         return s;
     }
-    s = vlp_checkpoint_add_vocabulary(&c, opt->share_dir, opt->say, opt->ctx, err);
+    s = vlp_checkpoint_check(&c, VLP_CHECK_AT_ONCE, err);
+    if (s == VLP_OK) s = vlp_checkpoint_add_vocabulary(&c, opt->share_dir, opt->say, opt->ctx, err);
     if (s == VLP_OK && opt->cleaning) s = override_cleaning(&c, opt->cleaning, err);
     if (s == VLP_OK && (s = vlp_preprocess_of(&own, c.about, err)) != VLP_OK)
         vlp_fail_in(err, "%s", path);

@@ -35,7 +35,8 @@ struct vlp_encoder_options {
     void *ctx;
 };
 /*
- * What vlp_checkpoint_open, vlp_model_open and vlp_tokenizer_open answer; VLP_ERR_USAGE when the
+ * What vlp_checkpoint_open, vlp_checkpoint_check (with VLP_CHECK_AT_ONCE), vlp_model_open and
+ * vlp_tokenizer_open answer; VLP_ERR_USAGE when the
  * flavour makes pictures of a size that the model cannot take. A model without a usable vocabulary
  * opens all the same. On failure `e` is zeroed or untouched.
  */

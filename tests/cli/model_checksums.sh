@@ -28,6 +28,15 @@ expect 5 vlp-model convert -o made.safetensors turned.safetensors
 says "turned.safetensors: damaged: checksum of '"
 [ ! -e made.safetensors ] || fail "written in spite of the damage"
 
+# A model of this size is compared whenever it is used.
+cp "$GOLDEN/clip/end-to-end/p00.png" .
+for program in vlp-embed "vlp-classify --labels cat,dog"; do
+    expect 5 $program -q -m turned.safetensors p00.png
+    says "turned.safetensors: damaged: checksum of '"
+    expect 5 $program -q -m bad.pt p00.png
+done
+expect 5 vlp-train --check -m turned.safetensors . && says "turned.safetensors: damaged: checksum of '"
+
 # A file without checksums is not called more than it is.
 expect 0 vlp-model verify "$GOLDEN/clip/hf-quick"
 prints "no checksums to compare"
