@@ -241,6 +241,35 @@ START_TEST(a_bad_picture_is_reported_in_its_place_and_the_rest_goes_on)
 }
 END_TEST
 
+/* Whatever made the weights: their checksums fit here. */
+START_TEST(a_vector_that_is_not_finite_is_a_failed_record)
+{
+    static const float      values[] = {NAN, INFINITY};
+    static struct collected c;
+    struct vlp_encoder      e;
+    struct vlp_error        err = {0};
+    open_encoder(&e, NULL, 2);
+    struct vlp_param *image = vlp_params_find(&e.model.params, "visual.ln_post.weight");
+    struct vlp_param *text = vlp_params_find(&e.model.params, "ln_final.weight");
+    const size_t      n = vlp_numel(&image->tensor), m = vlp_numel(&text->tensor);
+    float            *v = vlp_calloc(n + m, sizeof *v), out[DIM];
+    v[n - 1] = v[n + m - 1] = values[_i];
+    vlp_param_bind(image, VLP_F32, v);
+    vlp_param_bind(text, VLP_F32, v + n);
+    memset(&c, 0, sizeof c);
+    ck_assert_int_eq(run(&c, &e, all_pictures, PICTURES, 0, &err), VLP_OK);
+    ck_assert_int_eq(c.n, 0);
+    ck_assert_int_eq(c.bad, PICTURES);
+    ck_assert_msg(strstr(c.reason, "not finite") != NULL, "%s", c.reason);
+    ck_assert_int_eq(vlp_encode_picture_file(&e, all_pictures[0], out, &err), VLP_ERR_FORMAT);
+    ck_assert_ptr_nonnull(strstr(err.text, all_pictures[0]));
+    ck_assert_int_eq(vlp_encode_string(&e, "a cat", out, NULL, &err), VLP_ERR_FORMAT);
+    ck_assert_ptr_nonnull(strstr(err.text, "a cat"));
+    vlp_encoder_close(&e);
+    free(v);
+}
+END_TEST
+
 START_TEST(a_run_that_is_stopped_has_handed_over_whole_records_in_order)
 {
     static struct collected c;
@@ -299,6 +328,7 @@ int main(void)
     c = tcase_create("embed");
     tcase_add_test(c, batch_and_threads_change_neither_order_nor_bits);
     tcase_add_test(c, a_bad_picture_is_reported_in_its_place_and_the_rest_goes_on);
+    tcase_add_loop_test(c, a_vector_that_is_not_finite_is_a_failed_record, 0, 2);
     tcase_add_test(c, a_run_that_is_stopped_has_handed_over_whole_records_in_order);
     tcase_add_test(c, a_template_takes_the_text_in_place_of_its_braces);
     tcase_add_test(c, every_level_of_this_machine_passes_the_selftest);

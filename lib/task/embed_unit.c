@@ -174,6 +174,11 @@ static void encode_texts(struct vlp_unit *u, struct vlp_encoder *e, const struct
     vlp_arena_rewind(mem, mark);
 }
 
+static bool is_fit(const float *v, int dim)
+{
+    return !v || vlp_vector_is_finite(v, (size_t)dim);
+}
+
 enum vlp_status vlp_unit_encode(struct vlp_unit *u, struct vlp_encoder *e,
                                 const struct vlp_compute *c, struct vlp_arena *mem,
                                 const struct vlp_embed_options *o, struct vlp_error *err)
@@ -190,6 +195,13 @@ enum vlp_status vlp_unit_encode(struct vlp_unit *u, struct vlp_encoder *e,
                         "the penultimate layer is one of pictures, not of texts");
     if (pictures > 0) encode_pictures(u, e, c, mem, &o->features, dim);
     if (texts > 0) encode_texts(u, e, c, mem, o);
+    for (int i = 0; i < u->n; i++) {
+        struct vlp_error why;
+        if (is_fit(u->result[i].image, dim) && is_fit(u->result[i].text, e->model.embed_dim))
+            continue;
+        vlp_fail(&why, VLP_ERR_FORMAT, "%s", vlp_not_finite);
+        refuse(u, i, &why);
+    }
     /* A pair whose picture came through but whose text did not is no pair. */
     for (int i = 0; i < u->n; i++)
         if (u->result[i].status != VLP_OK) u->result[i].image = u->result[i].text = NULL;

@@ -3,9 +3,20 @@
  *
  *   row = f / max(|f|, 1e-12)  where normalised vectors are wanted
  */
+#include <math.h>
 #include <string.h>
 
 #include "task_internal.h"
+
+const char vlp_not_finite[] =
+    "the model makes a vector of it that is not finite (vlp-model verify looks for the cause)";
+
+bool vlp_vector_is_finite(const float *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(v[i])) return false;
+    return true;
+}
 
 /* Rows of activations that one pass may hold: enough for full matrix tiles, small beside a cache.
  */
@@ -140,6 +151,8 @@ enum vlp_status vlp_encode_picture_file(struct vlp_encoder *e, const char *path,
                           out);
     }
     vlp_arena_free(&mem);
+    if (s == VLP_OK && !vlp_vector_is_finite(out, (size_t)e->model.embed_dim))
+        return vlp_fail(err, VLP_ERR_FORMAT, "%s: %s", path, vlp_not_finite);
     return s;
 }
 
@@ -158,6 +171,10 @@ enum vlp_status vlp_encode_strings(struct vlp_encoder *e, const char *const *tex
     }
     if (s == VLP_OK) vlp_encode_tokens(e, &e->compute, &mem, list, n, &normalized, out);
     vlp_arena_free(&mem);
+    const size_t dim = (size_t)e->model.embed_dim;
+    for (int i = 0; i < n && s == VLP_OK; i++)
+        if (!vlp_vector_is_finite(out + (size_t)i * dim, dim))
+            s = vlp_fail(err, VLP_ERR_FORMAT, "'%.100s': %s", text[i], vlp_not_finite);
     return s;
 }
 

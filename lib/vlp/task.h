@@ -64,7 +64,7 @@ enum vlp_status vlp_preprocess_of(struct vlp_preprocess *out, const json_t *abou
                                   struct vlp_error *err);
 
 /* One picture file or text to its normalised vector (embed_dim floats): queries given on the spot.
- */
+ * VLP_ERR_FORMAT also where it is not finite: the model is damaged. */
 enum vlp_status vlp_encode_picture_file(struct vlp_encoder *e, const char *path, float *out,
                                         struct vlp_error *err);
 enum vlp_status vlp_encode_string(struct vlp_encoder *e, const char *text, float *out, bool *cut,
@@ -99,7 +99,7 @@ void vlp_encode_tokens(struct vlp_encoder *e, const struct vlp_compute *c, struc
 /* What became of a record. Vectors live during the call. */
 struct vlp_embedded {
     struct vlp_item *item;
-    enum vlp_status  status; /* not VLP_OK: neither vector; `reason` says why */
+    enum vlp_status  status; /* not VLP_OK: neither vector; `reason` says why. Vectors are finite */
     const char      *reason;
     const float     *image, *text; /* NULL: the record has none, or it was not wanted */
     bool             cut;          /* the text was longer than the context */
