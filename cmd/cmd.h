@@ -28,7 +28,7 @@ enum cmd_exit {
     CMD_FAILED = 1,     /* I/O, memory */
     CMD_USAGE = 2,      /* nothing was started */
     CMD_SKIPPED = 3,    /* finished; some inputs were skipped and named */
-    CMD_MISMATCH = 4,   /* model, dimension or version do not fit together */
+    CMD_MISMATCH = 4,   /* model, dimension, version or layout do not fit together */
     CMD_CORRUPT = 5,    /* corrupt or truncated file */
     CMD_LIMIT = 6,      /* stopped at --max-time and the like; rerun continues */
     CMD_NO_MATCH = 7,   /* -e: ran well, nothing above the threshold */

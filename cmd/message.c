@@ -92,10 +92,10 @@ int cmd_exit_of(enum vlp_status s)
     case VLP_OK: return CMD_OK;
     case VLP_ERR_USAGE:
     case VLP_ERR_EXISTS: return CMD_USAGE;
-    case VLP_ERR_MISMATCH: return CMD_MISMATCH;
+    case VLP_ERR_MISMATCH:
+    case VLP_ERR_SUPPORT: return CMD_MISMATCH; /* a sound file that does not fit this program */
     case VLP_ERR_FORMAT:
-    case VLP_ERR_LIMIT:
-    case VLP_ERR_SUPPORT: return CMD_CORRUPT;
+    case VLP_ERR_LIMIT: return CMD_CORRUPT;
     case VLP_ERR_STOPPED: return CMD_LIMIT;
     default: return CMD_FAILED;
     }

@@ -109,6 +109,21 @@ static enum vlp_status refuse(const char *path, const char *what, struct vlp_err
                     what);
 }
 
+/* open_clip's rule resamples where the stored grid, or the pictures, have another size than the
+ * model is configured for; else it says nothing. */
+static bool is_resampled(const struct vlp_checkpoint *c, const json_t *vision)
+{
+    const char   *rule = json_string_value(json_object_get(vision, "interpolate"));
+    const json_t *side = json_object_get(vision, "image_size");
+    const json_t *size = json_object_get(json_object_get(c->about, "preprocess"), "size");
+    if (!rule || strcmp(rule, "open_clip") != 0) return false;
+    const json_int_t grid =
+        json_integer_value(side) / json_integer_value(json_object_get(vision, "patch_size"));
+    const struct vlp_stored *position = vlp_checkpoint_find(c, "visual.positional_embedding");
+    return position->dim[0] != 1 + grid * grid || !json_equal(json_array_get(size, 0), side) ||
+           !json_equal(json_array_get(size, 1), side);
+}
+
 static enum vlp_status check(const struct vlp_checkpoint *c, const char *path,
                              struct vlp_error *err)
 {
@@ -116,7 +131,6 @@ static enum vlp_status check(const struct vlp_checkpoint *c, const char *path,
                  *text = json_object_get(config, "text");
     const json_t *vision = json_object_get(config, "vision");
     const json_t *p = json_object_get(c->about, "preprocess");
-    const char   *rule = json_string_value(json_object_get(vision, "interpolate"));
     const char   *resize = json_string_value(json_object_get(p, "resize"));
     if (strcmp(json_string_value(json_object_get(vision, "kind")), "vit") != 0)
         return refuse(path, "a ResNet", err);
@@ -130,8 +144,7 @@ static enum vlp_status check(const struct vlp_checkpoint *c, const char *path,
         return refuse(path, "an image tower that pools its patches", err);
     if (json_is_true(json_object_get(text, "projection_bias")))
         return refuse(path, "a bias of the text projection", err);
-    if (rule && strcmp(rule, "open_clip") == 0)
-        return refuse(path, "open_clip's resampling of positions", err);
+    if (is_resampled(c, vision)) return refuse(path, "open_clip's resampling of positions", err);
     if (strcmp(resize, "shortest") != 0 && strcmp(resize, "squash") != 0)
         return refuse(path, "padding to the longer side", err);
     const struct vlp_stored *position = vlp_checkpoint_find(c, "positional_embedding");

@@ -44,3 +44,13 @@ expect 5 vlp-model inspect random.safetensors
 expect 5 vlp-model verify empty.safetensors
 expect 1 vlp-model inspect missing.safetensors
 says "missing.safetensors"
+# What another layout cannot say is no damage: status 4, and nothing is written. open_clip's rule for positions says
+# nothing where the stored grid is the model's.
+expect 4 vlp-model convert --to hf -o resnet-hf "$GOLDEN/clip/openai-resnet"
+says "cannot express a ResNet"
+expect 4 vlp-model convert --to hf -o resampled-hf "$GOLDEN/clip/interp-openclip"
+says "cannot express open_clip's resampling of positions"
+[ ! -e resnet-hf ] && [ ! -e resampled-hf ] || fail "a folder was made"
+unset VLP_MODEL
+expect 0 vlp-model convert --to hf -o installed-hf
+expect 0 vlp-model verify installed-hf
