@@ -42,14 +42,15 @@ static enum vlp_status agree(const struct open_clip *c, const json_t *tower, con
                     (long long)said, c->o->source->file, (long long)real);
 }
 
-/* Switches that make another model of it; null, false and `fine` are the plain one. */
+/* Switches that make another model of it; null, false and `fine` are the plain one. Words that lie
+ * beside are read from there whether or not they are named. */
 static const struct {
     bool        vision;
     const char *key, *fine;
 } switches[] = {
     {true, "timm_model_name", NULL},    {true, "attentional_pool", NULL},
     {true, "input_patchnorm", NULL},    {false, "hf_model_name", NULL},
-    {false, "hf_tokenizer_name", NULL}, {false, "embed_cls", NULL},
+    {false, "hf_tokenizer_name", "./"}, {false, "embed_cls", NULL},
     {false, "no_causal_mask", NULL},    {false, "proj_type", "linear"},
 };
 /* The same for both towers. */

@@ -131,7 +131,7 @@ static bool is_among(const char *const *names, const char *name)
 }
 
 /* Of several vocabularies ours is read first, but other programs may take this one. */
-static const char *const        vocabulary_files[] = {"tokenizer.json", NULL};
+static const char *const vocabulary_files[] = {"tokenizer.json", "tokenizer_config.json", NULL};
 static const char *const *const of_any_model[] = {vlp_weight_files, vocabulary_files};
 
 enum vlp_status vlp_folder_check(const char *folder, const char *const *names, bool force,

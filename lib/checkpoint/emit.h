@@ -60,6 +60,11 @@ enum vlp_status vlp_folder_write_tensors(const char *folder, const char *name,
 /* vocab.json and merges.txt of the checkpoint's vocabulary, when it carries one. */
 enum vlp_status vlp_vocabulary_export(const struct vlp_checkpoint *c, const char *folder,
                                       bool force, struct vlp_error *err);
+/* Are the merges it carries others than those that CLIP was released with? */
+bool vlp_vocabulary_is_own(const struct vlp_checkpoint *c);
+/* tokenizer_config.json, by which Hugging Face's library knows what these files are. */
+enum vlp_status vlp_tokenizer_config_export(const struct vlp_checkpoint *c, const char *folder,
+                                            bool force, struct vlp_error *err);
 /* What foreign preprocessing files cannot say; see vlp_own_keys_apply. */
 json_t *vlp_own_keys_of(const struct vlp_checkpoint *c);
 

@@ -1,5 +1,6 @@
 /*
- * vocabulary_export.c -- vocab.json and merges.txt from the merges that a checkpoint carries.
+ * vocabulary_export.c -- vocab.json and merges.txt from the merges that a checkpoint carries, and
+ * tokenizer_config.json, which says whose they are.
  *
  *   ids 0..255      one symbol per byte, the printable bytes first
  *   ids 256..511    the same at the end of a word
@@ -106,5 +107,29 @@ enum vlp_status vlp_vocabulary_export(const struct vlp_checkpoint *c, const char
     vlp_buf_free(&merges);
     json_decref(vocab);
     vlp_merges_free(&m);
+    return s;
+}
+
+bool vlp_vocabulary_is_own(const struct vlp_checkpoint *c)
+{
+    struct vlp_merges m;
+    if (vlp_merges_of(&m, c, NULL) != VLP_OK || !m.text) return false;
+    const bool released =
+        m.n == VLP_CLIP_MERGES && vlp_hash64(m.text, m.len) == VLP_CLIP_MERGES_HASH;
+    vlp_merges_free(&m);
+    return !released;
+}
+
+enum vlp_status vlp_tokenizer_config_export(const struct vlp_checkpoint *c, const char *folder,
+                                            bool force, struct vlp_error *err)
+{
+    const char *end = "<|endoftext|>";
+    if (!json_object_get(c->about, "tokenizer")) return VLP_OK;
+    const json_t *text = json_object_get(json_object_get(c->about, "config"), "text");
+    json_t *v = json_pack("{s:s, s:s, s:s, s:s, s:s, s:O}", "tokenizer_class", "CLIPTokenizer",
+                          "bos_token", "<|startoftext|>", "eos_token", end, "pad_token", end,
+                          "unk_token", end, "model_max_length", json_object_get(text, "context"));
+    const enum vlp_status s = vlp_folder_write_json(folder, "tokenizer_config.json", v, force, err);
+    json_decref(v);
     return s;
 }

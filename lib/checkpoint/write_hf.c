@@ -153,20 +153,6 @@ static enum vlp_status check(const struct vlp_checkpoint *c, const char *path,
     return VLP_OK;
 }
 
-static enum vlp_status write_tokenizer_config(const struct vlp_checkpoint *c, const char *path,
-                                              bool force, struct vlp_error *err)
-{
-    const char *end = "<|endoftext|>";
-    if (!json_object_get(c->about, "tokenizer")) return VLP_OK;
-    const json_t *text = json_object_get(json_object_get(c->about, "config"), "text");
-    json_t *v = json_pack("{s:s, s:s, s:s, s:s, s:s, s:O}", "tokenizer_class", "CLIPTokenizer",
-                          "bos_token", "<|startoftext|>", "eos_token", end, "pad_token", end,
-                          "unk_token", end, "model_max_length", json_object_get(text, "context"));
-    const enum vlp_status s = vlp_folder_write_json(path, "tokenizer_config.json", v, force, err);
-    json_decref(v);
-    return s;
-}
-
 enum vlp_status vlp_write_hf(const struct vlp_checkpoint *c, const char *path,
                              const struct vlp_convert *how, struct vlp_error *err)
 {
@@ -190,7 +176,7 @@ enum vlp_status vlp_write_hf(const struct vlp_checkpoint *c, const char *path,
     if (s == VLP_OK) s = vlp_folder_make(path, err);
     if (s == VLP_OK) s = vlp_folder_check(path, files, how->force, err);
     if (s == VLP_OK) s = vlp_vocabulary_export(c, path, how->force, err);
-    if (s == VLP_OK) s = write_tokenizer_config(c, path, how->force, err);
+    if (s == VLP_OK) s = vlp_tokenizer_config_export(c, path, how->force, err);
     if (s == VLP_OK)
         s = vlp_folder_write_json(path, "preprocessor_config.json", preprocessor, how->force, err);
     if (s == VLP_OK) s = vlp_folder_write_json(path, "config.json", config, how->force, err);

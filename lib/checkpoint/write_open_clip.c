@@ -63,13 +63,16 @@ static json_t *vision_cfg(const json_t *vision)
     return out;
 }
 
-static json_t *text_cfg(const json_t *text)
+/* open_clip takes CLIP's vocabulary, which it brings along, unless it is told where another is:
+ * then Hugging Face's library reads it from this folder. */
+static json_t *text_cfg(const json_t *text, bool own_vocabulary)
 {
     json_t *out = json_object();
     json_object_set(out, "context_length", json_object_get(text, "context"));
     json_object_set(out, "vocab_size", json_object_get(text, "vocab"));
     json_object_set(out, "heads", json_object_get(text, "heads"));
     set_tower(out, text);
+    if (own_vocabulary) json_object_set_new(out, "hf_tokenizer_name", json_string("./"));
     if (json_is_true(json_object_get(text, "projection_bias")))
         json_object_set_new(out, "proj_bias", json_true());
     if (json_object_get(text, "eos")) {
@@ -88,13 +91,14 @@ static json_t *preprocess_cfg(const json_t *p)
                      "fill_color", fill, "size", json_array_get(size, 1), json_array_get(size, 0));
 }
 
-static json_t *make_config(const struct vlp_checkpoint *c)
+static json_t *make_config(const struct vlp_checkpoint *c, bool own_vocabulary)
 {
     const json_t *config = json_object_get(c->about, "config");
     const char   *act = json_string_value(json_object_get(config, "activation"));
-    json_t *model = json_pack("{s:O, s:o, s:o}", "embed_dim", json_object_get(config, "embed_dim"),
-                              "vision_cfg", vision_cfg(json_object_get(config, "vision")),
-                              "text_cfg", text_cfg(json_object_get(config, "text")));
+    json_t       *model =
+        json_pack("{s:O, s:o, s:o}", "embed_dim", json_object_get(config, "embed_dim"),
+                  "vision_cfg", vision_cfg(json_object_get(config, "vision")), "text_cfg",
+                  text_cfg(json_object_get(config, "text"), own_vocabulary));
     if (strcmp(act, "quick_gelu") == 0) json_object_set_new(model, "quick_gelu", json_true());
     const struct vlp_stored *bias = vlp_checkpoint_find(c, "logit_bias");
     if (bias) json_object_set_new(model, "init_logit_bias", json_real(vlp_stored_scalar(bias)));
@@ -132,8 +136,13 @@ static enum vlp_status check(const struct vlp_checkpoint *c, const char *path,
 enum vlp_status vlp_write_open_clip(const struct vlp_checkpoint *c, const char *path,
                                     const struct vlp_convert *how, struct vlp_error *err)
 {
-    static const char *const files[] = {"open_clip_model.safetensors", "open_clip_config.json",
-                                        "vocab.json", "merges.txt", NULL};
+    const bool        own = vlp_vocabulary_is_own(c);
+    const char *const files[] = {"open_clip_model.safetensors",
+                                 "open_clip_config.json",
+                                 "vocab.json",
+                                 "merges.txt",
+                                 own ? "tokenizer_config.json" : NULL,
+                                 NULL};
     VLP_TRY(check(c, path, err));
     VLP_TRY(vlp_folder_make(path, err));
     VLP_TRY(vlp_folder_check(path, files, how->force, err));
@@ -152,8 +161,9 @@ enum vlp_status vlp_write_open_clip(const struct vlp_checkpoint *c, const char *
         vlp_emit_add(&l, linear ? "text_projection.weight" : t->name, t, vlp_emit_dtype(t, how),
                      linear, -1);
     }
-    json_t         *config = make_config(c);
+    json_t         *config = make_config(c, own);
     enum vlp_status s = vlp_vocabulary_export(c, path, how->force, err);
+    if (s == VLP_OK && own) s = vlp_tokenizer_config_export(c, path, how->force, err);
     if (s == VLP_OK)
         s = vlp_folder_write_json(path, "open_clip_config.json", config, how->force, err);
     if (s == VLP_OK)

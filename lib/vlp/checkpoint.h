@@ -173,13 +173,14 @@ struct vlp_convert {
 };
 /*
  * vlp: one self-contained safetensors file at `path`, its tensors with checksums in the metadata.
- * open_clip: a folder with open_clip_model.safetensors + open_clip_config.json. hf: a folder with
- * model.safetensors, config.json, preprocessor_config.json, vocab.json, merges.txt. VLP_ERR_SUPPORT
- * when the layout cannot express the model (a ResNet or a logit_bias in hf). VLP_ERR_EXISTS without
- * `force` when one of these files is there, or another that would be read in its place; then, as
- * with VLP_ERR_SUPPORT, nothing is written. VLP_ERR_USAGE for a checkpoint without a document or a
- * type that weights are not written in; a document that vlp_about_validate refuses is refused here.
- * Extra tensors are left out.
+ * open_clip: a folder with open_clip_model.safetensors, open_clip_config.json, vocab.json,
+ * merges.txt and, where these are not CLIP's own, tokenizer_config.json, which the configuration
+ * then refers to. hf: a folder with model.safetensors, config.json, preprocessor_config.json,
+ * vocab.json, merges.txt, tokenizer_config.json. VLP_ERR_SUPPORT when the layout cannot express the
+ * model (a ResNet or a logit_bias in hf). VLP_ERR_EXISTS without `force` when one of these files is
+ * there, or another that would be read in its place; then, as with VLP_ERR_SUPPORT, nothing is
+ * written. VLP_ERR_USAGE for a checkpoint without a document or a type that weights are not written
+ * in; a document that vlp_about_validate refuses is refused here. Extra tensors are left out.
  */
 enum vlp_status vlp_checkpoint_write(const struct vlp_checkpoint *c, const char *path,
                                      const struct vlp_convert *how, struct vlp_error *err);

@@ -54,3 +54,15 @@ says "cannot express open_clip's resampling of positions"
 unset VLP_MODEL
 expect 0 vlp-model convert --to hf -o installed-hf
 expect 0 vlp-model verify installed-hf
+# A vocabulary that is not CLIP's is one that open_clip has to be told of; CLIP's it brings along.
+expect 0 vlp-model convert --to open_clip -o installed-oc
+grep -q '"hf_tokenizer_name": "./"' installed-oc/open_clip_config.json || fail "open_clip is not told of the vocabulary"
+grep -q '"tokenizer_class": "CLIPTokenizer"' installed-oc/tokenizer_config.json || fail "nor what it is"
+same installed-oc/merges.txt installed-hf/merges.txt
+same installed-oc/tokenizer_config.json installed-hf/tokenizer_config.json
+expect 0 vlp-model verify installed-oc
+grep -q hf_tokenizer_name back-open_clip/open_clip_config.json && fail "CLIP's vocabulary needs no name"
+[ ! -e back-open_clip/tokenizer_config.json ] || fail "nor a file"
+expect 2 vlp-model convert --to open_clip -o installed-oc own.safetensors
+expect 0 vlp-model convert -f --to open_clip -o installed-oc own.safetensors
+[ ! -e installed-oc/tokenizer_config.json ] || fail "the other vocabulary's file is left"
