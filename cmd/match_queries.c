@@ -4,7 +4,6 @@
  * All of it becomes a list of expressions; their terms' vectors are found together (one pass over
  * the index for ids, batches for texts), then composed.
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,29 +64,39 @@ static enum vlp_status add_entry(struct gathering *g, const struct match_asked *
     return vlp_fail(err, why.status, "stopped at query '%s'", name);
 }
 
+/* It cannot even be named by what it says. */
+static enum vlp_status refuse_line(struct gathering *g, const char *path,
+                                   const struct vlp_line *line, struct vlp_error *err)
+{
+    char *id = vlp_arena_printf(&g->q->mem, "%s:%lld", path, (long long)line->number);
+    char *why = vlp_arena_printf(&g->q->mem, "line %lld %s", (long long)line->number, line->reason);
+    cmd_failures_add(&g->job->failures, id, strlen(id), line->status, why);
+    if (!g->job->failures.stop_at_first) return VLP_OK;
+    return vlp_fail(err, line->status, "stopped at query '%s'", id);
+}
+
 static enum vlp_status add_list(struct gathering *g, const char *path, int kind,
                                 struct vlp_error *err)
 {
     /* Names and ids may come from TSV of ours, --failed for one: the first column counts. */
-    const bool     columns = !match.nul && (kind == VLP_TERM_IMAGE || kind == VLP_TERM_ID);
-    struct vlp_buf b = {0};
+    const bool        columns = !match.nul && (kind == VLP_TERM_IMAGE || kind == VLP_TERM_ID);
+    const bool        texts = kind == VLP_TERM_TEXT || kind == MATCH_EXPRESSION;
+    struct vlp_lines *l;
+    struct vlp_line   line;
+    bool              more;
     if (!path) return VLP_OK;
-    FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
-    if (!f) return vlp_fail(err, VLP_ERR_IO, "%s: %s", path, strerror(errno));
-    enum vlp_status s = vlp_read_all(&b, f, 0, path, err);
-    if (f != stdin) fclose(f);
-    char      *at = b.data, *end = b.data + b.len;
-    const char stop = match.nul ? '\0' : '\n';
-    while (s == VLP_OK && at < end) {
-        char *e = memchr(at, stop, (size_t)(end - at));
-        if (!e) e = end;
-        size_t len = (size_t)(e - at);
-        if (!match.nul && len && at[len - 1] == '\r') len--;
-        if (columns) len = vlp_first_field(at, len);
-        if (len) s = add_entry(g, &(struct match_asked){kind, at, len}, err);
-        at = e < end ? e + 1 : end;
+    VLP_TRY(vlp_lines_open(&l, path, texts ? VLP_LINES_TEXTS : VLP_LINES_PATHS, match.nul, err));
+    enum vlp_status s;
+    while ((s = vlp_lines_next(l, &line, &more, err)) == VLP_OK && more) {
+        if (line.status != VLP_OK) {
+            s = refuse_line(g, path, &line, err);
+        } else {
+            const size_t len = columns ? vlp_first_field(line.bytes, line.len) : line.len;
+            if (len) s = add_entry(g, &(struct match_asked){kind, line.bytes, len}, err);
+        }
+        if (s != VLP_OK) break;
     }
-    vlp_buf_free(&b);
+    vlp_lines_close(l);
     return s;
 }
 

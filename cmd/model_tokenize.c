@@ -1,7 +1,6 @@
 /*
  * model_tokenize.c -- vlp-model tokenize: what ids a text becomes.
  */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,6 +79,22 @@ struct counts {
     int64_t n, cut, bad;
 };
 
+/* Its line stays, so that line n of the output is line n of the input. */
+static void refuse(const char *text, size_t len, const char *why, struct counts *count)
+{
+    count->bad++;
+    cmd_warn("text %" PRId64 ": %s (skipped)", count->n, why);
+    if (!as_json) {
+        putchar('\n');
+        return;
+    }
+    printf("{\"text\": ");
+    cmd_put_json(stdout, text, len);
+    printf(", \"error\": ");
+    cmd_put_json(stdout, why, strlen(why));
+    printf("}\n");
+}
+
 static void tokenize(const struct vlp_tokenizer *t, struct vlp_arena *mem, const char *text,
                      size_t len, struct counts *count)
 {
@@ -88,18 +103,7 @@ static void tokenize(const struct vlp_tokenizer *t, struct vlp_arena *mem, const
     struct vlp_error            err;
     count->n++;
     if (vlp_tokenize(&k, mem, t, text, len, &err) != VLP_OK) {
-        count->bad++;
-        cmd_warn("text %" PRId64 ": %s (skipped)", count->n, err.text);
-        /* Its line stays, so that line n of the output is line n of the input. */
-        if (as_json) {
-            printf("{\"text\": ");
-            cmd_put_json(stdout, text, len);
-            printf(", \"error\": ");
-            cmd_put_json(stdout, err.text, strlen(err.text));
-            printf("}\n");
-        } else {
-            putchar('\n');
-        }
+        refuse(text, len, err.text, count);
     } else {
         count->cut += k.full > k.n;
         if (as_json) {
@@ -116,23 +120,21 @@ static void tokenize(const struct vlp_tokenizer *t, struct vlp_arena *mem, const
 static enum vlp_status tokenize_lines(const struct vlp_tokenizer *t, struct vlp_arena *mem,
                                       const char *path, struct counts *count, struct vlp_error *err)
 {
-    const bool from_stdin = strcmp(path, "-") == 0;
-    FILE      *f = from_stdin ? stdin : fopen(path, "rb");
-    if (!f) return vlp_fail(err, VLP_ERR_IO, "%s: %s", path, strerror(errno));
-    char   *line = NULL;
-    size_t  cap = 0;
-    ssize_t len;
-    while ((len = getline(&line, &cap, f)) >= 0) {
-        if (len > 0 && line[len - 1] == '\n') len--;
-        if (len > 0 && line[len - 1] == '\r') len--;
-        line[len] = '\0';
-        tokenize(t, mem, line, (size_t)len, count);
+    struct vlp_lines *l;
+    struct vlp_line   line;
+    enum vlp_status   s;
+    bool              more;
+    VLP_TRY(vlp_lines_open(&l, path, VLP_LINES_TEXTS, false, err));
+    while ((s = vlp_lines_next(l, &line, &more, err)) == VLP_OK && more) {
+        if (line.status == VLP_OK) {
+            tokenize(t, mem, line.bytes, line.len, count);
+        } else {
+            count->n++;
+            refuse("", 0, line.reason, count);
+        }
     }
-    free(line);
-    const bool bad = ferror(f) != 0;
-    if (!from_stdin) fclose(f);
-    if (bad) return vlp_fail(err, VLP_ERR_IO, "%s: reading failed", path);
-    return VLP_OK;
+    vlp_lines_close(l);
+    return s;
 }
 
 static int run(int argc, char **argv)

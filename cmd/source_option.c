@@ -46,6 +46,12 @@ bool cmd_take_format(void *target, const char *value, char why[256])
     return false;
 }
 
+static bool is_stopped(void *ctx)
+{
+    (void)ctx;
+    return cmd_stopped() != 0;
+}
+
 void cmd_source_options(struct vlp_source_options *out, char *const *paths, int n_paths)
 {
     *out = (struct vlp_source_options){
@@ -69,6 +75,7 @@ void cmd_source_options(struct vlp_source_options *out, char *const *paths, int 
         .n_shards = cmd_source.shard[1],
         .limit = cmd_source.limit,
         .keep_going = true,
+        .stop = is_stopped,
     };
 }
 

@@ -72,12 +72,14 @@ static const char *name_of(const char *path)
     return strcmp(path, "-") == 0 ? "standard input" : path;
 }
 
+enum { MAX_CONFIG = 16 << 20 }; /* bytes: some devices never end */
+
 /* All of the file; "-": of standard input. */
 static void read_text(struct vlp_buf *b, const char *path)
 {
     struct vlp_error      err;
     FILE                 *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
-    const enum vlp_status s = f ? vlp_read_all(b, f, 0, name_of(path), &err)
+    const enum vlp_status s = f ? vlp_read_all(b, f, MAX_CONFIG, name_of(path), &err)
                                 : vlp_fail(&err, VLP_ERR_IO, "%s: %s", path, strerror(errno));
     if (f && f != stdin) fclose(f);
     if (s == VLP_OK) return;

@@ -265,6 +265,96 @@ START_TEST(an_endless_line_in_a_list_is_a_bad_record)
 }
 END_TEST
 
+static bool stop_at_the_tenth(void *ctx)
+{
+    return ++*(int *)ctx >= 10;
+}
+
+/* There is no next record at which to ask. */
+START_TEST(a_stop_is_seen_in_the_middle_of_an_endless_line)
+{
+    static const char *const  formats[] = {"tsv", "csv", "jsonl", NULL, NULL};
+    static char              *endless[] = {"/dev/zero"};
+    int                       asked = 0;
+    struct vlp_source_options o = {.stop = stop_at_the_tenth, .stop_ctx = &asked};
+    struct vlp_source        *s;
+    struct vlp_item           it;
+    struct vlp_error          err;
+    bool                      more;
+    if (formats[_i]) {
+        o.format = formats[_i];
+        o.paths = endless;
+        o.n_paths = 1;
+    } else if (_i == 3) {
+        o.files_from = endless[0];
+    } else {
+        o.lines = endless[0];
+    }
+    o.keep_going = true; /* to be stopped is no loss of an input */
+    ck_assert_int_eq(vlp_source_open(&s, &o, &err), VLP_OK);
+    ck_assert_int_eq(vlp_source_next(s, &it, &more, &err), VLP_ERR_STOPPED);
+    ck_assert_int_eq(asked, 10);
+    vlp_source_close(s);
+}
+END_TEST
+
+START_TEST(lists_have_lines_of_bounded_length_without_nul)
+{
+    enum { LONG = 1 << 20 };
+    struct vlp_buf    b = {0};
+    struct vlp_lines *l;
+    struct vlp_line   line;
+    struct vlp_error  err;
+    bool              more;
+    vlp_buf_add_str(&b, "\xef\xbb\xbf"
+                        "first\r\n\n");
+    for (int i = 0; i < LONG; i++) vlp_buf_add_char(&b, 'x');
+    vlp_buf_add_str(&b, "\ny");
+    for (int i = 0; i < LONG; i++) vlp_buf_add_char(&b, 'x');
+    vlp_buf_add(&b, "\na\0b\nlast", 9);
+    put_bytes("list", b.data, b.len);
+    static const struct {
+        enum vlp_status status;
+        size_t          len;
+    } want[] = {{VLP_OK, 5},        {VLP_OK, 0},         {VLP_OK, LONG},
+                {VLP_ERR_LIMIT, 0}, {VLP_ERR_FORMAT, 0}, {VLP_OK, 4}};
+    ck_assert_int_eq(vlp_lines_open(&l, "list", VLP_LINES_TEXTS, false, &err), VLP_OK);
+    for (size_t i = 0; i < VLP_COUNT(want); i++) {
+        ck_assert_int_eq(vlp_lines_next(l, &line, &more, &err), VLP_OK);
+        ck_assert(more);
+        ck_assert_int_eq(line.number, (int64_t)i + 1);
+        ck_assert_int_eq(line.status, want[i].status);
+        if (line.status == VLP_OK) ck_assert_uint_eq(line.len, want[i].len);
+        if (line.status == VLP_OK) ck_assert_uint_eq(strlen(line.bytes), want[i].len);
+    }
+    ck_assert_int_eq(vlp_lines_next(l, &line, &more, &err), VLP_OK);
+    ck_assert(!more);
+    vlp_lines_close(l);
+
+    ck_assert_int_eq(vlp_lines_open(&l, "list", VLP_LINES_PATHS, true, &err), VLP_OK);
+    ck_assert_int_eq(vlp_lines_next(l, &line, &more, &err), VLP_OK);
+    ck_assert_int_eq(line.status, VLP_ERR_LIMIT); /* up to the NUL */
+    ck_assert_int_eq(vlp_lines_next(l, &line, &more, &err), VLP_OK);
+    ck_assert_str_eq(line.bytes, "b\nlast");
+    vlp_lines_close(l);
+    ck_assert_int_eq(vlp_lines_open(&l, "none", VLP_LINES_PATHS, true, &err), VLP_ERR_IO);
+    vlp_buf_free(&b);
+}
+END_TEST
+
+START_TEST(a_line_of_a_gigabyte_is_no_list)
+{
+    struct vlp_lines *l;
+    struct vlp_line   line;
+    struct vlp_error  err;
+    bool              more;
+    ck_assert_int_eq(vlp_lines_open(&l, "/dev/zero", VLP_LINES_TEXTS, false, &err), VLP_OK);
+    ck_assert_int_eq(vlp_lines_next(l, &line, &more, &err), VLP_ERR_LIMIT);
+    ck_assert_ptr_nonnull(strstr(err.text, "/dev/zero"));
+    vlp_lines_close(l);
+}
+END_TEST
+
 START_TEST(lines_are_texts_numbered_from_one)
 {
     put("t", "\xef\xbb\xbf"
@@ -397,6 +487,9 @@ int main(void)
     tcase_add_test(t, a_list_names_files_by_line_or_by_nul);
     tcase_add_test(t, a_list_with_tabs_is_a_failed_file);
     tcase_add_test(t, an_endless_line_in_a_list_is_a_bad_record);
+    tcase_add_loop_test(t, a_stop_is_seen_in_the_middle_of_an_endless_line, 0, 5);
+    tcase_add_test(t, lists_have_lines_of_bounded_length_without_nul);
+    tcase_add_test(t, a_line_of_a_gigabyte_is_no_list);
     tcase_add_test(t, lines_are_texts_numbered_from_one);
     tcase_add_test(t, captions_beside_a_picture_make_pairs);
     tcase_add_test(t, shards_part_the_records_and_limits_end_them);

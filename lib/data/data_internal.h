@@ -15,13 +15,14 @@
 enum { STREAM_BUFFER = 128 * 1024 };
 
 struct stream {
-    int      fd;
-    char    *name;
-    uint8_t *buf;
-    size_t   begin, end;
-    bool     eof;
-    uint64_t offset; /* of buf[begin] in the input */
-    size_t   step;   /* most bytes of a read; 0: STREAM_BUFFER */
+    int                              fd;
+    char                            *name;
+    uint8_t                         *buf;
+    size_t                           begin, end;
+    bool                             eof;
+    uint64_t                         offset; /* of buf[begin] in the input */
+    size_t                           step;   /* most bytes of a read; 0: STREAM_BUFFER */
+    const struct vlp_source_options *opt;    /* whose `stop` is asked, or NULL */
 };
 /* "-" is stdin. Opening or reading that a signal ends is VLP_ERR_STOPPED. */
 enum vlp_status stream_open(struct stream *s, const char *path, struct vlp_error *err);
@@ -38,10 +39,21 @@ static inline int stream_byte(struct stream *s, enum vlp_status *status, struct 
 }
 /*
  * Bytes up to `delimiter` (eaten, not stored) or the end into `out`, at most `limit` of them: a
- * longer line is eaten whole and *too_long set. *more false when nothing was left.
+ * longer line is eaten whole and *too_long set. *more false when nothing was left. VLP_ERR_LIMIT
+ * beyond LINE_LIMIT: some devices never end.
  */
+enum { LINE_LIMIT = 1 << 30 };
 enum vlp_status stream_line(struct stream *s, int delimiter, size_t limit, struct vlp_buf *out,
                             bool *too_long, bool *more, struct vlp_error *err);
+
+/* ---- lines.c: the lines of a list
+ * ---------------------------------------------------------------- */
+
+enum { PATH_LIMIT = 64 * 1024, TEXT_LIMIT = 1 << 20 };
+/* Line `number` of a list; what it points to is in `b`. */
+enum vlp_status line_read(struct stream *s, enum vlp_lines_kind kind, bool nul, int64_t number,
+                          struct vlp_buf *b, struct vlp_line *out, bool *more,
+                          struct vlp_error *err);
 
 /* ---- item.c: records in the making
  * --------------------------------------------------------------- */

@@ -131,6 +131,7 @@ static enum vlp_status pipe_open(struct input *in, struct vlp_error *err)
 {
     struct stream s;
     VLP_TRY(stream_open(&s, in->path, err));
+    s.opt = in->opt;
     const enum vlp_status status = stream_fill(&s, 512, err);
     if (status != VLP_OK) {
         stream_close(&s);
@@ -170,7 +171,11 @@ const struct source_kind source_pipe = {NULL, pipe_open, pipe_next, pipe_close};
 
 enum vlp_status input_stream(struct input *in, struct stream *out, struct vlp_error *err)
 {
-    if (!in->ahead.buf) return stream_open(out, in->path, err);
+    if (!in->ahead.buf) {
+        VLP_TRY(stream_open(out, in->path, err));
+        out->opt = in->opt;
+        return VLP_OK;
+    }
     *out = in->ahead;
     in->ahead = (struct stream){0};
     return VLP_OK;

@@ -6,7 +6,7 @@
 
 #include "data_internal.h"
 
-enum { TEXT_LIMIT = 1 << 20, ID_LIMIT = 64 * 1024 };
+enum { ID_LIMIT = 64 * 1024 };
 
 struct lines {
     struct stream  stream;
@@ -24,27 +24,22 @@ static enum vlp_status lines_open(struct input *in, struct vlp_error *err)
 static enum vlp_status lines_next(struct input *in, struct vlp_item *out, bool *more,
                                   struct vlp_error *err)
 {
-    struct lines *l = in->state;
-    bool          too_long;
-    VLP_TRY(stream_line(&l->stream, in->opt->nul ? '\0' : '\n', TEXT_LIMIT, &l->line, &too_long,
-                        more, err));
+    struct lines   *l = in->state;
+    struct vlp_line line;
+    VLP_TRY(
+        line_read(&l->stream, VLP_LINES_TEXTS, in->opt->nul, ++l->n, &l->line, &line, more, err));
     if (!*more) return VLP_OK;
-    const char *text = l->line.data;
-    size_t      len = l->line.len;
-    if (!in->opt->nul && len && text[len - 1] == '\r') len--;
-    if (l->n++ == 0 && len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
-        text += 3;
-        len -= 3;
-    }
-    if (in->opt->id_is_text && len && len <= ID_LIMIT && !too_long)
-        item_begin(out, text, len);
+    if (in->opt->id_is_text && line.len && line.len <= ID_LIMIT && line.status == VLP_OK)
+        item_begin(out, line.bytes, line.len);
     else
         item_begin_at(out, "%lld", (long long)l->n);
-    if (too_long || (in->opt->id_is_text && len > ID_LIMIT))
+    if (line.status != VLP_OK)
+        item_fail(out, line.status, "line %lld %s", (long long)l->n, line.reason);
+    else if (in->opt->id_is_text && line.len > ID_LIMIT)
         item_fail(out, VLP_ERR_LIMIT, "line %lld is longer than %d bytes", (long long)l->n,
-                  too_long ? TEXT_LIMIT : ID_LIMIT);
+                  ID_LIMIT);
     else
-        item_set_text(out, text, len);
+        item_set_text(out, line.bytes, line.len);
     return VLP_OK;
 }
 

@@ -9,8 +9,6 @@
 
 #include "data_internal.h"
 
-enum { PATH_LIMIT = 64 * 1024 };
-
 struct list {
     struct stream  stream;
     struct vlp_buf line;
@@ -24,13 +22,6 @@ static enum vlp_status list_open(struct input *in, struct vlp_error *err)
     struct list *l = vlp_calloc(1, sizeof *l);
     in->state = l;
     return input_stream(in, &l->stream, err);
-}
-
-static void trim_line(struct vlp_buf *b)
-{
-    if (b->len && b->data[b->len - 1] == '\r') b->data[--b->len] = '\0';
-    b->len = vlp_first_field(b->data, b->len);
-    b->data[b->len] = '\0';
 }
 
 /*
@@ -76,19 +67,18 @@ static enum vlp_status list_next(struct input *in, struct vlp_item *out, bool *m
             if (s != VLP_OK) return lost(in, s, &why, out, more, err);
             input_close(&l->file);
         }
-        bool too_long;
-        VLP_TRY(stream_line(&l->stream, in->opt->nul ? '\0' : '\n', PATH_LIMIT, &l->line, &too_long,
-                            more, err));
+        struct vlp_line line;
+        VLP_TRY(line_read(&l->stream, VLP_LINES_PATHS, in->opt->nul, ++l->n, &l->line, &line, more,
+                          err));
         if (!*more) return VLP_OK;
-        l->n++;
-        if (too_long || memchr(l->line.data, '\0', l->line.len)) {
+        if (line.status != VLP_OK) {
             item_begin_at(out, "%s:%lld", in->path, (long long)l->n);
-            item_fail(out, too_long ? VLP_ERR_LIMIT : VLP_ERR_FORMAT, "%s: line %lld %s",
-                      l->stream.name, (long long)l->n,
-                      too_long ? "is longer than a path can be" : "contains a NUL byte");
+            item_fail(out, line.status, "%s: line %lld %s", l->stream.name, (long long)l->n,
+                      line.reason);
             return VLP_OK;
         }
-        if (!in->opt->nul) trim_line(&l->line);
+        l->line.len = in->opt->nul ? line.len : vlp_first_field(line.bytes, line.len);
+        l->line.data[l->line.len] = '\0';
         if (l->line.len == 0) continue;
         if (!strip_caption_number(l)) continue;
         const enum vlp_status s = input_open(&l->file, in->opt, l->line.data, in->counting, &why);

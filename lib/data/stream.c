@@ -45,6 +45,8 @@ enum vlp_status stream_fill(struct stream *s, size_t want, struct vlp_error *err
         s->begin = 0;
     }
     while (!s->eof && s->end < want) {
+        if (s->opt && s->opt->stop && s->opt->stop(s->opt->stop_ctx))
+            return vlp_fail(err, VLP_ERR_STOPPED, "%s: reading was stopped", s->name);
         const size_t  room = STREAM_BUFFER - s->end;
         const ssize_t got =
             read(s->fd, s->buf + s->end, s->step && s->step < room ? s->step : room);
@@ -63,6 +65,7 @@ enum vlp_status stream_line(struct stream *s, int delimiter, size_t limit, struc
     vlp_buf_clear(out);
     *too_long = false;
     *more = false;
+    const uint64_t from = s->offset;
     for (;;) {
         VLP_TRY(stream_fill(s, 1, err));
         const size_t have = s->end - s->begin;
@@ -73,6 +76,9 @@ enum vlp_status stream_line(struct stream *s, int delimiter, size_t limit, struc
         const size_t   room = limit - out->len;
         vlp_buf_add(out, p, part < room ? part : room);
         if (part > room) *too_long = true;
+        if (s->offset - from > LINE_LIMIT)
+            return vlp_fail(err, VLP_ERR_LIMIT, "%s: a line of more than %d bytes", s->name,
+                            LINE_LIMIT);
         s->begin += end ? part + 1 : part;
         s->offset += end ? part + 1 : part;
         if (end) return VLP_OK;

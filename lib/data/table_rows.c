@@ -59,6 +59,9 @@ static enum vlp_status csv_row(struct rows *r, bool *more, struct vlp_error *err
             r->line++;
         else
             r->too_long = r->stream.offset - from > RECORD_LIMIT;
+        if (r->stream.offset - from > LINE_LIMIT)
+            return vlp_fail(err, VLP_ERR_LIMIT, "%s: the row in line %lld has more than %d bytes",
+                            r->stream.name, (long long)line, LINE_LIMIT);
         if (quoted) {
             if (c != '"') {
                 put_byte(r, c);

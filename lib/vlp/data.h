@@ -74,6 +74,10 @@ struct vlp_source_options {
     bool    keep_going; /* an input that is damaged or cannot be read or understood is a record with
                            `lost_input`, and the next input follows; else an error of
                            vlp_source_next */
+    /* Asked before every read: true ends it with VLP_ERR_STOPPED, however long a line or a file
+     * goes on. May be NULL. */
+    bool (*stop)(void *ctx);
+    void *stop_ctx;
 };
 
 /* VLP_ERR_USAGE when the options make no sense together. What they point to must live as long as
@@ -106,6 +110,27 @@ size_t vlp_shard_length(const char *path);
  * shard is known by being there, a file or a pipe, or, where its ids alone are left, by its ending.
  */
 const char *vlp_member_of_id(const char *id);
+
+/*
+ * A list that is no source: one entry a line or, with `nul`, between NULs. A line that is too long
+ * for what it is, or has a NUL in it, is a bad one.
+ */
+enum vlp_lines_kind { VLP_LINES_PATHS, VLP_LINES_TEXTS }; /* at most 64 KiB, 1 MiB */
+struct vlp_line {
+    char           *bytes; /* until the next; NUL-terminated, without line end; free to change */
+    size_t          len;
+    int64_t         number; /* from 1 */
+    enum vlp_status status; /* VLP_ERR_LIMIT, VLP_ERR_FORMAT: `reason` says why */
+    const char     *reason;
+};
+struct vlp_lines;
+/* "-" is stdin. */
+enum vlp_status vlp_lines_open(struct vlp_lines **out, const char *path, enum vlp_lines_kind kind,
+                               bool nul, struct vlp_error *err);
+/* *more false at the end. VLP_ERR_LIMIT when a line is longer than 1 GiB: then it is no list. */
+enum vlp_status vlp_lines_next(struct vlp_lines *l, struct vlp_line *out, bool *more,
+                               struct vlp_error *err);
+void            vlp_lines_close(struct vlp_lines *l); /* fine on NULL */
 
 /* The first field of a line of TSV as the programs write it (--failed, matches), its \t \n \r \\
  * undone in place: its length. A line without a tab is no such line and stays as it is. */
