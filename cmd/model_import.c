@@ -60,7 +60,8 @@ static int write_model(const char *in, const char *out, const struct vlp_convert
     cmd_refuse_terminal(out, force);
     enum vlp_status s = cmd_verb_checkpoint(&c, in, &err);
     if (s != VLP_OK) return cmd_finish(cmd_fail(&err));
-    s = vlp_checkpoint_check(&c, 0, &err); /* what is written has sums that fit, whatever it holds */
+    /* What is written has sums that fit, whatever it holds. */
+    s = vlp_checkpoint_check(&c, 0, &err);
     if (s == VLP_OK) s = vlp_checkpoint_write(&c, out, how, &err);
     vlp_checkpoint_close(&c);
     if (s != VLP_OK) return cmd_finish(cmd_fail(&err));
