@@ -67,18 +67,37 @@ enum vlp_status classify_pictures(struct classify_job *job, char *const *paths, 
     return s;
 }
 
+enum vlp_status classify_read_set(struct vlp_set *set, const char *path, struct vlp_error *err)
+{
+    static const enum vlp_modality kinds[] = {VLP_IMAGE, VLP_TEXT,
+                                              VLP_ANY}; /* enum classify_only */
+    const bool                     text = classify.only == CLASSIFY_TEXT;
+    VLP_TRY(vlp_set_read(set, path, err));
+    if (set->torn) cmd_warn("%s: the end is torn off; what stands before it is used", path);
+    const bool tells = !vlp_embedding_bare(set->file.reader);
+    const int  all = set->n, out = tells ? vlp_set_only(set, kinds[classify.only]) : 0;
+    if (out && out == all) {
+        vlp_set_free(set);
+        return vlp_fail(err, VLP_ERR_FORMAT, "%s: only %s in it; --only %s takes them", path,
+                        text ? "pictures" : "texts", text ? "image" : "text");
+    }
+    if (out)
+        cmd_note("%s: %d of %d records are %s and are left out", path, out, all,
+                 text ? "pictures" : "texts");
+    return VLP_OK;
+}
+
 enum vlp_status classify_vectors(struct classify_job *job, const char *path, struct vlp_error *err)
 {
     struct vlp_set set;
     cmd_reading(true); /* a pipe may let us wait */
-    enum vlp_status s = vlp_set_read(&set, path, err);
+    enum vlp_status s = classify_read_set(&set, path, err);
     cmd_reading(false);
     if (cmd_stopped()) {
         if (s == VLP_OK) vlp_set_free(&set);
         return vlp_fail(err, VLP_ERR_STOPPED, "stopped");
     }
     if (s != VLP_OK) return s;
-    if (set.torn) cmd_warn("%s: the end is torn off; what stands before it is used", path);
     s = classify_check_fit(job, set.header.dim, set.header.fingerprint, path, err);
     if (s == VLP_OK) {
         const float *x = vlp_set_vectors(&set, VLP_DOT);

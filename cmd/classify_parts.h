@@ -9,6 +9,8 @@
 
 #include "cmd.h"
 
+enum classify_only { CLASSIFY_IMAGE, CLASSIFY_TEXT, CLASSIFY_BOTH };
+
 struct classify_options {
     const char     *labels, *labels_from, *templates_from;
     struct cmd_list templates;
@@ -21,6 +23,7 @@ struct classify_options {
     double          C, lambda, tolerance, holdout;
     int64_t         max_iterations;
     bool            sweep, penultimate;
+    int             only;       /* enum classify_only */
     const char     *embeddings; /* -E */
     int64_t         k, batch;
     int             score; /* enum vlp_score */
@@ -76,6 +79,9 @@ enum vlp_status classify_prepare(struct classify_job *job, struct vlp_error *err
 enum vlp_status classify_open_output(struct classify_job *job, struct vlp_error *err);
 /* --fit: prints what came out unless there is something to classify. */
 enum vlp_status classify_fit(struct classify_job *job, bool alone, struct vlp_error *err);
+
+/* A set's records of the kind that --only names; says how many others were left out. */
+enum vlp_status classify_read_set(struct vlp_set *set, const char *path, struct vlp_error *err);
 
 /* The label of a stored record: its own, --truth's, or its folder's; NULL. `buf` may be used. */
 const char *classify_label_of(const struct classify_job *job, const char *id, size_t id_len,

@@ -26,7 +26,8 @@ struct match_options {
     bool                nul;
     int64_t             k;
     double              min_score;
-    int                 metric; /* enum vlp_metric */
+    int                 metric;           /* enum vlp_metric */
+    int                 only, query_only; /* enum vlp_modality */
     bool                no_self, ignore_model, exit_status;
     const char         *rerank;
     int64_t             rerank_depth;
@@ -58,8 +59,11 @@ enum vlp_status match_open_encoder(struct match_job *job, const struct vlp_embed
 /* Where results go: opened when there is something to write, so that ending the program while it
  * computes leaves nothing behind. */
 enum vlp_status match_open_output(struct match_job *job, struct vlp_error *err);
-/* A set with its vectors, refusing an empty one. */
-enum vlp_status match_read_set(struct vlp_set *s, const char *path, struct vlp_error *err);
+/* A set, or its pictures or texts only; refuses one that has none. */
+enum vlp_status match_read_set(struct vlp_set *s, const char *path, int only,
+                               struct vlp_error *err);
+/* --only for a file of bare vectors is wrong usage. */
+enum vlp_status match_refuse_bare(const char *path, struct vlp_error *err);
 
 /* ---- queries ------------------------------------------------------------------------------- */
 

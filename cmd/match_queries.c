@@ -293,7 +293,7 @@ enum vlp_status match_gather(struct match_queries *q, struct match_job *job, str
     }
     if (s == VLP_OK) s = encode(&g, h, name, err);
     if (s == VLP_OK && match.queries) {
-        s = match_read_set(&q->set, match.queries, err);
+        s = match_read_set(&q->set, match.queries, match.query_only, err);
         if (s == VLP_OK)
             s = vlp_embedding_compatible(h, name, &q->set.header, match.queries, match.ignore_model,
                                          err);

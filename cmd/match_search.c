@@ -66,6 +66,7 @@ static enum vlp_status search(struct searching *s, struct vlp_error *err)
     struct vlp_search_options opt = {.k = (int)match.k,
                                      .min_score = (float)match.min_score,
                                      .metric = (enum vlp_metric)match.metric,
+                                     .only = (enum vlp_modality)match.only,
                                      .stop = stop};
     if (match.rerank) {
         opt.k = (int)(match.rerank_depth ? vlp_max_i64(match.rerank_depth, match.k)
@@ -104,7 +105,7 @@ static enum vlp_status search(struct searching *s, struct vlp_error *err)
 static enum vlp_status open_better(struct searching *s, struct vlp_error *err)
 {
     if (!match.rerank) return VLP_OK;
-    VLP_TRY(match_read_set(&s->better, match.rerank, err));
+    VLP_TRY(match_read_set(&s->better, match.rerank, VLP_ANY, err));
     VLP_TRY(vlp_embedding_compatible(vlp_index_header(s->ix), vlp_index_path(s->ix, 0),
                                      &s->better.header, match.rerank, match.ignore_model, err));
     s->again = vlp_better_open(&s->better, (enum vlp_metric)match.metric);
@@ -117,6 +118,8 @@ enum vlp_status match_run_search(struct match_job *job, struct vlp_error *err)
     VLP_TRY(match_links_open(err));
     enum vlp_status status =
         vlp_index_open(&s.ix, job->paths, job->n_paths, match.ignore_model, err);
+    if (status == VLP_OK && match.only != VLP_ANY && vlp_index_bare(s.ix))
+        status = match_refuse_bare(vlp_index_bare(s.ix), err);
     if (status == VLP_OK) status = open_better(&s, err);
     if (status == VLP_OK) status = match_gather(&s.q, job, s.ix, err);
     if (status == VLP_OK && s.q.n == 0 && cmd_source.shard[1] == 0) {

@@ -38,10 +38,17 @@ static void resolve(struct pairs *p, const struct vlp_truth *t, const struct vlp
     }
 }
 
-static const char *side_name(const struct vlp_set *s, const char *column, const char *otherwise)
+/* What a side holds: as its header says or as was chosen. */
+static enum vlp_modality kind_of(const struct vlp_set *s, int only)
 {
-    if (s->header.modality == VLP_IMAGE) return "image";
-    if (s->header.modality == VLP_TEXT) return "text";
+    return only != VLP_ANY ? (enum vlp_modality)only : s->header.modality;
+}
+
+static const char *side_name(const struct vlp_set *s, int only, const char *column,
+                             const char *otherwise)
+{
+    if (kind_of(s, only) == VLP_IMAGE) return "image";
+    if (kind_of(s, only) == VLP_TEXT) return "text";
     return column ? column : otherwise;
 }
 
@@ -137,9 +144,9 @@ static enum vlp_status score(struct match_job *job, struct vlp_set *a, struct vl
     const char          *column_a, *column_b;
     vlp_truth_columns(t, &column_a, &column_b);
     /* columns that say which is which decide; then the order in which more ids are known */
-    bool swapped =
-        column_b && ((a->header.modality == VLP_IMAGE && strncasecmp(column_b, "image", 5) == 0) ||
-                     (a->header.modality == VLP_TEXT && strncasecmp(column_b, "text", 4) == 0));
+    const enum vlp_modality kind = kind_of(a, match.query_only);
+    bool swapped = column_b && ((kind == VLP_IMAGE && strncasecmp(column_b, "image", 5) == 0) ||
+                                (kind == VLP_TEXT && strncasecmp(column_b, "text", 4) == 0));
     resolve(&p, t, ids_a, ids_b, swapped);
     if (p.unknown) {
         const int before = p.unknown;
@@ -166,8 +173,8 @@ static enum vlp_status score(struct match_job *job, struct vlp_set *a, struct vl
     for (int way = 0; way < 2 && s == VLP_OK; way++) {
         struct vlp_retrieval  r = {0};
         const struct vlp_set *from = way ? b : a, *to = way ? a : b;
-        const char           *name_a = side_name(a, column_a, "query");
-        const char           *name_b = side_name(b, column_b, "index");
+        const char           *name_a = side_name(a, match.query_only, column_a, "query");
+        const char           *name_b = side_name(b, match.only, column_b, "index");
         int                  *start, *truth;
         s = parse_cutoffs(&r, err);
         if (s != VLP_OK) break;
@@ -184,17 +191,28 @@ static enum vlp_status score(struct match_job *job, struct vlp_set *a, struct vl
     return s;
 }
 
+/* Pictures and captions as candidates side by side are seldom what was meant. */
+static void warn_of_both(const struct vlp_set *s, const char *path, const char *option)
+{
+    int texts = 0;
+    for (int i = 0; i < s->n; i++) texts += vlp_record_is(VLP_TEXT, &s->header, s->flags[i]);
+    if (texts && texts < s->n)
+        cmd_warn("%s: pictures and texts are scored together; %s takes one of them", path, option);
+}
+
 enum vlp_status match_run_truth(struct match_job *job, struct vlp_error *err)
 {
     struct vlp_set    a = {0}, b = {0};
     struct vlp_truth *t = NULL;
     enum vlp_status   s = vlp_truth_read(&t, match.truth, err);
-    if (s == VLP_OK) s = match_read_set(&a, match.queries, err);
-    if (s == VLP_OK) s = match_read_set(&b, job->paths[0], err);
+    if (s == VLP_OK) s = match_read_set(&a, match.queries, match.query_only, err);
+    if (s == VLP_OK) s = match_read_set(&b, job->paths[0], match.only, err);
     if (s == VLP_OK)
         s = vlp_embedding_compatible(&b.header, job->paths[0], &a.header, match.queries,
                                      match.ignore_model, err);
     if (s == VLP_OK) {
+        warn_of_both(&a, match.queries, "--query-only");
+        warn_of_both(&b, job->paths[0], "--only");
         vlp_set_vectors(&a, (enum vlp_metric)match.metric);
         vlp_set_vectors(&b, (enum vlp_metric)match.metric);
         s = match_open_output(job, err);

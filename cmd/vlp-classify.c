@@ -28,6 +28,9 @@ static bool take_scale(void *target, const char *value, char why[256])
     return false;
 }
 
+/* enum classify_only */
+static const char *const modalities[] = {"image", "text", "both", NULL};
+
 /* clang-format off */
 static const struct cmd_option options[] = {
     CMD_ROW('l', "labels", "LIST", CMD_STRING, &classify.labels, NULL,
@@ -73,6 +76,9 @@ static const struct cmd_option options[] = {
             "the vectors are what the last projection sees: remember it with the probe"),
     CMD_ROW('E', "embeddings", "FILE", CMD_STRING, &classify.embeddings, NULL,
             "classify the vectors of this embedding file; - is stdin", .group = "Vectors"),
+    CMD_ROW(0, "only", "WHAT", CMD_CHOICE, &classify.only, "image",
+            "of the records of -E, --knn and --fit, take image, text or both",
+            .choices = modalities),
     CMD_ROW(0, "ignore-model", NULL, CMD_FLAG, &classify.ignore_model, NULL,
             "take vectors of another model all the same"),
     CMD_SOURCE_OPTIONS,

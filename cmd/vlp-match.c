@@ -11,6 +11,7 @@ struct match_options match = {
     .k = 10, .min_score = -HUGE_VAL, .groups = -HUGE_VAL, .recall_at = "1,5,10"};
 
 static const char *const metrics[] = {"cosine", "dot", NULL};
+static const char *const modalities[] = {"both", "image", "text", NULL}; /* enum vlp_modality */
 static const char *const joins[] = {"none", "topk", "mutual", "one-to-one", "anti", NULL};
 
 /* --text, --image, --id, --query: kept in the order in which they come. */
@@ -40,6 +41,8 @@ static const struct cmd_option options[] = {
             "sums and differences: 'image:a.jpg +text:at night -0.5*id:b.jpg'", .call = take_asked),
     CMD_ROW('Q', "queries", "FILE", CMD_STRING, &match.queries, NULL,
             "every vector of this embedding file is a query"),
+    CMD_ROW(0, "query-only", "WHAT", CMD_CHOICE, &match.query_only, "both",
+            "of the records of -Q, take both, image or text", .choices = modalities),
     CMD_ROW(0, "lines", "LIST", CMD_STRING, &match.lines, NULL,
             "one text per line; - is stdin"),
     CMD_ROW(0, "files-from", "LIST", CMD_STRING, &match.files_from, NULL,
@@ -56,6 +59,8 @@ static const struct cmd_option options[] = {
             "the N best matches of each query; 0: all", .group = "Search", .max = 1e9),
     CMD_ROW(0, "min-score", "S", CMD_FLOAT, &match.min_score, "none",
             "only matches with at least this score"),
+    CMD_ROW(0, "only", "WHAT", CMD_CHOICE, &match.only, "both",
+            "of the records of INDEX, take both, image or text", .choices = modalities),
     CMD_ROW('e', "exit-status", NULL, CMD_FLAG, &match.exit_status, NULL,
             "exit with 7 when nothing matches"),
     CMD_ROW(0, "no-self", NULL, CMD_FLAG, &match.no_self, NULL,
@@ -123,13 +128,25 @@ enum vlp_status match_open_encoder(struct match_job *job, const struct vlp_embed
     return vlp_embedding_compatible(h, h_name, &ours, cmd_model_path(), match.ignore_model, err);
 }
 
-enum vlp_status match_read_set(struct vlp_set *s, const char *path, struct vlp_error *err)
+enum vlp_status match_refuse_bare(const char *path, struct vlp_error *err)
+{
+    return vlp_fail(err, VLP_ERR_USAGE, "%s does not tell texts from pictures: nothing to choose",
+                    path);
+}
+
+enum vlp_status match_read_set(struct vlp_set *s, const char *path, int only, struct vlp_error *err)
 {
     VLP_TRY(vlp_set_read(s, path, err));
     if (s->torn) cmd_warn("%s: the end is torn off; what stands before it is used", path);
-    if (s->n > 0) return VLP_OK;
+    const bool bare = vlp_embedding_bare(s->file.reader);
+    vlp_set_only(s, (enum vlp_modality)only);
+    if (s->n > 0 && (only == VLP_ANY || !bare)) return VLP_OK;
     vlp_set_free(s);
-    return vlp_fail(err, VLP_ERR_FORMAT, "%s: no record in it", path);
+    if (only != VLP_ANY && bare) return match_refuse_bare(path, err);
+    return vlp_fail(err, VLP_ERR_FORMAT, "%s: no %s in it", path,
+                    only == VLP_IMAGE  ? "picture"
+                    : only == VLP_TEXT ? "text"
+                                       : "record");
 }
 
 static void check_usage(const char *const *paths, int n_paths)
@@ -153,6 +170,8 @@ static void check_usage(const char *const *paths, int n_paths)
         cmd_usage_error("nothing to look for: give --text, --image, --id, --query, -Q or a list");
     if ((match.html || match.link_to) && (groups || match.truth || join))
         cmd_usage_error("--html and --link-to show matches of queries only");
+    if (match.query_only != VLP_ANY && !match.queries)
+        cmd_usage_error("--query-only chooses records of -Q");
     if (match.rerank && match.k == 0) cmd_usage_error("--rerank needs -k");
     const struct cmd_stream_use in[] = {{"-m", cmd_model.path},
                                         {"-Q", match.queries},

@@ -7,15 +7,22 @@
 
 #include "search_index_internal.h"
 
-/* The live rows of a block in runs, as the engine wants them. */
+/* Is record i alive and, where only pictures or only texts are searched, one of them? */
+static bool takes_part(const struct vlp_index *ix, const struct index_block *b, int i,
+                       enum vlp_modality only)
+{
+    return vlp_record_is(only, b->header, b->records.flags[i]) && !index_is_dead(ix, b, i);
+}
+
+/* The rows of a block that take part, in runs, as the engine wants them. */
 static void search_block(struct vlp_search *s, const struct vlp_index *ix,
                          const struct vlp_compute *c, const struct index_block *b,
-                         enum vlp_metric metric, float **scale, int *scale_cap)
+                         const struct vlp_search_options *opt, float **scale, int *scale_cap)
 {
     const struct vlp_embedding_block *r = &b->records;
     struct vlp_rows                   rows = {r->raw, r->row_size, b->header->dtype, b->header->dim,
                                               r->n,   NULL,        b->first};
-    if (metric == VLP_COSINE && !b->header->normalized) {
+    if (opt->metric == VLP_COSINE && !b->header->normalized) {
         if (r->n > *scale_cap) {
             *scale_cap = r->n;
             *scale = vlp_realloc(*scale, (size_t)r->n * sizeof **scale);
@@ -25,12 +32,12 @@ static void search_block(struct vlp_search *s, const struct vlp_index *ix,
     }
     const struct vlp_rows whole = rows;
     for (int i = 0; i < r->n;) {
-        if (index_is_dead(ix, b, i)) {
+        if (!takes_part(ix, b, i, opt->only)) {
             i++;
             continue;
         }
         int end = i + 1;
-        while (end < r->n && !index_is_dead(ix, b, end)) end++;
+        while (end < r->n && takes_part(ix, b, end, opt->only)) end++;
         rows.data = (const uint8_t *)whole.data + (size_t)i * r->row_size;
         rows.n = end - i;
         rows.scale = whole.scale ? whole.scale + i : NULL;
@@ -53,7 +60,7 @@ static enum vlp_status walk(struct vlp_search *s, struct keeper *keeper, struct 
         status = index_next(ix, &b, err);
         if (status != VLP_OK || b.records.n == 0) break;
         index_note_deletions(ix, &b);
-        search_block(s, ix, c, &b, opt->metric, &scale, &scale_cap);
+        search_block(s, ix, c, &b, opt, &scale, &scale_cap);
         keeper_take(keeper, s, &b);
         if (opt->stop && opt->stop(opt->ctx, b.first + b.records.n)) {
             status = vlp_fail(err, VLP_ERR_STOPPED, "the search was stopped");

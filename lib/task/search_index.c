@@ -98,6 +98,13 @@ const char *vlp_index_torn(const struct vlp_index *ix)
     return ix->torn;
 }
 
+const char *vlp_index_bare(const struct vlp_index *ix)
+{
+    for (int i = 0; i < ix->n_files; i++)
+        if (ix->file[i].bare) return ix->file[i].path;
+    return NULL;
+}
+
 void index_rewind(struct vlp_index *ix)
 {
     if (ix->reader) vlp_embedding_close(ix->reader);

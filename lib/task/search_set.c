@@ -27,6 +27,30 @@ enum vlp_status vlp_set_read(struct vlp_set *out, const char *path, struct vlp_e
     return VLP_OK;
 }
 
+bool vlp_record_is(enum vlp_modality wanted, const struct vlp_embedding_header *h, uint32_t flags)
+{
+    const bool text = (flags & VLP_RECORD_TEXT) != 0 || h->modality == VLP_TEXT;
+    return wanted == VLP_ANY || text == (wanted == VLP_TEXT);
+}
+
+int vlp_set_only(struct vlp_set *s, enum vlp_modality wanted)
+{
+    const int before = s->n;
+    int       n = 0;
+    for (int i = 0; i < before; i++) {
+        if (!vlp_record_is(wanted, &s->header, s->flags[i])) continue;
+        s->file.row[n] = s->file.row[i];
+        s->ids[n] = s->ids[i];
+        s->id_lens[n] = s->id_lens[i];
+        s->flags[n] = s->flags[i];
+        s->metas[n] = s->metas[i];
+        s->meta_lens[n++] = s->meta_lens[i];
+    }
+    s->n = n;
+    s->file.n = n;
+    return before - n;
+}
+
 void vlp_set_free(struct vlp_set *s)
 {
     if (s->ids || s->file.reader) vlp_embedding_set_free(&s->file);

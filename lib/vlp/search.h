@@ -63,6 +63,9 @@ bool vlp_row_is_finite(const float *x, int dim);
 
 enum vlp_metric { VLP_COSINE, VLP_DOT };
 
+/* Is a record of this file what is wanted: a picture, or a text (VLP_ANY: either)? */
+bool vlp_record_is(enum vlp_modality wanted, const struct vlp_embedding_header *h, uint32_t flags);
+
 /* x / |x|, in double; a zero vector stays zero. */
 void vlp_unit_length(float *x, int dim);
 
@@ -84,6 +87,9 @@ struct vlp_set {
 /* Read the live records of `path` ("-": stdin): those that no later record of the file deletes. */
 enum vlp_status vlp_set_read(struct vlp_set *out, const char *path, struct vlp_error *err);
 void            vlp_set_free(struct vlp_set *s);
+/* Leave only the pictures, or the texts (VLP_ANY: all), in the set; how many records went. Before
+ * its vectors are asked for. A file of bare vectors (vlp_embedding_bare) has pictures only. */
+int vlp_set_only(struct vlp_set *s, enum vlp_modality wanted);
 /* All vectors widened to f32 (n, dim), made when first asked for; unit length under VLP_COSINE
  * unless the header says that they are. */
 const float *vlp_set_vectors(struct vlp_set *s, enum vlp_metric metric);
@@ -108,6 +114,8 @@ enum vlp_status vlp_index_open(struct vlp_index **out, const char *const *paths,
 void            vlp_index_close(struct vlp_index *ix);
 const struct vlp_embedding_header *vlp_index_header(const struct vlp_index *ix); /* the first's */
 const char                        *vlp_index_path(const struct vlp_index *ix, int file);
+/* The first file that does not tell texts from pictures, or NULL. */
+const char *vlp_index_bare(const struct vlp_index *ix);
 /* The first file that was seen to have a torn tail, or NULL; complete after a search. */
 const char *vlp_index_torn(const struct vlp_index *ix);
 /* Find records by id: vectors (n_ids, dim) unit length under VLP_COSINE, found[i] says which. One
@@ -133,9 +141,10 @@ struct vlp_matches {
 };
 
 struct vlp_search_options {
-    int             k; /* 0: every match */
-    float           min_score;
-    enum vlp_metric metric;
+    int               k; /* 0: every match */
+    float             min_score;
+    enum vlp_metric   metric;
+    enum vlp_modality only; /* pictures, or texts; VLP_ANY: both */
     /* Per query, an id that is left out (a query that is itself in the index), or NULL. */
     const char *const *skip_ids;
     const size_t      *skip_lens;

@@ -1,0 +1,67 @@
+# Files of pairs: pictures and captions side by side, each usable without the other.
+. "$ROOT/tests/cli_helpers.sh"
+use_pictures
+for i in 00 01 02 03; do printf 'photos/p%s.png\ta caption of %s\n' $i $i; done >rows
+(printf 'image\tcaption\n'; cat rows) >pairs.tsv
+expect 0 vlp-embed -q -o pairs.vle pairs.tsv
+expect 0 vlp-embed -q --only image -o pictures.vle pairs.tsv
+expect 0 vlp-embed -q --only text -o captions.vle pairs.tsv
+
+# The side that is searched, and the side that asks.
+for what in image text; do
+    file=pictures.vle
+    [ $what = text ] && file=captions.vle
+    expect 0 vlp-match -k 0 --text 'a circle' --only $what pairs.vle
+    mv stdout chosen
+    expect 0 vlp-match -k 0 --text 'a circle' $file
+    same chosen stdout
+    expect 0 vlp-match -k 0 --text 'a circle' --only $what - <pairs.vle
+    same chosen stdout
+done
+expect 0 vlp-match -k 2 -Q captions.vle pictures.vle
+mv stdout apart
+expect 0 vlp-match -k 2 --query-only text --only image -Q pairs.vle pairs.vle
+same apart stdout
+expect 0 vlp-match --join one-to-one -Q captions.vle pictures.vle
+mv stdout apart
+expect 0 vlp-match --join one-to-one --query-only text --only image -Q pairs.vle pairs.vle
+same apart stdout
+expect 0 vlp-match --groups -1 --only text pairs.vle
+[ "$(wc -l <stdout)" -eq 4 ] || fail "groups of texts: $(cat stdout)"
+
+# Retrieval: a caption competes with pictures only where that was asked for.
+sed 's/\t.*//; s/.*/&\t&/' rows >truth.tsv
+expect 0 vlp-match --truth truth.tsv -Q captions.vle pictures.vle
+mv stdout apart
+expect 0 vlp-match --truth truth.tsv --query-only text --only image -Q pairs.vle pairs.vle
+same apart stdout
+[ -s stderr ] && fail "a warning without need: $(cat stderr)"
+expect 0 vlp-match --truth truth.tsv -Q captions.vle pairs.vle
+says 'pairs.vle: pictures and texts are scored together; --only takes one of them'
+
+# What cannot be chosen.
+expect 5 vlp-match --groups 1 --only text pictures.vle
+says 'pictures.vle: no text in it'
+vlp-embed -q --convert -o bare.npy pairs.vle || fail "convert"
+expect 2 vlp-match --text x --only image bare.npy
+expect 2 vlp-match --groups 1 --only image bare.npy
+says 'bare.npy does not tell texts from pictures'
+expect 2 vlp-match --text x --query-only text pairs.vle
+
+# Classes: captions are no pictures that were classified rightly or wrongly.
+(printf 'image\tlabel\n'; sed 's/\t.*//; s/$/\tcircle/' rows) >labels.tsv
+expect 0 vlp-classify -l circle,square --truth labels.tsv -E pictures.vle
+mv stdout apart
+says '4 records: top-1'
+expect 0 vlp-classify -l circle,square --truth labels.tsv -E pairs.vle
+same apart stdout
+says '4 records: top-1'
+says 'pairs.vle: 4 of 8 records are texts and are left out'
+expect 0 vlp-classify -l circle,square --truth labels.tsv --only both -E pairs.vle
+says '8 records: top-1'
+expect 0 vlp-classify -l circle,square --only text -E captions.vle
+[ "$(wc -l <stdout)" -eq 4 ] || fail "texts are not classified"
+expect 5 vlp-classify -l circle,square -E captions.vle
+says 'captions.vle: only texts in it; --only text takes them'
+expect 0 vlp-classify --knn pairs.vle --truth labels.tsv photos/p00.png
+says 'records are texts'
