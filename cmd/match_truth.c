@@ -9,14 +9,86 @@
 
 #include "match.h"
 
-/* Right answers as pairs of rows (query, index). */
+/*
+ * One side: what is ranked there, and who asks. A picture with several captions stands in its file
+ * once for each, as x#0, x#1 ...; it is one candidate, else its copies would push the others down.
+ */
+struct side {
+    struct vlp_set      *set;
+    const float         *x;             /* (n, dim) */
+    float               *own;           /* x where pictures came together, else NULL */
+    int                  n, *candidate; /* of each record of the set */
+    size_t              *stem_len;      /* of x in x#N; of other ids all */
+    struct vlp_id_table *ids, *stems;
+};
+
+/* The length of x in x#N, else of all. */
+static size_t stem_of(const char *id, size_t len)
+{
+    size_t n = len;
+    while (n > 0 && id[n - 1] >= '0' && id[n - 1] <= '9') n--;
+    return n > 0 && n < len && id[n - 1] == '#' ? n - 1 : len;
+}
+
+static void side_open(struct side *s, struct vlp_set *set)
+{
+    const size_t dim = (size_t)set->header.dim, n = (size_t)set->n;
+    const float *x = vlp_set_vectors(set, (enum vlp_metric)match.metric);
+    const bool   bare = vlp_embedding_bare(set->file.reader);
+    *s = (struct side){.set = set, .x = x};
+    s->candidate = vlp_malloc((n + 1) * sizeof *s->candidate);
+    s->stem_len = vlp_malloc((n + 1) * sizeof *s->stem_len);
+    for (int i = 0; i < set->n; i++) {
+        const bool picture = !bare && vlp_record_is(VLP_IMAGE, &set->header, set->flags[i]);
+        s->stem_len[i] = picture ? stem_of(set->ids[i], set->id_lens[i]) : set->id_lens[i];
+    }
+    s->ids = vlp_id_table_new(set->ids, set->id_lens, set->n);
+    s->stems = vlp_id_table_new(set->ids, s->stem_len, set->n);
+    for (int i = 0; i < set->n; i++) {
+        /* the number alone could be part of a name: the same picture has the same vector */
+        const int    first = vlp_id_find(s->stems, set->ids[i], s->stem_len[i]);
+        const bool   numbered = s->stem_len[i] < set->id_lens[i];
+        const float *row = x + (size_t)i * dim;
+        if (numbered && first < i && s->stem_len[first] < set->id_lens[first] &&
+            memcmp(row, x + (size_t)first * dim, dim * sizeof *x) == 0) {
+            s->candidate[i] = s->candidate[first];
+            if (!s->own) {
+                s->own = vlp_malloc(n * dim * sizeof *x);
+                memcpy(s->own, x, (size_t)s->n * dim * sizeof *x);
+            }
+            continue;
+        }
+        if (s->own) memcpy(s->own + (size_t)s->n * dim, row, dim * sizeof *x);
+        s->candidate[i] = s->n++;
+    }
+    if (s->own) s->x = s->own;
+}
+
+static void side_close(struct side *s)
+{
+    vlp_id_table_free(s->ids);
+    vlp_id_table_free(s->stems);
+    free(s->candidate);
+    free(s->stem_len);
+    free(s->own);
+}
+
+/* The candidate of an id, or of the x of x#0, x#1 ... of one picture; -1: there is none. */
+static int side_find(const struct side *s, const char *id)
+{
+    int row = vlp_id_find(s->ids, id, strlen(id));
+    if (row < 0) row = vlp_id_find(s->stems, id, strlen(id));
+    return row < 0 ? -1 : s->candidate[row];
+}
+
+/* Right answers as pairs of candidates (query, index). */
 struct pairs {
     int *a, *b;
     int  n, unknown;
 };
 
-static void resolve(struct pairs *p, const struct vlp_truth *t, const struct vlp_id_table *a,
-                    const struct vlp_id_table *b, bool swapped)
+static void resolve(struct pairs *p, const struct vlp_truth *t, const struct side *a,
+                    const struct side *b, bool swapped)
 {
     p->n = p->unknown = 0;
     for (int i = 0; i < vlp_truth_count(t); i++) {
@@ -27,8 +99,7 @@ static void resolve(struct pairs *p, const struct vlp_truth *t, const struct vlp
             first = second;
             second = x;
         }
-        const int ra = vlp_id_find(a, first, strlen(first));
-        const int rb = vlp_id_find(b, second, strlen(second));
+        const int ra = side_find(a, first), rb = side_find(b, second);
         if (ra < 0 || rb < 0) {
             p->unknown++;
             continue;
@@ -52,7 +123,8 @@ static const char *side_name(const struct vlp_set *s, int only, const char *colu
     return column ? column : otherwise;
 }
 
-/* Answers of each `from` row, rising, each once, in the form that vlp_retrieval_score wants. */
+/* Answers of each `from` candidate, rising, each once, in the form that vlp_retrieval_score wants.
+ */
 static void lists(const struct pairs *p, const int *from, const int *to, int n_from, int **start,
                   int **truth)
 {
@@ -137,32 +209,31 @@ static enum vlp_status parse_cutoffs(struct vlp_retrieval *r, struct vlp_error *
 static enum vlp_status score(struct match_job *job, struct vlp_set *a, struct vlp_set *b,
                              const struct vlp_truth *t, struct vlp_error *err)
 {
-    const size_t         most = (size_t)vlp_truth_count(t) + 1;
-    struct pairs         p = {vlp_malloc(most * sizeof(int)), vlp_malloc(most * sizeof(int)), 0, 0};
-    struct vlp_id_table *ids_a = vlp_id_table_new(a->ids, a->id_lens, a->n);
-    struct vlp_id_table *ids_b = vlp_id_table_new(b->ids, b->id_lens, b->n);
-    const char          *column_a, *column_b;
+    const size_t most = (size_t)vlp_truth_count(t) + 1;
+    struct pairs p = {vlp_malloc(most * sizeof(int)), vlp_malloc(most * sizeof(int)), 0, 0};
+    struct side  side_a, side_b;
+    const char  *column_a, *column_b;
+    side_open(&side_a, a);
+    side_open(&side_b, b);
     vlp_truth_columns(t, &column_a, &column_b);
     /* columns that say which is which decide; then the order in which more ids are known */
     const enum vlp_modality kind = kind_of(a, match.query_only);
     bool swapped = column_b && ((kind == VLP_IMAGE && strncasecmp(column_b, "image", 5) == 0) ||
                                 (kind == VLP_TEXT && strncasecmp(column_b, "text", 4) == 0));
-    resolve(&p, t, ids_a, ids_b, swapped);
+    resolve(&p, t, &side_a, &side_b, swapped);
     if (p.unknown) {
         const int before = p.unknown;
-        resolve(&p, t, ids_a, ids_b, !swapped);
+        resolve(&p, t, &side_a, &side_b, !swapped);
         if (p.unknown < before)
             swapped = !swapped;
         else
-            resolve(&p, t, ids_a, ids_b, swapped);
+            resolve(&p, t, &side_a, &side_b, swapped);
     }
     if (swapped) {
         const char *x = column_a;
         column_a = column_b;
         column_b = x;
     }
-    vlp_id_table_free(ids_a);
-    vlp_id_table_free(ids_b);
     enum vlp_status s = VLP_OK;
     if (p.n == 0)
         s = vlp_fail(err, VLP_ERR_MISMATCH, "%s: no pair of ids is in %s and %s", match.truth,
@@ -171,21 +242,23 @@ static enum vlp_status score(struct match_job *job, struct vlp_set *a, struct vl
         cmd_warn("%s: %d of %d pairs name records that are not there", match.truth, p.unknown,
                  vlp_truth_count(t));
     for (int way = 0; way < 2 && s == VLP_OK; way++) {
-        struct vlp_retrieval  r = {0};
-        const struct vlp_set *from = way ? b : a, *to = way ? a : b;
-        const char           *name_a = side_name(a, match.query_only, column_a, "query");
-        const char           *name_b = side_name(b, match.only, column_b, "index");
-        int                  *start, *truth;
+        struct vlp_retrieval r = {0};
+        const struct side   *from = way ? &side_b : &side_a, *to = way ? &side_a : &side_b;
+        const char          *name_a = side_name(a, match.query_only, column_a, "query");
+        const char          *name_b = side_name(b, match.only, column_b, "index");
+        int                 *start, *truth;
         s = parse_cutoffs(&r, err);
         if (s != VLP_OK) break;
         lists(&p, way ? p.b : p.a, way ? p.a : p.b, from->n, &start, &truth);
-        vlp_retrieval_score(&r, &job->compute, from->f32, from->n, to->f32, to->n, a->header.dim,
-                            start, truth);
+        vlp_retrieval_score(&r, &job->compute, from->x, from->n, to->x, to->n, a->header.dim, start,
+                            truth);
         put(job->out.file, way ? name_b : name_a, way ? name_a : name_b, &r);
         free(start);
         free(truth);
     }
     job->n_found = p.n;
+    side_close(&side_a);
+    side_close(&side_b);
     free(p.a);
     free(p.b);
     return s;
@@ -213,8 +286,6 @@ enum vlp_status match_run_truth(struct match_job *job, struct vlp_error *err)
     if (s == VLP_OK) {
         warn_of_both(&a, match.queries, "--query-only");
         warn_of_both(&b, job->paths[0], "--only");
-        vlp_set_vectors(&a, (enum vlp_metric)match.metric);
-        vlp_set_vectors(&b, (enum vlp_metric)match.metric);
         s = match_open_output(job, err);
     }
     if (s == VLP_OK) {

@@ -65,3 +65,28 @@ expect 5 vlp-classify -l circle,square -E captions.vle
 says 'captions.vle: only texts in it; --only text takes them'
 expect 0 vlp-classify --knn pairs.vle --truth labels.tsv photos/p00.png
 says 'records are texts'
+
+# A picture with several captions is one candidate, however often its file names it.
+cat >several.jsonl <<'END'
+{"image": "photos/p00.png", "captions": ["a circle", "a red circle", "round"]}
+{"image": "photos/p01.png", "captions": ["a square", "a barn", "the sea"]}
+{"image": "photos/p02.png", "captions": ["a checkerboard", "a board of squares", "black and white"]}
+END
+expect 0 vlp-embed -q --only text -o st.vle several.jsonl
+expect 0 vlp-embed -q --only image -o si.vle several.jsonl
+expect 0 vlp-embed -q -o both.vle several.jsonl
+expect 0 vlp-embed -q -o once.vle photos/p00.png photos/p01.png photos/p02.png
+for i in 0 1 2; do for c in 0 1 2; do
+    printf 'photos/p0%s.png#%s\tphotos/p0%s.png\n' $i $c $i >>bare.tsv
+    printf 'photos/p0%s.png#%s\tphotos/p0%s.png#%s\n' $i $c $i $c >>same.tsv
+done; done
+expect 0 vlp-match --truth bare.tsv -Q st.vle once.vle
+mv stdout right
+expect 0 vlp-match --truth same.tsv -Q st.vle si.vle
+same right stdout
+expect 0 vlp-match --truth bare.tsv -Q st.vle si.vle
+same right stdout
+expect 0 vlp-match --truth same.tsv --query-only text --only image -Q both.vle both.vle
+same right stdout
+expect 0 vlp-match --truth same.tsv -Q si.vle st.vle
+[ "$(sort right)" = "$(sort stdout)" ] || fail "asked by pictures: $(cat stdout)"
