@@ -23,7 +23,7 @@ static enum vlp_status read_rows(struct labelled *l, struct vlp_names *names,
 {
     struct vlp_set set;
     struct vlp_buf buf = {0};
-    VLP_TRY(classify_read_set(&set, path, err));
+    VLP_TRY(classify_read_set(job, &set, path, err));
     const float *x = vlp_set_vectors(&set, VLP_DOT);
     l->dim = set.header.dim;
     l->unit = set.header.normalized;

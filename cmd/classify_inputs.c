@@ -67,13 +67,14 @@ enum vlp_status classify_pictures(struct classify_job *job, char *const *paths, 
     return s;
 }
 
-enum vlp_status classify_read_set(struct vlp_set *set, const char *path, struct vlp_error *err)
+enum vlp_status classify_read_set(struct classify_job *job, struct vlp_set *set, const char *path,
+                                  struct vlp_error *err)
 {
     static const enum vlp_modality kinds[] = {VLP_IMAGE, VLP_TEXT,
                                               VLP_ANY}; /* enum classify_only */
     const bool                     text = classify.only == CLASSIFY_TEXT;
     VLP_TRY(vlp_set_read(set, path, err));
-    if (set->torn) cmd_warn("%s: the end is torn off; what stands before it is used", path);
+    if (cmd_warn_of_end(path, set->torn, set->ended)) job->cut = true;
     const bool tells = !vlp_embedding_bare(set->file.reader);
     const int  all = set->n, out = tells ? vlp_set_only(set, kinds[classify.only]) : 0;
     if (out && out == all) {
@@ -91,7 +92,7 @@ enum vlp_status classify_vectors(struct classify_job *job, const char *path, str
 {
     struct vlp_set set;
     cmd_reading(true); /* a pipe may let us wait */
-    enum vlp_status s = classify_read_set(&set, path, err);
+    enum vlp_status s = classify_read_set(job, &set, path, err);
     cmd_reading(false);
     if (cmd_stopped()) {
         if (s == VLP_OK) vlp_set_free(&set);

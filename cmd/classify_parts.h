@@ -62,6 +62,7 @@ struct classify_job {
     struct cmd_failures   failures;
     struct vlp_page      *page;
     int64_t               n_done, n_without_truth;
+    bool                  cut;  /* a file of vectors was not whole */
     enum vlp_status       lost; /* of the first input that could not be read to its end */
     float                *logits, *scores;
     int                  *order;
@@ -81,7 +82,8 @@ enum vlp_status classify_open_output(struct classify_job *job, struct vlp_error 
 enum vlp_status classify_fit(struct classify_job *job, bool alone, struct vlp_error *err);
 
 /* A set's records of the kind that --only names; says how many others were left out. */
-enum vlp_status classify_read_set(struct vlp_set *set, const char *path, struct vlp_error *err);
+enum vlp_status classify_read_set(struct classify_job *job, struct vlp_set *set, const char *path,
+                                  struct vlp_error *err);
 
 /* The label of a stored record: its own, --truth's, or its folder's; NULL. `buf` may be used. */
 const char *classify_label_of(const struct classify_job *job, const char *id, size_t id_len,

@@ -103,7 +103,7 @@ static enum vlp_status from_labels(struct classify_job *job, struct vlp_error *e
 static enum vlp_status from_neighbours(struct classify_job *job, struct vlp_error *err)
 {
     struct classify_knn *k = &job->knn;
-    VLP_TRY(classify_read_set(&k->set, classify.knn, err));
+    VLP_TRY(classify_read_set(job, &k->set, classify.knn, err));
     job->has_knn = true;
     const int       dim = k->set.header.dim;
     const float    *x = vlp_set_vectors(&k->set, VLP_COSINE);

@@ -35,6 +35,8 @@ enum cmd_exit {
     CMD_SIGNALLED = 128 /* plus the signal */
 };
 int cmd_exit_of(enum vlp_status s);
+/* An embedding file that is not whole: say so, and true, for then the status is CMD_SKIPPED. */
+bool cmd_warn_of_end(const char *path, bool torn, bool ended);
 
 /* ---- options -------------------------------------------------------------------------------- */
 

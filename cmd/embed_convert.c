@@ -95,6 +95,7 @@ int embed_convert(const struct embed_options *o, char **inputs, int n)
     struct vlp_embedding_set                first, next;
     struct vlp_error                        err;
     int64_t                                 records = 0, damaged = 0, seen = 0;
+    bool                                    cut = false;
     enum vlp_status                         s = vlp_embedding_load(&first, inputs[0], &read, &err);
     if (s != VLP_OK) return cmd_fail(&err);
     const struct vlp_embedding_header h = header_for(o, &first, unit);
@@ -105,7 +106,9 @@ int embed_convert(const struct embed_options *o, char **inputs, int n)
         struct vlp_embedding_set *set = i == 0 ? &first : &next;
         if (i > 0) s = load(set, inputs[i], &read, &err);
         if (s != VLP_OK) break;
-        if (set->torn) cmd_warn("%s: its last block is cut off", inputs[i]);
+        /* where places were skipped, those have been named */
+        if (set->torn || vlp_embedding_damaged(set->reader) == 0)
+            cut |= cmd_warn_of_end(inputs[i], set->torn, vlp_embedding_ended(set->reader));
         s = vlp_embedding_compatible(&first.header, inputs[0], &set->header, inputs[i], false,
                                      &err);
         if (s == VLP_OK) s = write_set(w, set, unit, &records, &err);
@@ -132,5 +135,5 @@ int embed_convert(const struct embed_options *o, char **inputs, int n)
                  damaged == 1 ? "place" : "places");
     else
         cmd_note("%" PRId64 " records converted", records);
-    return damaged > 0 ? CMD_SKIPPED : CMD_OK;
+    return damaged > 0 || cut ? CMD_SKIPPED : CMD_OK;
 }

@@ -51,6 +51,7 @@ struct match_job {
     struct cmd_failures failures;
     int64_t             n_found;
     int64_t             n_odd; /* records of the index that hold NaN or infinity */
+    bool                cut;   /* a file was not whole */
 };
 
 /* Open the model behind -m and compute with its pool; refuses one that does not fit `h`. */
@@ -60,7 +61,7 @@ enum vlp_status match_open_encoder(struct match_job *job, const struct vlp_embed
  * computes leaves nothing behind. */
 enum vlp_status match_open_output(struct match_job *job, struct vlp_error *err);
 /* A set, or its pictures or texts only; refuses one that has none. */
-enum vlp_status match_read_set(struct vlp_set *s, const char *path, int only,
+enum vlp_status match_read_set(struct match_job *job, struct vlp_set *s, const char *path, int only,
                                struct vlp_error *err);
 /* --only for a file of bare vectors is wrong usage. */
 enum vlp_status match_refuse_bare(const char *path, struct vlp_error *err);
@@ -77,6 +78,7 @@ struct match_queries {
     const char     **picture; /* path, of queries that are one picture; or NULL */
     const char     **text;    /* stored text of the query's record, or NULL */
     bool            *is_id;   /* the name is the id of a record */
+    bool             walked;  /* ids were looked for, through all of the index */
     struct vlp_set   set;     /* -Q */
     struct vlp_arena mem;
 };

@@ -26,8 +26,8 @@ static enum vlp_status check_vectors(struct match_job *job, const struct vlp_set
 
 static enum vlp_status open_two(struct two *t, struct match_job *job, struct vlp_error *err)
 {
-    VLP_TRY(match_read_set(&t->a, match.queries, match.query_only, err));
-    VLP_TRY(match_read_set(&t->b, job->paths[0], match.only, err));
+    VLP_TRY(match_read_set(job, &t->a, match.queries, match.query_only, err));
+    VLP_TRY(match_read_set(job, &t->b, job->paths[0], match.only, err));
     VLP_TRY(vlp_embedding_compatible(&t->b.header, job->paths[0], &t->a.header, match.queries,
                                      match.ignore_model, err));
     t->x = vlp_set_vectors(&t->a, (enum vlp_metric)match.metric);
@@ -180,7 +180,7 @@ enum vlp_status match_run_groups(struct match_job *job, struct vlp_error *err)
 {
     struct vlp_set    set;
     struct vlp_groups g;
-    VLP_TRY(match_read_set(&set, job->paths[0], match.only, err));
+    VLP_TRY(match_read_set(job, &set, job->paths[0], match.only, err));
     const float    *x = vlp_set_vectors(&set, (enum vlp_metric)match.metric);
     enum vlp_status s = check_vectors(job, &set, x, err);
     if (s == VLP_OK) {

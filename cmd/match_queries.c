@@ -141,6 +141,7 @@ static enum vlp_status find_ids(struct gathering *g, struct vlp_index *ix, struc
         at[n++] = t;
     }
     if (!n) return VLP_OK;
+    g->q->walked = true;
     float          *x = vlp_malloc((size_t)n * dim * sizeof *x);
     bool           *found = VLP_NEW_N(&g->q->mem, bool, (size_t)n);
     enum vlp_status s =
@@ -293,7 +294,7 @@ enum vlp_status match_gather(struct match_queries *q, struct match_job *job, str
     }
     if (s == VLP_OK) s = encode(&g, h, name, err);
     if (s == VLP_OK && match.queries) {
-        s = match_read_set(&q->set, match.queries, match.query_only, err);
+        s = match_read_set(job, &q->set, match.queries, match.query_only, err);
         if (s == VLP_OK)
             s = vlp_embedding_compatible(h, name, &q->set.header, match.queries, match.ignore_model,
                                          err);

@@ -55,6 +55,16 @@ static enum vlp_status answer(struct searching *s, int q0, const struct vlp_matc
     return VLP_OK;
 }
 
+/* Once the index was walked through. */
+static void warn_of_ends(struct searching *s)
+{
+    for (int i = 0; i < s->job->n_paths; i++) {
+        const enum vlp_ending end = vlp_index_ending(s->ix, i);
+        if (cmd_warn_of_end(vlp_index_path(s->ix, i), end == VLP_TORN, end == VLP_ENDED))
+            s->job->cut = true;
+    }
+}
+
 static enum vlp_status search(struct searching *s, struct vlp_error *err)
 {
     const struct vlp_compute *c = &s->job->compute;
@@ -96,16 +106,14 @@ static enum vlp_status search(struct searching *s, struct vlp_error *err)
         cmd_warn("%lld record%s of the index hold%s NaN or infinity: no score is a number",
                  (long long)s->job->n_odd, s->job->n_odd == 1 ? "" : "s",
                  s->job->n_odd == 1 ? "s" : "");
-    if (vlp_index_torn(s->ix))
-        cmd_warn("%s: the end is torn off; what stands before it was searched",
-                 vlp_index_torn(s->ix));
+    warn_of_ends(s);
     return VLP_OK;
 }
 
 static enum vlp_status open_better(struct searching *s, struct vlp_error *err)
 {
     if (!match.rerank) return VLP_OK;
-    VLP_TRY(match_read_set(&s->better, match.rerank, VLP_ANY, err));
+    VLP_TRY(match_read_set(s->job, &s->better, match.rerank, VLP_ANY, err));
     VLP_TRY(vlp_embedding_compatible(vlp_index_header(s->ix), vlp_index_path(s->ix, 0),
                                      &s->better.header, match.rerank, match.ignore_model, err));
     s->again = vlp_better_open(&s->better, (enum vlp_metric)match.metric);
@@ -124,6 +132,7 @@ enum vlp_status match_run_search(struct match_job *job, struct vlp_error *err)
     if (status == VLP_OK) status = match_gather(&s.q, job, s.ix, err);
     if (status == VLP_OK && s.q.n == 0 && cmd_source.shard[1] == 0) {
         job->failures.whole = true;
+        if (s.q.walked) warn_of_ends(&s); /* an id may have stood in what is missing */
         status = vlp_fail(err, VLP_ERR_FORMAT, "no query could be used");
     }
     if (status == VLP_OK) status = match_open_output(job, err);

@@ -278,8 +278,8 @@ enum vlp_status match_run_truth(struct match_job *job, struct vlp_error *err)
     struct vlp_set    a = {0}, b = {0};
     struct vlp_truth *t = NULL;
     enum vlp_status   s = vlp_truth_read(&t, match.truth, err);
-    if (s == VLP_OK) s = match_read_set(&a, match.queries, match.query_only, err);
-    if (s == VLP_OK) s = match_read_set(&b, job->paths[0], match.only, err);
+    if (s == VLP_OK) s = match_read_set(job, &a, match.queries, match.query_only, err);
+    if (s == VLP_OK) s = match_read_set(job, &b, job->paths[0], match.only, err);
     if (s == VLP_OK)
         s = vlp_embedding_compatible(&b.header, job->paths[0], &a.header, match.queries,
                                      match.ignore_model, err);

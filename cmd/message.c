@@ -86,6 +86,15 @@ void cmd_detail(const char *fmt, ...)
     if (cmd_common.verbose > 0 && cmd_common.quiet < 1) SAY(NULL);
 }
 
+bool cmd_warn_of_end(const char *path, bool torn, bool ended)
+{
+    if (torn)
+        cmd_warn("%s: the end is torn off; what stands before it is used", path);
+    else if (!ended)
+        cmd_warn("%s: no end record: the job that writes it has not finished", path);
+    return torn || !ended;
+}
+
 int cmd_exit_of(enum vlp_status s)
 {
     switch (s) {

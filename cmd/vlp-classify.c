@@ -269,7 +269,7 @@ int main(int argc, char **argv)
         s = closed;
         err = late;
     }
-    const bool skipped = job.failures.n > 0;
+    const bool skipped = job.failures.n > 0 || job.cut;
     close_job(&job);
     if (s == VLP_ERR_STOPPED && cmd_stopped()) return cmd_finish(CMD_SIGNALLED + cmd_stopped());
     if (s != VLP_OK) return cmd_finish(cmd_fail(&err));

@@ -134,10 +134,11 @@ enum vlp_status match_refuse_bare(const char *path, struct vlp_error *err)
                     path);
 }
 
-enum vlp_status match_read_set(struct vlp_set *s, const char *path, int only, struct vlp_error *err)
+enum vlp_status match_read_set(struct match_job *job, struct vlp_set *s, const char *path, int only,
+                               struct vlp_error *err)
 {
     VLP_TRY(vlp_set_read(s, path, err));
-    if (s->torn) cmd_warn("%s: the end is torn off; what stands before it is used", path);
+    if (cmd_warn_of_end(path, s->torn, s->ended)) job->cut = true;
     const bool bare = vlp_embedding_bare(s->file.reader);
     vlp_set_only(s, (enum vlp_modality)only);
     if (s->n > 0 && (only == VLP_ANY || !bare)) return VLP_OK;
@@ -231,6 +232,6 @@ int main(int argc, char **argv)
     free(match.asked);
     if (s == VLP_ERR_STOPPED && cmd_stopped()) return cmd_finish(CMD_SIGNALLED + cmd_stopped());
     if (s != VLP_OK) return cmd_finish(cmd_fail(&err));
-    if (job.failures.n || job.n_odd) return cmd_finish(CMD_SKIPPED);
+    if (job.failures.n || job.n_odd || job.cut) return cmd_finish(CMD_SKIPPED);
     return cmd_finish(match.exit_status && job.n_found == 0 ? CMD_NO_MATCH : CMD_OK);
 }

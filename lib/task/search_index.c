@@ -18,6 +18,11 @@ static bool is_pipe(const char *path)
            (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode));
 }
 
+static enum vlp_ending ending_of(bool torn, bool ended)
+{
+    return torn ? VLP_TORN : ended ? VLP_ENDED : VLP_UNFINISHED;
+}
+
 static enum vlp_status look_at(struct vlp_index *ix, struct index_file *f, bool ignore_model,
                                struct vlp_error *err)
 {
@@ -28,7 +33,7 @@ static enum vlp_status look_at(struct vlp_index *ix, struct index_file *f, bool 
         f->in_memory = true;
         f->bare = vlp_embedding_bare(f->set.file.reader);
         h = &f->set.header;
-        if (f->set.torn && !ix->torn) ix->torn = f->path;
+        f->ending = ending_of(f->set.torn, f->set.ended);
     } else {
         VLP_TRY(vlp_embedding_open(&r, f->path, err));
         f->bare = vlp_embedding_bare(r);
@@ -93,9 +98,9 @@ const char *vlp_index_path(const struct vlp_index *ix, int file)
     return ix->file[file].path;
 }
 
-const char *vlp_index_torn(const struct vlp_index *ix)
+enum vlp_ending vlp_index_ending(const struct vlp_index *ix, int file)
 {
-    return ix->torn;
+    return ix->file[file].ending;
 }
 
 const char *vlp_index_bare(const struct vlp_index *ix)
@@ -127,8 +132,9 @@ enum vlp_status index_next(struct vlp_index *ix, struct index_block *b, struct v
             if (!ix->reader) VLP_TRY(vlp_embedding_open(&ix->reader, f->path, err));
             b->header = vlp_embedding_header(ix->reader);
             const enum vlp_status s = vlp_embedding_next(ix->reader, &b->records, err);
-            if (s == VLP_OK && b->records.n == 0 && vlp_embedding_torn(ix->reader) && !ix->torn)
-                ix->torn = f->path;
+            if (s == VLP_OK && b->records.n == 0)
+                f->ending =
+                    ending_of(vlp_embedding_torn(ix->reader), vlp_embedding_ended(ix->reader));
             if (s != VLP_OK || b->records.n == 0) {
                 vlp_embedding_close(ix->reader);
                 ix->reader = NULL;

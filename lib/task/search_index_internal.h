@@ -12,6 +12,8 @@ struct index_file {
     bool           bare; /* does not tell texts from pictures */
     struct vlp_set set;  /* in_memory */
 
+    enum vlp_ending ending; /* as it was seen last */
+
     /* what the file deletes: complete once `known` */
     bool                 known;
     int                  n_deletions;
@@ -25,7 +27,6 @@ struct vlp_index {
     struct index_file          *file;
     int                         n_files;
     struct vlp_embedding_header header; /* the first file's */
-    const char                 *torn;
 
     /* the walk */
     int                          at;

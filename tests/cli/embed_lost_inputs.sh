@@ -9,7 +9,7 @@ says "shard.tar: damaged"
 says "the same command tries again"
 expect 0 cut -f 1,2 failed.tsv
 prints "$(printf 'shard.tar\tformat')"
-expect 0 vlp-embed --convert --format tsv out.vle
+expect 3 vlp-embed --convert --format tsv out.vle
 [ "$(cut -f 1 stdout | tr '\n' ' ')" = "photos/p05.png shard.tar!p00.png photos/p06.png " ] ||
     [ "$(cut -f 1 stdout | tr '\n' ' ')" = "photos/p05.png photos/p06.png " ] || fail "$(cut -f 1 stdout)"
 cp whole.tar shard.tar
@@ -22,7 +22,7 @@ head -c $((512 + (size + 511) / 512 * 512)) whole.tar >shard.tar
 expect 5 vlp-embed -o edge.vle shard.tar
 says "without tar's end mark"
 says "the same command tries again"
-expect 0 vlp-embed --convert --format tsv edge.vle
+expect 3 vlp-embed --convert --format tsv edge.vle
 [ "$(wc -l <stdout)" -eq 1 ] || fail "not one record"
 cp whole.tar shard.tar
 expect 0 vlp-embed -o edge.vle shard.tar
