@@ -63,7 +63,8 @@ static enum vlp_status put_pairs(struct match_job *job, const struct two *t, str
     const size_t     most = (size_t)(t->a.n < t->b.n ? t->a.n : t->b.n);
     struct vlp_pair *pair = vlp_malloc(most * sizeof *pair + 1);
     const int        n = (match.join == JOIN_MUTUAL ? vlp_join_mutual : vlp_join_one_to_one)(
-        &job->compute, pair, t->x, t->a.n, t->y, t->b.n, t->a.header.dim, (float)match.min_score);
+        &job->compute, (enum vlp_metric)match.metric, pair, t->x, t->a.n, t->y, t->b.n,
+        t->a.header.dim, (float)match.min_score);
     if (n) qsort(pair, (size_t)n, sizeof *pair, by_a);
     const enum vlp_status s = match_open_output(job, err);
     if (s == VLP_OK) match_put_header(job, false);
@@ -85,7 +86,8 @@ static enum vlp_status put_unmatched(struct match_job *job, const struct two *t,
                                   .stride = (size_t)dim * sizeof(float),
                                   .dtype = VLP_F32,
                                   .dim = dim,
-                                  .n = t->b.n};
+                                  .n = t->b.n,
+                                  .cosine = match.metric == VLP_COSINE};
     for (int a0 = 0; a0 < t->a.n; a0 += AT_ONCE) {
         const int          n = (int)vlp_min_i64(AT_ONCE, t->a.n - a0);
         struct vlp_search *s =
@@ -184,7 +186,8 @@ enum vlp_status match_run_groups(struct match_job *job, struct vlp_error *err)
     const float    *x = vlp_set_vectors(&set, (enum vlp_metric)match.metric);
     enum vlp_status s = check_vectors(job, &set, x, err);
     if (s == VLP_OK) {
-        vlp_find_groups(&g, &job->compute, x, set.n, set.header.dim, (float)match.groups);
+        vlp_find_groups(&g, &job->compute, (enum vlp_metric)match.metric, x, set.n, set.header.dim,
+                        (float)match.groups);
         s = match_open_output(job, err);
         if (s == VLP_OK) put_groups(job, &set, &g);
         vlp_groups_free(&g);

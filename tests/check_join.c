@@ -44,7 +44,7 @@ START_TEST(mutual_pairs_choose_each_other)
     struct vlp_pool         *pool = vlp_pool_open(1 + _i % 3);
     const struct vlp_compute c = compute_with(pool);
     struct vlp_pair          got[NB];
-    const int                n = vlp_join_mutual(&c, got, A[0], NA, B[0], NB, DIM, 4.0f);
+    const int                n = vlp_join_mutual(&c, VLP_DOT, got, A[0], NA, B[0], NB, DIM, 4.0f);
     int                      at = 0;
     for (int a = 0; a < NA; a++) {
         int b = 0, back = 0;
@@ -73,7 +73,7 @@ START_TEST(one_to_one_takes_the_best_pair_again_and_again)
     const float              low = _i % 2 ? 3.0f : -INFINITY;
     struct vlp_pair          got[NB];
     bool                     gone_a[NA] = {0}, gone_b[NB] = {0};
-    const int                n = vlp_join_one_to_one(&c, got, A[0], NA, B[0], NB, DIM, low);
+    const int n = vlp_join_one_to_one(&c, VLP_DOT, got, A[0], NA, B[0], NB, DIM, low);
     for (int at = 0;; at++) {
         struct vlp_pair best = {-1, -1, -INFINITY};
         for (int a = 0; a < NA; a++)
@@ -126,7 +126,7 @@ START_TEST(groups_are_connected_components_and_explained_by_their_weakest_link)
     struct vlp_pool         *pool = vlp_pool_open(1 + _i % 3);
     const struct vlp_compute c = compute_with(pool);
     struct vlp_groups        g;
-    vlp_find_groups(&g, &c, A[0], NA, DIM, threshold);
+    vlp_find_groups(&g, &c, VLP_DOT, A[0], NA, DIM, threshold);
     int group_of[NA];
     for (int i = 0; i < NA; i++) group_of[i] = -1;
     ck_assert_int_gt(g.n, 1);
@@ -175,13 +175,72 @@ START_TEST(a_crowd_of_equal_rows_is_one_group)
     const struct vlp_compute c = compute_with(NULL);
     for (int i = 0; i < N; i++) x[i * DIM + i % 2] = 1.0f;
     struct vlp_groups g;
-    vlp_find_groups(&g, &c, x, N, DIM, 0.9f);
+    vlp_find_groups(&g, &c, VLP_COSINE, x, N, DIM, 0.9f);
     ck_assert_int_eq(g.n, 2);
     ck_assert_int_eq(g.group[0].n, N / 2);
     ck_assert_int_eq(g.group[1].member[0], 1);
     ck_assert_float_eq(g.group[0].weakest_pair.score, 1.0f);
     vlp_groups_free(&g);
     free(x);
+}
+END_TEST
+
+/* Lengths are 1 but for rounding, so products of equal vectors fall on both sides of 1. */
+START_TEST(equal_vectors_have_cosine_one_and_no_others)
+{
+    enum { N = 600, WIDE = 96, PLAIN = 300 };
+    float                   *x = vlp_calloc((size_t)N * WIDE, sizeof *x);
+    struct vlp_pool         *pool = vlp_pool_open(2);
+    const struct vlp_compute c = compute_with(pool);
+    struct vlp_rng           r;
+    int                      below = 0, above = 0;
+    vlp_rng_seed(&r, 7, 0);
+    for (int i = 0; i < PLAIN; i++) {
+        float *row = x + (size_t)i * WIDE;
+        for (int k = 0; k < WIDE; k++) row[k] = (float)vlp_rng_below(&r, 2001) - 1000.0f;
+        vlp_unit_length(row, WIDE);
+        const float own = vlp_dot(&c, row, row, WIDE);
+        below += own < 1.0f;
+        above += own > 1.0f;
+        /* the twin of an odd one differs in one element, and too little for the sum */
+        float *twin = x + (size_t)(PLAIN + i) * WIDE;
+        memcpy(twin, row, WIDE * sizeof *row);
+        if (i % 2) twin[5] *= 1.0f + 0x1p-18f;
+    }
+    ck_assert_int_gt(below, 0);
+    ck_assert_int_gt(above, 0);
+    struct vlp_groups g;
+    vlp_find_groups(&g, &c, VLP_COSINE, x, N, WIDE, 1.0f);
+    ck_assert_int_eq(g.n, PLAIN / 2);
+    for (int i = 0; i < g.n; i++) {
+        ck_assert_int_eq(g.group[i].n, 2);
+        ck_assert_int_eq(g.group[i].member[1], g.group[i].member[0] + PLAIN);
+        ck_assert_float_eq(g.group[i].weakest_link.score, 1.0f);
+        ck_assert_float_eq(g.group[i].weakest_pair.score, 1.0f);
+    }
+    vlp_groups_free(&g);
+    vlp_find_groups(&g, &c, VLP_COSINE, x, N, WIDE, 0.9999f);
+    ck_assert_int_eq(g.n, PLAIN);
+    for (int i = 0; i < g.n; i++)
+        ck_assert(i % 2 ? g.group[i].weakest_pair.score < 1.0f
+                        : g.group[i].weakest_pair.score == 1.0f);
+    vlp_groups_free(&g);
+
+    struct vlp_pair pair[PLAIN];
+    const float    *y = x + (size_t)PLAIN * WIDE;
+    ck_assert_int_eq(vlp_join_mutual(&c, VLP_COSINE, pair, x, PLAIN, y, PLAIN, WIDE, 1.0f),
+                     PLAIN / 2);
+    ck_assert_int_eq(vlp_join_one_to_one(&c, VLP_COSINE, pair, x, PLAIN, y, PLAIN, WIDE, 1.0f),
+                     PLAIN / 2);
+    /* few queries at a time */
+    for (int i = 0; i < 20; i++) {
+        ck_assert_int_eq(
+            vlp_join_mutual(&c, VLP_COSINE, pair, x + (size_t)i * WIDE, 1, y, PLAIN, WIDE, 1.0f),
+            i % 2 ? 0 : 1);
+        if (i % 2 == 0) ck_assert_float_eq(pair[0].score, 1.0f);
+    }
+    free(x);
+    vlp_pool_close(pool);
 }
 END_TEST
 
@@ -194,6 +253,7 @@ int main(void)
     tcase_add_loop_test(tc, one_to_one_takes_the_best_pair_again_and_again, 0, 4);
     tcase_add_loop_test(tc, groups_are_connected_components_and_explained_by_their_weakest_link, 0,
                         4);
+    tcase_add_test(tc, equal_vectors_have_cosine_one_and_no_others);
     tcase_add_test(tc, a_crowd_of_equal_rows_is_one_group);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);

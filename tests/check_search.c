@@ -52,7 +52,7 @@ static struct vlp_rows store(struct world *w, enum vlp_dtype dtype)
             vlp_from_f32(at, dtype, w->rows[i], DIM);
         }
     }
-    const struct vlp_rows rows = {w->stored, w->stride, dtype, DIM, ROWS, NULL, 0};
+    const struct vlp_rows rows = {w->stored, w->stride, dtype, DIM, ROWS, NULL, 0, false};
     for (int i = 0; i < ROWS; i++) vlp_rows_f32(&rows, i, w->rows[i]);
     return rows;
 }

@@ -13,17 +13,21 @@
 
 enum { CHUNK = 4096, FIRST_LIST = 16 };
 
-static struct vlp_rows rows_of(const float *x, int n, int dim)
+static struct vlp_rows rows_of(enum vlp_metric metric, const float *x, int n, int dim)
 {
-    return (struct vlp_rows){
-        .data = x, .stride = (size_t)dim * sizeof *x, .dtype = VLP_F32, .dim = dim, .n = n};
+    return (struct vlp_rows){.data = x,
+                             .stride = (size_t)dim * sizeof *x,
+                             .dtype = VLP_F32,
+                             .dim = dim,
+                             .n = n,
+                             .cosine = metric == VLP_COSINE};
 }
 
 /* The best b of every a; row -1 where none reaches min_score. */
-static void best_of_each(const struct vlp_compute *c, struct vlp_hit *best, const float *A, int na,
-                         const float *B, int nb, int dim, float min_score)
+static void best_of_each(const struct vlp_compute *c, enum vlp_metric metric, struct vlp_hit *best,
+                         const float *A, int na, const float *B, int nb, int dim, float min_score)
 {
-    const struct vlp_rows rows = rows_of(B, nb, dim);
+    const struct vlp_rows rows = rows_of(metric, B, nb, dim);
     for (int a0 = 0; a0 < na; a0 += CHUNK) {
         const int          n = (int)vlp_min_i64(CHUNK, na - a0);
         struct vlp_search *s =
@@ -37,13 +41,13 @@ static void best_of_each(const struct vlp_compute *c, struct vlp_hit *best, cons
     }
 }
 
-int vlp_join_mutual(const struct vlp_compute *c, struct vlp_pair *out, const float *A, int na,
-                    const float *B, int nb, int dim, float min_score)
+int vlp_join_mutual(const struct vlp_compute *c, enum vlp_metric metric, struct vlp_pair *out,
+                    const float *A, int na, const float *B, int nb, int dim, float min_score)
 {
     struct vlp_hit *of_a = vlp_malloc(((size_t)na + 1) * sizeof *of_a);
     struct vlp_hit *of_b = vlp_malloc(((size_t)nb + 1) * sizeof *of_b);
-    best_of_each(c, of_a, A, na, B, nb, dim, min_score);
-    best_of_each(c, of_b, B, nb, A, na, dim, min_score);
+    best_of_each(c, metric, of_a, A, na, B, nb, dim, min_score);
+    best_of_each(c, metric, of_b, B, nb, A, na, dim, min_score);
     int n = 0;
     for (int a = 0; a < na; a++) {
         const int64_t b = of_a[a].row;
@@ -121,10 +125,11 @@ static void sift(struct greedy *g, int i)
     g->heap[i] = x;
 }
 
-int vlp_join_one_to_one(const struct vlp_compute *c, struct vlp_pair *out, const float *A, int na,
-                        const float *B, int nb, int dim, float min_score)
+int vlp_join_one_to_one(const struct vlp_compute *c, enum vlp_metric metric, struct vlp_pair *out,
+                        const float *A, int na, const float *B, int nb, int dim, float min_score)
 {
-    struct greedy g = {.c = c, .A = A, .b_rows = rows_of(B, nb, dim), .min_score = min_score};
+    struct greedy g = {
+        .c = c, .A = A, .b_rows = rows_of(metric, B, nb, dim), .min_score = min_score};
     g.list = vlp_calloc((size_t)na + 1, sizeof *g.list);
     g.taken = vlp_calloc((size_t)nb + 1, sizeof *g.taken);
     g.heap = vlp_malloc(((size_t)na + 1) * sizeof *g.heap);

@@ -18,6 +18,7 @@ struct vlp_search {
     int                n, dim, k, threads;
     float              min_score;
     float             *queries, *norms;
+    float             *again;      /* (n) cosine_limit; few queries */
     struct shortlist  *list;       /* (threads, n) */
     float             *thresholds; /* (threads, n): of many queries */
     int64_t           *odd;        /* (threads): rows whose score is not finite; few queries */
@@ -42,7 +43,12 @@ struct vlp_search *vlp_search_open(const struct vlp_compute *c, const float *que
     s->queries = vlp_malloc(((size_t)n * (size_t)dim + 1) * sizeof *s->queries);
     memcpy(s->queries, queries, (size_t)n * (size_t)dim * sizeof *queries);
     s->odd = vlp_calloc((size_t)s->threads, sizeof *s->odd);
-    if (n < MANY_QUERIES) return s;
+    if (n < MANY_QUERIES) {
+        s->again = vlp_malloc(((size_t)n + 1) * sizeof *s->again);
+        for (int q = 0; q < n; q++)
+            s->again[q] = cosine_limit(&s->alone, queries + (size_t)q * (size_t)dim, dim);
+        return s;
+    }
 
     s->norms = vlp_malloc((size_t)n * sizeof *s->norms);
     for (int q = 0; q < n; q++) {
@@ -65,6 +71,7 @@ void vlp_search_close(struct vlp_search *s)
     free(s->list);
     free(s->queries);
     free(s->norms);
+    free(s->again);
     free(s->thresholds);
     free(s);
 }
@@ -94,11 +101,15 @@ static void scan_part(void *ctx, int part, int worker)
         const uint8_t *data = (const uint8_t *)rows->data + (size_t)i0 * rows->stride;
         for (int q = 0; q < s->n; q++) {
             struct shortlist *list = &s->list[(size_t)worker * (size_t)s->n + (size_t)q];
-            vlp_scan_rows(&s->alone, score, s->queries + (size_t)q * (size_t)s->dim, data,
-                          rows->stride, rows->dtype, rows->dim, m);
+            const float      *query = s->queries + (size_t)q * (size_t)s->dim;
+            vlp_scan_rows(&s->alone, score, query, data, rows->stride, rows->dtype, rows->dim, m);
             if (rows->scale)
                 for (int i = 0; i < m; i++) score[i] *= rows->scale[i0 + i];
             for (int i = 0; q == 0 && i < m; i++) s->odd[worker] += !isfinite(score[i]);
+            for (int i = 0; rows->cosine && i < m; i++) {
+                if (score[i] < -1.0f) score[i] = -1.0f;
+                if (score[i] >= s->again[q]) score[i] = cosine_of(score[i], query, rows, i0 + i);
+            }
             float threshold = shortlist_threshold(list);
             for (int i = 0; i < m; i++) {
                 if (!(score[i] >= threshold)) continue;

@@ -21,7 +21,7 @@ static void search_block(struct vlp_search *s, const struct vlp_index *ix,
 {
     const struct vlp_embedding_block *r = &b->records;
     struct vlp_rows                   rows = {r->raw, r->row_size, b->header->dtype, b->header->dim,
-                                              r->n,   NULL,        b->first};
+                                              r->n,   NULL,        b->first,         opt->metric == VLP_COSINE};
     if (opt->metric == VLP_COSINE && !b->header->normalized) {
         if (r->n > *scale_cap) {
             *scale_cap = r->n;

@@ -70,8 +70,8 @@ static void keep_edge(void *ctx, int worker, int query, int64_t row, float score
 }
 
 /* The strongest spanning forest of all pairs >= threshold. */
-static struct edges forest_of(const struct vlp_compute *c, const float *x, int n, int dim,
-                              float threshold, int *parent)
+static struct edges forest_of(const struct vlp_compute *c, bool cosine, const float *x, int n,
+                              int dim, float threshold, int *parent)
 {
     const int          threads = vlp_pool_threads(c->pool);
     struct edges       forest = {0};
@@ -101,7 +101,8 @@ static struct edges forest_of(const struct vlp_compute *c, const float *x, int n
                                           .dtype = VLP_F32,
                                           .dim = dim,
                                           .n = (int)vlp_min_i64(CHUNK_ROWS, n - r0),
-                                          .first = r0};
+                                          .first = r0,
+                                          .cosine = cosine};
             tiles_run(&t, &rows, limit, 0, after, keep_edge, &f);
             for (int w = 0; w < threads; w++) {
                 for (size_t i = 0; i < f.per_worker[w].n; i++) add(&forest, f.per_worker[w].e[i]);
@@ -123,6 +124,7 @@ static struct edges forest_of(const struct vlp_compute *c, const float *x, int n
 /* The two members least alike: each task finds a member's least alike later member. */
 struct spread {
     struct vlp_compute compute;
+    bool               cosine;
     const float       *x; /* the members' vectors, gathered */
     int                n, dim;
     struct vlp_pair   *worst; /* per member */
@@ -131,23 +133,34 @@ struct spread {
 
 static void spread_task(void *ctx, int a, int worker)
 {
-    const struct spread *s = ctx;
-    float               *score = s->score + (size_t)worker * (size_t)s->n;
-    const int            rest = s->n - 1 - a;
-    vlp_scan_rows(&s->compute, score, s->x + (size_t)a * (size_t)s->dim,
-                  s->x + (size_t)(a + 1) * (size_t)s->dim, (size_t)s->dim * sizeof *s->x, VLP_F32,
-                  s->dim, rest);
+    const struct spread  *s = ctx;
+    float                *score = s->score + (size_t)worker * (size_t)s->n;
+    const float          *x = s->x + (size_t)a * (size_t)s->dim;
+    const int             rest = s->n - 1 - a;
+    const struct vlp_rows rows = {.data = x + s->dim,
+                                  .stride = (size_t)s->dim * sizeof *x,
+                                  .dtype = VLP_F32,
+                                  .dim = s->dim,
+                                  .n = rest};
+    vlp_scan_rows(&s->compute, score, x, rows.data, rows.stride, VLP_F32, s->dim, rest);
+    if (s->cosine) {
+        const float again = cosine_limit(&s->compute, x, s->dim);
+        for (int i = 0; i < rest; i++) {
+            if (score[i] < -1.0f) score[i] = -1.0f;
+            if (score[i] >= again) score[i] = cosine_of(score[i], x, &rows, i);
+        }
+    }
     struct vlp_pair worst = {a, a + 1, score[0]};
     for (int i = 1; i < rest; i++)
         if (score[i] < worst.score) worst = (struct vlp_pair){a, a + 1 + i, score[i]};
     s->worst[a] = worst;
 }
 
-static struct vlp_pair weakest_pair(const struct vlp_compute *c, const float *vectors, int dim,
-                                    const int *member, int n)
+static struct vlp_pair weakest_pair(const struct vlp_compute *c, bool cosine, const float *vectors,
+                                    int dim, const int *member, int n)
 {
     const size_t  threads = (size_t)vlp_pool_threads(c->pool);
-    struct spread s = {.compute = *c, .n = n, .dim = dim};
+    struct spread s = {.compute = *c, .cosine = cosine, .n = n, .dim = dim};
     float        *x = vlp_malloc((size_t)n * (size_t)dim * sizeof *x);
     s.compute.pool = NULL;
     for (int i = 0; i < n; i++)
@@ -168,13 +181,14 @@ static struct vlp_pair weakest_pair(const struct vlp_compute *c, const float *ve
     return worst;
 }
 
-void vlp_find_groups(struct vlp_groups *out, const struct vlp_compute *c, const float *vectors,
-                     int n, int dim, float threshold)
+void vlp_find_groups(struct vlp_groups *out, const struct vlp_compute *c, enum vlp_metric metric,
+                     const float *vectors, int n, int dim, float threshold)
 {
+    const bool cosine = metric == VLP_COSINE;
     *out = (struct vlp_groups){0};
     vlp_arena_init(&out->mem);
     int         *parent = vlp_malloc(((size_t)n + 1) * sizeof *parent);
-    struct edges forest = forest_of(c, vectors, n, dim, threshold, parent);
+    struct edges forest = forest_of(c, cosine, vectors, n, dim, threshold, parent);
 
     int *size = vlp_calloc((size_t)n + 1, sizeof *size); /* of the group whose lowest row is i */
     int *number = vlp_malloc(((size_t)n + 1) * sizeof *number);
@@ -196,7 +210,7 @@ void vlp_find_groups(struct vlp_groups *out, const struct vlp_compute *c, const 
         out->group[number[root_of(parent, forest.e[e].a)]].weakest_link = forest.e[e];
     for (int g = 0; g < out->n; g++)
         out->group[g].weakest_pair =
-            weakest_pair(c, vectors, dim, out->group[g].member, out->group[g].n);
+            weakest_pair(c, cosine, vectors, dim, out->group[g].member, out->group[g].n);
     free(parent);
     free(size);
     free(number);

@@ -223,7 +223,7 @@ enum vlp_status vlp_index_lookup(struct vlp_index *ix, enum vlp_metric metric,
             file[w] = b.file;
             float *x = out + (size_t)w * (size_t)dim;
             vlp_embedding_row_f32(b.header, &b.records, i, x);
-            if (metric == VLP_COSINE) vlp_unit_length(x, dim);
+            if (metric == VLP_COSINE && !b.header->normalized) vlp_unit_length(x, dim);
         }
     }
     index_rewind(ix);

@@ -49,6 +49,14 @@ static inline float score_margin(int n)
 }
 
 /*
+ * From where on a cosine is looked at again: equal vectors of the query's length score at least
+ * this. Its length is 1 but for rounding, of the stored type where that is small.
+ */
+float cosine_limit(const struct vlp_compute *alone, const float *query, int dim);
+/* What a score that reached it is told as: 1 where row i is the query, less where it is not. */
+float cosine_of(float score, const float *query, const struct vlp_rows *rows, int i);
+
+/*
  * Approximate products of many queries with tiles of rows: the matrix product finds who could be a
  * hit, vlp_scan_rows then gives the score. `keep` is called for every (query, row, score) with
  * score >= thresholds[query], on the worker given; it may raise its worker's thresholds
@@ -61,6 +69,7 @@ struct tiles {
     const float       *norms;   /* (n) */
     struct vlp_packed *packed;
     int                n, dim, threads;
+    float             *again;   /* (n) cosine_limit */
     int64_t           *odd;     /* per worker: rows without a finite length */
     float             *scratch; /* per worker */
     size_t             scratch_len;

@@ -12,6 +12,7 @@
 struct vlp_better {
     const struct vlp_set *set;
     const float          *vectors;
+    enum vlp_metric       metric;
     struct vlp_id_table  *ids;
     int                  *next; /* (n) the next row of the same id; -1: there is none */
     bool                  bare; /* texts and pictures are not told apart */
@@ -24,6 +25,7 @@ struct vlp_better *vlp_better_open(struct vlp_set *set, enum vlp_metric metric)
     int               *last = vlp_malloc((n + 1) * sizeof *last); /* of an id, by its first row */
     b->set = set;
     b->vectors = vlp_set_vectors(set, metric);
+    b->metric = metric;
     b->ids = vlp_id_table_new(set->ids, set->id_lens, set->n);
     b->next = vlp_malloc((n + 1) * sizeof *b->next);
     b->bare = vlp_embedding_bare(set->file.reader);
@@ -156,6 +158,7 @@ enum vlp_status vlp_matches_rerank(struct vlp_matches *m, struct vlp_index *ix,
                                    struct vlp_error *err)
 {
     const size_t       dim = (size_t)b->set->header.dim;
+    const bool         cosine = b->metric == VLP_COSINE;
     struct vlp_compute alone = *c;
     size_t             total = 0;
     alone.pool = NULL;
@@ -164,13 +167,20 @@ enum vlp_status vlp_matches_rerank(struct vlp_matches *m, struct vlp_index *ix,
     const enum vlp_status s = find_rows(rows, m, ix, b, err);
     for (int q = 0; q < m->n && s == VLP_OK; q++) {
         struct vlp_match *match = m->match[q];
+        const float      *query = queries + (size_t)q * dim;
+        const float       again = cosine_limit(&alone, query, (int)dim);
         int               n = 0;
         for (int i = 0; i < m->count[q]; i++, row++) {
             if (*row < 0) continue;
-            float score;
-            vlp_scan_rows(&alone, &score, queries + (size_t)q * dim,
-                          b->vectors + (size_t)*row * dim, dim * sizeof(float), VLP_F32, (int)dim,
-                          1);
+            float                 score;
+            const struct vlp_rows one = {.data = b->vectors + (size_t)*row * dim,
+                                         .stride = dim * sizeof(float),
+                                         .dtype = VLP_F32,
+                                         .dim = (int)dim,
+                                         .n = 1};
+            vlp_scan_rows(&alone, &score, query, one.data, one.stride, VLP_F32, (int)dim, 1);
+            if (cosine && score < -1.0f) score = -1.0f;
+            if (cosine && score >= again) score = cosine_of(score, query, &one, 0);
             if (score >= min_score) {
                 match[n] = match[i];
                 match[n++].score = score;

@@ -45,6 +45,34 @@ void vlp_unit_length(float *x, int dim)
     for (int c = 0; c < dim; c++) x[c] = (float)((double)x[c] * inverse);
 }
 
+float cosine_limit(const struct vlp_compute *alone, const float *query, int dim)
+{
+    const float square = vlp_dot(alone, query, query, dim);
+    const bool  unit = square > 0.5f && square < 2.0f;
+    return (unit ? fminf(square, 1.0f) : 1.0f) - 2.0f * score_margin(dim) - 0x1p-20f;
+}
+
+/* Equal but for what bringing the one or the other to unit length has rounded: some units in the
+ * last place of each element. The same from either side. */
+static bool is_query(const float *query, const float *row, int dim, float scale)
+{
+    for (int c = 0; c < dim; c++) {
+        const float x = row[c] * scale, y = query[c];
+        if (!(fabsf(x - y) <= 0x1p-21f * fmaxf(fabsf(x), fabsf(y)))) return false;
+    }
+    return true;
+}
+
+float cosine_of(float score, const float *query, const struct vlp_rows *rows, int i)
+{
+    if (isnan(score)) return score;
+    float *row = vlp_malloc((size_t)rows->dim * sizeof *row);
+    vlp_rows_f32(rows, i, row);
+    const bool equal = is_query(query, row, rows->dim, rows->scale ? rows->scale[i] : 1.0f);
+    free(row);
+    return equal ? 1.0f : fminf(score, 0x1.fffffep-1f);
+}
+
 enum { ROWS_A_TASK = 256 };
 
 struct norms {

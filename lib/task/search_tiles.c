@@ -43,6 +43,9 @@ void tiles_open(struct tiles *t, const struct vlp_compute *c, const float *queri
     /* rows as f32, products, thresholds */
     t->scratch_len =
         (size_t)TILE_ROWS * (size_t)dim + (size_t)TILE_ROWS * TILE_QUERIES + TILE_QUERIES + 64;
+    t->again = vlp_malloc(((size_t)n + 1) * sizeof *t->again);
+    for (int q = 0; q < n; q++)
+        t->again[q] = cosine_limit(&t->compute, queries + (size_t)q * (size_t)dim, dim);
     t->odd = vlp_calloc((size_t)t->threads, sizeof *t->odd);
     t->scratch = vlp_malloc((size_t)t->threads * t->scratch_len * sizeof *t->scratch);
 }
@@ -51,6 +54,7 @@ void tiles_close(struct tiles *t)
 {
     vlp_packed_free(t->packed);
     free(t->odd);
+    free(t->again);
     free(t->scratch);
     *t = (struct tiles){0};
 }
@@ -78,13 +82,22 @@ static void settle(const struct run *r, int worker, int query, int i)
     const struct tiles    *t = r->t;
     const struct vlp_rows *rows = r->rows;
     if (r->first_row && rows->first + i < r->first_row[query]) return;
-    float score;
-    vlp_scan_rows(&t->compute, &score, t->queries + (size_t)query * (size_t)t->dim,
-                  (const uint8_t *)rows->data + (size_t)i * rows->stride, rows->stride, rows->dtype,
-                  rows->dim, 1);
+    const float *x = t->queries + (size_t)query * (size_t)t->dim;
+    float        score;
+    vlp_scan_rows(&t->compute, &score, x, (const uint8_t *)rows->data + (size_t)i * rows->stride,
+                  rows->stride, rows->dtype, rows->dim, 1);
     if (rows->scale) score *= rows->scale[i];
+    if (rows->cosine && score < -1.0f) score = -1.0f;
+    if (rows->cosine && score >= t->again[query]) score = cosine_of(score, x, rows, i);
     if (score >= r->thresholds[(size_t)worker * r->worker_stride + (size_t)query])
         r->keep(r->ctx, worker, query, rows->first + i, score);
+}
+
+/* The product from which on a row is a candidate of query q. */
+static float low_of(const struct run *r, int q, float threshold, float margin)
+{
+    const float low = threshold - margin * r->t->norms[q];
+    return r->rows->cosine && r->t->again[q] < low ? r->t->again[q] : low;
 }
 
 /* Look through the products of rows [i0, i0+m) with queries [q0, q0+n). */
@@ -94,7 +107,7 @@ static void look(const struct run *r, int worker, const float *y, int i0, int m,
     const struct tiles *t = r->t;
     const float        *thr = r->thresholds + (size_t)worker * r->worker_stride + q0;
     const float         margin = score_margin(t->dim) * longest;
-    for (int q = 0; q < n; q++) low[q] = thr[q] - margin * t->norms[q0 + q];
+    for (int q = 0; q < n; q++) low[q] = low_of(r, q0 + q, thr[q], margin);
     for (int i = 0; i < m; i++) {
         const float *row = y + (size_t)i * (size_t)n;
         int          q = 0;
@@ -103,13 +116,13 @@ static void look(const struct run *r, int worker, const float *y, int i0, int m,
             for (int j = q; j < q + LANES; j++) {
                 if (!(row[j] >= low[j])) continue;
                 settle(r, worker, q0 + j, i0 + i);
-                low[j] = thr[j] - margin * t->norms[q0 + j];
+                low[j] = low_of(r, q0 + j, thr[j], margin);
             }
         }
         for (; q < n; q++) {
             if (!(row[q] >= low[q])) continue;
             settle(r, worker, q0 + q, i0 + i);
-            low[q] = thr[q] - margin * t->norms[q0 + q];
+            low[q] = low_of(r, q0 + q, thr[q], margin);
         }
     }
 }

@@ -4,14 +4,17 @@
  * One definition of a score holds everywhere: the dot product as vlp_scan_rows adds it up, in f32
  * and in one order, times 1/|row| where rows are not of unit length and the metric is the cosine.
  * So a score does not depend on threads, on the other queries, or on how the file was cut into
- * blocks. Hits come by falling score; equal scores by rising row. A score that is not a number
- * never matches.
+ * blocks. A cosine is 1 when the two vectors are equal but for rounding, and then only, whatever
+ * rounding makes of their lengths: it lies in [-1, 1]. Hits come by falling score; equal scores by
+ * rising row. A score that is not a number never matches.
  */
 #ifndef VLP_SEARCH_H
 #define VLP_SEARCH_H
 
 #include <vlp/embedding.h>
 #include <vlp/tensor.h>
+
+enum vlp_metric { VLP_COSINE, VLP_DOT };
 
 /* ---- the engine: rows go by, the best stay --------------------------------------------------- */
 
@@ -26,8 +29,9 @@ struct vlp_rows {
     size_t         stride;
     enum vlp_dtype dtype; /* F32, F16, BF16, I8 */
     int            dim, n;
-    const float   *scale; /* (n) factor of each row's score, or NULL: 1 */
-    int64_t        first; /* number of row 0 */
+    const float   *scale;  /* (n) factor of each row's score, or NULL: 1 */
+    int64_t        first;  /* number of row 0 */
+    bool           cosine; /* rows (times scale) and queries have unit length: scores are cosines */
 };
 
 struct vlp_search;
@@ -60,8 +64,6 @@ void vlp_rows_f32(const struct vlp_rows *rows, int i, float *out);
 
 /* No NaN, no infinity among x[0 .. dim-1]? */
 bool vlp_row_is_finite(const float *x, int dim);
-
-enum vlp_metric { VLP_COSINE, VLP_DOT };
 
 /* Is a record of this file what is wanted: a picture, or a text (VLP_ANY: either)? */
 bool vlp_record_is(enum vlp_modality wanted, const struct vlp_embedding_header *h, uint32_t flags);
@@ -211,18 +213,19 @@ struct vlp_pair {
     float score;
 };
 /*
- * Pairs of rows of A (na, dim) and B (nb, dim) that choose each other: b is a's best and a is b's
+ * Vectors have unit length under VLP_COSINE. Pairs of rows of A (na, dim) and B (nb, dim) that
+ * choose each other: b is a's best and a is b's
  * best (equal scores: lower row), score >= min_score. By rising a. Returns how many; `out` has room
  * for min(na, nb).
  */
-int vlp_join_mutual(const struct vlp_compute *c, struct vlp_pair *out, const float *A, int na,
-                    const float *B, int nb, int dim, float min_score);
+int vlp_join_mutual(const struct vlp_compute *c, enum vlp_metric metric, struct vlp_pair *out,
+                    const float *A, int na, const float *B, int nb, int dim, float min_score);
 /*
  * One-to-one, greedy: of all pairs with score >= min_score the best (equal scores: lower a, then
  * lower b) is taken, its two rows leave, and so on. In that order. `out` has room for min(na, nb).
  */
-int vlp_join_one_to_one(const struct vlp_compute *c, struct vlp_pair *out, const float *A, int na,
-                        const float *B, int nb, int dim, float min_score);
+int vlp_join_one_to_one(const struct vlp_compute *c, enum vlp_metric metric, struct vlp_pair *out,
+                        const float *A, int na, const float *B, int nb, int dim, float min_score);
 
 /*
  * Groups of rows connected by pairs with score >= threshold (single linkage). Why a group holds
@@ -240,8 +243,8 @@ struct vlp_groups {
     struct vlp_group *group;
     struct vlp_arena  mem;
 };
-void vlp_find_groups(struct vlp_groups *out, const struct vlp_compute *c, const float *vectors,
-                     int n, int dim, float threshold);
+void vlp_find_groups(struct vlp_groups *out, const struct vlp_compute *c, enum vlp_metric metric,
+                     const float *vectors, int n, int dim, float threshold);
 void vlp_groups_free(struct vlp_groups *g);
 
 /* ---- retrieval ------------------------------------------------------------------------------- */
