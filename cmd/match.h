@@ -109,12 +109,17 @@ void        match_put_f32(FILE *f, float v);
 
 /* --link-to: links to pictures named by rank; --html: the page. Both see every line. The number of
  * a query is that among those given, so that shards link into one folder. */
-enum vlp_status match_links_open(struct vlp_error *err);
+/* Is the folder ready? Links of earlier results there are refused, or with -f removed; with --shard
+ * only those of the queries answered here. */
+enum vlp_status match_links_open(const struct match_queries *q, struct vlp_error *err);
 enum vlp_status match_link(struct match_job *job, int query, int n_given, int rank, const char *id,
                            struct vlp_error *err);
 
 struct vlp_page;
-struct vlp_page *match_page_open(void); /* NULL without --html */
+struct vlp_page *match_page_open(const char *title); /* NULL without --html */
+/* A stored record as a heading, and one as a card with no score. */
+void match_page_record(struct vlp_page *p, const char *id, const char *text);
+void match_page_member(struct vlp_page *p, const char *id, const char *text);
 void match_page_query(struct vlp_page *p, const struct match_queries *q, int i, int n_hits);
 void match_page_hit(struct vlp_page *p, const struct match_line *l, float best);
 enum vlp_status match_page_close(struct vlp_page *p, struct match_job *job, struct vlp_error *err);

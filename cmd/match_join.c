@@ -5,11 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <vlp/html.h>
+
 #include "match.h"
 
 struct two {
-    struct vlp_set a, b;
-    const float   *x, *y;
+    struct vlp_set   a, b;
+    const float     *x, *y;
+    struct vlp_page *page;
 };
 
 /* What holds NaN or infinity is in no pair: it is named. */
@@ -38,18 +41,19 @@ static enum vlp_status open_two(struct two *t, struct match_job *job, struct vlp
 
 static void put_pair(struct match_job *job, const struct two *t, int a, int b, float score)
 {
-    const char *text = match_text_of(t->b.metas[b], t->b.flags[b]);
+    const char             *text = match_text_of(t->b.metas[b], t->b.flags[b]);
+    const struct match_line l = {.query = t->a.ids[a],
+                                 .query_len = t->a.id_lens[a],
+                                 .id = t->b.ids[b],
+                                 .id_len = t->b.id_lens[b],
+                                 .text = text,
+                                 .text_len = text ? t->b.meta_lens[b] : 0,
+                                 .rank = 1,
+                                 .score = score};
     if (!cmd_in_shard(t->a.ids[a], t->a.id_lens[a])) return;
-    match_put_line(job,
-                   &(struct match_line){.query = t->a.ids[a],
-                                        .query_len = t->a.id_lens[a],
-                                        .id = t->b.ids[b],
-                                        .id_len = t->b.id_lens[b],
-                                        .text = text,
-                                        .text_len = text ? t->b.meta_lens[b] : 0,
-                                        .rank = 1,
-                                        .score = score},
-                   false);
+    match_put_line(job, &l, false);
+    match_page_record(t->page, t->a.ids[a], match_text_of(t->a.metas[a], t->a.flags[a]));
+    match_page_hit(t->page, &l, 1.0f);
 }
 
 static int by_a(const void *x, const void *y)
@@ -107,8 +111,14 @@ enum vlp_status match_run_join(struct match_job *job, struct vlp_error *err)
 {
     struct two      t = {0};
     enum vlp_status s = open_two(&t, job, err);
-    if (s == VLP_OK)
+    if (s == VLP_OK) {
+        t.page = match_page_open(match.join == JOIN_ANTI ? "Without a match" : "Pairs");
         s = match.join == JOIN_ANTI ? put_unmatched(job, &t, err) : put_pairs(job, &t, err);
+    }
+    if (s == VLP_OK)
+        s = match_page_close(t.page, job, err);
+    else
+        vlp_page_close(t.page);
     vlp_set_free(&t.a);
     vlp_set_free(&t.b);
     return s;
@@ -161,7 +171,27 @@ static void put_group(FILE *f, const struct vlp_set *s, const struct vlp_group *
     }
 }
 
-static void put_groups(struct match_job *job, const struct vlp_set *set, const struct vlp_groups *g)
+/* Which pair decides: the note under a group's heading. */
+static void page_group(struct vlp_page *p, const struct vlp_set *s, const struct vlp_group *g,
+                       int number)
+{
+    const struct vlp_pair *link = &g->weakest_link, *pair = &g->weakest_pair;
+    struct vlp_arena       mem;
+    if (!p) return;
+    vlp_arena_init(&mem);
+    vlp_page_section(p, vlp_arena_printf(&mem, "Group %d: %d records", number, g->n), NULL,
+                     vlp_arena_printf(&mem, "weakest link %.4f: %s, %s; weakest pair %.4f: %s, %s",
+                                      (double)link->score, s->ids[link->a], s->ids[link->b],
+                                      (double)pair->score, s->ids[pair->a], s->ids[pair->b]));
+    for (int i = 0; i < g->n; i++) {
+        const int m = g->member[i];
+        match_page_member(p, s->ids[m], match_text_of(s->metas[m], s->flags[m]));
+    }
+    vlp_arena_free(&mem);
+}
+
+static void put_groups(struct match_job *job, const struct vlp_set *set, const struct vlp_groups *g,
+                       struct vlp_page *page)
 {
     if (match.header && !match.json)
         fputs("group\tsize\tid\tlink_score\tlink_a\tlink_b\tpair_score\tpair_a\tpair_b\n",
@@ -171,6 +201,7 @@ static void put_groups(struct match_job *job, const struct vlp_set *set, const s
         const int first = g->group[i].member[0];
         if (!cmd_in_shard(set->ids[first], set->id_lens[first])) continue;
         put_group(job->out.file, set, &g->group[i], i + 1);
+        page_group(page, set, &g->group[i], i + 1);
         members += g->group[i].n;
         groups++;
     }
@@ -189,7 +220,12 @@ enum vlp_status match_run_groups(struct match_job *job, struct vlp_error *err)
         vlp_find_groups(&g, &job->compute, (enum vlp_metric)match.metric, x, set.n, set.header.dim,
                         (float)match.groups);
         s = match_open_output(job, err);
-        if (s == VLP_OK) put_groups(job, &set, &g);
+        struct vlp_page *page = match_page_open("Groups");
+        if (s == VLP_OK) put_groups(job, &set, &g, page);
+        if (s == VLP_OK)
+            s = match_page_close(page, job, err);
+        else
+            vlp_page_close(page);
         vlp_groups_free(&g);
     }
     vlp_set_free(&set);

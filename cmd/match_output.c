@@ -1,7 +1,9 @@
 /*
  * match_output.c -- matches as TSV and JSON lines, as links in a folder, and as a page.
  */
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,13 +77,56 @@ void match_put_line(struct match_job *job, const struct match_line *l, bool with
 
 /* ---- links ----------------------------------------------------------------------------------- */
 
-enum vlp_status match_links_open(struct vlp_error *err)
+/* The number that a name of ours begins with, 0 for other names. */
+static int64_t link_number(const char *name)
 {
-    if (match.link_to && mkdir(match.link_to, 0777) != 0 && errno != EEXIST)
+    char    digits[20];
+    size_t  n = strspn(name, "0123456789");
+    int64_t number;
+    if (n < 4 || n >= sizeof digits || name[n] != '-') return 0;
+    memcpy(digits, name, n);
+    digits[n] = '\0';
+    return vlp_parse_i64(digits, &number) ? number : 0;
+}
+
+/* Links of earlier results: among new ones they would pass for matches. */
+static enum vlp_status clear_links(DIR *d, const struct match_queries *q, struct vlp_error *err)
+{
+    const bool      shard = cmd_source.shard[1] != 0;
+    bool           *mine = vlp_calloc((size_t)q->n_given + 1, sizeof *mine);
+    enum vlp_status s = VLP_OK;
+    for (int i = 0; i < q->n; i++) mine[q->number[i]] = true;
+    for (const struct dirent *e; s == VLP_OK && (e = readdir(d)) != NULL;) {
+        const int64_t number = link_number(e->d_name);
+        struct stat   st;
+        if (number < 1 || fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0) continue;
+        if (!S_ISLNK(st.st_mode)) continue;
+        const bool other = q->n_given > 1 ? number > q->n_given || !mine[number - 1] : q->n == 0;
+        if (shard && other) continue;
+        if (!match.force)
+            s = vlp_fail(err, VLP_ERR_EXISTS,
+                         "%s: links of earlier results exist (-f replaces them)", match.link_to);
+        else if (unlinkat(dirfd(d), e->d_name, 0) != 0)
+            s = vlp_fail(err, VLP_ERR_IO, "%s/%s: %s", match.link_to, e->d_name, strerror(errno));
+    }
+    free(mine);
+    return s;
+}
+
+enum vlp_status match_links_open(const struct match_queries *q, struct vlp_error *err)
+{
+    if (!match.link_to) return VLP_OK;
+    if (mkdir(match.link_to, 0777) != 0 && errno != EEXIST)
         return vlp_fail(err, VLP_ERR_IO, "%s: %s", match.link_to, strerror(errno));
-    if (match.link_to && !vlp_is_dir(match.link_to))
+    if (!vlp_is_dir(match.link_to))
         return vlp_fail(err, VLP_ERR_IO, "%s: not a folder", match.link_to);
-    return VLP_OK;
+    if (access(match.link_to, W_OK | X_OK) != 0)
+        return vlp_fail(err, VLP_ERR_IO, "%s: %s", match.link_to, strerror(errno));
+    DIR *d = opendir(match.link_to);
+    if (!d) return vlp_fail(err, VLP_ERR_IO, "%s: %s", match.link_to, strerror(errno));
+    const enum vlp_status s = clear_links(d, q, err);
+    closedir(d);
+    return s;
 }
 
 /* "0001-name.jpg", or "0002-0001-name.jpg" where there are several queries: names sort by rank. */
@@ -116,9 +161,29 @@ enum vlp_status match_link(struct match_job *job, int query, int n_given, int ra
 
 /* ---- the page -------------------------------------------------------------------------------- */
 
-struct vlp_page *match_page_open(void)
+struct vlp_page *match_page_open(const char *title)
 {
-    return match.html ? vlp_page_open("Matches", NULL) : NULL;
+    return match.html ? vlp_page_open(title, NULL) : NULL;
+}
+
+void match_page_record(struct vlp_page *p, const char *id, const char *text)
+{
+    struct vlp_arena mem;
+    if (!p) return;
+    vlp_arena_init(&mem);
+    vlp_page_section(p, id, text ? NULL : vlp_picture_of_id(&mem, match.base_dir, id), text);
+    vlp_arena_free(&mem);
+}
+
+void match_page_member(struct vlp_page *p, const char *id, const char *text)
+{
+    struct vlp_arena mem;
+    if (!p) return;
+    vlp_arena_init(&mem);
+    const char *picture = vlp_picture_of_id(&mem, match.base_dir, id);
+    if (!picture && !text) picture = id; /* that it cannot be read is told on its card */
+    vlp_page_card(p, &(struct vlp_page_card){.picture = picture, .title = id, .text = text});
+    vlp_arena_free(&mem);
 }
 
 void match_page_query(struct vlp_page *p, const struct match_queries *q, int i, int n_hits)

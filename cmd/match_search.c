@@ -123,8 +123,7 @@ static enum vlp_status open_better(struct searching *s, struct vlp_error *err)
 enum vlp_status match_run_search(struct match_job *job, struct vlp_error *err)
 {
     struct searching s = {.job = job};
-    VLP_TRY(match_links_open(err));
-    enum vlp_status status =
+    enum vlp_status  status =
         vlp_index_open(&s.ix, job->paths, job->n_paths, match.ignore_model, err);
     if (status == VLP_OK && match.only != VLP_ANY && vlp_index_bare(s.ix))
         status = match_refuse_bare(vlp_index_bare(s.ix), err);
@@ -135,10 +134,11 @@ enum vlp_status match_run_search(struct match_job *job, struct vlp_error *err)
         if (s.q.walked) warn_of_ends(&s); /* an id may have stood in what is missing */
         status = vlp_fail(err, VLP_ERR_FORMAT, "no query could be used");
     }
+    if (status == VLP_OK) status = match_links_open(&s.q, err);
     if (status == VLP_OK) status = match_open_output(job, err);
     if (status == VLP_OK) {
         cmd_stop_politely();
-        s.page = match_page_open();
+        s.page = match_page_open("Matches");
         match_put_header(job, job->n_paths > 1);
         status = search(&s, err);
         if (status == VLP_OK)

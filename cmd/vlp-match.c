@@ -169,8 +169,9 @@ static void check_usage(const char *const *paths, int n_paths)
         cmd_usage_error("--join anti needs --min-score: what counts as a match");
     if (!groups && !match.queries && !on_the_spot)
         cmd_usage_error("nothing to look for: give --text, --image, --id, --query, -Q or a list");
-    if ((match.html || match.link_to) && (groups || match.truth || join))
-        cmd_usage_error("--html and --link-to show matches of queries only");
+    if (match.html && match.truth) cmd_usage_error("--truth has no page");
+    if (match.link_to && (groups || match.truth || match.join > JOIN_TOPK))
+        cmd_usage_error("--link-to shows matches of queries only");
     if (match.query_only != VLP_ANY && !match.queries)
         cmd_usage_error("--query-only chooses records of -Q");
     if (match.rerank && match.k == 0) cmd_usage_error("--rerank needs -k");

@@ -30,6 +30,38 @@ expect 3 vlp-match -k 1 --id nosuch --text 'a circle' --text 'a square' --link-t
 [ "$(ls some | cut -c 1-9 | xargs)" = '0002-0001 0003-0001' ] || fail "beside an unusable query: $(ls some)"
 expect 3 vlp-match -k 1 --queries-from - --link-to listed p.vle <<<$'circle\ntext:a circle'
 [ "$(ls listed | cut -c 1-9)" = 0002-0001 ] || fail "beside an unusable line: $(ls listed)"
+
+# Groups and joins as pages: members with their weakest pair, pairs with both pictures.
+cp photos/p00.png photos/copy.png
+vlp-embed -q -o twice.vle photos/p00.png photos/copy.png photos/p01.png
+expect 0 vlp-match -q --groups 1 --html groups.html twice.vle
+[ "$(grep -o '<img loading' groups.html | wc -l)" -eq 2 ] || fail "not two members"
+grep -q 'weakest pair 1.0000: photos/p00.png, photos/copy.png' groups.html || fail "no weakest pair"
+expect 0 vlp-match -q --groups 1 --html - twice.vle
+[ "$(head -c 15 stdout)" = '<!DOCTYPE html>' ] || fail "results before the page of groups"
+expect 0 vlp-match -q --join one-to-one --html pairs.html -Q twice.vle p.vle
+[ "$(wc -l <stdout)" -eq 3 ] || fail "not three pairs"
+[ "$(grep -o '<section>' pairs.html | wc -l)" -eq 3 ] || fail "not three pairs on the page"
+expect 0 vlp-match -q --join anti --min-score 1 --html anti.html -Q t.vle p.vle
+[ "$(grep -o '<section>' anti.html | wc -l)" -eq 5 ] || fail "not five without a match"
+expect 0 vlp-match -q --join topk -k 1 --html top.html --link-to top -Q twice.vle p.vle
+[ "$(ls top | wc -l)" -eq 3 ] || fail "no links of a search as a join"
+expect 2 vlp-match --groups 1 --link-to top twice.vle
+expect 2 vlp-match --truth x --html x.html -Q t.vle p.vle
+
+# With -f no link of earlier results stays among the new ones, and DIR is looked at before printing.
+expect 0 vlp-match -q --id photos/p00.png -k 5 --link-to mixed p.vle
+touch mixed/0009-file mixed/note
+expect 2 vlp-match -q --id photos/p01.png -k 2 --link-to mixed p.vle
+[ -s stdout ] && fail "results before it was refused"
+says 'mixed: links of earlier results exist'
+expect 0 vlp-match -qf --id photos/p01.png -k 2 --link-to mixed p.vle
+[ "$(find mixed -type l | wc -l)" -eq 2 ] || fail "old links among the new: $(ls mixed)"
+[ -f mixed/0009-file ] && [ -f mixed/note ] || fail "a file was removed"
+expect 0 vlp-match -qf -k 1 --lines texts --shard 1/2 --link-to parts p.vle
+[ "$(ls whole)" = "$(ls parts)" ] || fail "links of the other shard are gone"
+expect 1 vlp-match -q --id photos/p01.png --link-to page.html p.vle
+[ -s stdout ] && fail "results before the folder was looked at"
 rm photos/p03.png
 expect 3 vlp-match -f --id photos/p03.png -k 1 --link-to links p.vle
 says 'no such file to link to'
