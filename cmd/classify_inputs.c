@@ -103,10 +103,9 @@ enum vlp_status classify_vectors(struct classify_job *job, const char *path, str
     if (s == VLP_OK) {
         const float *x = vlp_set_vectors(&set, VLP_DOT);
         cmd_progress_start("vectors", set.n);
-        int64_t given = 0;
         for (int i = 0; i < set.n && !cmd_stopped(); i++) {
             if (!cmd_in_shard(set.ids[i], set.id_lens[i])) continue;
-            if (cmd_source.limit > 0 && given++ == cmd_source.limit) break;
+            if (cmd_source.limit > 0 && job->n_given++ == cmd_source.limit) break;
             const float *row = x + (size_t)i * (size_t)set.header.dim;
             bool         odd;
             s = cmd_check_vector(&job->failures, set.ids[i], set.id_lens[i], row, set.header.dim,

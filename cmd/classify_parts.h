@@ -24,7 +24,7 @@ struct classify_options {
     int64_t         max_iterations;
     bool            sweep, penultimate;
     int             only;       /* enum classify_only */
-    const char     *embeddings; /* -E */
+    struct cmd_list embeddings; /* -E */
     int64_t         k, batch;
     int             score; /* enum vlp_score */
     double          unknown;
@@ -62,8 +62,9 @@ struct classify_job {
     struct cmd_failures   failures;
     struct vlp_page      *page;
     int64_t               n_done, n_without_truth;
-    bool                  cut;  /* a file of vectors was not whole */
-    enum vlp_status       lost; /* of the first input that could not be read to its end */
+    int64_t               n_given; /* stored vectors, for --limit */
+    bool                  cut;     /* a file of vectors was not whole */
+    enum vlp_status       lost;    /* of the first input that could not be read to its end */
     float                *logits, *scores;
     int                  *order;
 };

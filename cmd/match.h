@@ -51,7 +51,7 @@ struct match_job {
     struct cmd_failures failures;
     int64_t             n_found;
     int64_t             n_odd; /* records of the index that hold NaN or infinity */
-    bool                cut;   /* a file was not whole */
+    bool skipped;              /* a file was not whole, right answers named nobody: said already */
 };
 
 /* Open the model behind -m and compute with its pool; refuses one that does not fit `h`. */

@@ -61,7 +61,7 @@ static void warn_of_ends(struct searching *s)
     for (int i = 0; i < s->job->n_paths; i++) {
         const enum vlp_ending end = vlp_index_ending(s->ix, i);
         if (cmd_warn_of_end(vlp_index_path(s->ix, i), end == VLP_TORN, end == VLP_ENDED))
-            s->job->cut = true;
+            s->job->skipped = true;
     }
 }
 

@@ -81,10 +81,14 @@ static int side_find(const struct side *s, const char *id)
     return row < 0 ? -1 : s->candidate[row];
 }
 
+/* Right answers that name what is not there: this many are named. */
+enum { UNKNOWN_TOLD = 3 };
+
 /* Right answers as pairs of candidates (query, index). */
 struct pairs {
     int *a, *b;
     int  n, unknown;
+    int  first_unknown[UNKNOWN_TOLD]; /* which right answers */
 };
 
 static void resolve(struct pairs *p, const struct vlp_truth *t, const struct side *a,
@@ -101,12 +105,27 @@ static void resolve(struct pairs *p, const struct vlp_truth *t, const struct sid
         }
         const int ra = side_find(a, first), rb = side_find(b, second);
         if (ra < 0 || rb < 0) {
+            if (p->unknown < UNKNOWN_TOLD) p->first_unknown[p->unknown] = i;
             p->unknown++;
             continue;
         }
         p->a[p->n] = ra;
         p->b[p->n++] = rb;
     }
+}
+
+/* `a` is the side of the truth's first column. */
+static void warn_of_unknown(const struct pairs *p, const struct vlp_truth *t, const struct side *a)
+{
+    struct vlp_buf names = {0};
+    for (int i = 0; i < p->unknown && i < UNKNOWN_TOLD; i++) {
+        const char *first, *second;
+        vlp_truth_entry(t, p->first_unknown[i], &first, &second);
+        vlp_buf_printf(&names, "%s%s", i ? ", " : "", side_find(a, first) < 0 ? first : second);
+    }
+    cmd_warn("%s: %d of %d pairs name records that are not there: %s%s", match.truth, p->unknown,
+             vlp_truth_count(t), names.data, p->unknown > UNKNOWN_TOLD ? " ..." : "");
+    vlp_buf_free(&names);
 }
 
 /* What a side holds: as its header says or as was chosen. */
@@ -210,7 +229,7 @@ static enum vlp_status score(struct match_job *job, struct vlp_set *a, struct vl
                              const struct vlp_truth *t, struct vlp_error *err)
 {
     const size_t most = (size_t)vlp_truth_count(t) + 1;
-    struct pairs p = {vlp_malloc(most * sizeof(int)), vlp_malloc(most * sizeof(int)), 0, 0};
+    struct pairs p = {.a = vlp_malloc(most * sizeof(int)), .b = vlp_malloc(most * sizeof(int))};
     struct side  side_a, side_b;
     const char  *column_a, *column_b;
     side_open(&side_a, a);
@@ -238,9 +257,10 @@ static enum vlp_status score(struct match_job *job, struct vlp_set *a, struct vl
     if (p.n == 0)
         s = vlp_fail(err, VLP_ERR_MISMATCH, "%s: no pair of ids is in %s and %s", match.truth,
                      match.queries, job->paths[0]);
-    if (s == VLP_OK && p.unknown)
-        cmd_warn("%s: %d of %d pairs name records that are not there", match.truth, p.unknown,
-                 vlp_truth_count(t));
+    if (s == VLP_OK && p.unknown) {
+        warn_of_unknown(&p, t, swapped ? &side_b : &side_a);
+        job->skipped = true;
+    }
     for (int way = 0; way < 2 && s == VLP_OK; way++) {
         struct vlp_retrieval r = {0};
         const struct side   *from = way ? &side_b : &side_a, *to = way ? &side_a : &side_b;

@@ -74,8 +74,8 @@ static const struct cmd_option options[] = {
             "stop after N steps", .min = 1, .max = 1e7),
     CMD_ROW(0, "penultimate", NULL, CMD_FLAG, &classify.penultimate, NULL,
             "the vectors are what the last projection sees: remember it with the probe"),
-    CMD_ROW('E', "embeddings", "FILE", CMD_STRING, &classify.embeddings, NULL,
-            "classify the vectors of this embedding file; - is stdin", .group = "Vectors"),
+    CMD_ROW('E', "embeddings", "FILE", CMD_LIST, &classify.embeddings, NULL,
+            "classify the vectors of this embedding file; - is stdin; may be repeated", .group = "Vectors"),
     CMD_ROW(0, "only", "WHAT", CMD_CHOICE, &classify.only, "image",
             "of the records of -E, --knn and --fit, take image, text or both",
             .choices = modalities),
@@ -93,7 +93,7 @@ static const struct cmd_option options[] = {
     CMD_ROW(0, "unknown-name", "NAME", CMD_STRING, &classify.unknown_name, "unknown",
             "what is printed for them"),
     CMD_ROW(0, "truth", "FILE", CMD_STRING, &classify.truth, NULL,
-            "right labels by id: TSV, JSON, JSON lines, or .npy of numbers"),
+            "right labels by id: TSV, CSV, JSON, JSON lines, or .npy of numbers"),
     CMD_ROW(0, "folder-labels", NULL, CMD_FLAG, &classify.folder_labels, NULL,
             "a record's right label is the folder that it lies in"),
     CMD_ROW(0, "report", "FILE", CMD_STRING, &classify.report, NULL,
@@ -150,7 +150,7 @@ static bool stdout_is_taken(void)
 
 static void check_streams(int n_paths, char **paths)
 {
-    const bool results = classify.embeddings || has_pictures(n_paths) || classify.fit;
+    const bool results = classify.embeddings.n || has_pictures(n_paths) || classify.fit;
     const struct cmd_stream_use in[] = {
         {"-m", cmd_model.path},
         {"--labels-from", classify.labels_from},
@@ -160,7 +160,7 @@ static void check_streams(int n_paths, char **paths)
         {"--fit", classify.fit},
         {"--validation", classify.validation},
         {"--truth", classify.truth},
-        {"-E", classify.embeddings},
+        {"-E", cmd_stdin_among(classify.embeddings.item, classify.embeddings.n)},
         {"--files-from", cmd_source.files_from},
         {"PICTURE", cmd_stdin_among((const char *const *)paths, n_paths)}};
     const struct cmd_stream_use out[] = {{"-o", classify.output                 ? classify.output
@@ -175,15 +175,26 @@ static void check_streams(int n_paths, char **paths)
     cmd_one_each("standard output", out, VLP_COUNT(out));
 }
 
+/* Operands that are files of vectors all are what -E takes. */
+static void take_vectors(int *n_paths, char **paths)
+{
+    int n = 0;
+    for (int i = 0; i < *n_paths; i++) n += is_vectors(paths[i]);
+    for (int i = 0; n > 0 && n < *n_paths && i < *n_paths; i++)
+        if (is_vectors(paths[i]))
+            cmd_usage_error("%s is no picture but vectors: those go with -E, apart from pictures",
+                            paths[i]);
+    if (n == 0) return;
+    for (int i = 0; i < n; i++) cmd_list_add(&classify.embeddings, paths[i]);
+    *n_paths = 0;
+}
+
 static void check_usage(int *n_paths, char **paths)
 {
     const bool zero_shot = classify.labels || classify.labels_from;
     const int  ways =
         zero_shot + (classify.classifier != NULL) + (classify.knn != NULL) + (classify.fit != NULL);
-    if (*n_paths == 1 && !classify.embeddings && is_vectors(paths[0])) {
-        classify.embeddings = paths[0];
-        *n_paths = 0;
-    }
+    take_vectors(n_paths, paths);
     if (ways == 0) cmd_usage_error("no classes: give -l, --labels-from, -C, --knn or --fit");
     if (ways > 1) cmd_usage_error("-l, -C, --knn and --fit exclude one another");
     if (classify.labels && classify.labels_from) cmd_usage_error("-l and --labels-from together");
@@ -193,8 +204,9 @@ static void check_usage(int *n_paths, char **paths)
         if (!strstr(classify.templates.item[i], "{}"))
             cmd_usage_error("the template '%s' has no {}", classify.templates.item[i]);
     if (cmd_source.lines) cmd_usage_error("--lines gives texts; pictures are classified");
-    if (classify.embeddings && has_pictures(*n_paths)) cmd_usage_error("pictures and -E together");
-    if (!classify.embeddings && !has_pictures(*n_paths) && !classify.save && !classify.fit)
+    if (classify.embeddings.n && has_pictures(*n_paths))
+        cmd_usage_error("pictures and -E together");
+    if (!classify.embeddings.n && !has_pictures(*n_paths) && !classify.save && !classify.fit)
         cmd_usage_error("nothing to classify: give pictures or -E");
     if (classify.save && classify.knn)
         cmd_usage_error("neighbours cannot be saved as a classifier");
@@ -213,7 +225,7 @@ static enum vlp_status run(struct classify_job *job, char **paths, int n_paths,
                            struct vlp_error *err)
 {
     const char *cpu = getenv("VLP_CPU");
-    const bool  inputs = classify.embeddings || has_pictures(n_paths);
+    const bool  inputs = classify.embeddings.n || has_pictures(n_paths);
     job->pool = vlp_pool_open(cmd_threads());
     VLP_TRY(vlp_compute_init(&job->compute, job->pool, cpu && *cpu ? cpu : NULL, VLP_PRECISION_F32,
                              err));
@@ -228,8 +240,9 @@ static enum vlp_status run(struct classify_job *job, char **paths, int n_paths,
     VLP_TRY(classify_open_output(job, err));
     cmd_stop_politely(); /* until here nothing was begun that would have to be ended */
     classify_put_header(job);
-    VLP_TRY(classify.embeddings ? classify_vectors(job, classify.embeddings, err)
-                                : classify_pictures(job, paths, n_paths, err));
+    for (int i = 0; i < classify.embeddings.n; i++)
+        VLP_TRY(classify_vectors(job, classify.embeddings.item[i], err));
+    if (!classify.embeddings.n) VLP_TRY(classify_pictures(job, paths, n_paths, err));
     job->failures.whole = true;
     if (job->n_done == 0) return vlp_fail(err, VLP_ERR_FORMAT, "no record could be classified");
     return classify_finish(job, err);

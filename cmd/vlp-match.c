@@ -138,7 +138,7 @@ enum vlp_status match_read_set(struct match_job *job, struct vlp_set *s, const c
                                struct vlp_error *err)
 {
     VLP_TRY(vlp_set_read(s, path, err));
-    if (cmd_warn_of_end(path, s->torn, s->ended)) job->cut = true;
+    if (cmd_warn_of_end(path, s->torn, s->ended)) job->skipped = true;
     const bool bare = vlp_embedding_bare(s->file.reader);
     vlp_set_only(s, (enum vlp_modality)only);
     if (s->n > 0 && (only == VLP_ANY || !bare)) return VLP_OK;
@@ -233,6 +233,6 @@ int main(int argc, char **argv)
     free(match.asked);
     if (s == VLP_ERR_STOPPED && cmd_stopped()) return cmd_finish(CMD_SIGNALLED + cmd_stopped());
     if (s != VLP_OK) return cmd_finish(cmd_fail(&err));
-    if (job.failures.n || job.n_odd || job.cut) return cmd_finish(CMD_SKIPPED);
+    if (job.failures.n || job.n_odd || job.skipped) return cmd_finish(CMD_SKIPPED);
     return cmd_finish(match.exit_status && job.n_found == 0 ? CMD_NO_MATCH : CMD_OK);
 }

@@ -1,5 +1,5 @@
 /*
- * classify_truth.c -- right answers by id, from TSV, JSON, JSON lines or a vector of numbers.
+ * classify_truth.c -- right answers by id, from TSV, CSV, JSON, JSON lines or a vector of numbers.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -60,6 +60,17 @@ static bool is_column_name(const char *s)
     return false;
 }
 
+/* A row of a table, unless it is the first and names the columns. */
+static void add_row(struct vlp_truth *t, const char *id, size_t id_len, const char *label)
+{
+    if (t->n > 0 || t->id_column || !is_column_name(id) || !is_column_name(label)) {
+        add(t, id, id_len, label);
+        return;
+    }
+    t->id_column = id;
+    t->label_column = label;
+}
+
 static enum vlp_status read_tsv(struct vlp_truth *t, const char *s, size_t len, const char *path,
                                 struct vlp_error *err)
 {
@@ -71,22 +82,75 @@ static enum vlp_status read_tsv(struct vlp_truth *t, const char *s, size_t len, 
         if (stop > s && stop[-1] == '\r') stop--;
         if (stop > s) {
             const char *tab = memchr(s, '\t', (size_t)(stop - s));
-            if (!tab) return vlp_fail(err, VLP_ERR_FORMAT, "%s: line %d has no tab", path, line);
+            if (!tab)
+                return vlp_fail(err, VLP_ERR_FORMAT,
+                                "%s: line %d has no tab (commas are for names that end in .csv)",
+                                path, line);
             const char *tab2 = memchr(tab + 1, '\t', (size_t)(stop - tab - 1));
             size_t      id_len, label_len;
             const char *id = field(&t->mem, s, (size_t)(tab - s), &id_len);
             const char *label =
                 field(&t->mem, tab + 1, (size_t)((tab2 ? tab2 : stop) - tab - 1), &label_len);
-            if (t->n == 0 && !t->id_column && is_column_name(id) && is_column_name(label)) {
-                t->id_column = id;
-                t->label_column = label;
-            } else {
-                add(t, id, id_len, label);
-            }
+            add_row(t, id, id_len, label);
         }
         s = next;
     }
     return VLP_OK;
+}
+
+/* ---- CSV ----------------------------------------------------------------------------------- */
+
+/* A field as in RFC 4180, without what encloses it, its quotes single; `*at` comes to stand behind
+ * it. False: a quote that never closes. */
+static bool csv_field(char *out, size_t *len, const char **at, const char *end)
+{
+    const char *s = *at;
+    bool        quoted = s < end && *s == '"';
+    size_t      n = 0;
+    s += quoted;
+    while (s < end && (quoted || (*s != ',' && *s != '\n'))) {
+        if (quoted && *s == '"') {
+            quoted = s + 1 < end && s[1] == '"';
+            s++;
+            if (!quoted) continue;
+        }
+        out[n++] = *s++;
+    }
+    if (n && out[n - 1] == '\r' && (s == end || *s == '\n')) n--;
+    *len = n;
+    *at = s;
+    return !quoted;
+}
+
+static enum vlp_status read_csv(struct vlp_truth *t, const char *s, size_t len, const char *path,
+                                struct vlp_error *err)
+{
+    const char     *end = s + len;
+    char           *text = vlp_malloc(len + 1);
+    enum vlp_status status = VLP_OK;
+    for (int row = 1; s < end && status == VLP_OK; row++) {
+        const char *field[2] = {0};
+        size_t      field_len[2] = {0}, n_text;
+        int         n = 0;
+        for (bool more = true; more && status == VLP_OK; n++) {
+            if (!csv_field(text, &n_text, &s, end))
+                status =
+                    vlp_fail(err, VLP_ERR_FORMAT, "%s: a quote in row %d never closes", path, row);
+            if (n < 2) {
+                field[n] = vlp_arena_strndup(&t->mem, text, n_text);
+                field_len[n] = n_text;
+            }
+            more = s < end && *s == ',';
+            s += s < end;
+        }
+        if (status != VLP_OK || (n == 1 && field_len[0] == 0)) continue; /* an empty line */
+        if (n < 2)
+            status = vlp_fail(err, VLP_ERR_FORMAT, "%s: row %d has no comma", path, row);
+        else
+            add_row(t, field[0], field_len[0], field[1]);
+    }
+    free(text);
+    return status;
 }
 
 /* ---- JSON ---------------------------------------------------------------------------------- */
@@ -195,9 +259,13 @@ static enum vlp_status read_any(struct vlp_truth *t, const char *path, struct vl
         const size_t bom = b.len >= 3 && memcmp(b.data, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
         const char  *first = b.data + bom;
         while (first < b.data + b.len && strchr(" \t\r\n", *first)) first++;
-        s = first < b.data + b.len && *first == '{'
-                ? read_json(t, b.data + bom, b.len - bom, path, err)
-                : read_tsv(t, b.data + bom, b.len - bom, path, err);
+        if (memchr(b.data, '\0', b.len))
+            s = vlp_fail(err, VLP_ERR_FORMAT, "%s: not a text", path);
+        else if (first < b.data + b.len && *first == '{')
+            s = read_json(t, b.data + bom, b.len - bom, path, err);
+        else
+            s = (strcasecmp(vlp_path_ext(path), "csv") == 0 ? read_csv : read_tsv)(
+                t, b.data + bom, b.len - bom, path, err);
     }
     vlp_buf_free(&b);
     return s;

@@ -56,3 +56,19 @@ expect 2 vlp-classify -l a,b,a photos/p00.png
 printf 'p00\tc\n' >t.tsv
 expect 0 vlp-classify -q -l $'a\tb,c' --truth t.tsv --confusion tab.tsv photos/p00.png
 [ "$(head -1 tab.tsv)" = "$(printf 'truth\ta\\tb\tc\tunknown')" ] || fail "$(cat tab.tsv)"
+
+# Several files of vectors are classified one after the other; beside pictures they are none.
+vlp-classify $how $recipe -f --save-classifier c.vle
+vlp-embed -q $how -o first.vle photos/p00.png photos/p01.png
+vlp-embed -q $how -o second.vle photos/p02.png photos/p03.png
+vlp-embed -q $how -o both.vle photos/p00.png photos/p01.png photos/p02.png photos/p03.png
+expect 0 vlp-classify -C c.vle -E both.vle
+mv stdout both
+expect 0 vlp-classify -C c.vle first.vle second.vle
+same both stdout
+expect 0 vlp-classify -C c.vle -E first.vle -E - <second.vle
+same both stdout
+expect 0 vlp-classify -C c.vle --limit 3 first.vle second.vle
+[ "$(wc -l <stdout)" -eq 3 ] || fail "--limit over two files"
+expect 2 vlp-classify -C c.vle photos/p00.png first.vle
+says 'first.vle is no picture but vectors: those go with -E'

@@ -21,6 +21,26 @@ printf 'x\ty\n' >nothing.tsv
 expect 4 vlp-match --truth nothing.tsv -Q "$G/texts.npy" "$G/images.npy"
 says 'no pair of ids'
 
+# Truth that names nobody, that is no text, that has commas.
+head -n 20 "$G/truth.tsv" >some.tsv
+expect 0 vlp-match --truth some.tsv -Q "$G/texts.npy" "$G/images.npy"
+cp stdout some.out
+(cat some.tsv; for i in 1 2 3 4; do printf 'no-%s\t%s\n' $i "$(head -n 2 some.tsv | tail -n 1 | cut -f2)"; done) >more.tsv
+expect 3 vlp-match --truth more.tsv -Q "$G/texts.npy" "$G/images.npy"
+says 'name records that are not there: no-1, no-2, no-3 ...'
+same some.out stdout
+tr '\t' ',' <some.tsv | sed 's/^[^,]*/"&"/; s/$/\r/' >some.csv
+expect 0 vlp-match --truth some.csv -Q "$G/texts.npy" "$G/images.npy"
+same some.out stdout
+cp some.csv comma.tsv
+expect 5 vlp-match --truth comma.tsv -Q "$G/texts.npy" "$G/images.npy"
+says 'has no tab (commas are for names that end in .csv)'
+printf 'a\tb\0c\n' >binary.tsv
+expect 5 vlp-match --truth binary.tsv -Q "$G/texts.npy" "$G/images.npy"
+says 'binary.tsv: not a text'
+printf '"a,b\n' >open.csv
+expect 5 vlp-match --truth open.csv -Q "$G/texts.npy" "$G/images.npy"
+
 # Joins. Mutual pairs are a subset of one-to-one pairs' rows; anti and matched share the texts out.
 vlp-match --join mutual -Q "$G/images.npy" "$G/texts.npy" >mutual
 vlp-match --join one-to-one -Q "$G/images.npy" "$G/texts.npy" >one
