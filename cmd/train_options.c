@@ -30,6 +30,7 @@ static struct train_options *const o = &train_options;
 static const char *const losses[] = {"softmax", "sigmoid", NULL};
 static const char *const gathers[] = {"all", "local", NULL};
 static const char *const dtypes[] = {"f32", "f16", "bf16", "q8_0", NULL};
+static const char *const selftests[] = {"resume", NULL};
 
 static const struct cmd_option options[] = {
     {.letter = 'm',
@@ -452,6 +453,7 @@ static const struct cmd_option options[] = {
      .arg = "NAME",
      .kind = CMD_STRING,
      .target = &o->selftest,
+     .choices = selftests,
      .help = "resume: a killed and continued run equals the straight one byte for byte"},
     CMD_COMMON_OPTIONS,
     {.kind = CMD_END},

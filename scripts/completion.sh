@@ -24,11 +24,11 @@ write_bash() {
         if ($4 != "-") flag = flag (flag == "" ? "" : "|") "--" $4
         if ($6 == "choice") {
             list = $7; gsub(",", " ", list)
-            value[verb] = value[verb] "            " flag ") COMPREPLY=($(compgen -W \"" list "\" -- \"$cur\")); return ;;\n"
+            value[verb] = value[verb] "            " flag ") mapfile -t COMPREPLY < <(compgen -W \"" list "\" -- \"$cur\"); return ;;\n"
         } else if ($6 == "dir") {
-            value[verb] = value[verb] "            " flag ") COMPREPLY=($(compgen -d -- \"$cur\")); return ;;\n"
+            value[verb] = value[verb] "            " flag ") mapfile -t COMPREPLY < <(compgen -d -- \"$cur\"); return ;;\n"
         } else if ($6 == "file") {
-            value[verb] = value[verb] "            " flag ") COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n"
+            value[verb] = value[verb] "            " flag ") mapfile -t COMPREPLY < <(compgen -f -- \"$cur\"); return ;;\n"
         } else if ($6 != "flag") {
             value[verb] = value[verb] "            " flag ") return ;;\n"
         }
@@ -42,17 +42,17 @@ write_bash() {
         print "    if [ \"$cur\" = \"=\" ]; then cur=; elif [ \"$prev\" = \"=\" ]; then prev=${COMP_WORDS[COMP_CWORD-2]}; fi"
         if (verbs != "") {
             print "    if [ \"$COMP_CWORD\" -eq 1 ]; then"
-            printf "        COMPREPLY=($(compgen -W \"%s --help --version\" -- \"$cur\"))\n        return\n    fi\n", substr(verbs, 2)
+            printf "        mapfile -t COMPREPLY < <(compgen -W \"%s --help --version\" -- \"$cur\")\n        return\n    fi\n", substr(verbs, 2)
             print "    verb=${COMP_WORDS[1]}"
         }
         print "    case $verb in"
         for (v in seen) {
             printf "    %s)\n        case $prev in\n%s        esac\n", v, value[v]
-            printf "        [[ $cur == -* ]] && COMPREPLY=($(compgen -W \"%s\" -- \"$cur\")) && return ;;\n", substr(words[v], 2)
+            printf "        [[ $cur == -* ]] && mapfile -t COMPREPLY < <(compgen -W \"%s\" -- \"$cur\") &&\n            [ ${#COMPREPLY[@]} -gt 0 ] && return ;;\n", substr(words[v], 2)
         }
         print "    esac"
-        print "    COMPREPLY=($(compgen -f -- \"$cur\"))"
-        printf "}\ncomplete -o filenames -F _%s %s\n", name, program
+        print "    # a name may hold spaces: one a line\n    mapfile -t COMPREPLY < <(compgen -f -- \"$cur\")"
+        printf "}\ncomplete -o filenames -o default -F _%s %s\n", name, program
     }'
 }
 

@@ -18,5 +18,16 @@ complete_last vlp-match --join m
 complete_last vlp-match --join = one
 complete_last vlp-embed --no-norm
 complete_last vlp-train --grad
+complete_last vlp-train --selftest r
+complete_last vlp-match --no-such
+mkdir "My Photos" "My Models"
+touch "My notes"
+complete_count() {
+    complete_last "$@" >/dev/null
+    echo "${#COMPREPLY[@]} ${COMPREPLY[0]}"
+}
+complete_count vlp-embed -r "My P"
+complete_count vlp-match --link-to "My"
+complete_count vlp-match --html "My n"
 [ "$(find out -type f -name "*vlp-*" | wc -l)" -eq 15 ] ||
     fail "not three files a program"
