@@ -331,6 +331,36 @@ START_TEST(the_confusion_picture_is_dark_where_counts_are)
 }
 END_TEST
 
+static struct vlp_buf confusion_with(const char *name)
+{
+    struct vlp_evaluation e;
+    struct vlp_buf        png = {0};
+    struct vlp_error      err;
+    const char *const     names[] = {"one", name};
+    vlp_evaluation_init(&e, 2);
+    ck_assert_int_eq(vlp_confusion_png(&png, &e, names, &err), VLP_OK);
+    vlp_evaluation_free(&e);
+    return png;
+}
+
+/* Pairs of names that must not look alike: the second would be drawn for the first. */
+START_TEST(the_confusion_picture_tells_cut_names_and_letters_with_marks)
+{
+    static const char *const pairs[][2] = {
+        {"a name of twenty-eight letterS", "a name of twenty-eight lette"},
+        {"caf\xc3\xa9", "caf\xe2\x96\xa1"},
+        {"caf\xc3\xa9", "cafe"},
+        {"na\xc3\xafve", "naive"},
+        {"\xc3\x89tat", "\xe2\x96\xa1tat"}};
+    for (size_t i = 0; i < VLP_COUNT(pairs); i++) {
+        struct vlp_buf a = confusion_with(pairs[i][0]), b = confusion_with(pairs[i][1]);
+        ck_assert_msg(a.len != b.len || memcmp(a.data, b.data, a.len) != 0, "%s", pairs[i][0]);
+        vlp_buf_free(&a);
+        vlp_buf_free(&b);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("classify");
@@ -345,6 +375,7 @@ int main(void)
     tcase_add_test(tc, truth_is_read_from_tsv_json_and_json_lines);
     tcase_add_test(tc, evaluation_counts_top1_top5_classes_and_unknown);
     tcase_add_test(tc, the_confusion_picture_is_dark_where_counts_are);
+    tcase_add_test(tc, the_confusion_picture_tells_cut_names_and_letters_with_marks);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

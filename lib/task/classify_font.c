@@ -1,9 +1,14 @@
 /*
- * classify_font.c -- small letters for pictures of our own: 5 x 7 points, printable ASCII.
+ * classify_font.c -- small letters for pictures of our own: 5 x 7 points.
  *
- * A glyph is five columns from the left, the lowest bit of each at the top. What is not ASCII shows
- * as a hollow box.
+ * A glyph is five columns from the left, the lowest bit of each at the top. Printable ASCII is
+ * there and letters of it with a mark above, where there is room for the mark: small letters leave
+ * the upper two rows free, others stand without. What is neither shows as a hollow box.
  */
+#include <string.h>
+
+#include <utf8proc.h>
+
 #include "classify_internal.h"
 
 static const uint8_t glyphs[95][5] = {
@@ -41,8 +46,38 @@ static const uint8_t glyphs[95][5] = {
     {0x00, 0x41, 0x36, 0x08, 0x00}, {0x08, 0x04, 0x08, 0x10, 0x08},
 };
 
-const uint8_t *font_glyph(int32_t c)
+static const struct {
+    int32_t mark;
+    uint8_t column[FONT_WIDTH];
+} marks[] = {
+    {0x300, {0, 1, 2, 0, 0}}, /* grave */
+    {0x301, {0, 0, 2, 1, 0}}, /* acute */
+    {0x302, {0, 2, 1, 2, 0}}, /* circumflex */
+    {0x303, {0, 2, 1, 2, 1}}, /* tilde */
+    {0x304, {0, 1, 1, 1, 0}}, /* macron */
+    {0x306, {0, 1, 2, 1, 0}}, /* breve */
+    {0x307, {0, 0, 1, 0, 0}}, /* dot */
+    {0x308, {0, 1, 0, 1, 0}}, /* diaeresis */
+    {0x30a, {0, 0, 3, 3, 0}}, /* ring */
+    {0x30c, {0, 1, 2, 1, 0}}, /* caron */
+};
+
+void font_glyph(uint8_t column[FONT_WIDTH], int32_t c)
 {
-    static const uint8_t box[5] = {0x7f, 0x41, 0x41, 0x41, 0x7f};
-    return c >= 0x20 && c < 0x7f ? glyphs[c - 0x20] : box;
+    static const uint8_t   box[FONT_WIDTH] = {0x7f, 0x41, 0x41, 0x41, 0x7f};
+    static const uint8_t   ellipsis[FONT_WIDTH] = {0x40, 0x00, 0x40, 0x00, 0x40};
+    int32_t                part[4] = {c};
+    int                    boundclass = 0;
+    const utf8proc_ssize_t n =
+        utf8proc_decompose_char(c, part, VLP_COUNT(part), UTF8PROC_DECOMPOSE, &boundclass);
+    const int32_t base = part[0];
+    if (n < 1 || n > (utf8proc_ssize_t)VLP_COUNT(part) || base < 0x20 || base >= 0x7f) {
+        memcpy(column, c == FONT_ELLIPSIS ? ellipsis : box, FONT_WIDTH);
+        return;
+    }
+    memcpy(column, glyphs[base - 0x20], FONT_WIDTH);
+    if (n == 1 || !strchr("aceginoqrsuvwxyzmpj", base)) return;
+    for (size_t m = 0; m < VLP_COUNT(marks); m++)
+        for (int i = 0; marks[m].mark == part[1] && i < FONT_WIDTH; i++)
+            column[i] = (uint8_t)((column[i] & ~3) | marks[m].column[i]); /* i has a dot there */
 }

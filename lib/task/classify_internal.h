@@ -8,7 +8,9 @@
 
 enum { FONT_WIDTH = 5, FONT_HEIGHT = 7, FONT_STEP = 6 };
 
-/* Five columns of a character, lowest bit at the top. */
-const uint8_t *font_glyph(int32_t c);
+enum { FONT_ELLIPSIS = 0x2026 };
+
+/* The columns of a character, lowest bit at the top. */
+void font_glyph(uint8_t column[FONT_WIDTH], int32_t c);
 
 #endif

@@ -3,7 +3,7 @@
  *
  * Rows are the truth, columns the prediction; a cell's colour is its share of the row, from white
  * over blue to near black. Cells are as large as fits about a thousand pixels; counts are written
- * where they fit, names along both sides (the columns' names upwards).
+ * where they fit, names along both sides (the columns' names upwards), long ones with an ellipsis.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -52,7 +52,9 @@ static void write_text(struct canvas *c, int x, int y, const char *s, int scale,
 {
     const char *end = s + strlen(s);
     for (int n = 0; s < end && n < MAX_NAME; n++) {
-        const uint8_t *glyph = font_glyph(vlp_utf8_next(&s, end));
+        const int32_t letter = vlp_utf8_next(&s, end);
+        uint8_t       glyph[FONT_WIDTH];
+        font_glyph(glyph, n == MAX_NAME - 1 && s < end ? FONT_ELLIPSIS : letter);
         for (int i = 0; i < FONT_WIDTH; i++)
             for (int j = 0; j < FONT_HEIGHT; j++) {
                 if (!(glyph[i] >> j & 1)) continue;
