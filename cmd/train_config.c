@@ -120,6 +120,14 @@ static void check_members(const char *path)
         refuse(path, "data[%zu] is not a text", i);
 }
 
+/* Whole names only: what a file abbreviates today may mean two options tomorrow. */
+static bool is_option(const char *key)
+{
+    for (const struct cmd_option *o = train_program.options; o->kind != CMD_END; o++)
+        if (o->name && strcmp(o->name, key) == 0) return true;
+    return false;
+}
+
 /* argv with the file's options before the command line's. The strings live as long as the process.
  */
 void train_read_config(int *argc, char ***argv)
@@ -147,6 +155,8 @@ void train_read_config(int *argc, char ***argv)
     }
     if (cmd_value_of(&train_program, w.n, w.item, "config"))
         refuse(path, "a configuration names no other: train.config would not be read");
+    json_object_foreach(json_object_get(train_config, "train"), key, value) if (!is_option(key))
+        refuse(path, "train.%.60s is not known: options are there by their long names", key);
     for (int i = 1; i < *argc; i++) add_word(&w, (*argv)[i]);
     *argc = w.n;
     *argv = w.item;

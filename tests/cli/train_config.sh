@@ -35,6 +35,10 @@ for key in config conf; do
     echo "{\"train\": {\"$key\": \"c.json\"}}" >nested.json
     expect 2 $run -o none --config nested.json && says "nested.json: a configuration names no other"
 done
+for member in '"epo": 2' '"epochs2": 2' '"": 1' '"log-ev": 1'; do
+    echo "{\"data\": [\".\"], \"train\": {$member}}" >short.json
+    expect 2 $run -o none --config short.json && says "short.json: train."
+done
 [ ! -e none ] || fail "a folder was made"
 
 # A plot of an earlier time is replaced; another file, before any step is made, by force alone.
