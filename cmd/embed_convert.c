@@ -63,6 +63,7 @@ static struct vlp_embedding_header header_for(const struct embed_options     *o,
     if (h.dtype != VLP_F32 && h.dtype != VLP_F16 && h.dtype != VLP_BF16 && h.dtype != VLP_I8)
         h.dtype = VLP_F32;
     if (unit) h.normalized = true;
+    if (o->only != EMBED_BOTH) h.modality = o->only;
     return h;
 }
 
@@ -95,6 +96,7 @@ int embed_convert(const struct embed_options *o, char **inputs, int n)
     struct vlp_embedding_set                first, next;
     struct vlp_error                        err;
     int64_t                                 records = 0, damaged = 0, seen = 0;
+    const enum vlp_modality                 only = o->only; /* both, image, text in either */
     bool                                    cut = false;
     enum vlp_status                         s = vlp_embedding_load(&first, inputs[0], &read, &err);
     if (s != VLP_OK) return cmd_fail(&err);
@@ -109,6 +111,14 @@ int embed_convert(const struct embed_options *o, char **inputs, int n)
         /* where places were skipped, those have been named */
         if (set->torn || vlp_embedding_damaged(set->reader) == 0)
             cut |= cmd_warn_of_end(inputs[i], set->torn, vlp_embedding_ended(set->reader));
+        if (only != VLP_ANY && vlp_embedding_bare(set->reader))
+            s = vlp_fail(&err, VLP_ERR_USAGE,
+                         "%s does not tell texts from pictures: nothing to choose", inputs[i]);
+        if (s != VLP_OK) {
+            if (i > 0) vlp_embedding_set_free(set);
+            break;
+        }
+        vlp_records_only(set, only);
         s = vlp_embedding_compatible(&first.header, inputs[0], &set->header, inputs[i], false,
                                      &err);
         if (s == VLP_OK) s = write_set(w, set, unit, &records, &err);

@@ -127,9 +127,10 @@ static enum vlp_status read_templates(const char *const **out, struct vlp_arena 
 /* A conversion reads embedding files and knows no model: every other option is a mistake. */
 static void check_convert(int n_inputs)
 {
-    static const char *const taken[] = {
-        "convert",      "output", "force", "format", "dtype",   "header",   "normalize",
-        "no-normalize", "shard",  "limit", "quiet",  "verbose", "progress", "skip-damaged"};
+    static const char *const taken[] = {"convert",  "output",       "force",     "format",
+                                        "dtype",    "header",       "normalize", "no-normalize",
+                                        "shard",    "limit",        "quiet",     "verbose",
+                                        "progress", "skip-damaged", "only"};
     for (const struct cmd_option *o = options; o->kind != CMD_END; o++) {
         bool known = !o->name || !cmd_given(o->name);
         for (size_t i = 0; i < VLP_COUNT(taken) && !known; i++)

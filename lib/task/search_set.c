@@ -34,22 +34,27 @@ bool vlp_record_is(enum vlp_modality wanted, const struct vlp_embedding_header *
     return wanted == VLP_ANY || text == (wanted == VLP_TEXT);
 }
 
+void vlp_records_only(struct vlp_embedding_set *f, enum vlp_modality wanted)
+{
+    int64_t n = 0;
+    for (int64_t i = 0; i < f->n; i++) {
+        if (!vlp_record_is(wanted, &f->header, f->flags[i])) continue;
+        f->row[n] = f->row[i];
+        f->ids[n] = f->ids[i];
+        f->id_lens[n] = f->id_lens[i];
+        f->flags[n] = f->flags[i];
+        f->metas[n] = f->metas[i];
+        f->meta_lens[n++] = f->meta_lens[i];
+    }
+    f->n = n;
+}
+
 int vlp_set_only(struct vlp_set *s, enum vlp_modality wanted)
 {
     const int before = s->n;
-    int       n = 0;
-    for (int i = 0; i < before; i++) {
-        if (!vlp_record_is(wanted, &s->header, s->flags[i])) continue;
-        s->file.row[n] = s->file.row[i];
-        s->ids[n] = s->ids[i];
-        s->id_lens[n] = s->id_lens[i];
-        s->flags[n] = s->flags[i];
-        s->metas[n] = s->metas[i];
-        s->meta_lens[n++] = s->meta_lens[i];
-    }
-    s->n = n;
-    s->file.n = n;
-    return before - n;
+    vlp_records_only(&s->file, wanted); /* the set's arrays are the file's */
+    s->n = (int)s->file.n;
+    return before - s->n;
 }
 
 void vlp_set_free(struct vlp_set *s)

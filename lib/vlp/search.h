@@ -92,6 +92,8 @@ void            vlp_set_free(struct vlp_set *s);
 /* Leave only the pictures, or the texts (VLP_ANY: all), in the set; how many records went. Before
  * its vectors are asked for. A file of bare vectors (vlp_embedding_bare) has pictures only. */
 int vlp_set_only(struct vlp_set *s, enum vlp_modality wanted);
+/* The same of the records of a file. */
+void vlp_records_only(struct vlp_embedding_set *f, enum vlp_modality wanted);
 /* All vectors widened to f32 (n, dim), made when first asked for; unit length under VLP_COSINE
  * unless the header says that they are. */
 const float *vlp_set_vectors(struct vlp_set *s, enum vlp_metric metric);

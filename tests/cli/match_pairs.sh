@@ -90,3 +90,15 @@ expect 0 vlp-match --truth same.tsv --query-only text --only image -Q both.vle b
 same right stdout
 expect 0 vlp-match --truth same.tsv -Q si.vle st.vle
 [ "$(sort right)" = "$(sort stdout)" ] || fail "asked by pictures: $(cat stdout)"
+
+# Pairs taken apart afterwards.
+expect 0 vlp-embed --convert --only image -o apart.vle pairs.vle
+expect 0 vlp-match -k 0 --text 'a circle' apart.vle
+mv stdout chosen
+expect 0 vlp-match -k 0 --text 'a circle' pictures.vle
+same chosen stdout
+expect 0 vlp-embed --convert --only text -o texts.jsonl pairs.vle
+[ "$(wc -l <texts.jsonl)" -eq 4 ] || fail "not four texts"
+expect 2 vlp-embed --convert --only text -o texts.npy bare.npy
+expect 1 vlp-embed --convert --only text -o none.vle pictures.vle
+[ ! -e texts.npy ] && [ ! -e none.vle ] || fail "a file of nothing"
