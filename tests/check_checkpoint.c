@@ -1460,7 +1460,7 @@ START_TEST(of_several_files_in_a_folder_one_has_to_be_named)
     ck_assert_int_eq(vlp_checkpoint_open(&c, folder_of(path), NULL, &err), VLP_ERR_USAGE);
     ck_assert_msg(strstr(err.text, "best.safetensors, old.pt") != NULL, "%s", err.text);
     for (int i = 0; i < 9; i++) {
-        char name[16];
+        char name[32];
         snprintf(name, sizeof name, "e%d.ckpt", i);
         write_beside(path, name, "x");
     }
