@@ -35,6 +35,7 @@ TEST_SRC := $(wildcard tests/check_*.c)
 BENCH_AUX := tests/peer.c tests/towers.c
 TEST_AUX := $(filter-out tests/check_% tests/fuzz_% tests/bench_% $(BENCH_AUX),$(wildcard tests/*.c))
 BENCH_SRC := $(wildcard tests/bench_*.c)
+FUZZ_SRC := $(wildcard tests/fuzz_*.c)
 
 LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/%.o)
 CMD_OBJ  := $(CMD_SRC:%.c=$(BUILD)/%.o)
@@ -124,7 +125,8 @@ check: deps
 	@scripts/dependencies.sh test
 	@$(MAKE) --no-print-directory -j$(JOBS) check-run
 
-tests: $(PROGS) $(TESTS)
+# Fuzzers and benches are compiled too, so that nobody breaks them unseen.
+tests: $(PROGS) $(TESTS) $(FUZZ_SRC:%.c=$(BUILD)/%.o) $(BENCH_SRC:%.c=$(BUILD)/%.o)
 
 check-run: tests
 	@scripts/run_tests.sh $(BUILD)
@@ -151,7 +153,6 @@ benches: $(BENCHES)
 
 ## make fuzz       libFuzzer over every reader, FUZZ_SECONDS each (600)
 FUZZ_SECONDS ?= 600
-FUZZ_SRC   := $(wildcard tests/fuzz_*.c)
 FUZZERS    := $(FUZZ_SRC:tests/%.c=build/fuzz/%)
 FUZZ_FLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
 

@@ -74,7 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct vlp_npy n;
     if (vlp_npy_open(&n, path, NULL) == VLP_OK) vlp_npy_close(&n);
     struct vlp_embedding_set s;
-    if (vlp_embedding_load(&s, path, NULL) == VLP_OK) vlp_embedding_set_free(&s);
+    if (vlp_embedding_load(&s, path, NULL, NULL) == VLP_OK) vlp_embedding_set_free(&s);
     free(copy);
     return 0;
 }
