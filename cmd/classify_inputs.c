@@ -88,6 +88,11 @@ enum vlp_status classify_read_set(struct classify_job *job, struct vlp_set *set,
     return VLP_OK;
 }
 
+bool classify_enough(const struct classify_job *job)
+{
+    return cmd_source.limit > 0 && job->n_given >= cmd_source.limit;
+}
+
 enum vlp_status classify_vectors(struct classify_job *job, const char *path, struct vlp_error *err)
 {
     struct vlp_set set;
@@ -105,7 +110,8 @@ enum vlp_status classify_vectors(struct classify_job *job, const char *path, str
         cmd_progress_start("vectors", set.n);
         for (int i = 0; i < set.n && !cmd_stopped(); i++) {
             if (!cmd_in_shard(set.ids[i], set.id_lens[i])) continue;
-            if (cmd_source.limit > 0 && job->n_given++ == cmd_source.limit) break;
+            if (classify_enough(job)) break;
+            job->n_given++;
             const float *row = x + (size_t)i * (size_t)set.header.dim;
             bool         odd;
             s = cmd_check_vector(&job->failures, set.ids[i], set.id_lens[i], row, set.header.dim,

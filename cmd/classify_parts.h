@@ -93,6 +93,7 @@ const char *classify_label_of(const struct classify_job *job, const char *id, si
 /* Classify pictures or vectors, one after the other, in order. */
 enum vlp_status classify_pictures(struct classify_job *job, char *const *paths, int n_paths,
                                   struct vlp_error *err);
+bool classify_enough(const struct classify_job *job); /* as many vectors as --limit says */
 enum vlp_status classify_vectors(struct classify_job *job, const char *path, struct vlp_error *err);
 
 /* One record: scores, prediction, output. `picture` (may be NULL) is for the page; `own` (may be

@@ -134,8 +134,9 @@ enum vlp_status match_run_search(struct match_job *job, struct vlp_error *err)
         if (s.q.walked) warn_of_ends(&s); /* an id may have stood in what is missing */
         status = vlp_fail(err, VLP_ERR_FORMAT, "no query could be used");
     }
-    if (status == VLP_OK) status = match_links_open(&s.q, err);
+    /* -f takes old links away: not before there is somewhere to write */
     if (status == VLP_OK) status = match_open_output(job, err);
+    if (status == VLP_OK) status = match_links_open(&s.q, err);
     if (status == VLP_OK) {
         cmd_stop_politely();
         s.page = match_page_open("Matches");

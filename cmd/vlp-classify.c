@@ -240,11 +240,13 @@ static enum vlp_status run(struct classify_job *job, char **paths, int n_paths,
     VLP_TRY(classify_open_output(job, err));
     cmd_stop_politely(); /* until here nothing was begun that would have to be ended */
     classify_put_header(job);
-    for (int i = 0; i < classify.embeddings.n; i++)
+    for (int i = 0; i < classify.embeddings.n && !classify_enough(job); i++)
         VLP_TRY(classify_vectors(job, classify.embeddings.item[i], err));
     if (!classify.embeddings.n) VLP_TRY(classify_pictures(job, paths, n_paths, err));
-    job->failures.whole = true;
-    if (job->n_done == 0) return vlp_fail(err, VLP_ERR_FORMAT, "no record could be classified");
+    if (job->n_done == 0) {
+        job->failures.whole = true; /* all are named */
+        return vlp_fail(err, VLP_ERR_FORMAT, "no record could be classified");
+    }
     return classify_finish(job, err);
 }
 

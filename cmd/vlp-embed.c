@@ -227,6 +227,7 @@ static int finish(struct embed_job *j, enum vlp_status s, struct vlp_error *err)
         if (!stream) vlp_embedding_writer_abandon(j->writer);
         if (ours && written == 0 && !j->resuming) embed_remove(opt.output);
         if (s == VLP_OK) {
+            j->bad.whole = true;
             if (j->bad.n > 0)
                 cmd_error("no record could be used (%" PRId64 " skipped)", j->bad.n);
             else
@@ -241,6 +242,8 @@ static int finish(struct embed_job *j, enum vlp_status s, struct vlp_error *err)
     } else if (vlp_embedding_writer_close(j->writer, &late) != VLP_OK) {
         return cmd_fail(&late);
     }
+    /* What was not named is in the output now: an older list of failures may go. */
+    j->bad.whole = !stopped;
     summary(j);
     if (stopped) {
         if (!stream)
@@ -293,7 +296,6 @@ static int embed(struct embed_job *j, char **inputs, int n)
         } else {
             cmd_stop_politely();
             s = embed_run(j, source, templates, &err);
-            j->bad.whole = s == VLP_OK;
             status = finish(j, s, &err);
         }
         if (cmd_failures_close(&j->bad, &late) != VLP_OK) status = cmd_fail(&late);

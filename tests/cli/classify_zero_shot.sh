@@ -68,7 +68,9 @@ expect 0 vlp-classify -C c.vle first.vle second.vle
 same both stdout
 expect 0 vlp-classify -C c.vle -E first.vle -E - <second.vle
 same both stdout
-expect 0 vlp-classify -C c.vle --limit 3 first.vle second.vle
-[ "$(wc -l <stdout)" -eq 3 ] || fail "--limit over two files"
+for n in 1 2 3 4; do
+    expect 0 vlp-classify -C c.vle --limit $n first.vle second.vle
+    [ "$(wc -l <stdout)" -eq $n ] || fail "--limit $n over two files"
+done
 expect 2 vlp-classify -C c.vle photos/p00.png first.vle
 says 'first.vle is no picture but vectors: those go with -E'

@@ -55,6 +55,8 @@ touch mixed/0009-file mixed/note
 expect 2 vlp-match -q --id photos/p01.png -k 2 --link-to mixed p.vle
 [ -s stdout ] && fail "results before it was refused"
 says 'mixed: links of earlier results exist'
+expect 1 vlp-match -qf --id photos/p01.png -k 2 --link-to mixed -o no/such/folder p.vle
+[ "$(find mixed -type l | wc -l)" -eq 5 ] || fail "links are gone before there is somewhere to write"
 expect 0 vlp-match -qf --id photos/p01.png -k 2 --link-to mixed p.vle
 [ "$(find mixed -type l | wc -l)" -eq 2 ] || fail "old links among the new: $(ls mixed)"
 [ -f mixed/0009-file ] && [ -f mixed/note ] || fail "a file was removed"

@@ -69,6 +69,13 @@ for part in "--limit 1" "--shard 1/2"; do
     says "its other names would be lost"
     same failed.tsv first.tsv
 done
+# ... nor where what was made of its names could not be written.
+printf 'photos/p01.png\nphotos/p02.png\n' | sed 's/$/\tio\tno disk/' >mended.tsv
+cp mended.tsv second.tsv
+expect 1 vlp-embed -q --format tsv -o /dev/full --failed mended.tsv --files-from mended.tsv
+same mended.tsv second.tsv
+expect 1 vlp-classify -q -l a,b -o /dev/full --failed mended.tsv --files-from mended.tsv
+same mended.tsv second.tsv
 expect 3 vlp-embed -o z.vle --failed failed.tsv --files-from failed.tsv
 [ "$(cut -f 1 failed.tsv)" = bad.png ] || fail "$(cat failed.tsv)"
 # One that all inputs went into is whole, even if nothing else came of them.
