@@ -420,6 +420,37 @@ START_TEST(streams_with_other_headers_do_not_belong_into_one_file)
 }
 END_TEST
 
+/* The end record of the last part does not speak for the parts before it. */
+START_TEST(a_join_is_complete_when_every_stream_in_it_is)
+{
+    enum { END = 64 }; /* bytes of an end record */
+    const struct vlp_embedding_header h = header_of(3, VLP_F32);
+    struct vlp_buf                    part = {0};
+    write_stream(in_dir("a.vle"), 5, &h);
+    slurp(in_dir("a.vle"), &part);
+    for (unsigned lacking = 0; lacking < 8; lacking++) {
+        struct vlp_buf all = {0};
+        for (unsigned k = 0; k < 3; k++)
+            vlp_buf_add(&all, part.data, part.len - (lacking >> k & 1 ? END : 0));
+        spill(in_dir("c.vle"), all.data, all.len);
+        struct vlp_embedding_reader *r;
+        struct vlp_embedding_block   b;
+        ck_assert_int_eq(vlp_embedding_open(&r, in_dir("c.vle"), NULL), VLP_OK);
+        int n = 0;
+        do {
+            ck_assert_int_eq(vlp_embedding_next(r, &b, NULL), VLP_OK);
+            n += b.n;
+        } while (b.n > 0);
+        ck_assert_int_eq(n, 15);
+        ck_assert(!vlp_embedding_torn(r));
+        ck_assert_int_eq(vlp_embedding_ended(r), lacking == 0);
+        vlp_embedding_close(r);
+        vlp_buf_free(&all);
+    }
+    vlp_buf_free(&part);
+}
+END_TEST
+
 /* A stream of three blocks (4, 3 and 2 records), and where its pieces end. */
 static void small_stream(struct vlp_buf *b, size_t end_of[5])
 {
@@ -722,6 +753,7 @@ int main(void)
     tcase_add_test(t, a_file_that_is_being_written_is_not_overwritten);
     tcase_add_test(t, a_writer_whose_file_was_taken_away_says_so);
     tcase_add_test(t, streams_with_equal_headers_may_be_concatenated);
+    tcase_add_test(t, a_join_is_complete_when_every_stream_in_it_is);
     tcase_add_test(t, streams_with_other_headers_do_not_belong_into_one_file);
     tcase_add_test(t, cut_at_any_byte_a_stream_keeps_its_whole_blocks_and_continues);
     tcase_add_test(t, any_flipped_bit_is_found);

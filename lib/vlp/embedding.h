@@ -130,8 +130,8 @@ enum vlp_status vlp_embedding_open_with(struct vlp_embedding_reader **out, const
 void            vlp_embedding_close(struct vlp_embedding_reader *r);
 const struct vlp_embedding_header *vlp_embedding_header(const struct vlp_embedding_reader *r);
 bool                               vlp_embedding_torn(const struct vlp_embedding_reader *r);
-/* Saw a valid end record with the right count since the last header: what the stream was begun for
- * is done, and blocks behind it were added since. */
+/* Saw a valid end record with the right count after every header: what each stream was begun for is
+ * done, and blocks behind its end were added since. */
 bool vlp_embedding_ended(const struct vlp_embedding_reader *r);
 
 /* Nothing but ids and vectors (npy, fvecs, tsv): which records are texts is not known. */
