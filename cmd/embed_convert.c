@@ -39,9 +39,10 @@ static enum vlp_status write_set(struct vlp_embedding_writer    *w,
     for (int64_t i = 0; i < set->n && s == VLP_OK && (limit == 0 || *written < limit); i++) {
         if (cmd_stopped()) s = vlp_fail(err, VLP_ERR_STOPPED, "stopped");
         if (s != VLP_OK || !cmd_in_shard(set->ids[i], set->id_lens[i])) continue;
+        const uint32_t          kind = set->header.modality == VLP_TEXT ? VLP_RECORD_TEXT : 0;
         const struct vlp_record r = {.id = set->ids[i],
                                      .id_len = set->id_lens[i],
-                                     .flags = set->flags[i],
+                                     .flags = set->flags[i] | kind, /* the header may not stay */
                                      .meta = set->metas[i],
                                      .meta_len = set->metas[i] ? set->meta_lens[i] : 0,
                                      .vector = x};
@@ -54,11 +55,12 @@ static enum vlp_status write_set(struct vlp_embedding_writer    *w,
     return s;
 }
 
-static struct vlp_embedding_header header_for(const struct embed_options     *o,
-                                              const struct vlp_embedding_set *first, bool unit)
+/* The header of what is written, from what the headers of all inputs say alike. */
+static struct vlp_embedding_header header_for(const struct embed_options        *o,
+                                              const struct vlp_embedding_header *common, bool unit)
 {
     static const enum vlp_dtype dtypes[] = {VLP_F32, VLP_F16, VLP_BF16, VLP_I8};
-    struct vlp_embedding_header h = first->header;
+    struct vlp_embedding_header h = *common;
     if (cmd_given("dtype")) h.dtype = dtypes[o->dtype];
     if (h.dtype != VLP_F32 && h.dtype != VLP_F16 && h.dtype != VLP_BF16 && h.dtype != VLP_I8)
         h.dtype = VLP_F32;
@@ -67,20 +69,32 @@ static struct vlp_embedding_header header_for(const struct embed_options     *o,
     return h;
 }
 
-/* Before anything is written: do the headers of the files to come agree with the first? What can be
- * read only once is asked when its turn comes. */
-static enum vlp_status check_headers(const struct vlp_embedding_header *first, char **inputs, int n,
+/* What holds for the records of both inputs; `next` NULL: it cannot be known yet. */
+static void narrow(struct vlp_embedding_header *common, const struct vlp_embedding_header *next)
+{
+    if (!next || next->modality != common->modality) common->modality = VLP_ANY;
+}
+
+/* Before anything is written: do the headers of the files to come agree with the first, and what
+ * have all in common? What can be read only once is asked when its turn comes. */
+static enum vlp_status check_headers(struct vlp_embedding_header       *common,
+                                     const struct vlp_embedding_header *first, char **inputs, int n,
                                      struct vlp_error *err)
 {
     enum vlp_status s = VLP_OK;
+    *common = *first;
     for (int i = 1; i < n && s == VLP_OK; i++) {
         struct vlp_embedding_reader *r;
         struct stat                  st;
         const bool                   there = stat(inputs[i], &st) == 0;
-        if (strcmp(inputs[i], "-") == 0 || (there && !S_ISREG(st.st_mode))) continue;
+        if (strcmp(inputs[i], "-") == 0 || (there && !S_ISREG(st.st_mode))) {
+            narrow(common, NULL);
+            continue;
+        }
         VLP_TRY(vlp_embedding_open(&r, inputs[i], err));
         s = vlp_embedding_compatible(first, inputs[0], vlp_embedding_header(r), inputs[i], false,
                                      err);
+        narrow(common, vlp_embedding_header(r));
         vlp_embedding_close(r);
     }
     return s;
@@ -100,8 +114,9 @@ int embed_convert(const struct embed_options *o, char **inputs, int n)
     bool                                    cut = false;
     enum vlp_status                         s = vlp_embedding_load(&first, inputs[0], &read, &err);
     if (s != VLP_OK) return cmd_fail(&err);
-    const struct vlp_embedding_header h = header_for(o, &first, unit);
-    s = check_headers(&first.header, inputs, n, &err);
+    struct vlp_embedding_header common;
+    s = check_headers(&common, &first.header, inputs, n, &err);
+    const struct vlp_embedding_header h = header_for(o, &common, unit);
     if (s == VLP_OK) s = vlp_embedding_writer_open(&w, o->output, &h, &how, &err);
     cmd_stop_politely(); /* a temporary file does not go by itself */
     for (int i = 0; i < n && s == VLP_OK; i++) {

@@ -102,3 +102,42 @@ expect 0 vlp-embed --convert --only text -o texts.jsonl pairs.vle
 expect 2 vlp-embed --convert --only text -o texts.npy bare.npy
 expect 1 vlp-embed --convert --only text -o none.vle pictures.vle
 [ ! -e texts.npy ] && [ ! -e none.vle ] || fail "a file of nothing"
+
+# And put together again, in any order, from files and from pipes: a picture stays a picture.
+expect 0 vlp-match -k 0 --text 'a circle' pictures.vle
+mv stdout answers.image
+expect 0 vlp-match -k 0 --text 'a circle' captions.vle
+mv stdout answers.text
+together() { # FILE...: joined into both.vle, each kind is found as in a file of its own
+    expect 0 vlp-embed --convert -f -o both.vle "$@"
+    for what in image text; do
+        expect 0 vlp-match -k 0 --text 'a circle' --only $what both.vle
+        same answers.$what stdout
+    done
+    expect 0 vlp-classify -l circle,square -E both.vle
+    [ "$(wc -l <stdout)" -eq 4 ] || fail "not the four pictures: $*"
+}
+together captions.vle pictures.vle
+together pictures.vle captions.vle
+together captions.vle <(cat pictures.vle)
+together <(cat pictures.vle) captions.vle
+# What only its header calls texts: each record says it from there on.
+vlp-embed -q --convert -o pictures.safetensors pictures.vle || fail "convert"
+LC_ALL=C sed 's/"modality": *"image"/&\n/; s/"image"\n/"text" /' pictures.safetensors >called.safetensors
+cmp -s pictures.safetensors called.safetensors && fail "nothing was renamed"
+expect 0 vlp-match --text x --only image called.safetensors
+[ -s stdout ] && fail "not called texts: $(cat stdout)"
+expect 0 vlp-embed --convert -f -o both.vle called.safetensors pictures.vle
+cut -f 1-4 answers.image >chosen
+for what in image text; do
+    expect 0 vlp-match -k 0 --text 'a circle' --only $what both.vle
+    cut -f 1-4 stdout | cmp -s - chosen || fail "$what: $(cat stdout)"
+done
+expect 0 vlp-embed --convert --format jsonl called.safetensors
+[ "$(grep -c '"text"' stdout)" -eq 4 ] || fail "not called texts: $(cat stdout)"
+# Files of one kind make a file of that kind.
+expect 0 vlp-embed --convert -f -o both.vle captions.vle captions.vle
+expect 5 vlp-classify -l circle,square -E both.vle
+expect 4 vlp-embed --add --only image -o both.vle pairs.tsv
+expect 0 vlp-embed --convert -f --only image -o both.vle captions.vle pictures.vle
+expect 0 vlp-embed --add --only image -o both.vle pairs.tsv
