@@ -73,6 +73,7 @@ static struct vlp_embedding_header header_for(const struct embed_options        
 static void narrow(struct vlp_embedding_header *common, const struct vlp_embedding_header *next)
 {
     if (!next || next->modality != common->modality) common->modality = VLP_ANY;
+    if (next && !next->normalized) common->normalized = false;
 }
 
 /* Before anything is written: do the headers of the files to come agree with the first, and what
@@ -136,6 +137,10 @@ int embed_convert(const struct embed_options *o, char **inputs, int n)
         vlp_records_only(set, only);
         s = vlp_embedding_compatible(&first.header, inputs[0], &set->header, inputs[i], false,
                                      &err);
+        if (s == VLP_OK && h.normalized && !unit && !set->header.normalized)
+            s = vlp_fail(&err, VLP_ERR_MISMATCH,
+                         "%s has vectors of any length, %s of unit length; --normalize scales them",
+                         inputs[i], inputs[0]);
         if (s == VLP_OK) s = write_set(w, set, unit, &records, &err);
         seen += set->n;
         damaged += vlp_embedding_damaged(set->reader);

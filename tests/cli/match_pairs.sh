@@ -141,3 +141,22 @@ expect 5 vlp-classify -l circle,square -E both.vle
 expect 4 vlp-embed --add --only image -o both.vle pairs.tsv
 expect 0 vlp-embed --convert -f --only image -o both.vle captions.vle pictures.vle
 expect 0 vlp-embed --add --only image -o both.vle pairs.tsv
+
+# Nor does the first file say for the others that their vectors have unit length.
+expect 0 vlp-embed -q --no-normalize -o long.vle photos/p01.png
+expect 0 vlp-embed -q -o unit.vle photos/p00.png
+expect 0 vlp-match -k 0 --text 'a circle' long.vle
+cut -f 3-4 stdout >long.tsv
+scores() { # FILE...: joined, the long vector scores as in a file of its own
+    expect 0 vlp-embed --convert -f -o both.vle "$@"
+    expect 0 vlp-match -k 0 --text 'a circle' both.vle
+    grep p01 stdout | cut -f 3-4 | cmp -s - long.tsv || fail "$*: $(cat stdout)"
+}
+scores long.vle unit.vle
+scores unit.vle long.vle
+scores <(cat long.vle) unit.vle
+expect 4 vlp-embed --convert -f -o both.vle unit.vle <(cat long.vle)
+says "--normalize scales them"
+expect 0 vlp-embed --convert -f --normalize -o both.vle unit.vle <(cat long.vle)
+expect 0 vlp-embed --convert -f -o both.vle unit.vle unit.vle
+expect 0 vlp-embed --add --only image -o both.vle photos/p02.png
