@@ -997,6 +997,17 @@ static void put_file(const char *path, const uint8_t *data, size_t size)
 }
 
 /* Whatever bit of the header a disk turns: the state is what it was, or the file is damaged. */
+/* As verify, import and -m look at it, which know nothing of the run. */
+static enum vlp_status look_at(const char *path)
+{
+    struct vlp_checkpoint c;
+    enum vlp_status       s = vlp_checkpoint_open(&c, path, NULL, NULL);
+    if (s != VLP_OK) return s;
+    s = vlp_checkpoint_check(&c, 0, NULL);
+    vlp_checkpoint_close(&c);
+    return s;
+}
+
 START_TEST(a_bit_turned_in_the_header_of_a_state_is_noticed)
 {
     static const char  *path = "build/check_train_header.train";
@@ -1023,6 +1034,7 @@ START_TEST(a_bit_turned_in_the_header_of_a_state_is_noticed)
         put_file(path, bytes, size);
         const enum vlp_status s = vlp_trainer_load(t, path, NULL, &err);
         if (s != VLP_OK) ck_assert_msg(s == VLP_ERR_FORMAT, "byte %zu: %s", i, err.text);
+        if (s != VLP_OK) ck_assert_msg(look_at(path) != VLP_OK, "byte %zu: made use of", i);
         /* only what fills up to a boundary is nobody's */
         if (s == VLP_OK) {
             const size_t from = i > 30 ? i - 30 : 0;
@@ -1086,6 +1098,27 @@ static void without_sum(const char *path)
 {
     rewrite(path, call_3);
 }
+
+START_TEST(only_a_state_of_an_earlier_release_may_lack_the_sum_of_its_header)
+{
+    static const char  *path = "build/check_train_sum.train";
+    struct fixture      f;
+    struct vlp_error    err;
+    struct vlp_trainer *t;
+    open_fixture(&f, "gelu", 1);
+    const struct vlp_train_options o = options_of(&f, "softmax");
+    must(vlp_trainer_open(&t, &f.model, &f.compute, NULL, &o, &err), &err);
+    must(vlp_trainer_save(t, path, NULL, &err), &err);
+    ck_assert_int_eq(look_at(path), VLP_OK);
+    as_version_2(path);
+    ck_assert_int_eq(look_at(path), VLP_OK);
+    without_sum(path);
+    ck_assert_int_eq(look_at(path), VLP_ERR_FORMAT);
+    vlp_trainer_close(t);
+    close_fixture(&f);
+    unlink(path);
+}
+END_TEST
 
 START_TEST(a_state_of_an_earlier_release_may_lack_only_what_is_newer)
 {
@@ -1288,6 +1321,7 @@ int main(void)
     tcase_add_test(t, a_state_of_other_options_is_refused_by_name);
     tcase_add_test(t, a_state_of_another_vocabulary_is_refused);
     tcase_add_test(t, a_bit_turned_in_the_header_of_a_state_is_noticed);
+    tcase_add_test(t, only_a_state_of_an_earlier_release_may_lack_the_sum_of_its_header);
     tcase_add_test(t, a_state_of_an_earlier_release_may_lack_only_what_is_newer);
     tcase_add_test(t, what_a_state_does_not_say_of_the_run_is_not_held_against_it);
     tcase_add_test(t, a_loss_that_is_not_finite_changes_nothing);

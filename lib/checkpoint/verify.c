@@ -126,14 +126,15 @@ static int by_place(const void *pa, const void *pb)
 }
 
 /* A training state has one sum of its f32 tensors, in the order in which they stand in the file,
- * and one of its vocabulary (train/state.c). */
+ * one of its vocabulary and one of its header (train/state.c). */
 static size_t check_state(struct verify *v, const struct vlp_checkpoint *c)
 {
     const struct vlp_origin *origin = c->internal;
-    const char              *text =
-        json_string_value(json_object_get(origin ? origin->metadata : NULL, "vlp.train"));
-    if (!text) return 0;
-    json_t                   *state = json_loads(text, 0, NULL);
+    const json_t            *metadata = origin ? origin->metadata : NULL;
+    const char              *text = json_string_value(json_object_get(metadata, "vlp.train"));
+    const bool               summed = json_object_get(metadata, "vlp.train.sum") != NULL;
+    if (!text && !summed) return 0;
+    json_t                   *state = text ? json_loads(text, 0, NULL) : NULL;
     const char               *said = json_string_value(json_object_get(state, "checksum"));
     const char               *said_words = json_string_value(json_object_get(state, "vocabulary"));
     const size_t              n = origin->list.n;
@@ -157,8 +158,11 @@ static size_t check_state(struct verify *v, const struct vlp_checkpoint *c)
     if (said_words && strcmp(said_words, have_words) != 0)
         report(v, "checksum", VLP_VOCABULARY_TENSOR, "its checksum is %s, the file says %.32s",
                have_words, said_words);
+    if (!vlp_state_is_as_written(metadata, state, origin->list.item, n))
+        report(v, "checksum", "",
+               "the header is not what was written: its checksum does not agree");
     free(t);
-    const size_t checked = (said != NULL) + (said_words != NULL);
+    const size_t checked = (said != NULL) + (said_words != NULL) + summed;
     json_decref(state);
     return checked;
 }

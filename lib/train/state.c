@@ -11,7 +11,8 @@
  * nothing else would notice a bit that a disk has turned. "vocabulary" is that of the u8 tensor, by
  * which a damaged vocabulary and another one are told apart; states of earlier releases have none.
  * The sum beside the state does the same for the rest of the header: a bit turned in a key would
- * else be a step 0, or an option that was never said. Version 2 had none.
+ * else be a step 0, or an option that was never said. Version 2 had none. The sum is made in
+ * checkpoint/state_sum.c, since whatever takes the model out of a state compares it too.
  *
  * The order of samples and every random number follow from (seed, step), so there is no further
  * state.
@@ -20,8 +21,6 @@
 #include <string.h>
 
 #include "train_internal.h"
-
-enum { VERSION = 3, VERSION_WITHOUT_SUM = 2 };
 
 /* Options that change the numbers. A run may only be continued with the same. */
 static json_t *options_json(const struct vlp_trainer *t)
@@ -74,33 +73,6 @@ static void vocabulary_sum(const struct vlp_trainer *t, char text[33])
     vlp_hasher_close(h, text);
 }
 
-static int by_text(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* Of all that the header says but the places, which have to cover the data. In an order of its own:
- * readers of JSON need not keep that of the file. */
-static void header_sum(const struct vlp_stored *t, size_t n, const char *state, char text[33])
-{
-    struct vlp_hasher *h = vlp_hasher_open();
-    struct vlp_arena   mem;
-    vlp_arena_init(&mem);
-    char **line = VLP_NEW_N(&mem, char *, n + 1);
-    for (size_t i = 0; i < n; i++) {
-        struct vlp_buf b = {0};
-        vlp_buf_printf(&b, "%s %s", t[i].name, vlp_dtype_name(t[i].dtype));
-        for (int k = 0; k < t[i].ndim; k++) vlp_buf_printf(&b, " %lld", (long long)t[i].dim[k]);
-        line[i] = vlp_arena_strdup(&mem, b.data);
-        vlp_buf_free(&b);
-    }
-    qsort(line, n, sizeof *line, by_text);
-    vlp_hasher_add(h, state, strlen(state) + 1);
-    for (size_t i = 0; i < n; i++) vlp_hasher_add(h, line[i], strlen(line[i]) + 1);
-    vlp_hasher_close(h, text);
-    vlp_arena_free(&mem);
-}
-
 struct list {
     struct vlp_stored *item;
     size_t             n;
@@ -148,16 +120,17 @@ enum vlp_status vlp_trainer_save(struct vlp_trainer *t, const char *path, const 
                                             .dim = {(int64_t)t->o.vocab_len},
                                             .data = t->o.vocab,
                                             .size = t->o.vocab_len};
-    json_t *state = json_pack("{s:i, s:I, s:I, s:s, s:O, s:o}", "version", VERSION, "steps",
-                              (json_int_t)t->steps, "updates", (json_int_t)t->updates, "checksum",
-                              sum, "model", t->model->about, "options", options_json(t));
+    json_t *state =
+        json_pack("{s:i, s:I, s:I, s:s, s:O, s:o}", "version", VLP_STATE_VERSION, "steps",
+                  (json_int_t)t->steps, "updates", (json_int_t)t->updates, "checksum", sum, "model",
+                  t->model->about, "options", options_json(t));
     if (t->o.vocab) {
         vocabulary_sum(t, sum);
         json_object_set_new(state, "vocabulary", json_string(sum));
     }
     if (extra) json_object_set_new(state, "extra", json_deep_copy(extra));
     char *text = json_dumps(state, JSON_COMPACT | JSON_SORT_KEYS);
-    header_sum(l.item, l.n, text, sum);
+    vlp_state_sum(l.item, l.n, text, sum);
     json_t *metadata = json_pack("{s:s, s:s}", "vlp.train", text, "vlp.train.sum", sum);
 
     struct vlp_output o;
@@ -300,20 +273,16 @@ static bool is_count(const json_t *v)
 }
 
 /* Is the header what was written? Where there is no sum, as far as can be told. */
-static enum vlp_status check_header(const struct vlp_safetensors *f, const char *text,
-                                    const json_t *state, const char *path, struct vlp_error *err)
+static enum vlp_status check_header(const struct vlp_safetensors *f, const json_t *state,
+                                    const char *path, struct vlp_error *err)
 {
     if (!json_is_object(state))
         return vlp_fail(err, VLP_ERR_FORMAT, "%s: not a training checkpoint", path);
-    const json_t    *version = json_object_get(state, "version");
-    const json_int_t number = json_integer_value(version);
-    const char      *said = json_string_value(json_object_get(f->metadata, "vlp.train.sum"));
-    char             sum[33] = "";
-    if (said) header_sum(f->tensors, f->n_tensors, text, sum);
-    if (said ? strcmp(said, sum) != 0 : number == VERSION || !json_is_integer(version))
+    const json_int_t number = json_integer_value(json_object_get(state, "version"));
+    if (!vlp_state_is_as_written(f->metadata, state, f->tensors, f->n_tensors))
         return vlp_fail(err, VLP_ERR_FORMAT, "%s: damaged: its header is not what was written",
                         path);
-    if (number != VERSION && number != VERSION_WITHOUT_SUM)
+    if (number != VLP_STATE_VERSION && number != VLP_STATE_VERSION_WITHOUT_SUM)
         return vlp_fail(err, VLP_ERR_MISMATCH, "%s: a training checkpoint of another version",
                         path);
     if (!is_count(json_object_get(state, "steps")) || !is_count(json_object_get(state, "updates")))
@@ -327,10 +296,10 @@ static enum vlp_status check_state(const struct vlp_trainer *t, const json_t *st
 {
     /* What a whole header lacks was not yet asked for when it was written. Where no sum says that
      * it is whole, only what is known to be newer may be missing. */
-    const bool      whole = json_integer_value(json_object_get(state, "version")) == VERSION;
-    json_t         *newer = json_pack("{s:n}", "weights of the data");
-    json_t         *now = options_json(t), *then = json_object_get(state, "options");
-    const char     *key = first_difference(now, then, whole ? t->o.run : newer);
+    const bool  whole = json_integer_value(json_object_get(state, "version")) == VLP_STATE_VERSION;
+    json_t     *newer = json_pack("{s:n}", "weights of the data");
+    json_t     *now = options_json(t), *then = json_object_get(state, "options");
+    const char *key = first_difference(now, then, whole ? t->o.run : newer);
     enum vlp_status s = VLP_OK;
     if (key) {
         char change[256];
@@ -358,7 +327,7 @@ enum vlp_status vlp_trainer_load(struct vlp_trainer *t, const char *path, json_t
     if (s != VLP_OK) return s;
     const char *text = json_string_value(json_object_get(f.metadata, "vlp.train"));
     json_t     *state = text ? json_loads(text, 0, NULL) : NULL;
-    s = check_header(&f, text, state, path, err);
+    s = check_header(&f, state, path, err);
     if (s == VLP_OK) s = check_state(t, state, path, err);
     if (s == VLP_OK) s = check_vocabulary(t, &f, state, path, err);
     if (s == VLP_OK) s = take_all(t, &f, state, path, err);

@@ -114,8 +114,8 @@ void vlp_checkpoint_fingerprint(const struct vlp_checkpoint *c, char text[33]);
  * tensor with NaN ("nan") or infinity ("inf"), each tensor that the model does not use ("extra"),
  * a fingerprint that is not that of the content ("fingerprint"). `tensor` is "" where none is
  * meant. Returns the number of findings. *checked (may be NULL) is how many checksums were
- * compared: those of vlp's own file, of a training state, of the members of a PyTorch zip (then
- * `tensor` is the member); safetensors of others and legacy files have none.
+ * compared: those of vlp's own file, of a training state and its header, of the members of a
+ * PyTorch zip (then `tensor` is the member); safetensors of others and legacy files have none.
  */
 typedef void vlp_found(void *ctx, const char *what, const char *tensor, const char *sentence);
 size_t vlp_checkpoint_verify(const struct vlp_checkpoint *c, size_t *checked, vlp_found *found,
@@ -159,6 +159,18 @@ const struct vlp_stored *vlp_safetensors_find(const struct vlp_safetensors *s, c
  */
 enum vlp_status vlp_safetensors_write(struct vlp_output *o, const struct vlp_stored *tensors,
                                       size_t n, const json_t *metadata, struct vlp_error *err);
+
+/* ---- training states: safetensors with metadata "vlp.train" (train/state.c) ------------------ */
+
+enum { VLP_STATE_VERSION = 3, VLP_STATE_VERSION_WITHOUT_SUM = 2 };
+
+/* The sum beside a state: of its text, and of every tensor's name, type and shape, in any order.
+ * Of all that the header says but the places, which have to cover the data. */
+void vlp_state_sum(const struct vlp_stored *tensors, size_t n, const char *state, char text[33]);
+/* Does the sum in `metadata` agree? `state`: its text, parsed (NULL: it is not JSON). Where there
+ * is no sum: was there none yet when this version was written? */
+bool vlp_state_is_as_written(const json_t *metadata, const json_t *state,
+                             const struct vlp_stored *tensors, size_t n);
 
 /* ---- writing checkpoints ------------------------------------------------------------------- */
 

@@ -43,7 +43,7 @@ prints "no checksums to compare"
 expect 0 vlp-model verify "$GOLDEN/clip/legacy-nonzip"
 prints "no checksums to compare"
 
-# A training checkpoint has one checksum for its tensors and one for its words.
+# A training checkpoint has one checksum for its tensors, one for its words, one for its header.
 cp "$GOLDEN"/clip/end-to-end/p0[0-3].png .
 for p in p*.png; do echo "picture" >"${p%.png}.txt"; done
 printf '#version: 0.2\np i\nc t\n' >merges
@@ -57,7 +57,7 @@ echo '{"model": {"family": "clip", "config": {"embed_dim": 8, "activation": "gel
 expect 6 vlp-train --config config.json -o run --max-steps 1 .
 state=run/step-000000001.train
 expect 0 vlp-model verify $state
-prints "2 checksums"
+prints "3 checksums"
 cp $state tensors.train
 turn tensors.train $(($(stat -c %s $state) / 2))
 expect 5 vlp-model verify tensors.train
@@ -67,3 +67,14 @@ cp $state words.train
 turn words.train "$(grep -obaF 'c t' $state | cut -d : -f 1)"
 expect 5 vlp-model verify words.train
 prints "$(printf 'words.train\tchecksum\ttokenizer.vocab\t')"
+cp $state header.train
+at=$(grep -obaP 'mean\\": ?\[0.\K5' $state | head -1 | cut -d : -f 1)
+turn header.train "$at"
+expect 5 vlp-model verify header.train
+prints "$(printf 'header.train\tchecksum\t-\tthe header')"
+expect 5 vlp-model import -o made.safetensors header.train
+says "header.train: damaged: checksum: the header"
+expect 5 vlp-model convert --to open_clip -o made header.train
+expect 5 vlp-embed -q -m header.train p00.png
+says "header.train: damaged: checksum: the header"
+[ ! -e made.safetensors ] && [ ! -e made ] || fail "written in spite of the damage"
