@@ -313,25 +313,37 @@ START_TEST(an_infinite_half_stays_infinite)
 }
 END_TEST
 
+/* Of 20 x 40 results those of line `nan` (a row, or a column of y) are no numbers, those of lines
+ * `inf` and `ninf` not finite, all others what they are without the change. Drops m. */
+static void only_lines_are_spoiled(const struct vlp_compute *c, struct matrices *m, bool columns,
+                                   int nan, int inf, int ninf)
+{
+    struct matrices clean = make(20, 40, 100, 0);
+    run(c, m, NULL);
+    run(c, &clean, NULL);
+    for (int r = 0; r < 20; r++)
+        for (int n = 0; n < 40; n++) {
+            const int   line = columns ? n : r;
+            const float y = m->y[r * 40 + n];
+            if (line == nan)
+                ck_assert(isnan(y));
+            else if (line == inf || line == ninf)
+                ck_assert(!isfinite(y));
+            else
+                ck_assert(y == clean.y[r * 40 + n]);
+        }
+    drop(m);
+    drop(&clean);
+}
+
 START_TEST(a_row_that_is_not_a_number_spoils_itself_only)
 {
     for (int p = 0; p < VLP_PRECISION_COUNT; p++) {
         const struct vlp_compute c = level(_i, 1, (enum vlp_precision)p);
-        struct matrices          m = make(20, 40, 100, 0), clean = make(20, 40, 100, 0);
+        struct matrices          m = make(20, 40, 100, 0);
         m.x[7 * 100 + 3] = NAN;
         m.x[8 * 100 + 99] = INFINITY;
-        run(&c, &m, NULL);
-        run(&c, &clean, NULL);
-        for (int r = 0; r < 20; r++)
-            for (int n = 0; n < 40; n++)
-                if (r == 7)
-                    ck_assert(isnan(m.y[r * 40 + n]));
-                else if (r == 8)
-                    ck_assert(!isfinite(m.y[r * 40 + n]));
-                else
-                    ck_assert(m.y[r * 40 + n] == clean.y[r * 40 + n]);
-        drop(&m);
-        drop(&clean);
+        only_lines_are_spoiled(&c, &m, false, 7, 8, -1);
     }
 }
 END_TEST
@@ -340,22 +352,11 @@ START_TEST(a_weight_that_is_not_finite_spoils_its_column_only)
 {
     for (int p = 0; p < VLP_PRECISION_COUNT; p++) {
         const struct vlp_compute c = level(_i, 1, (enum vlp_precision)p);
-        struct matrices          m = make(20, 40, 100, 0), clean = make(20, 40, 100, 0);
+        struct matrices          m = make(20, 40, 100, 0);
         m.w[7 * 100 + 3] = NAN;
         m.w[8 * 100 + 99] = INFINITY;
         m.w[33 * 100] = -INFINITY;
-        run(&c, &m, NULL);
-        run(&c, &clean, NULL);
-        for (int r = 0; r < 20; r++)
-            for (int n = 0; n < 40; n++)
-                if (n == 7)
-                    ck_assert(isnan(m.y[r * 40 + n]));
-                else if (n == 8 || n == 33)
-                    ck_assert(!isfinite(m.y[r * 40 + n]));
-                else
-                    ck_assert(m.y[r * 40 + n] == clean.y[r * 40 + n]);
-        drop(&m);
-        drop(&clean);
+        only_lines_are_spoiled(&c, &m, true, 7, 8, 33);
     }
 }
 END_TEST
