@@ -105,8 +105,8 @@ says "vlp-embed: a?b.png: not a picture"
 expect 0 vlp-embed -q -f -o plain.vle photos/p00.png
 vlp-embed -v -f -o closed.vle photos/p00.png <&- >&- 2>&- || fail "closed descriptors"
 same plain.vle closed.vle
-# Binary to a terminal, however it is named.
-command -v script >/dev/null || exit 0
+# Binary to a terminal, however it is named, where a terminal can be had.
+script -qec true /dev/null </dev/null >/dev/null 2>&1 || exit 0
 on_terminal() { # COMMAND: its output and status
     script -qec "$1" /dev/null </dev/null >typed 2>&1
 }
