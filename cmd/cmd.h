@@ -78,15 +78,13 @@ struct cmd_option {
 };
 
 /* A row of a table; what is seldom said follows by name: .group, .choices, .min, .max, .call. */
+/* The versions of clang-format set braces in macros differently. */
+/* clang-format off */
 #define CMD_ROW(letter_, name_, arg_, kind_, target_, preset_, ...)                                \
-    {                                                                                              \
-        .letter = letter_, .name = name_, .arg = arg_, .kind = kind_, .target = target_,           \
-        .preset = preset_, .help = __VA_ARGS__                                                     \
-    }
-#define CMD_LAST                                                                                   \
-    {                                                                                              \
-        .kind = CMD_END                                                                            \
-    }
+    {.letter = letter_, .name = name_, .arg = arg_, .kind = kind_, .target = target_,              \
+     .preset = preset_, .help = __VA_ARGS__}
+#define CMD_LAST {.kind = CMD_END}
+/* clang-format on */
 
 struct cmd_program {
     const char        *name;    /* "vlp-embed", or "vlp-model inspect" for a verb */

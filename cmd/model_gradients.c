@@ -37,12 +37,13 @@ static enum vlp_status read_batch(struct vlp_batch *b, struct vlp_arena *mem,
         text->dim[1] < 1 || text->dim[1] > m->context)
         return vlp_fail(err, VLP_ERR_MISMATCH,
                         "inputs.safetensors: pictures or texts of another size than the model's");
-    const int n = (int)text->dim[0], T = (int)text->dim[1];
-    float    *pixels = vlp_arena_alloc(mem, image->size);
+    const int    n = (int)text->dim[0], T = (int)text->dim[1];
+    const size_t ids = (size_t)n * (size_t)T;
+    float       *pixels = vlp_arena_alloc(mem, image->size);
     memcpy(pixels, image->data, image->size);
     *b = (struct vlp_batch){.n = n,
                             .images = pixels,
-                            .ids = VLP_NEW_N(mem, int32_t, (size_t)n * (size_t)T),
+                            .ids = VLP_NEW_N(mem, int32_t, ids),
                             .start = VLP_NEW_N(mem, int, (size_t)n + 1)};
     int at = 0;
     for (int i = 0; i < n; i++) {

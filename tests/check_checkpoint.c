@@ -633,15 +633,17 @@ START_TEST(preprocessor_config_in_its_old_and_new_shapes)
 }
 END_TEST
 
+#define HF_UNLIKE                                                                                  \
+    HF(HF_TEXT ",\"num_attention_heads\":4,\"eos_token_id\":590,\"layer_norm_eps\":1e-4",          \
+       HF_VISION HEADS ",\"hidden_act\":\"gelu\"")
+
 START_TEST(what_differs_between_the_towers_is_kept_for_each)
 {
     struct vlp_checkpoint         c;
     struct vlp_checkpoint_options opt = {.activation = "quick_gelu"};
     char                          path[4096];
     link_as(path, GOLDEN "hf-quick/model.safetensors", "model.safetensors");
-    write_beside(path, "config.json",
-                 HF(HF_TEXT   HEADS ",\"eos_token_id\":590,\"layer_norm_eps\":1e-4",
-                    HF_VISION HEADS ",\"hidden_act\":\"gelu\""));
+    write_beside(path, "config.json", HF_UNLIKE);
     open_ok(&c, folder_of(path), NULL);
     ck_assert_str_eq(text_at(&c, "config.activation"), "quick_gelu");
     ck_assert_str_eq(text_at(&c, "config.vision.activation"), "gelu");

@@ -717,9 +717,10 @@ START_TEST(the_example_of_the_manual_is_what_is_written)
 {
     const float                 x[2][4] = {{0.5f, -0.5f, 0.5f, 0.5f}, {0, 0, 1, 0}};
     struct vlp_embedding_header h = header_of(4, VLP_F32);
-    const struct vlp_record     r[2] = {
-            {.id = "a.jpg", .id_len = 5, .meta = "x", .meta_len = 1, .vector = x[0]},
-            {.id = "b", .id_len = 1, .flags = VLP_RECORD_TEXT, .vector = x[1]}};
+    struct vlp_record           r[2];
+    r[0] = (struct vlp_record){.id = "a.jpg", .id_len = 5, .meta = "x", .meta_len = 1};
+    r[1] = (struct vlp_record){.id = "b", .id_len = 1, .flags = VLP_RECORD_TEXT};
+    for (int i = 0; i < 2; i++) r[i].vector = x[i];
     struct vlp_buf written = {0}, printed = {0};
     h.about = json_pack("{s:s}", "command", "vlp-embed");
     struct vlp_embedding_writer *w = open_writer(in_dir("e.vle"), &h, false, false);

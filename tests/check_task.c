@@ -14,8 +14,8 @@ enum { PICTURES = 12, TEXTS = 4, DIM = 32, SIDE = 64 };
 
 static const char *const texts[TEXTS] = {
     "a photo of a cat.", "Two dogs play in the snow, near a red barn", "it's 2021, isn't it?",
-    "na\xc3\xafve caf\xc3\xa9 \xe2\x80\x94 \xe2\x80\x9cquotes\xe2\x80\x9d &amp; more "
-    "\xf0\x9f\x98\x80"};
+    ("na\xc3\xafve caf\xc3\xa9 \xe2\x80\x94 \xe2\x80\x9cquotes\xe2\x80\x9d &amp; more "
+     "\xf0\x9f\x98\x80")};
 
 static void open_encoder(struct vlp_encoder *e, const char *flavour, int threads)
 {

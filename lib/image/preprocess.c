@@ -6,33 +6,24 @@
 
 #include "image_internal.h"
 
-#define CLIP_MEAN                                                                                  \
-    {                                                                                              \
-        0.48145466f, 0.4578275f, 0.40821073f                                                       \
-    }
-#define CLIP_STD                                                                                   \
-    {                                                                                              \
-        0.26862954f, 0.26130258f, 0.27577711f                                                      \
-    }
-#define HALF                                                                                       \
-    {                                                                                              \
-        0.5f, 0.5f, 0.5f                                                                           \
-    }
+#define CLIP_MEAN 0.48145466f, 0.4578275f, 0.40821073f
+#define CLIP_STD  0.26862954f, 0.26130258f, 0.27577711f
+#define HALF      0.5f, 0.5f, 0.5f
 
 const char *const vlp_preprocess_flavours[] = {"openai", "hf",   "squash", "longest",
                                                "square", "vilt", NULL};
 
 static const struct vlp_preprocess flavours[] = {
-    {.resize = VLP_RESIZE_SHORTEST, .mean = CLIP_MEAN, .std = CLIP_STD},
+    {.resize = VLP_RESIZE_SHORTEST, .mean = {CLIP_MEAN}, .std = {CLIP_STD}},
     {.resize = VLP_RESIZE_SHORTEST,
      .rgb_first = true,
      .crop_floor = true,
-     .mean = CLIP_MEAN,
-     .std = CLIP_STD},
-    {.resize = VLP_RESIZE_SQUASH, .mean = CLIP_MEAN, .std = CLIP_STD},
-    {.resize = VLP_RESIZE_LONGEST, .mean = CLIP_MEAN, .std = CLIP_STD},
-    {.resize = VLP_RESIZE_SQUASH, .rgb_first = true, .mean = CLIP_MEAN, .std = CLIP_STD},
-    {.resize = VLP_RESIZE_VILT, .rgb_first = true, .mean = HALF, .std = HALF},
+     .mean = {CLIP_MEAN},
+     .std = {CLIP_STD}},
+    {.resize = VLP_RESIZE_SQUASH, .mean = {CLIP_MEAN}, .std = {CLIP_STD}},
+    {.resize = VLP_RESIZE_LONGEST, .mean = {CLIP_MEAN}, .std = {CLIP_STD}},
+    {.resize = VLP_RESIZE_SQUASH, .rgb_first = true, .mean = {CLIP_MEAN}, .std = {CLIP_STD}},
+    {.resize = VLP_RESIZE_VILT, .rgb_first = true, .mean = {HALF}, .std = {HALF}},
 };
 
 bool vlp_preprocess_flavour(struct vlp_preprocess *out, const char *name, int size)

@@ -13,16 +13,18 @@
 #include "sample_store_internal.h"
 #include "unpacked_internal.h"
 
+struct part {
+    size_t first, count;
+    double weight;
+};
+
 struct vlp_dataset {
     struct sample_store store;
     struct unpacked     unpacked;
     int64_t             captions, bad, epoch;
     char                fingerprint[33];
-    struct part {
-        size_t first, count;
-        double weight;
-    } * part;
-    int n_parts;
+    struct part        *part;
+    int                 n_parts;
 };
 
 /* What is read: the sample in the making is kept until a record shows another picture. */

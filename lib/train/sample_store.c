@@ -68,11 +68,13 @@ static void put_number(struct vlp_buf *b, uint64_t v)
 
 static uint64_t take_number(const char **p)
 {
-    uint64_t v = 0;
-    int      shift = 0;
-    for (; *(const uint8_t *)*p & 128; (*p)++, shift += 7)
-        v |= (uint64_t)(*(const uint8_t *)*p & 127) << shift;
-    return v | (uint64_t) * (const uint8_t *)(*p)++ << shift;
+    const uint8_t *at = (const uint8_t *)*p;
+    uint64_t       v = 0;
+    int            shift = 0;
+    for (; *at & 128; at++, shift += 7) v |= (uint64_t)(*at & 127) << shift;
+    v |= (uint64_t)*at++ << shift;
+    *p = (const char *)at;
+    return v;
 }
 
 static void put_word(struct vlp_buf *b, const char *s)
