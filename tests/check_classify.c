@@ -20,15 +20,20 @@ static struct vlp_compute compute(void)
 }
 
 /* A file with this text, gone when the test's folder is. */
-static const char *file_with(const char *text)
+static const char *file_ending(const char *ending, const char *text)
 {
     static char path[64];
-    strcpy(path, "/tmp/vlp-classify-XXXXXX");
-    const int fd = mkstemp(path);
+    snprintf(path, sizeof path, "/tmp/vlp-classify-XXXXXX%s", ending);
+    const int fd = mkstemps(path, (int)strlen(ending));
     ck_assert_int_ge(fd, 0);
     ck_assert_int_eq((int)write(fd, text, strlen(text)), (int)strlen(text));
     close(fd);
     return path;
+}
+
+static const char *file_with(const char *text)
+{
+    return file_ending("", text);
 }
 
 static enum vlp_status labels_of(struct vlp_labels *l, const char *text, struct vlp_error *err)
@@ -281,6 +286,51 @@ START_TEST(truth_is_read_from_tsv_json_and_json_lines)
 }
 END_TEST
 
+static enum vlp_status truth_of_csv(struct vlp_truth **t, const char *text, struct vlp_error *err)
+{
+    const char           *path = file_ending(".csv", text);
+    const enum vlp_status s = vlp_truth_read(t, path, err);
+    unlink(path);
+    return s;
+}
+
+START_TEST(truth_in_csv_is_cut_as_tables_are)
+{
+    struct vlp_truth *t;
+    struct vlp_error  err;
+    const char       *a, *b;
+    ck_assert_int_eq(
+        truth_of_csv(&t,
+                     "\xef\xbb\xbfid,label\r\n\r\na.jpg,\"red, \"\"old\"\"\r\nbarn\",x\n\n"
+                     "\"b.jpg\",\"cr\r\"\nc.jpg,5\" tall\nd.jpg,",
+                     &err),
+        VLP_OK);
+    vlp_truth_columns(t, &a, &b);
+    ck_assert_str_eq(a, "id");
+    ck_assert_str_eq(b, "label");
+    ck_assert_int_eq(vlp_truth_count(t), 4);
+    ck_assert_str_eq(vlp_truth_of(t, "a.jpg", 5), "red, \"old\"\r\nbarn");
+    ck_assert_str_eq(vlp_truth_of(t, "b.jpg", 5), "cr\r"); /* what quotes hold is no line end */
+    ck_assert_str_eq(vlp_truth_of(t, "c.jpg", 5), "5\" tall");
+    ck_assert_str_eq(vlp_truth_of(t, "d.jpg", 5), "");
+    vlp_truth_free(t);
+
+    ck_assert_int_eq(truth_of_csv(&t, "a,\"1\n2\"\nno comma here\n", &err), VLP_ERR_FORMAT);
+    ck_assert_ptr_nonnull(strstr(err.text, ".csv: the row in line 3 has no comma"));
+    ck_assert_int_eq(truth_of_csv(&t, "a,1\n\nb,\"2\n", &err), VLP_ERR_FORMAT);
+    ck_assert_ptr_nonnull(strstr(err.text, "a quoted field of the row in line 3 never ends"));
+
+    const size_t long_row = 17 << 20;
+    char        *text = vlp_malloc(long_row + 1);
+    memset(text, 'x', long_row);
+    memcpy(text, "a,1\nb,", 6);
+    text[long_row] = '\0';
+    ck_assert_int_eq(truth_of_csv(&t, text, &err), VLP_ERR_LIMIT);
+    ck_assert_ptr_nonnull(strstr(err.text, "the row in line 2 has more than 16777216 bytes"));
+    free(text);
+}
+END_TEST
+
 START_TEST(evaluation_counts_top1_top5_classes_and_unknown)
 {
     struct vlp_evaluation e;
@@ -373,6 +423,7 @@ int main(void)
     tcase_add_test(tc, logits_have_scale_bias_and_unit_inputs);
     tcase_add_test(tc, neighbours_vote_by_weight);
     tcase_add_test(tc, truth_is_read_from_tsv_json_and_json_lines);
+    tcase_add_test(tc, truth_in_csv_is_cut_as_tables_are);
     tcase_add_test(tc, evaluation_counts_top1_top5_classes_and_unknown);
     tcase_add_test(tc, the_confusion_picture_is_dark_where_counts_are);
     tcase_add_test(tc, the_confusion_picture_tells_cut_names_and_letters_with_marks);

@@ -125,6 +125,7 @@ START_TEST(csv_quotes_hold_commas_quotes_and_lines)
     ck_assert_str_eq(
         table("t.csv", "id,text\r\n1,\"a, \"\"b\"\"\r\nc\"\r\n2,\"\"\r\n3,x\"y\"\r\n\"4\",end"),
         "1|-|a, \"b\"\r\nc|-\n2!format\n3|-|x\"y\"|-\n4|-|end|-\n");
+    ck_assert_str_eq(table("t.csv", "id,text\n1,\"cr\r\"\n2,two\r"), "1|-|cr\r|-\n2|-|two|-\n");
     ck_assert_str_eq(table("t.csv", "id,text\n1,ok\n2,\"open\n3,x\n"), "1|-|ok|-\n!format");
     ck_assert_ptr_nonnull(strstr(last.text, "line 3"));
 }

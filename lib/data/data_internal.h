@@ -9,13 +9,15 @@
 
 #include <vlp/data.h>
 
-/* ---- stream.c: the bytes of a file or of stdin, in order
+/* ---- stream.c: the bytes of a file, of stdin or of memory, in order
  * ----------------------------------------- */
 
 enum { STREAM_BUFFER = 128 * 1024 };
 
 struct stream {
     int                              fd;
+    const char                      *memory; /* where there is no file: what is still to come */
+    size_t                           memory_left;
     char                            *name;
     uint8_t                         *buf;
     size_t                           begin, end;
@@ -26,6 +28,7 @@ struct stream {
 };
 /* "-" is stdin. Opening or reading that a signal ends is VLP_ERR_STOPPED. */
 enum vlp_status stream_open(struct stream *s, const char *path, struct vlp_error *err);
+void            stream_of_memory(struct stream *s, const char *bytes, size_t len, const char *name);
 void            stream_close(struct stream *s);
 /* Read more when the buffer holds fewer than `want` (<= STREAM_BUFFER) bytes. */
 enum vlp_status stream_fill(struct stream *s, size_t want, struct vlp_error *err);

@@ -1,5 +1,5 @@
 /*
- * stream.c -- the bytes of a file or of stdin, in order, through a buffer of fixed size.
+ * stream.c -- the bytes of a file, of stdin or of memory, in order, through a buffer of fixed size.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,6 +27,12 @@ enum vlp_status stream_open(struct stream *s, const char *path, struct vlp_error
     return VLP_OK;
 }
 
+void stream_of_memory(struct stream *s, const char *bytes, size_t len, const char *name)
+{
+    *s = (struct stream){.fd = -1, .memory = bytes, .memory_left = len, .name = vlp_strdup(name)};
+    s->buf = vlp_malloc(STREAM_BUFFER);
+}
+
 void stream_close(struct stream *s)
 {
     if (!s->buf) return;
@@ -34,6 +40,16 @@ void stream_close(struct stream *s)
     free(s->name);
     free(s->buf);
     *s = (struct stream){0};
+}
+
+static ssize_t take(struct stream *s, void *to, size_t most)
+{
+    if (s->fd >= 0) return read(s->fd, to, s->step && s->step < most ? s->step : most);
+    const size_t n = most < s->memory_left ? most : s->memory_left;
+    memcpy(to, s->memory, n);
+    s->memory += n;
+    s->memory_left -= n;
+    return (ssize_t)n;
 }
 
 enum vlp_status stream_fill(struct stream *s, size_t want, struct vlp_error *err)
@@ -47,9 +63,7 @@ enum vlp_status stream_fill(struct stream *s, size_t want, struct vlp_error *err
     while (!s->eof && s->end < want) {
         if (s->opt && s->opt->stop && s->opt->stop(s->opt->stop_ctx))
             return vlp_fail(err, VLP_ERR_STOPPED, "%s: reading was stopped", s->name);
-        const size_t  room = STREAM_BUFFER - s->end;
-        const ssize_t got =
-            read(s->fd, s->buf + s->end, s->step && s->step < room ? s->step : room);
+        const ssize_t got = take(s, s->buf + s->end, STREAM_BUFFER - s->end);
         if (got < 0 && errno == EINTR)
             return vlp_fail(err, VLP_ERR_STOPPED, "%s: reading was interrupted", s->name);
         if (got < 0) return vlp_fail(err, VLP_ERR_IO, "%s: %s", s->name, strerror(errno));

@@ -46,7 +46,7 @@ static void put_byte(struct rows *r, int c)
 static enum vlp_status csv_row(struct rows *r, bool *more, struct vlp_error *err)
 {
     enum vlp_status s = VLP_OK;
-    bool            quoted = false, start = true;
+    bool            quoted = false, start = true, cr = false; /* cr: the last byte, unquoted */
     const int64_t   line = r->line;
     const uint64_t  from = r->stream.offset;
     int             c = stream_byte(&r->stream, &s, err);
@@ -62,6 +62,7 @@ static enum vlp_status csv_row(struct rows *r, bool *more, struct vlp_error *err
         if (r->stream.offset - from > LINE_LIMIT)
             return vlp_fail(err, VLP_ERR_LIMIT, "%s: the row in line %lld has more than %d bytes",
                             r->stream.name, (long long)line, LINE_LIMIT);
+        if (c != '\n') cr = c == '\r' && !quoted;
         if (quoted) {
             if (c != '"') {
                 put_byte(r, c);
@@ -87,6 +88,8 @@ static enum vlp_status csv_row(struct rows *r, bool *more, struct vlp_error *err
         return vlp_fail(err, VLP_ERR_FORMAT,
                         "%s: a quoted field of the row in line %lld never ends", r->stream.name,
                         (long long)line);
+    /* The \r of a line end belongs to no field. */
+    if (cr && !r->too_long) r->text.data[--r->text.len] = '\0';
     return s;
 }
 
@@ -151,10 +154,6 @@ enum vlp_status rows_next(struct rows *r, bool *more, struct vlp_error *err)
         r->too_long = false;
         r->row_line = r->line;
         VLP_TRY(r->comma ? csv_row(r, more, err) : tsv_row(r, more, err));
-        /* The \r of a line end belongs to no field. */
-        if (r->comma && r->text.len && r->text.data[r->text.len - 1] == '\r' &&
-            r->at[r->n - 1] < r->text.len)
-            r->text.data[--r->text.len] = '\0';
     } while (*more && is_empty(r));
     return VLP_OK;
 }

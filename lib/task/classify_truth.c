@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include <vlp/classify.h>
+#include <vlp/data.h>
 
 struct vlp_truth {
     int                  n, cap;
@@ -100,56 +101,23 @@ static enum vlp_status read_tsv(struct vlp_truth *t, const char *s, size_t len, 
 
 /* ---- CSV ----------------------------------------------------------------------------------- */
 
-/* A field as in RFC 4180, without what encloses it, its quotes single; `*at` comes to stand behind
- * it. False: a quote that never closes. */
-static bool csv_field(char *out, size_t *len, const char **at, const char *end)
-{
-    const char *s = *at;
-    bool        quoted = s < end && *s == '"';
-    size_t      n = 0;
-    s += quoted;
-    while (s < end && (quoted || (*s != ',' && *s != '\n'))) {
-        if (quoted && *s == '"') {
-            quoted = s + 1 < end && s[1] == '"';
-            s++;
-            if (!quoted) continue;
-        }
-        out[n++] = *s++;
-    }
-    if (n && out[n - 1] == '\r' && (s == end || *s == '\n')) n--;
-    *len = n;
-    *at = s;
-    return !quoted;
-}
-
 static enum vlp_status read_csv(struct vlp_truth *t, const char *s, size_t len, const char *path,
                                 struct vlp_error *err)
 {
-    const char     *end = s + len;
-    char           *text = vlp_malloc(len + 1);
-    enum vlp_status status = VLP_OK;
-    for (int row = 1; s < end && status == VLP_OK; row++) {
-        const char *field[2] = {0};
-        size_t      field_len[2] = {0}, n_text;
-        int         n = 0;
-        for (bool more = true; more && status == VLP_OK; n++) {
-            if (!csv_field(text, &n_text, &s, end))
-                status =
-                    vlp_fail(err, VLP_ERR_FORMAT, "%s: a quote in row %d never closes", path, row);
-            if (n < 2) {
-                field[n] = vlp_arena_strndup(&t->mem, text, n_text);
-                field_len[n] = n_text;
-            }
-            more = s < end && *s == ',';
-            s += s < end;
+    struct vlp_csv *csv = vlp_csv_open(s, len, path);
+    enum vlp_status status;
+    for (bool more; (status = vlp_csv_next(csv, &more, err)) == VLP_OK && more;) {
+        if (vlp_csv_fields(csv) < 2) {
+            status = vlp_fail(err, VLP_ERR_FORMAT, "%s: the row in line %lld has no comma", path,
+                              (long long)vlp_csv_line(csv));
+            break;
         }
-        if (status != VLP_OK || (n == 1 && field_len[0] == 0)) continue; /* an empty line */
-        if (n < 2)
-            status = vlp_fail(err, VLP_ERR_FORMAT, "%s: row %d has no comma", path, row);
-        else
-            add_row(t, field[0], field_len[0], field[1]);
+        size_t      id_len, label_len;
+        const char *id = vlp_csv_field(csv, 0, &id_len), *label = vlp_csv_field(csv, 1, &label_len);
+        add_row(t, vlp_arena_strndup(&t->mem, id, id_len), id_len,
+                vlp_arena_strndup(&t->mem, label, label_len));
     }
-    free(text);
+    vlp_csv_close(csv);
     return status;
 }
 

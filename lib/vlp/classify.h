@@ -115,8 +115,9 @@ void vlp_knn_vote(float *scores, int n_classes, const struct vlp_hit *hits, int 
 struct vlp_truth;
 /*
  * TSV "id <tab> label" (a first line "id label", "image label", "text image" or the like is a
- * header), a JSON object from ids to labels, JSON lines with "id" and "label", or an .npy vector of
- * whole numbers (row numbers are ids). An id may have several lines.
+ * header), the same in CSV where the file ends in .csv, a JSON object from ids to labels, JSON
+ * lines with "id" and "label", or an .npy vector of whole numbers (row numbers are ids). An id may
+ * have several lines.
  */
 enum vlp_status vlp_truth_read(struct vlp_truth **out, const char *path, struct vlp_error *err);
 void            vlp_truth_free(struct vlp_truth *t);

@@ -132,6 +132,21 @@ enum vlp_status vlp_lines_next(struct vlp_lines *l, struct vlp_line *out, bool *
                                struct vlp_error *err);
 void            vlp_lines_close(struct vlp_lines *l); /* fine on NULL */
 
+/*
+ * CSV in memory that is no source, cut as tables are: RFC 4180, lines that end in \n or \r\n, empty
+ * ones passed over. The bytes must live as long as the reader; `name` is what faults name.
+ */
+struct vlp_csv;
+struct vlp_csv *vlp_csv_open(const char *bytes, size_t len, const char *name);
+/* *more false at the end. VLP_ERR_FORMAT: a quote that never closes; VLP_ERR_LIMIT: a row of more
+ * than 16 MiB. */
+enum vlp_status vlp_csv_next(struct vlp_csv *c, bool *more, struct vlp_error *err);
+int64_t         vlp_csv_line(const struct vlp_csv *c); /* where the row begins, from 1 */
+size_t          vlp_csv_fields(const struct vlp_csv *c);
+/* Until the next row, not NUL-terminated; NULL beyond the last. */
+const char *vlp_csv_field(const struct vlp_csv *c, size_t i, size_t *len);
+void        vlp_csv_close(struct vlp_csv *c); /* fine on NULL */
+
 /* The first field of a line of TSV as the programs write it (--failed, matches), its \t \n \r \\
  * undone in place: its length. A line without a tab is no such line and stays as it is. */
 size_t vlp_first_field(char *line, size_t len);
