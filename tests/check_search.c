@@ -265,6 +265,45 @@ START_TEST(cosines_of_long_rows_are_cosines)
 }
 END_TEST
 
+/* Cosine 1 is for the query itself: a row that differs in its last element only scores less, of
+ * however many elements and whatever their type. */
+START_TEST(only_the_query_itself_has_cosine_one)
+{
+    enum { MOST = 1031 };
+    static const int         dims[] = {1, 37, 128, 129, MOST};
+    const struct vlp_compute c = compute_with(NULL);
+    for (size_t d = 0; d < VLP_COUNT(dims); d++) {
+        const int    dim = dims[d], ahead = dtypes[_i] == VLP_I8 ? 4 : 0;
+        const size_t stride =
+            dtypes[_i] == VLP_I8 ? (size_t)dim + 4 : vlp_dtype_size(dtypes[_i], (size_t)dim);
+        uint8_t        *stored = vlp_calloc(3, stride);
+        float           x[MOST], query[MOST], scale[3];
+        struct vlp_rows rows = {stored, stride, dtypes[_i], dim, 3, NULL, 0, true};
+        for (int i = 0; i < 3; i++) {
+            uint8_t *at = stored + (size_t)i * stride;
+            for (int j = 0; j < dim; j++) x[j] = (float)(1 + (j * 7) % 31);
+            x[dim - 1] += i == 1 ? 1.0f : 0.0f; /* in bf16 too another number */
+            memcpy(at, &(float){0.5f}, (size_t)ahead);
+            for (int j = 0; j < dim && ahead; j++) ((int8_t *)at)[ahead + j] = (int8_t)x[j];
+            if (!ahead) vlp_from_f32(at, dtypes[_i], x, (size_t)dim);
+        }
+        vlp_rows_inverse_norm(&c, &rows, scale);
+        rows.scale = scale;
+        vlp_rows_f32(&rows, 0, query);
+        vlp_unit_length(query, dim);
+        const struct vlp_hit *hit;
+        struct vlp_search    *s = vlp_search_open(&c, query, 1, dim, 3, -1.0f);
+        vlp_search_rows(s, &rows);
+        ck_assert_int_eq(vlp_search_hits(s, 0, &hit), 3);
+        for (int h = 0; h < 3; h++)
+            ck_assert_msg((hit[h].score == 1.0f) == (hit[h].row != 1 || dim == 1),
+                          "dim %d: row %d has %.9g", dim, (int)hit[h].row, (double)hit[h].score);
+        vlp_search_close(s);
+        free(stored);
+    }
+}
+END_TEST
+
 START_TEST(queries_are_sums_and_differences)
 {
     struct vlp_arena mem;
@@ -311,6 +350,7 @@ int main(void)
     tcase_add_loop_test(tc, k_of_zero_finds_every_row_above_the_threshold, 0, 2);
     tcase_add_loop_test(tc, rows_with_nan_never_match_and_spoil_no_neighbour, 0, 2);
     tcase_add_test(tc, cosines_of_long_rows_are_cosines);
+    tcase_add_loop_test(tc, only_the_query_itself_has_cosine_one, 0, (int)VLP_COUNT(dtypes));
     tcase_add_test(tc, queries_are_sums_and_differences);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);

@@ -9,17 +9,23 @@
 
 #include "search_internal.h"
 
-void vlp_rows_f32(const struct vlp_rows *rows, int i, float *out)
+/* Elements from .. from + n - 1 of row i. */
+static void widen(const struct vlp_rows *rows, int i, int from, int n, float *out)
 {
     const uint8_t *row = (const uint8_t *)rows->data + (size_t)i * rows->stride;
     if (rows->dtype != VLP_I8) {
-        vlp_to_f32(out, row, rows->dtype, (size_t)rows->dim);
+        vlp_to_f32(out, row + vlp_dtype_size(rows->dtype, (size_t)from), rows->dtype, (size_t)n);
         return;
     }
     float scale;
     memcpy(&scale, row, sizeof scale);
-    const int8_t *v = (const int8_t *)(row + sizeof scale);
-    for (int c = 0; c < rows->dim; c++) out[c] = scale * (float)v[c];
+    const int8_t *v = (const int8_t *)(row + sizeof scale) + from;
+    for (int c = 0; c < n; c++) out[c] = scale * (float)v[c];
+}
+
+void vlp_rows_f32(const struct vlp_rows *rows, int i, float *out)
+{
+    widen(rows, i, 0, rows->dim, out);
 }
 
 bool vlp_row_is_finite(const float *x, int dim)
@@ -54,23 +60,35 @@ float cosine_limit(const struct vlp_compute *alone, const float *query, int dim)
 
 /* Equal but for what bringing the one or the other to unit length has rounded: some units in the
  * last place of each element. The same from either side. */
-static bool is_query(const float *query, const float *row, int dim, float scale)
+static bool is_near(const float *query, const float *row, int n, float scale)
 {
-    for (int c = 0; c < dim; c++) {
+    for (int c = 0; c < n; c++) {
         const float x = row[c] * scale, y = query[c];
         if (!(fabsf(x - y) <= 0x1p-21f * fmaxf(fabsf(x), fabsf(y)))) return false;
     }
     return true;
 }
 
+/* Part by part, on the stack: a set of copies comes here with every row. */
+enum { PART = 128 };
+
+static bool is_query(const float *query, const struct vlp_rows *rows, int i)
+{
+    const float scale = rows->scale ? rows->scale[i] : 1.0f;
+    bool        equal = true;
+    for (int from = 0; equal && from < rows->dim; from += PART) {
+        float     part[PART];
+        const int n = (int)vlp_min_i64(PART, rows->dim - from);
+        widen(rows, i, from, n, part);
+        equal = is_near(query + from, part, n, scale);
+    }
+    return equal;
+}
+
 float cosine_of(float score, const float *query, const struct vlp_rows *rows, int i)
 {
     if (isnan(score)) return score;
-    float *row = vlp_malloc((size_t)rows->dim * sizeof *row);
-    vlp_rows_f32(rows, i, row);
-    const bool equal = is_query(query, row, rows->dim, rows->scale ? rows->scale[i] : 1.0f);
-    free(row);
-    return equal ? 1.0f : fminf(score, 0x1.fffffep-1f);
+    return is_query(query, rows, i) ? 1.0f : fminf(score, 0x1.fffffep-1f);
 }
 
 enum { ROWS_A_TASK = 256 };
