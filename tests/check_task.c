@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <vlp/task.h>
 
@@ -152,6 +153,8 @@ struct collected {
     float image[64][DIM];
     bool  has_image[64];
     char  reason[256];
+    /* as handed over: of one unit they differ, unless they are one vector */
+    const float *at[64];
 };
 
 static enum vlp_status collect(void *ctx, const struct vlp_embedded *r, struct vlp_error *err)
@@ -165,6 +168,7 @@ static enum vlp_status collect(void *ctx, const struct vlp_embedded *r, struct v
     }
     snprintf(c->id[c->n], sizeof c->id[c->n], "%.*s", (int)r->item->id_len, r->item->id);
     c->has_image[c->n] = r->image != NULL;
+    c->at[c->n] = r->image;
     if (r->image) memcpy(c->image[c->n], r->image, sizeof c->image[c->n]);
     c->n++;
     return VLP_OK;
@@ -222,6 +226,40 @@ START_TEST(batch_and_threads_change_neither_order_nor_bits)
         ck_assert_mem_eq(alone, first.image[7], sizeof alone);
         vlp_encoder_close(&e);
     }
+}
+END_TEST
+
+/* A picture comes once for each of its captions. */
+START_TEST(records_side_by_side_of_one_picture_share_its_encoding)
+{
+    static struct collected c;
+    struct vlp_encoder      e;
+    struct vlp_error        err = {0};
+    char tar[] = "/tmp/vlp-task-XXXXXX", command[512], *p0 = all_pictures[0], *p1 = all_pictures[1];
+    char *paths[] = {p0, p0, END_TO_END "/cases.json.png", p0, p1, p1, p0, tar};
+    float alone[2][DIM];
+    close(mkstemp(tar));
+    /* members a.png with three captions, and b.png, other bytes of the same length */
+    snprintf(
+        command, sizeof command,
+        "d=$(mktemp -d) && cp %s $d/a.png && printf '1\\n2\\n3\\n' >$d/a.txt && cp %s $d/b.png "
+        "&& truncate -s 40000 $d/a.png $d/b.png && tar -C $d -cf %s a.png a.txt b.png && "
+        "rm -r $d",
+        p0, p1, tar);
+    ck_assert_int_eq(system(command), 0);
+    memset(&c, 0, sizeof c);
+    open_encoder(&e, NULL, 1);
+    ck_assert_int_eq(run(&c, &e, paths, 8, 64, &err), VLP_OK);
+    unlink(tar);
+    ck_assert_int_eq(c.bad, 1);
+    ck_assert_int_eq(c.n, 10);
+    for (int k = 0; k < 2; k++)
+        ck_assert_int_eq(vlp_encode_picture_file(&e, all_pictures[k], alone[k], &err), VLP_OK);
+    static const int which[] = {0, 0, 0, 1, 1, 0, 0, 0, 0, 1}, shared[] = {1, 2, 4, 7, 8};
+    for (int i = 0; i < c.n; i++) ck_assert_mem_eq(c.image[i], alone[which[i]], sizeof alone[0]);
+    for (size_t i = 0; i < VLP_COUNT(shared); i++)
+        ck_assert_ptr_eq(c.at[shared[i]], c.at[shared[i] - 1]);
+    vlp_encoder_close(&e);
 }
 END_TEST
 
@@ -327,6 +365,7 @@ int main(void)
     suite_add_tcase(s, c);
     c = tcase_create("embed");
     tcase_add_test(c, batch_and_threads_change_neither_order_nor_bits);
+    tcase_add_test(c, records_side_by_side_of_one_picture_share_its_encoding);
     tcase_add_test(c, a_bad_picture_is_reported_in_its_place_and_the_rest_goes_on);
     tcase_add_loop_test(c, a_vector_that_is_not_finite_is_a_failed_record, 0, 2);
     tcase_add_test(c, a_run_that_is_stopped_has_handed_over_whole_records_in_order);

@@ -57,6 +57,17 @@ static bool has_text(const struct vlp_unit *u, int i)
     return u->result[i].status == VLP_OK && (u->want[i] & VLP_WANT_TEXT) && u->item[i].text;
 }
 
+/* Is it certain that records i and k have one picture, as those of one picture's captions do? */
+static bool is_same_picture(const struct vlp_unit *u, int i, int k)
+{
+    const struct vlp_item *a = &u->item[i], *b = &u->item[k];
+    if (a->path && b->path)
+        return a->mtime >= 0 && a->mtime == b->mtime && a->size == b->size &&
+               strcmp(a->path, b->path) == 0;
+    return a->bytes && b->bytes && a->bytes_len == b->bytes_len &&
+           memcmp(a->bytes, b->bytes, a->bytes_len) == 0;
+}
+
 /* Picture i to pixels, appended behind the `n` that are there when the model takes one size. */
 static enum vlp_status picture(struct vlp_unit *u, int i, struct vlp_encoder *e,
                                struct vlp_arena *mem, struct vlp_image **rgb, struct vlp_error *err)
@@ -72,10 +83,15 @@ static void encode_pictures(struct vlp_unit *u, struct vlp_encoder *e, const str
     const struct vlp_arena_mark mark = vlp_arena_mark(mem);
     const bool                  one_size = e->preprocess.resize != VLP_RESIZE_VILT;
     const size_t size = 3 * (size_t)e->preprocess.width * (size_t)e->preprocess.height;
-    int         *row = VLP_NEW_N(mem, int, u->n), n = 0;
-    float       *pixels = NULL, *vectors = vlp_arena_alloc(&u->mem, (size_t)u->n * (size_t)dim * 4);
+    int   *row = VLP_NEW_N(mem, int, u->n), *twin = VLP_NEW_N(mem, int, u->n), n = 0, last = -1;
+    float *pixels = NULL, *vectors = vlp_arena_alloc(&u->mem, (size_t)u->n * (size_t)dim * 4);
     for (int i = 0; i < u->n; i++) {
+        twin[i] = -1;
         if (!has_picture(u, i)) continue;
+        if (last >= 0 && is_same_picture(u, i, last)) {
+            twin[i] = last;
+            continue;
+        }
         if (!pixels && one_size) {
             int wanted = 0;
             for (int k = i; k < u->n; k++) wanted += has_picture(u, k);
@@ -84,7 +100,9 @@ static void encode_pictures(struct vlp_unit *u, struct vlp_encoder *e, const str
         const struct vlp_arena_mark scratch = vlp_arena_mark(mem);
         struct vlp_error            why;
         struct vlp_image           *rgb;
-        if (picture(u, i, e, mem, &rgb, &why) != VLP_OK) {
+        const bool                  fine = picture(u, i, e, mem, &rgb, &why) == VLP_OK;
+        last = fine ? i : -1;
+        if (!fine) {
             refuse(u, i, &why);
         } else if (one_size) {
             vlp_preprocess_normalize(pixels + (size_t)n * size, rgb, &e->preprocess);
@@ -102,6 +120,8 @@ static void encode_pictures(struct vlp_unit *u, struct vlp_encoder *e, const str
         vlp_encode_pixels(e, c, mem, pixels, n, e->preprocess.height, e->preprocess.width, f,
                           vectors);
     for (int k = 0; k < n; k++) u->result[row[k]].image = vectors + (size_t)k * (size_t)dim;
+    for (int i = 0; i < u->n; i++)
+        if (twin[i] >= 0) u->result[i].image = u->result[twin[i]].image;
     vlp_arena_rewind(mem, mark);
 }
 
