@@ -74,7 +74,7 @@ enum vlp_status classify_read_set(struct classify_job *job, struct vlp_set *set,
                                               VLP_ANY}; /* enum classify_only */
     const bool                     text = classify.only == CLASSIFY_TEXT;
     VLP_TRY(vlp_set_read(set, path, err));
-    if (cmd_warn_of_end(path, set->torn, set->ended)) job->cut = true;
+    if (cmd_warn_of_end(path, set->ending)) job->cut = true;
     const bool tells = !vlp_embedding_bare(set->file.reader);
     const int  all = set->n, out = tells ? vlp_set_only(set, kinds[classify.only]) : 0;
     if (out && out == all) {

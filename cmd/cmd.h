@@ -36,7 +36,7 @@ enum cmd_exit {
 };
 int cmd_exit_of(enum vlp_status s);
 /* An embedding file that is not whole: say so, and true, for then the status is CMD_SKIPPED. */
-bool cmd_warn_of_end(const char *path, bool torn, bool ended);
+bool cmd_warn_of_end(const char *path, enum vlp_ending ending);
 
 /* ---- options -------------------------------------------------------------------------------- */
 

@@ -126,7 +126,7 @@ int embed_convert(const struct embed_options *o, char **inputs, int n)
         if (s != VLP_OK) break;
         /* where places were skipped, those have been named */
         if (set->torn || vlp_embedding_damaged(set->reader) == 0)
-            cut |= cmd_warn_of_end(inputs[i], set->torn, vlp_embedding_ended(set->reader));
+            cut |= cmd_warn_of_end(inputs[i], vlp_embedding_ending(set->reader));
         if (only != VLP_ANY && vlp_embedding_bare(set->reader))
             s = vlp_fail(&err, VLP_ERR_USAGE,
                          "%s does not tell texts from pictures: nothing to choose", inputs[i]);

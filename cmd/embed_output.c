@@ -183,9 +183,9 @@ static enum vlp_status same_kind(const struct embed_job *j, const struct vlp_emb
     return same_settings(j, h->about, err);
 }
 
-static bool same_command(const struct embed_job *j, const struct vlp_embedding_header *h)
+static bool same_command(const struct embed_job *j, const json_t *theirs)
 {
-    return json_equal(json_object_get(h->about, "command"),
+    return json_equal(json_object_get(theirs, "command"),
                       json_object_get(j->header.about, "command"));
 }
 
@@ -210,9 +210,12 @@ static enum vlp_status read_output(struct embed_job *j, struct vlp_error *err)
     if (j->o->add && h->modality == VLP_ANY) j->header.modality = VLP_ANY;
     enum vlp_status s = same_kind(j, h, err);
     if (s == VLP_OK) s = embed_state_read(&j->state, r, err);
-    const bool torn = vlp_embedding_torn(r), ours = same_command(j, h);
+    const bool torn = vlp_embedding_torn(r), ours = same_command(j, h->about);
     j->ended = vlp_embedding_ended(r);
-    j->unfinished = !j->ended && !ours && !mirrors(j->o);
+    j->broken_join = vlp_embedding_broken_join(r);
+    /* An end record speaks for the last of the streams that were joined. */
+    j->unfinished = j->broken_join ||
+                    (!j->ended && !mirrors(j->o) && !same_command(j, vlp_embedding_last_about(r)));
     if (s == VLP_OK && j->ended && !embed_merges(j->o)) {
         if (ours)
             j->complete = !torn;

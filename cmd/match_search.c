@@ -58,11 +58,9 @@ static enum vlp_status answer(struct searching *s, int q0, const struct vlp_matc
 /* Once the index was walked through. */
 static void warn_of_ends(struct searching *s)
 {
-    for (int i = 0; i < s->job->n_paths; i++) {
-        const enum vlp_ending end = vlp_index_ending(s->ix, i);
-        if (cmd_warn_of_end(vlp_index_path(s->ix, i), end == VLP_TORN, end == VLP_ENDED))
+    for (int i = 0; i < s->job->n_paths; i++)
+        if (cmd_warn_of_end(vlp_index_path(s->ix, i), vlp_index_ending(s->ix, i)))
             s->job->skipped = true;
-    }
 }
 
 static enum vlp_status search(struct searching *s, struct vlp_error *err)

@@ -86,13 +86,15 @@ void cmd_detail(const char *fmt, ...)
     if (cmd_common.verbose > 0 && cmd_common.quiet < 1) SAY(NULL);
 }
 
-bool cmd_warn_of_end(const char *path, bool torn, bool ended)
+bool cmd_warn_of_end(const char *path, enum vlp_ending ending)
 {
-    if (torn)
-        cmd_warn("%s: the end is torn off; what stands before it is used", path);
-    else if (!ended)
-        cmd_warn("%s: no end record: the job that writes it has not finished", path);
-    return torn || !ended;
+    static const char *const what[] = {
+        [VLP_UNFINISHED] = "no end record: the job that writes it has not finished",
+        [VLP_BROKEN_JOIN] = "a part that was joined into it has no end record: its job had not "
+                            "finished",
+        [VLP_TORN] = "the end is torn off; what stands before it is used"};
+    if (ending != VLP_ENDED) cmd_warn("%s: %s", path, what[ending]);
+    return ending != VLP_ENDED;
 }
 
 int cmd_exit_of(enum vlp_status s)

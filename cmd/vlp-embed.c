@@ -255,7 +255,11 @@ static int finish(struct embed_job *j, enum vlp_status s, struct vlp_error *err)
                      opt.force && !embed_merges(&opt) ? " without -f" : "", opt.output);
         return embed_out_of_time(j) && !cmd_stopped() ? CMD_LIMIT : CMD_SIGNALLED + cmd_stopped();
     }
-    if (j->unfinished)
+    if (j->broken_join)
+        cmd_note("%s cannot become complete: a part that was joined into it had not finished; "
+                 "vlp-embed --convert makes a complete file of what is there",
+                 opt.output);
+    else if (j->unfinished)
         cmd_note("%s is not complete: the command that began it continues it", opt.output);
     if (j->lost != VLP_OK) {
         if (stream && strcmp(opt.output, "-") != 0)

@@ -138,7 +138,7 @@ enum vlp_status match_read_set(struct match_job *job, struct vlp_set *s, const c
                                struct vlp_error *err)
 {
     VLP_TRY(vlp_set_read(s, path, err));
-    if (cmd_warn_of_end(path, s->torn, s->ended)) job->skipped = true;
+    if (cmd_warn_of_end(path, s->ending)) job->skipped = true;
     const bool bare = vlp_embedding_bare(s->file.reader);
     vlp_set_only(s, (enum vlp_modality)only);
     if (s->n > 0 && (only == VLP_ANY || !bare)) return VLP_OK;

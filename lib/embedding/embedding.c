@@ -171,6 +171,7 @@ void vlp_embedding_close(struct vlp_embedding_reader *r)
     if (!r) return;
     if (r->format) r->format->close(r);
     json_decref(r->header.about);
+    json_decref(r->last_about);
     feed_close(&r->feed);
     free(r);
 }
@@ -198,6 +199,23 @@ uint64_t vlp_embedding_torn_at(const struct vlp_embedding_reader *r)
 bool vlp_embedding_ended(const struct vlp_embedding_reader *r)
 {
     return r->ended;
+}
+
+bool vlp_embedding_broken_join(const struct vlp_embedding_reader *r)
+{
+    return r->broken_join;
+}
+
+const json_t *vlp_embedding_last_about(const struct vlp_embedding_reader *r)
+{
+    return r->last_about ? r->last_about : r->header.about;
+}
+
+enum vlp_ending vlp_embedding_ending(const struct vlp_embedding_reader *r)
+{
+    if (r->torn) return VLP_TORN;
+    if (r->ended) return VLP_ENDED;
+    return r->broken_join ? VLP_BROKEN_JOIN : VLP_UNFINISHED;
 }
 
 int64_t vlp_embedding_damaged(const struct vlp_embedding_reader *r)

@@ -209,8 +209,10 @@ struct vlp_embedding_reader {
     struct feed                       feed;
     struct vlp_embedding_read_options opt;
     bool                              torn, ended;
-    bool                              bare;    /* set by `open`: there are no flags */
-    int64_t                           damaged; /* places stepped over */
+    bool                              broken_join; /* a stream before the last was not ended */
+    json_t                           *last_about;  /* of the last one joined on, or NULL */
+    bool                              bare;        /* set by `open`: there are no flags */
+    int64_t                           damaged;     /* places stepped over */
     uint64_t                          torn_at;
     void                             *state; /* of the format */
     /* The block in hand. */

@@ -21,9 +21,8 @@ struct vle_reader {
     size_t   pending; /* bytes of the block in hand */
     uint64_t sound_end, sound_count;
     bool     over;
-    bool     unfinished; /* another stream was joined on before this one had its end record */
-    bool     unsure;     /* after damage: `count` is not known until a block says it */
-    void    *aligned;    /* vectors that the input holds at an odd place */
+    bool     unsure;  /* after damage: `count` is not known until a block says it */
+    void    *aligned; /* vectors that the input holds at an odd place */
     size_t   aligned_size;
 };
 
@@ -238,7 +237,7 @@ static enum vlp_status read_end(struct vlp_embedding_reader *r, const uint8_t *p
         return damaged(r, at, wrong, err);
     }
     /* After damage the right count can no longer be told: an end, but not one that vouches. */
-    r->ended = !r->damaged && !v->unfinished;
+    r->ended = !r->damaged && !r->broken_join;
     feed_step(&r->feed, VLE_RECORD_BYTES);
     v->sound_end = r->feed.offset;
     v->sound_count = v->count;
@@ -261,7 +260,8 @@ static enum vlp_status read_header(struct vlp_embedding_reader *r, struct vlp_er
     const enum vlp_status       s = vle_get_header(&h, p, size, r->feed.name, at, err);
     if (s == VLP_ERR_FORMAT) return damaged(r, at, "is a damaged header", err);
     if (s != VLP_OK) return s;
-    json_decref(h.about);
+    json_decref(r->last_about);
+    r->last_about = h.about;
     const char *differs = vle_headers_differ(&r->header, &h);
     if (differs)
         return vlp_fail(err, VLP_ERR_MISMATCH,
@@ -272,7 +272,7 @@ static enum vlp_status read_header(struct vlp_embedding_reader *r, struct vlp_er
     v->unsure = false;
     v->sound_end = r->feed.offset;
     v->sound_count = 0;
-    v->unfinished |= !r->ended; /* what is missing there no later end record brings back */
+    r->broken_join |= !r->ended; /* what is missing there no later end record brings back */
     r->ended = false;
     return VLP_OK;
 }

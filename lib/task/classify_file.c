@@ -53,7 +53,7 @@ static enum vlp_status of_set(struct vlp_classifier *c, struct vlp_set *set, con
     const bool biased = json_is_true(json_object_get(how, "biased"));
     *c = (struct vlp_classifier){.n = set->n, .dim = set->header.dim, .scale = 100.0f};
     if (set->n == 0) return vlp_fail(err, VLP_ERR_FORMAT, "%s: no class in it", path);
-    if (set->torn || !set->ended) /* what is missing would be answered with another class */
+    if (set->ending != VLP_ENDED) /* what is missing would be answered with another class */
         return vlp_fail(err, VLP_ERR_FORMAT, "%s: its end is missing, and classes with it", path);
     if (scale) c->scale = (float)json_number_value(scale);
     if (!(c->scale > 0.0f) || !isfinite(c->scale))

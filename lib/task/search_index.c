@@ -18,11 +18,6 @@ static bool is_pipe(const char *path)
            (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode));
 }
 
-static enum vlp_ending ending_of(bool torn, bool ended)
-{
-    return torn ? VLP_TORN : ended ? VLP_ENDED : VLP_UNFINISHED;
-}
-
 static enum vlp_status look_at(struct vlp_index *ix, struct index_file *f, bool ignore_model,
                                struct vlp_error *err)
 {
@@ -33,7 +28,7 @@ static enum vlp_status look_at(struct vlp_index *ix, struct index_file *f, bool 
         f->in_memory = true;
         f->bare = vlp_embedding_bare(f->set.file.reader);
         h = &f->set.header;
-        f->ending = ending_of(f->set.torn, f->set.ended);
+        f->ending = f->set.ending;
     } else {
         VLP_TRY(vlp_embedding_open(&r, f->path, err));
         f->bare = vlp_embedding_bare(r);
@@ -132,9 +127,7 @@ enum vlp_status index_next(struct vlp_index *ix, struct index_block *b, struct v
             if (!ix->reader) VLP_TRY(vlp_embedding_open(&ix->reader, f->path, err));
             b->header = vlp_embedding_header(ix->reader);
             const enum vlp_status s = vlp_embedding_next(ix->reader, &b->records, err);
-            if (s == VLP_OK && b->records.n == 0)
-                f->ending =
-                    ending_of(vlp_embedding_torn(ix->reader), vlp_embedding_ended(ix->reader));
+            if (s == VLP_OK && b->records.n == 0) f->ending = vlp_embedding_ending(ix->reader);
             if (s != VLP_OK || b->records.n == 0) {
                 vlp_embedding_close(ix->reader);
                 ix->reader = NULL;

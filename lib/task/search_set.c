@@ -22,8 +22,7 @@ enum vlp_status vlp_set_read(struct vlp_set *out, const char *path, struct vlp_e
                             .flags = file.flags,
                             .metas = file.metas,
                             .meta_lens = file.meta_lens,
-                            .torn = file.torn,
-                            .ended = vlp_embedding_ended(file.reader),
+                            .ending = vlp_embedding_ending(file.reader),
                             .file = file};
     return VLP_OK;
 }

@@ -133,6 +133,19 @@ bool                               vlp_embedding_torn(const struct vlp_embedding
 /* Saw a valid end record with the right count after every header: what each stream was begun for is
  * done, and blocks behind its end were added since. */
 bool vlp_embedding_ended(const struct vlp_embedding_reader *r);
+/* A stream that another was joined to had no end record: whatever is added, the whole is not ended.
+ */
+bool vlp_embedding_broken_join(const struct vlp_embedding_reader *r);
+/* Of the last stream that was joined on, whose job may go on; else the header's. Belongs to `r`. */
+const json_t *vlp_embedding_last_about(const struct vlp_embedding_reader *r);
+/* How the file was seen to end, as it is told. */
+enum vlp_ending {
+    VLP_ENDED,
+    VLP_UNFINISHED,  /* no end record */
+    VLP_BROKEN_JOIN, /* none before a stream that was joined on */
+    VLP_TORN         /* within a block */
+};
+enum vlp_ending vlp_embedding_ending(const struct vlp_embedding_reader *r);
 
 /* Nothing but ids and vectors (npy, fvecs, tsv): which records are texts is not known. */
 bool vlp_embedding_bare(const struct vlp_embedding_reader *r);

@@ -81,9 +81,9 @@ struct vlp_set {
     uint32_t                   *flags;
     const char                **metas; /* NULL where there is none */
     size_t                     *meta_lens;
-    float                      *f32;         /* vlp_set_vectors's */
-    bool                        torn, ended; /* ended: with an end record, where there are such */
-    struct vlp_embedding_set    file;        /* rows as stored, in place where they are mapped */
+    float                      *f32; /* vlp_set_vectors's */
+    enum vlp_ending             ending;
+    struct vlp_embedding_set    file; /* rows as stored, in place where they are mapped */
 };
 
 /* Read the live records of `path` ("-": stdin): those that no later record of the file deletes. */
@@ -120,8 +120,7 @@ const struct vlp_embedding_header *vlp_index_header(const struct vlp_index *ix);
 const char                        *vlp_index_path(const struct vlp_index *ix, int file);
 /* The first file that does not tell texts from pictures, or NULL. */
 const char *vlp_index_bare(const struct vlp_index *ix);
-/* How a file was seen to end; after a search. */
-enum vlp_ending { VLP_ENDED, VLP_UNFINISHED /* no end record */, VLP_TORN /* within a block */ };
+/* After a search. */
 enum vlp_ending vlp_index_ending(const struct vlp_index *ix, int file);
 /* Find records by id: vectors (n_ids, dim) unit length under VLP_COSINE, found[i] says which. One
  * pass. */

@@ -11,6 +11,7 @@ cat open.vle more.vle >part.vle
 for file in torn open part; do
     sentence='no end record'
     [ $file = torn ] && sentence='the end is torn off'
+    [ $file = part ] && sentence='a part that was joined into it has no end record'
     for run in "vlp-match -q --id photos/p00.png $file.vle" "vlp-match -q -Q whole.vle $file.vle" \
         "vlp-match -q -Q $file.vle whole.vle" "vlp-match -q --groups 1 $file.vle" \
         "vlp-match -q --rerank $file.vle -Q whole.vle whole.vle" \
