@@ -55,12 +55,19 @@ static enum vlp_status write_set(struct vlp_embedding_writer    *w,
     return s;
 }
 
+/* What the inputs have in common, as far as they were seen. */
+struct common {
+    struct vlp_embedding_header header; /* what holds for the records of all */
+    struct vlp_embedding_header first;  /* with the fingerprint of the first input that has one */
+    const char                 *model;  /* the name of that input, else of the first */
+};
+
 /* The header of what is written, from what the headers of all inputs say alike. */
-static struct vlp_embedding_header header_for(const struct embed_options        *o,
-                                              const struct vlp_embedding_header *common, bool unit)
+static struct vlp_embedding_header header_for(const struct embed_options *o,
+                                              const struct common *common, bool unit)
 {
     static const enum vlp_dtype dtypes[] = {VLP_F32, VLP_F16, VLP_BF16, VLP_I8};
-    struct vlp_embedding_header h = *common;
+    struct vlp_embedding_header h = common->header;
     if (cmd_given("dtype")) h.dtype = dtypes[o->dtype];
     if (h.dtype != VLP_F32 && h.dtype != VLP_F16 && h.dtype != VLP_BF16 && h.dtype != VLP_I8)
         h.dtype = VLP_F32;
@@ -70,32 +77,51 @@ static struct vlp_embedding_header header_for(const struct embed_options        
 }
 
 /* What holds for the records of both inputs; `next` NULL: it cannot be known yet. */
-static void narrow(struct vlp_embedding_header *common, const struct vlp_embedding_header *next)
+static void narrow(struct vlp_embedding_header *h, const struct vlp_embedding_header *next)
 {
-    if (!next || next->modality != common->modality) common->modality = VLP_ANY;
-    if (next && !next->normalized) common->normalized = false;
+    if (!next || next->modality != h->modality) h->modality = VLP_ANY;
+    if (next && !next->normalized) h->normalized = false;
+    if (next && !next->fingerprint[0]) h->fingerprint[0] = '\0';
 }
 
-/* Before anything is written: do the headers of the files to come agree with the first, and what
- * have all in common? What can be read only once is asked when its turn comes. */
-static enum vlp_status check_headers(struct vlp_embedding_header       *common,
-                                     const struct vlp_embedding_header *first, char **inputs, int n,
+static const char *name_of(const char *path)
+{
+    return strcmp(path, "-") == 0 ? "standard input" : path;
+}
+
+/* May the records of the input at `path` stand with those before it? */
+static enum vlp_status agree(struct common *c, const char *first, const char *path,
+                             const struct vlp_embedding_header *h, struct vlp_error *err)
+{
+    static const char *const made_for[] = {
+        [VLP_METRIC_COSINE] = "cosines", [VLP_METRIC_DOT] = "dot products"};
+    VLP_TRY(vlp_embedding_compatible(&c->first, name_of(c->model), h, name_of(path), false, err));
+    if (c->first.metric != h->metric)
+        return vlp_fail(err, VLP_ERR_MISMATCH, "%s is made for %s, %s for %s", name_of(first),
+                        made_for[c->first.metric], name_of(path), made_for[h->metric]);
+    if (c->first.fingerprint[0]) return VLP_OK;
+    memcpy(c->first.fingerprint, h->fingerprint, sizeof h->fingerprint);
+    c->model = path;
+    return VLP_OK;
+}
+
+/* Before anything is written: do the headers of the files to come agree, and what have all in
+ * common? What can be read only once is asked when its turn comes. */
+static enum vlp_status check_headers(struct common *common, char **inputs, int n,
                                      struct vlp_error *err)
 {
     enum vlp_status s = VLP_OK;
-    *common = *first;
     for (int i = 1; i < n && s == VLP_OK; i++) {
         struct vlp_embedding_reader *r;
         struct stat                  st;
         const bool                   there = stat(inputs[i], &st) == 0;
         if (strcmp(inputs[i], "-") == 0 || (there && !S_ISREG(st.st_mode))) {
-            narrow(common, NULL);
+            narrow(&common->header, NULL);
             continue;
         }
         VLP_TRY(vlp_embedding_open(&r, inputs[i], err));
-        s = vlp_embedding_compatible(first, inputs[0], vlp_embedding_header(r), inputs[i], false,
-                                     err);
-        narrow(common, vlp_embedding_header(r));
+        s = agree(common, inputs[0], inputs[i], vlp_embedding_header(r), err);
+        narrow(&common->header, vlp_embedding_header(r));
         vlp_embedding_close(r);
     }
     return s;
@@ -115,8 +141,8 @@ int embed_convert(const struct embed_options *o, char **inputs, int n)
     bool                                    cut = false;
     enum vlp_status                         s = vlp_embedding_load(&first, inputs[0], &read, &err);
     if (s != VLP_OK) return cmd_fail(&err);
-    struct vlp_embedding_header common;
-    s = check_headers(&common, &first.header, inputs, n, &err);
+    struct common common = {.header = first.header, .first = first.header, .model = inputs[0]};
+    s = check_headers(&common, inputs, n, &err);
     const struct vlp_embedding_header h = header_for(o, &common, unit);
     if (s == VLP_OK) s = vlp_embedding_writer_open(&w, o->output, &h, &how, &err);
     cmd_stop_politely(); /* a temporary file does not go by itself */
@@ -135,12 +161,16 @@ int embed_convert(const struct embed_options *o, char **inputs, int n)
             break;
         }
         vlp_records_only(set, only);
-        s = vlp_embedding_compatible(&first.header, inputs[0], &set->header, inputs[i], false,
-                                     &err);
+        s = agree(&common, inputs[0], inputs[i], &set->header, &err);
         if (s == VLP_OK && h.normalized && !unit && !set->header.normalized)
             s = vlp_fail(&err, VLP_ERR_MISMATCH,
                          "%s has vectors of any length, %s of unit length; --normalize scales them",
-                         inputs[i], inputs[0]);
+                         name_of(inputs[i]), name_of(inputs[0]));
+        if (s == VLP_OK && h.fingerprint[0] && !set->header.fingerprint[0])
+            s = vlp_fail(&err, VLP_ERR_MISMATCH,
+                         "%s does not say which model made its vectors, as %s does: name it first, "
+                         "or as a file",
+                         name_of(inputs[i]), name_of(inputs[0]));
         if (s == VLP_OK) s = write_set(w, set, unit, &records, &err);
         seen += set->n;
         damaged += vlp_embedding_damaged(set->reader);

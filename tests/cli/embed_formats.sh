@@ -92,4 +92,43 @@ for to in gone.vle gone.npy gone.tsv; do
     says "no records in the input"
     [ -e $to ] && fail "$to is there"
 done
+
+# Of several inputs all must be of one model, also where the first does not say of which it is, and the
+# result names the model only when all do.
+fingerprint() {
+    vlp-embed -q --convert --format safetensors "$1" | head -c 2000 | grep -ao '"fingerprint":"[^"]*"'
+}
+expect 0 vlp-embed -q -o one.vle photos/p00.png
+expect 0 vlp-embed -q -o two.vle photos/p01.png
+expect 0 vlp-embed -q --flavour squash -o other.vle photos/p01.png
+expect 0 vlp-embed -q --convert --format jsonl -o bare.jsonl one.vle
+for inputs in "one.vle other.vle" "bare.jsonl one.vle other.vle" "one.vle bare.jsonl other.vle"; do
+    # shellcheck disable=SC2086
+    expect 4 vlp-embed --convert --format tsv $inputs
+    says "one.vle was made by model"
+    says "other.vle by model"
+    [ -s stdout ] && fail "wrote before it looked at all headers"
+done
+# Pipes are asked when their turn comes.
+expect 4 vlp-embed --convert -o mixed.vle bare.jsonl <(cat one.vle) <(cat other.vle)
+says "by model"
+[ -e mixed.vle ] && fail "two models in one file"
+expect 0 vlp-embed -q --convert -o mixed.vle one.vle two.vle
+[ "$(fingerprint mixed.vle)" = "$(fingerprint one.vle)" ] || fail "the model is lost"
+[ "$(fingerprint one.vle)" = '"fingerprint":""' ] && fail "no model"
+for inputs in "bare.jsonl one.vle" "one.vle bare.jsonl"; do
+    # shellcheck disable=SC2086
+    expect 0 vlp-embed -q --convert -f -o mixed.vle $inputs
+    [ "$(fingerprint mixed.vle)" = '"fingerprint":""' ] || fail "$inputs: whose model?"
+done
+expect 4 vlp-embed -q --convert --normalize -f -o mixed.vle one.vle - <bare.jsonl
+says "standard input does not say which model made its vectors, as one.vle does: name it first, or as a file"
+# What vectors are made for.
+expect 0 vlp-embed -q --convert -o one.safetensors one.vle
+sed 's/"metric":"cosine"/"metric":"dot"   /' one.safetensors >dot.safetensors
+expect 4 vlp-embed -q --convert --format tsv two.vle dot.safetensors
+says "two.vle is made for cosines, dot.safetensors for dot products"
+expect 4 vlp-embed -q --convert --format tsv dot.safetensors - <two.vle
+says "dot.safetensors is made for dot products, standard input for cosines"
+expect 0 vlp-embed -q --convert --format tsv dot.safetensors dot.safetensors
 exit 0
