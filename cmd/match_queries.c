@@ -278,7 +278,7 @@ enum vlp_status match_gather(struct match_queries *q, struct match_job *job, str
                              struct vlp_error *err)
 {
     const struct vlp_embedding_header *h = vlp_index_header(ix);
-    const char                        *name = vlp_index_path(ix, 0);
+    const char                        *name = vlp_index_model(ix);
     struct gathering                   g = {.q = q, .job = job};
     *q = (struct match_queries){.dim = h->dim};
     vlp_arena_init(&q->mem);

@@ -112,7 +112,7 @@ static enum vlp_status open_better(struct searching *s, struct vlp_error *err)
 {
     if (!match.rerank) return VLP_OK;
     VLP_TRY(match_read_set(s->job, &s->better, match.rerank, VLP_ANY, err));
-    VLP_TRY(vlp_embedding_compatible(vlp_index_header(s->ix), vlp_index_path(s->ix, 0),
+    VLP_TRY(vlp_embedding_compatible(vlp_index_header(s->ix), vlp_index_model(s->ix),
                                      &s->better.header, match.rerank, match.ignore_model, err));
     s->again = vlp_better_open(&s->better, (enum vlp_metric)match.metric);
     return VLP_OK;

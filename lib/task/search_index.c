@@ -38,8 +38,13 @@ static enum vlp_status look_at(struct vlp_index *ix, struct index_file *f, bool 
     if (f == ix->file) {
         ix->header = *h;
         if (ix->header.about) json_incref(ix->header.about);
+        ix->model = f->path;
     } else {
-        s = vlp_embedding_compatible(&ix->header, ix->file->path, h, f->path, ignore_model, err);
+        s = vlp_embedding_compatible(&ix->header, ix->model, h, f->path, ignore_model, err);
+    }
+    if (!ix->header.fingerprint[0] && h->fingerprint[0]) {
+        memcpy(ix->header.fingerprint, h->fingerprint, sizeof h->fingerprint);
+        ix->model = f->path;
     }
     if (r) vlp_embedding_close(r);
     return s;
@@ -86,6 +91,11 @@ void vlp_index_close(struct vlp_index *ix)
 const struct vlp_embedding_header *vlp_index_header(const struct vlp_index *ix)
 {
     return &ix->header;
+}
+
+const char *vlp_index_model(const struct vlp_index *ix)
+{
+    return ix->model;
 }
 
 const char *vlp_index_path(const struct vlp_index *ix, int file)

@@ -26,7 +26,8 @@ struct index_file {
 struct vlp_index {
     struct index_file          *file;
     int                         n_files;
-    struct vlp_embedding_header header; /* the first file's */
+    struct vlp_embedding_header header; /* the first file's, but for the fingerprint */
+    const char                 *model;  /* path of the file that names the model */
 
     /* the walk */
     int                          at;

@@ -116,7 +116,9 @@ struct vlp_index;
 enum vlp_status vlp_index_open(struct vlp_index **out, const char *const *paths, int n,
                                bool ignore_model, struct vlp_error *err);
 void            vlp_index_close(struct vlp_index *ix);
-const struct vlp_embedding_header *vlp_index_header(const struct vlp_index *ix); /* the first's */
+/* The first file's, with the fingerprint of the first file that has one; and that file's path. */
+const struct vlp_embedding_header *vlp_index_header(const struct vlp_index *ix);
+const char                        *vlp_index_model(const struct vlp_index *ix);
 const char                        *vlp_index_path(const struct vlp_index *ix, int file);
 /* The first file that does not tell texts from pictures, or NULL. */
 const char *vlp_index_bare(const struct vlp_index *ix);

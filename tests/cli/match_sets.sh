@@ -67,4 +67,17 @@ vlp-embed -q -o a.vle photos/p00.png
 vlp-embed -q --flavour openai --no-orient -o b.vle photos/p00.png
 expect 4 vlp-match -Q a.vle b.vle
 expect 0 vlp-match --ignore-model -Q a.vle b.vle
+# A first file that does not name its model vouches for none of the others, nor for the queries.
+vlp-embed -q --convert -o bare.npy a.vle
+expect 4 vlp-match --id photos/p00.png bare.npy a.vle b.vle
+says "a.vle was made by model"
+says "b.vle by model"
+expect 4 vlp-match -Q a.vle bare.npy b.vle
+says "b.vle was made by model"
+says "a.vle by model"
+expect 4 vlp-match --image photos/p00.png bare.npy b.vle
+says "b.vle was made by model"
+expect 4 vlp-match --rerank b.vle --id photos/p00.png bare.npy a.vle
+expect 0 vlp-match --image photos/p00.png bare.npy a.vle
+expect 0 vlp-match --ignore-model -Q a.vle bare.npy b.vle
 expect 5 vlp-match -Q a.vle photos/p00.png
