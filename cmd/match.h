@@ -60,6 +60,8 @@ enum vlp_status match_open_encoder(struct match_job *job, const struct vlp_embed
 /* Where results go: opened when there is something to write, so that ending the program while it
  * computes leaves nothing behind. */
 enum vlp_status match_open_output(struct match_job *job, struct vlp_error *err);
+/* What --only takes, in one word. */
+const char *match_kind(int only);
 /* A set, or its pictures or texts only; refuses one that has none. */
 enum vlp_status match_read_set(struct match_job *job, struct vlp_set *s, const char *path, int only,
                                struct vlp_error *err);

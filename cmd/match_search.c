@@ -63,6 +63,14 @@ static void warn_of_ends(struct searching *s)
             s->job->skipped = true;
 }
 
+/* Of nothing comes nothing, which is no error: of a set in many files some may have no texts. */
+static void warn_of_none(const struct searching *s)
+{
+    const bool one = s->job->n_paths == 1;
+    cmd_warn("%s%sno %s in %s", one ? s->job->paths[0] : "", one ? ": " : "",
+             match_kind(match.only), one ? "it" : "the index");
+}
+
 static enum vlp_status search(struct searching *s, struct vlp_error *err)
 {
     const struct vlp_compute *c = &s->job->compute;
@@ -81,6 +89,7 @@ static enum vlp_status search(struct searching *s, struct vlp_error *err)
                                          : vlp_min_i64(10 * match.k, INT32_MAX));
         opt.min_score = -HUGE_VALF;
     }
+    bool none = false;
     cmd_progress_start("queries", s->q.n);
     for (int q0 = 0; q0 < s->q.n; q0 += QUERIES_A_PASS) {
         const int          n = (int)vlp_min_i64(QUERIES_A_PASS, s->q.n - q0);
@@ -90,6 +99,7 @@ static enum vlp_status search(struct searching *s, struct vlp_error *err)
         opt.skip_lens = s->q.name_len + q0;
         VLP_TRY(vlp_search_index(&m, s->ix, c, x, n, &opt, err));
         s->job->n_odd = vlp_max_i64(s->job->n_odd, m.n_odd);
+        none = m.n_live == 0;
         enum vlp_status status = VLP_OK;
         if (s->again)
             status = vlp_matches_rerank(&m, s->ix, c, x, s->again, (int)match.k,
@@ -104,6 +114,7 @@ static enum vlp_status search(struct searching *s, struct vlp_error *err)
         cmd_warn("%lld record%s of the index hold%s NaN or infinity: no score is a number",
                  (long long)s->job->n_odd, s->job->n_odd == 1 ? "" : "s",
                  s->job->n_odd == 1 ? "s" : "");
+    if (none) warn_of_none(s);
     warn_of_ends(s);
     return VLP_OK;
 }

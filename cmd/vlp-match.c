@@ -134,6 +134,11 @@ enum vlp_status match_refuse_bare(const char *path, struct vlp_error *err)
                     path);
 }
 
+const char *match_kind(int only)
+{
+    return only == VLP_IMAGE ? "picture" : only == VLP_TEXT ? "text" : "record";
+}
+
 enum vlp_status match_read_set(struct match_job *job, struct vlp_set *s, const char *path, int only,
                                struct vlp_error *err)
 {
@@ -144,10 +149,7 @@ enum vlp_status match_read_set(struct match_job *job, struct vlp_set *s, const c
     if (s->n > 0 && (only == VLP_ANY || !bare)) return VLP_OK;
     vlp_set_free(s);
     if (only != VLP_ANY && bare) return match_refuse_bare(path, err);
-    return vlp_fail(err, VLP_ERR_FORMAT, "%s: no %s in it", path,
-                    only == VLP_IMAGE  ? "picture"
-                    : only == VLP_TEXT ? "text"
-                                       : "record");
+    return vlp_fail(err, VLP_ERR_FORMAT, "%s: no %s in it", path, match_kind(only));
 }
 
 static void check_usage(const char *const *paths, int n_paths)

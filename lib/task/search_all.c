@@ -14,10 +14,10 @@ static bool takes_part(const struct vlp_index *ix, const struct index_block *b, 
     return vlp_record_is(only, b->header, b->records.flags[i]) && !index_is_dead(ix, b, i);
 }
 
-/* The rows of a block that take part, in runs, as the engine wants them. */
-static void search_block(struct vlp_search *s, const struct vlp_index *ix,
-                         const struct vlp_compute *c, const struct index_block *b,
-                         const struct vlp_search_options *opt, float **scale, int *scale_cap)
+/* The rows of a block that take part, in runs, as the engine wants them; how many they are. */
+static int64_t search_block(struct vlp_search *s, const struct vlp_index *ix,
+                            const struct vlp_compute *c, const struct index_block *b,
+                            const struct vlp_search_options *opt, float **scale, int *scale_cap)
 {
     const struct vlp_embedding_block *r = &b->records;
     struct vlp_rows                   rows = {r->raw, r->row_size, b->header->dtype, b->header->dim,
@@ -31,6 +31,7 @@ static void search_block(struct vlp_search *s, const struct vlp_index *ix,
         rows.scale = *scale;
     }
     const struct vlp_rows whole = rows;
+    int64_t               live = 0;
     for (int i = 0; i < r->n;) {
         if (!takes_part(ix, b, i, opt->only)) {
             i++;
@@ -43,24 +44,27 @@ static void search_block(struct vlp_search *s, const struct vlp_index *ix,
         rows.scale = whole.scale ? whole.scale + i : NULL;
         rows.first = b->first + i;
         vlp_search_rows(s, &rows);
+        live += rows.n;
         i = end;
     }
+    return live;
 }
 
 static enum vlp_status walk(struct vlp_search *s, struct keeper *keeper, struct vlp_index *ix,
                             const struct vlp_compute *c, const struct vlp_search_options *opt,
-                            struct vlp_error *err)
+                            int64_t *live, struct vlp_error *err)
 {
     float          *scale = NULL;
     int             scale_cap = 0;
     enum vlp_status status;
     index_rewind(ix);
+    *live = 0;
     for (;;) {
         struct index_block b;
         status = index_next(ix, &b, err);
         if (status != VLP_OK || b.records.n == 0) break;
         index_note_deletions(ix, &b);
-        search_block(s, ix, c, &b, opt, &scale, &scale_cap);
+        *live += search_block(s, ix, c, &b, opt, &scale, &scale_cap);
         keeper_take(keeper, s, &b);
         if (opt->stop && opt->stop(opt->ctx, b.first + b.records.n)) {
             status = vlp_fail(err, VLP_ERR_STOPPED, "the search was stopped");
@@ -105,7 +109,7 @@ static enum vlp_status attempt(struct vlp_matches *out, struct vlp_index *ix,
         struct vlp_search *search =
             vlp_search_open(c, queries, n, ix->header.dim, k, opt->min_score);
         struct keeper *keeper = keeper_open();
-        s = walk(search, keeper, ix, c, opt, err);
+        s = walk(search, keeper, ix, c, opt, &out->n_live, err);
         const bool again = s == VLP_OK && index_learn_deletions(ix);
         if (s == VLP_OK && !again) {
             out->count = VLP_NEW_N(&out->mem, int, n ? n : 1);

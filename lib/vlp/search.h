@@ -141,8 +141,9 @@ struct vlp_match {
 struct vlp_matches {
     int                n; /* queries */
     int               *count;
-    struct vlp_match **match; /* match[q][0 .. count[q]-1], best first */
-    int64_t            n_odd; /* records that hold NaN or infinity: what they score is no number */
+    struct vlp_match **match;  /* match[q][0 .. count[q]-1], best first */
+    int64_t            n_live; /* records that could have matched */
+    int64_t            n_odd;  /* records that hold NaN or infinity: what they score is no number */
     struct vlp_arena   mem;
 };
 

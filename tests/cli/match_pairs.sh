@@ -42,6 +42,22 @@ says 'pairs.vle: pictures and texts are scored together; --only takes one of the
 # What cannot be chosen.
 expect 5 vlp-match --groups 1 --only text pictures.vle
 says 'pictures.vle: no text in it'
+# A search that had nothing to choose from says so: it ran well, and nothing matched.
+expect 0 vlp-match --text 'a circle' --only text pictures.vle
+says 'pictures.vle: no text in it'
+expect 7 vlp-match -e --join topk --only text -Q pictures.vle pictures.vle
+says 'pictures.vle: no text in it'
+expect 7 vlp-match -e --text 'a circle' --only text pictures.vle pictures.vle
+says 'no text in the index'
+expect 0 vlp-match -qq --text 'a circle' --only text - <pictures.vle
+[ -s stderr ] && fail "-qq: $(cat stderr)"
+expect 7 vlp-match -e --min-score 2 --text 'a circle' pictures.vle
+[ -s stderr ] && fail "there was something to choose from: $(cat stderr)"
+expect 0 vlp-match --text 'a circle' --only text pictures.vle captions.vle
+[ -s stderr ] && fail "one of two has texts: $(cat stderr)"
+printf '{"id":"a","vector":[%s]}\n{"id":"a","deleted":true}\n' "$(seq -s, 32)" >gone.jsonl
+expect 0 vlp-match --text 'a circle' gone.jsonl
+says 'gone.jsonl: no record in it'
 vlp-embed -q --convert -o bare.npy pairs.vle || fail "convert"
 expect 2 vlp-match --text x --only image bare.npy
 expect 2 vlp-match --groups 1 --only image bare.npy
