@@ -76,16 +76,8 @@ static enum vlp_status one(const char *in, const char *out, int as,
     struct vlp_image  image;
     struct vlp_error  why;
     struct vlp_output o;
-    enum vlp_status   s;
     vlp_arena_init(&mem);
-    if (strcmp(in, "-") == 0) {
-        struct vlp_buf bytes = {0};
-        s = vlp_read_all(&bytes, stdin, 0, "standard input", &why);
-        if (s == VLP_OK) s = vlp_image_decode(&image, &mem, bytes.data, bytes.len, in, &why);
-        vlp_buf_free(&bytes);
-    } else {
-        s = vlp_image_read(&image, &mem, in, &why);
-    }
+    enum vlp_status s = vlp_image_read(&image, &mem, in, &why);
     if (s != VLP_OK) {
         cmd_failures_add(bad, in, strlen(in), s, why.text);
         vlp_arena_free(&mem);

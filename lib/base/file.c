@@ -35,7 +35,8 @@ static enum vlp_status read_stream(struct vlp_map *m, int fd, const char *path, 
     return VLP_OK;
 }
 
-enum vlp_status vlp_map_open(struct vlp_map *m, const char *path, struct vlp_error *err)
+enum vlp_status vlp_map_open_within(struct vlp_map *m, const char *path, size_t pipe_limit,
+                                    struct vlp_error *err)
 {
     const bool standard = strcmp(path, "-") == 0;
     const int  fd =
@@ -49,7 +50,7 @@ enum vlp_status vlp_map_open(struct vlp_map *m, const char *path, struct vlp_err
     }
     const bool from_start = !standard || lseek(fd, 0, SEEK_CUR) == 0;
     if (!S_ISREG(st.st_mode) || !from_start)
-        return read_stream(m, fd, path, S_ISCHR(st.st_mode) ? DEVICE_LIMIT : 0, err);
+        return read_stream(m, fd, path, S_ISCHR(st.st_mode) ? DEVICE_LIMIT : pipe_limit, err);
     if (st.st_size == 0) {
         close(fd);
         *m = (struct vlp_map){.data = (const uint8_t *)"", .size = 0, .mapped = false};
@@ -61,6 +62,11 @@ enum vlp_status vlp_map_open(struct vlp_map *m, const char *path, struct vlp_err
     if (p == MAP_FAILED) return vlp_fail(err, VLP_ERR_IO, "%s: %s", path, strerror(why));
     *m = (struct vlp_map){.data = p, .size = (size_t)st.st_size, .mapped = true};
     return VLP_OK;
+}
+
+enum vlp_status vlp_map_open(struct vlp_map *m, const char *path, struct vlp_error *err)
+{
+    return vlp_map_open_within(m, path, 0, err);
 }
 
 void vlp_map_close(struct vlp_map *m)

@@ -142,8 +142,7 @@ struct field {
     size_t      len;
 };
 enum {
-    RECORD_LIMIT = 16 << 20,  /* bytes of a row or an object */
-    PICTURE_LIMIT = 256 << 20 /* bytes of a picture that is held in memory */
+    RECORD_LIMIT = 16 << 20 /* bytes of a row or an object */
 };
 /* A record from these fields of row `row` (from 1) of the input; the text may be given later. */
 void record_make(struct vlp_item *it, const struct input *in, const struct field f[COLUMN_COUNT],

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <vlp/image.h>
+
 #include "data_internal.h"
 
 struct picture {
@@ -28,7 +30,7 @@ static enum vlp_status read_pipe(struct input *in, struct vlp_item *out, struct 
     struct stream   s;
     struct vlp_buf  all = {0};
     enum vlp_status status = input_stream(in, &s, err);
-    while (status == VLP_OK && all.len <= PICTURE_LIMIT) {
+    while (status == VLP_OK && all.len <= VLP_IMAGE_MAX_BYTES) {
         status = stream_fill(&s, 1, err);
         if (s.begin == s.end) break;
         vlp_buf_add(&all, s.buf + s.begin, s.end - s.begin);
@@ -37,8 +39,8 @@ static enum vlp_status read_pipe(struct input *in, struct vlp_item *out, struct 
     stream_close(&s);
     if (status == VLP_OK) {
         item_begin(out, in->path, strlen(in->path));
-        if (all.len > PICTURE_LIMIT)
-            item_fail(out, VLP_ERR_LIMIT, "%s: more than %d bytes", in->path, PICTURE_LIMIT);
+        if (all.len > VLP_IMAGE_MAX_BYTES)
+            item_fail(out, VLP_ERR_LIMIT, "%s: more than %d bytes", in->path, VLP_IMAGE_MAX_BYTES);
         else
             out->bytes = (uint8_t *)vlp_arena_strndup(&out->mem, all.data ? all.data : "", all.len);
         out->bytes_len = all.len;

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include <vlp/image.h>
+
 #include "tar_internal.h"
 
 /* The members of one stem. */
@@ -138,9 +140,9 @@ static void add_member(const struct input *in, struct group *g)
         }
         g->offset = in->opt->locate ? m->offset : -1;
         if (g->offset < 0)
-            t->status = tar_read(&t->reader, &g->bytes, PICTURE_LIMIT, &too_long, &t->error);
+            t->status = tar_read(&t->reader, &g->bytes, VLP_IMAGE_MAX_BYTES, &too_long, &t->error);
         g->size = g->offset < 0 ? (int64_t)g->bytes.len : m->size;
-        if (too_long || g->size > PICTURE_LIMIT) {
+        if (too_long || g->size > VLP_IMAGE_MAX_BYTES) {
             g->status = VLP_ERR_LIMIT;
             g->reason = "is larger than 256 MiB";
         }

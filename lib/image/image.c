@@ -104,7 +104,7 @@ enum vlp_status vlp_image_read(struct vlp_image *out, struct vlp_arena *mem, con
                                struct vlp_error *err)
 {
     struct vlp_map file;
-    VLP_TRY(vlp_map_open(&file, path, err));
+    VLP_TRY(vlp_map_open_within(&file, path, VLP_IMAGE_MAX_BYTES, err));
     enum vlp_status s = vlp_image_decode(out, mem, file.data, file.size, path, err);
     vlp_map_close(&file);
     return s;

@@ -202,6 +202,9 @@ struct vlp_map {
 /* "-" is stdin. VLP_ERR_IO when it cannot be opened or read, or is a directory; VLP_ERR_LIMIT when
  * a device gives more than 64 MiB, for some never end. On failure `m` is untouched. */
 enum vlp_status vlp_map_open(struct vlp_map *m, const char *path, struct vlp_error *err);
+/* The same; VLP_ERR_LIMIT also when a pipe gives more than `pipe_limit` bytes (0: any number). */
+enum vlp_status vlp_map_open_within(struct vlp_map *m, const char *path, size_t pipe_limit,
+                                    struct vlp_error *err);
 void            vlp_map_close(struct vlp_map *m);
 /* The pages under [p, p+len) are not wanted soon: give their memory back (the file keeps them). */
 void vlp_map_forget(const void *p, size_t len);

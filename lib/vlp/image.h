@@ -11,7 +11,8 @@
 #include <vlp/base.h>
 
 #define VLP_IMAGE_MAX_SIDE   65500
-#define VLP_IMAGE_MAX_PIXELS 178956970 /* Pillow's decompression bomb error: 2 * 89478485 */
+#define VLP_IMAGE_MAX_BYTES  (256 << 20) /* of a file that comes through a pipe or out of a tar */
+#define VLP_IMAGE_MAX_PIXELS 178956970   /* Pillow's decompression bomb error: 2 * 89478485 */
 
 /* Pillow's modes: what lies in `data`, interleaved, rows top to bottom, no padding. */
 enum vlp_image_mode {
@@ -83,7 +84,8 @@ extern const char *const vlp_preprocess_flavours[]; /* NULL-terminated, for --he
  */
 enum vlp_status vlp_image_decode(struct vlp_image *out, struct vlp_arena *mem, const void *data,
                                  size_t len, const char *name, struct vlp_error *err);
-/* The same from a path. */
+/* The same from a path; "-" is stdin. VLP_ERR_LIMIT too when a pipe gives more than
+ * VLP_IMAGE_MAX_BYTES. */
 enum vlp_status vlp_image_read(struct vlp_image *out, struct vlp_arena *mem, const char *path,
                                struct vlp_error *err);
 

@@ -14,6 +14,17 @@ done
 expect 5 vlp-model tokenize --lines /dev/zero && says "/dev/zero: a line of more than 1073741824 bytes"
 expect 5 vlp-train --config /dev/zero && says "/dev/zero: longer than 16777216 bytes"
 
+# So do pictures that come through a pipe.
+yes | expect 5 vlp-model preprocess -o never.png - && says "longer than 268435456 bytes"
+expect 5 vlp-model preprocess -o never.png <(yes) && says "longer than 268435456 bytes"
+yes | expect 5 vlp-match --image - e.vle && says "longer than 268435456 bytes"
+[ -e never.png ] && fail "a picture of what never ends"
+expect 0 vlp-model preprocess -o file.png photos/p00.png
+vlp-model preprocess -o piped.png - <photos/p00.png || fail "stdin is a file"
+same file.png piped.png
+cat photos/p00.png | vlp-model preprocess -f -o piped.png - || fail "stdin is a pipe"
+same file.png piped.png
+
 # A line that is too long, or has a NUL in it, is named; the others count.
 { echo one; head -c 2000000 /dev/zero; echo; printf 'a\0b\ntwo\n'; head -c 2000000 /dev/zero | tr '\0' x; echo; } >texts
 expect 3 vlp-embed --format tsv --lines texts
