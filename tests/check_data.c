@@ -216,6 +216,24 @@ START_TEST(links_that_lead_back_do_not_loop)
 }
 END_TEST
 
+/* What it led to may have been a folder of pictures: on a disk that is not there today. */
+START_TEST(a_link_to_nothing_is_named_where_folders_are_entered)
+{
+    static const char *const wanted[] = {"*.jpg", NULL}, *const no_disks[] = {"disk*", NULL};
+    tree();
+    ck_assert_int_eq(system("ln -s ../gone p/disk && ln -s gone p/.lost && ln -s b p/links"), 0);
+    const char *rest =
+        paths((struct vlp_source_options){.recursive = true, .exclude = no_disks}, "p", NULL);
+    ck_assert_ptr_null(strstr(rest, "disk"));
+    ck_assert_ptr_null(strstr(rest, "!io"));
+    ck_assert_ptr_null(strstr(paths((struct vlp_source_options){0}, "p", NULL), "disk"));
+    const char *named =
+        paths((struct vlp_source_options){.recursive = true, .include = wanted}, "p", NULL);
+    ck_assert_ptr_nonnull(strstr(named, "p/disk!io\n"));
+    ck_assert_ptr_null(strstr(named, "lost"));
+}
+END_TEST
+
 START_TEST(an_unreadable_folder_is_named)
 {
     if (geteuid() == 0) return; /* nothing is unreadable for root */
@@ -483,6 +501,7 @@ int main(void)
     tcase_add_test(t, a_table_that_cannot_be_understood_ends_no_job_of_several_inputs);
     tcase_add_test(t, options_that_no_input_could_satisfy_are_refused_at_once);
     tcase_add_test(t, links_that_lead_back_do_not_loop);
+    tcase_add_test(t, a_link_to_nothing_is_named_where_folders_are_entered);
     tcase_add_test(t, an_unreadable_folder_is_named);
     tcase_add_test(t, a_list_names_files_by_line_or_by_nul);
     tcase_add_test(t, a_list_with_tabs_is_a_failed_file);

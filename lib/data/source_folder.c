@@ -2,7 +2,8 @@
  * source_folder.c -- the pictures of a folder, in the byte order of their paths.
  *
  * Hidden files and folders are passed over, pipes and devices as well. Links are followed, but
- * never back into a folder that is being walked. A folder that cannot be read is a bad record.
+ * never back into a folder that is being walked. A folder that cannot be read is a bad record, and
+ * so is a link to nothing: it may have led to one.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -15,6 +16,7 @@
 struct entry {
     char *name; /* folders end in '/' */
     bool  is_dir;
+    int   why; /* what is there cannot be seen, for this reason (errno); else 0 */
 };
 
 /* A folder on the way down to where we are. */
@@ -25,6 +27,7 @@ struct level {
     ino_t         inode;
     struct entry *entry;
     size_t        n, at;
+    int           why; /* the entries end with this error, or 0 */
 };
 
 struct folder {
@@ -67,15 +70,20 @@ static bool is_open(const struct folder *f, const struct stat *st)
 static void read_entries(struct level *l, DIR *dir)
 {
     size_t cap = 0;
-    for (struct dirent *d; (d = readdir(dir)) != NULL;) {
+    for (;;) {
+        errno = 0;
+        const struct dirent *d = readdir(dir);
+        l->why = d ? 0 : errno;
+        if (!d) break;
         if (d->d_name[0] == '.') continue;
         bool is_dir = d->d_type == DT_DIR, is_file = d->d_type == DT_REG;
+        int  why = 0;
         if (d->d_type == DT_LNK || d->d_type == DT_UNKNOWN) {
             struct stat st;
             char       *path = joined(l->path, d->d_name);
-            const bool  there = stat(path, &st) == 0;
-            is_dir = there && S_ISDIR(st.st_mode);
-            is_file = !there || S_ISREG(st.st_mode); /* a link to nothing is named as such */
+            why = stat(path, &st) == 0 ? 0 : errno;
+            is_dir = !why && S_ISDIR(st.st_mode);
+            is_file = why || S_ISREG(st.st_mode);
             free(path);
         }
         if (!is_dir && !is_file) continue;
@@ -86,7 +94,7 @@ static void read_entries(struct level *l, DIR *dir)
         struct vlp_buf name = {0};
         vlp_buf_add_str(&name, d->d_name);
         if (is_dir) vlp_buf_add_char(&name, '/');
-        l->entry[l->n++] = (struct entry){name.data, is_dir};
+        l->entry[l->n++] = (struct entry){name.data, is_dir, why};
     }
     if (l->n) qsort(l->entry, l->n, sizeof *l->entry, entry_order);
 }
@@ -116,15 +124,20 @@ static enum vlp_status folder_open(struct input *in, struct vlp_error *err)
     return why ? vlp_fail(err, VLP_ERR_IO, "%s: %s", in->path, strerror(why)) : VLP_OK;
 }
 
-/* The next entry that is ours: a picture (true), or a folder that we cannot enter (`why` set). */
+/* The next entry that is ours: a picture (true), or what is, or may be, a folder that we cannot
+ * enter or read to its end (`why` set). */
 static bool next_entry(struct folder *f, struct input *in, char **path, int *why)
 {
     *why = 0;
     while (f->level) {
         struct level *l = f->level;
         if (l->at == l->n) {
+            *path = vlp_strdup(l->path);
+            *why = l->why;
             f->level = l->up;
             free_level(l);
+            if (*why) return true;
+            free(*path);
             continue;
         }
         const struct entry *e = &l->entry[l->at++];
@@ -134,6 +147,9 @@ static bool next_entry(struct folder *f, struct input *in, char **path, int *why
             if (in->opt->recursive && !name_is_excluded(in->opt, *path))
                 if ((*why = descend(f, *path)) != 0) return true;
         } else if (name_is_wanted(in->opt, *path)) {
+            return true;
+        } else if (e->why && in->opt->recursive && !name_is_excluded(in->opt, *path)) {
+            *why = e->why;
             return true;
         }
         free(*path);

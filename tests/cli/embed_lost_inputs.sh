@@ -102,6 +102,22 @@ for i in 1 2; do
 done
 expect 0 vlp-embed --convert --format tsv parts.vle
 [ "$(wc -l <stdout)" -eq 3 ] || fail "a shard deleted what was lost"
+# A disk that is not there today, behind a link: --update keeps what came from it.
+mkdir disk album
+cp photos/p03.png photos/p04.png disk
+cp photos/p05.png album
+ln -s ../disk album/disk
+expect 0 vlp-embed -r -o album.vle album
+says "3 pictures"
+mv disk gone
+expect 3 vlp-embed -r --update -o album.vle album
+says "album/disk: No such file or directory"
+says "2 records are kept"
+mv gone disk
+expect 0 vlp-embed -r --update -o album.vle album
+says "0 pictures"
+expect 0 vlp-embed --convert --format tsv album.vle
+[ "$(wc -l <stdout)" -eq 3 ] || fail "not three records"
 # Pipes with a name are seen by their bytes, as stdin is.
 expect 0 vlp-embed -q --format tsv <(cat whole.tar) <(gzip -c whole.tar) <(cat photos/p04.png)
 [ "$(wc -l <stdout)" -eq 7 ] || fail "not seven records"
