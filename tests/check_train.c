@@ -356,8 +356,8 @@ START_TEST(a_frozen_tower_is_run_once)
 }
 END_TEST
 
-/* Step memory with a picture tower of so many blocks. */
-static size_t memory_of_depth(int layers, float image_rate, int micro)
+/* Step memory with a picture tower of so many blocks; of a frozen one, so many groups unlocked. */
+static size_t memory_of_depth(int layers, float image_rate, int unlocked, int micro)
 {
     enum { B = 4, SIZE = 32, T = 8 };
     struct vlp_model    m;
@@ -382,6 +382,7 @@ static size_t memory_of_depth(int layers, float image_rate, int micro)
                                         .adamw = {0.9f, 0.98f, 1e-6f, 0.2f},
                                         .layer_decay = 1,
                                         .image_rate = image_rate,
+                                        .unlock_image = unlocked,
                                         .text_rate = 1,
                                         .micro_batch = micro};
     must(vlp_trainer_open(&t, &m, &c, NULL, &o, &err), &err);
@@ -397,9 +398,19 @@ static size_t memory_of_depth(int layers, float image_rate, int micro)
 
 START_TEST(a_frozen_tower_needs_the_memory_of_one_block)
 {
-    ck_assert_uint_gt(memory_of_depth(9, 1, 0), 3 * memory_of_depth(1, 1, 0));
+    ck_assert_uint_gt(memory_of_depth(9, 1, 0, 0), 3 * memory_of_depth(1, 1, 0, 0));
     for (int micro = 0; micro <= 2; micro += 2)
-        ck_assert_uint_eq(memory_of_depth(9, 0, micro), memory_of_depth(1, 0, micro));
+        ck_assert_uint_eq(memory_of_depth(9, 0, 0, micro), memory_of_depth(1, 0, 0, micro));
+}
+END_TEST
+
+/* Two groups are the projection and the last block. */
+START_TEST(the_frozen_blocks_below_unlocked_ones_need_the_memory_of_one_block)
+{
+    for (int micro = 0; micro <= 2; micro += 2) {
+        ck_assert_uint_eq(memory_of_depth(9, 0, 2, micro), memory_of_depth(3, 0, 2, micro));
+        ck_assert_uint_gt(memory_of_depth(9, 0, 5, micro), memory_of_depth(9, 0, 2, micro));
+    }
 }
 END_TEST
 
@@ -1301,6 +1312,7 @@ int main(void)
     tcase_add_loop_test(t, a_tower_learns_the_same_beside_a_frozen_one, 0, 6);
     tcase_add_test(t, a_frozen_tower_is_run_once);
     tcase_add_test(t, a_frozen_tower_needs_the_memory_of_one_block);
+    tcase_add_test(t, the_frozen_blocks_below_unlocked_ones_need_the_memory_of_one_block);
     tcase_add_loop_test(t, steps_of_adamw_are_the_references, 0, 3);
     tcase_add_loop_test(t, ten_clipped_steps_are_the_references, 0, 2);
     tcase_add_loop_test(t, sigmoid_loss_is_the_references, 0, 2);

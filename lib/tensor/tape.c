@@ -44,7 +44,7 @@ struct vlp_tensor *vlp_tensor_new(struct vlp_tape *t, int ndim, const int *dim, 
 
 struct vlp_tensor *vlp_keep(struct vlp_tape *t, struct vlp_arena_mark mark, struct vlp_tensor *x)
 {
-    if (t->recording) return x;
+    if (t->recording && x->grad) return x;
     const struct vlp_tensor old = *x;
     vlp_arena_rewind(t->mem, mark);
     struct vlp_tensor *kept = vlp_tensor_new(t, old.ndim, old.dim, false);

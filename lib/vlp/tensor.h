@@ -339,7 +339,8 @@ struct vlp_tensor *vlp_tensor_of(struct vlp_tape *t, float *data, int ndim,
     {                                                                                              \
         __VA_ARGS__                                                                                \
     }
-/* While nothing is recorded: give back all that was made since `mark` but x, which moves there. */
+/* Where no note needs it, because nothing is recorded or x has no gradient: give back all that was
+ * made since `mark` but x, which moves there. */
 struct vlp_tensor *vlp_keep(struct vlp_tape *t, struct vlp_arena_mark mark, struct vlp_tensor *x);
 /*
  * For ops: note op and its n_in inputs (NULL allowed) for `out`, with saved_size bytes of memory
