@@ -921,17 +921,31 @@ START_TEST(a_run_put_down_and_taken_up_is_the_straight_run)
 }
 END_TEST
 
+/* A trainer that has done nothing yet, of a run and a vocabulary or NULLs; its state is at `path`.
+ */
+static struct vlp_trainer *open_saved(struct fixture *f, const char *path, const json_t *run,
+                                      const char *vocab)
+{
+    struct vlp_error    err;
+    struct vlp_trainer *t;
+    open_fixture(f, "gelu", 1);
+    struct vlp_train_options o = options_of(f, "softmax");
+    o.run = run;
+    o.vocab = vocab;
+    o.vocab_len = vocab ? strlen(vocab) : 0;
+    must(vlp_trainer_open(&t, &f->model, &f->compute, NULL, &o, &err), &err);
+    must(vlp_trainer_save(t, path, NULL, &err), &err);
+    return t;
+}
+
 START_TEST(a_state_of_other_options_is_refused_by_name)
 {
     static const char  *path = "build/check_train_other.train";
     struct fixture      f;
     struct vlp_error    err;
-    struct vlp_trainer *t;
-    open_fixture(&f, "gelu", 1);
-    struct vlp_train_options o = options_of(&f, "softmax");
-    must(vlp_trainer_open(&t, &f.model, &f.compute, NULL, &o, &err), &err);
-    must(vlp_trainer_save(t, path, NULL, &err), &err);
+    struct vlp_trainer *t = open_saved(&f, path, NULL, NULL);
     vlp_trainer_close(t);
+    struct vlp_train_options o = options_of(&f, "softmax");
     o.adamw.beta2 = 0.999f;
     must(vlp_trainer_open(&t, &f.model, &f.compute, NULL, &o, &err), &err);
     ck_assert_int_eq(vlp_trainer_load(t, path, NULL, &err), VLP_ERR_MISMATCH);
@@ -1007,7 +1021,6 @@ static void put_file(const char *path, const uint8_t *data, size_t size)
     ck_assert_int_eq(fclose(f), 0);
 }
 
-/* Whatever bit of the header a disk turns: the state is what it was, or the file is damaged. */
 /* As verify, import and -m look at it, which know nothing of the run. */
 static enum vlp_status look_at(const char *path)
 {
@@ -1019,21 +1032,15 @@ static enum vlp_status look_at(const char *path)
     return s;
 }
 
+/* Whatever bit of the header a disk turns: the state is what it was, or the file is damaged. */
 START_TEST(a_bit_turned_in_the_header_of_a_state_is_noticed)
 {
     static const char  *path = "build/check_train_header.train";
     struct fixture      f;
     struct vlp_error    err;
-    struct vlp_trainer *t;
     struct vlp_map      m;
-    open_fixture(&f, "gelu", 1);
-    struct vlp_train_options o = options_of(&f, "softmax");
-    json_t                  *run = json_pack("{s:i}", "batch", 4);
-    o.run = run;
-    o.vocab = "words";
-    o.vocab_len = strlen(o.vocab);
-    must(vlp_trainer_open(&t, &f.model, &f.compute, NULL, &o, &err), &err);
-    must(vlp_trainer_save(t, path, NULL, &err), &err);
+    json_t             *run = json_pack("{s:i}", "batch", 4);
+    struct vlp_trainer *t = open_saved(&f, path, run, "words");
     must(vlp_map_open(&m, path, &err), &err);
     const size_t size = m.size, header = 8 + (size_t)vlp_load_u64(m.data);
     uint8_t     *bytes = vlp_malloc(size);
@@ -1114,12 +1121,7 @@ START_TEST(only_a_state_of_an_earlier_release_may_lack_the_sum_of_its_header)
 {
     static const char  *path = "build/check_train_sum.train";
     struct fixture      f;
-    struct vlp_error    err;
-    struct vlp_trainer *t;
-    open_fixture(&f, "gelu", 1);
-    const struct vlp_train_options o = options_of(&f, "softmax");
-    must(vlp_trainer_open(&t, &f.model, &f.compute, NULL, &o, &err), &err);
-    must(vlp_trainer_save(t, path, NULL, &err), &err);
+    struct vlp_trainer *t = open_saved(&f, path, NULL, NULL);
     ck_assert_int_eq(look_at(path), VLP_OK);
     as_version_2(path);
     ck_assert_int_eq(look_at(path), VLP_OK);
