@@ -116,13 +116,11 @@ enum { SAMPLES_A_PASS = 8 };
 static enum vlp_status run_images(struct values *v, struct vlp_encoder *e,
                                   const struct vlp_stored *in, struct vlp_error *err)
 {
-    const json_t *vision = json_object_get(json_object_get(e->model.about, "config"), "vision");
-    const char   *rule = json_string_value(json_object_get(vision, "interpolate"));
-    const int64_t patch = json_integer_value(json_object_get(vision, "patch_size"));
+    const int64_t patch = e->model.patch_size;
     if (in->dtype != VLP_F32 || in->ndim != 4 || in->dim[1] != 3 || in->dim[0] < 1)
         return vlp_fail(err, VLP_ERR_MISMATCH, "input 'image' is not f32 of shape (n, 3, R, R)");
     const int64_t h = in->dim[2], w = in->dim[3], side = e->model.image_size;
-    const bool resampled = rule && strcmp(rule, "hf") == 0 && patch > 0 && h >= patch && w >= patch;
+    const bool    resampled = e->model.any_size && h >= patch && w >= patch;
     if ((h != side || w != side) && !resampled)
         return vlp_fail(err, VLP_ERR_MISMATCH,
                         "input 'image' is %" PRId64 " by %" PRId64

@@ -267,7 +267,7 @@ enum vlp_status train_open(struct train_run *r, char *const *data, int n_data,
         return vlp_fail(err, VLP_ERR_USAGE,
                         "a batch of %lld cannot be split evenly over %d processes",
                         (long long)o->batch, r->comm.size);
-    if (o->patch_dropout > 0 && !r->encoder.model.patches)
+    if (o->patch_dropout > 0 && !r->encoder.model.patch_size)
         return vlp_fail(err, VLP_ERR_USAGE,
                         "--patch-dropout %g: the model's picture tower is a ResNet, which has no "
                         "patches to leave out",

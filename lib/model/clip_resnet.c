@@ -112,6 +112,7 @@ void clip_resnet_build(struct vlp_model *m, struct clip *c)
     struct vlp_params  *ps = &m->params;
     const int           w = r->width;
     m->image_size = r->image_size;
+    m->penultimate = c->embed_dim; /* the attention pool is the last layer */
     ps->tower = "image";
     ps->prefix = "visual.";
     ps->layer = 0;

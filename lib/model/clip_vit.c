@@ -44,7 +44,9 @@ void clip_vit_build(struct vlp_model *m, struct clip *c)
     };
     struct vlp_params *ps = &m->params;
     m->image_size = x->image_size;
-    m->patches = true;
+    m->patch_size = x->patch_size;
+    m->any_size = x->interpolate == CLIP_INTERPOLATE_HF;
+    m->penultimate = x->tower.width;
     ps->prefix = "visual.";
     ps->tower = "image";
     ps->layer = 0;

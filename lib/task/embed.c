@@ -164,10 +164,8 @@ static void work(void *ctx, int i, int worker)
 /* So many that a unit fills matrix tiles and its activations stay small: about 2000 tokens. */
 int vlp_embed_batch(const struct vlp_encoder *e)
 {
-    const json_t *vision = json_object_get(json_object_get(e->model.about, "config"), "vision");
-    const int     patch = (int)json_integer_value(json_object_get(vision, "patch_size"));
-    if (patch <= 0) return 8; /* a ResNet's first layers are large */
-    const int     side = e->preprocess.width / patch;
+    if (e->model.patch_size == 0) return 8; /* a ResNet's first layers are large */
+    const int     side = e->preprocess.width / e->model.patch_size;
     const int64_t tokens = (int64_t)side * side + 1;
     return (int)vlp_max_i64(1, vlp_min_i64(64, 2048 / tokens));
 }

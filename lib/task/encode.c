@@ -37,25 +37,15 @@ static void copy_penultimate(void *ctx, const char *name, const struct vlp_tenso
     memcpy(w->copy->data, value->data, vlp_numel(value) * sizeof *value->data);
 }
 
-static int json_int(const json_t *o, const char *key)
-{
-    return (int)json_integer_value(json_object_get(o, key));
-}
-
 enum vlp_status vlp_features_dim(const struct vlp_encoder *e, const struct vlp_features *f,
                                  int *dim, struct vlp_error *err)
 {
     *dim = e->model.embed_dim;
     if (!f->penultimate) return VLP_OK;
-    const json_t *vision = json_object_get(json_object_get(e->model.about, "config"), "vision");
-    const char   *kind = json_string_value(json_object_get(vision, "kind"));
-    const int     width = json_int(vision, "width");
-    /* A ResNet's attention pool is its last layer: there is nothing between it and the features. */
-    if (kind && strcmp(kind, "resnet") == 0) return VLP_OK;
-    if (width <= 0)
+    if (e->model.penultimate == 0)
         return vlp_fail(err, VLP_ERR_SUPPORT, "a %s model has no penultimate layer of pictures",
                         e->model.family->name);
-    *dim = width;
+    *dim = e->model.penultimate;
     return VLP_OK;
 }
 

@@ -83,15 +83,13 @@ enum vlp_status vlp_preprocess_of(struct vlp_preprocess *out, const json_t *abou
 
 /* Another flavour on this model: its constants stay, the way of resizing and cropping changes. */
 static enum vlp_status override_flavour(struct vlp_preprocess *p, const char *flavour, int size,
-                                        const json_t *about, struct vlp_error *err)
+                                        const struct vlp_model *m, struct vlp_error *err)
 {
     struct vlp_preprocess other;
     if (!vlp_preprocess_flavour(&other, flavour, size))
         return vlp_fail(err, VLP_ERR_USAGE, "unknown flavour '%s'", flavour);
-    const json_t *vision = json_object_get(json_object_get(about, "config"), "vision");
-    if (other.resize == VLP_RESIZE_VILT && strcmp(text_at(about, "family"), "clip") == 0 &&
-        (strcmp(text_at(vision, "interpolate"), "hf") != 0 ||
-         json_integer_value(json_object_get(vision, "patch_size")) > 32)) /* its shortest side */
+    if (other.resize == VLP_RESIZE_VILT &&
+        (!m->any_size || m->patch_size > 32)) /* its shortest side */
         return vlp_fail(err, VLP_ERR_USAGE,
                         "flavour vilt makes pictures of many sizes, and this model takes one");
     memcpy(other.mean, p->mean, sizeof other.mean);
@@ -237,14 +235,13 @@ static enum vlp_status override_cleaning(struct vlp_checkpoint *c, const char *c
  */
 
 /* Vectors of pictures seen in another way are vectors of another model. */
-static void fingerprint_of(struct vlp_encoder *e, const struct vlp_checkpoint *c,
-                           const struct vlp_preprocess *own)
+static void fingerprint_of(struct vlp_encoder *e, const struct vlp_preprocess *own)
 {
-    const char *known = text_at(c->about, "fingerprint");
+    const char *known = text_at(e->model.about, "fingerprint");
     if (strlen(known) == 32)
         memcpy(e->fingerprint, known, sizeof e->fingerprint);
     else
-        vlp_checkpoint_fingerprint(c, e->fingerprint);
+        vlp_checkpoint_fingerprint(&e->model.checkpoint, e->fingerprint);
     const struct vlp_preprocess *p = &e->preprocess;
     if (p->resize == own->resize && p->filter == own->filter && p->width == own->width &&
         p->height == own->height && p->resize_width == own->resize_width &&
@@ -281,25 +278,24 @@ enum vlp_status vlp_encoder_open(struct vlp_encoder *e, const char *path,
     if (s == VLP_OK && (s = vlp_preprocess_of(&own, c.about, err)) != VLP_OK)
         vlp_fail_in(err, "%s", path);
     out.preprocess = own;
-    if (s == VLP_OK && opt->flavour)
-        s = override_flavour(&out.preprocess, opt->flavour, own.width, c.about, err);
+    if (s != VLP_OK) vlp_checkpoint_close(&c);
+    if (s == VLP_OK) s = vlp_model_open(&out.model, &c, err); /* owns the checkpoint from here on */
     if (s != VLP_OK) {
-        vlp_checkpoint_close(&c);
         vlp_pool_close(pool);
         return s;
     }
-    fingerprint_of(&out, &c, &own);
+    if (opt->flavour)
+        s = override_flavour(&out.preprocess, opt->flavour, own.width, &out.model, err);
+    if (s != VLP_OK) {
+        vlp_encoder_close(&out);
+        return s;
+    }
+    fingerprint_of(&out, &own);
     out.preprocess.orient = !opt->no_orient;
     out.preprocess.grey16_sane = opt->grey16_sane;
+    out.name = vlp_arena_strdup(&out.model.mem, path);
     *e = out;
-    s = vlp_model_open(&e->model, &c, err); /* owns the checkpoint from here on */
-    if (s == VLP_OK) {
-        e->name = vlp_arena_strdup(&e->model.mem, path);
-    } else {
-        vlp_pool_close(pool);
-        memset(e, 0, sizeof *e);
-    }
-    return s;
+    return VLP_OK;
 }
 
 enum vlp_status vlp_encoder_texts(struct vlp_encoder *e, struct vlp_error *err)

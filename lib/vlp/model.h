@@ -44,7 +44,9 @@ struct vlp_model {
     json_t                  *about; /* the checkpoint's document (owned) */
     void                    *net;   /* the family's own structure, in mem */
     int                      embed_dim, image_size, context, vocab;
-    bool                     patches;     /* pictures are cut into patches, which may be left out */
+    int                      patch_size;  /* pictures are cut into patches; 0: they are not */
+    bool                     any_size;    /* takes pictures of other sizes than image_size too */
+    int                      penultimate; /* channels of "image_penultimate"; 0: there is none */
     struct vlp_param        *logit_scale; /* log; NULL where the family has none */
     struct vlp_checkpoint    checkpoint;  /* where bound values live; zeroed for a new model */
 };
