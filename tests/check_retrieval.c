@@ -3,6 +3,7 @@
  */
 #include <check.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,12 +106,35 @@ START_TEST(ties_go_to_the_lower_number_and_queries_without_answer_are_left_out)
 }
 END_TEST
 
+START_TEST(a_score_that_is_not_a_number_ranks_last)
+{
+    const struct {
+        float q[4][2], c[4][2];
+    } w = {{{1, 0}, {NAN, 0}, {1, 0}, {0, 1}}, {{NAN, 0}, {1, 0}, {0.5f, 0}, {NAN, NAN}}};
+    struct vlp_compute c;
+    struct vlp_error   err;
+    ck_assert_int_eq(vlp_compute_init(&c, NULL, NULL, VLP_PRECISION_F32, &err), VLP_OK);
+    /* query 0: its answer scores NaN, behind all four; query 1: every score is NaN; query 2: of its
+     * answers 0, 2, 3 only 2 has a score, behind 1; query 3: 1 and 2 tie at 0, NaN are no rivals */
+    const int            start[] = {0, 1, 2, 5, 6}, truth[] = {0, 0, 0, 2, 3, 1};
+    struct vlp_retrieval r = {.n_k = 3, .k = {1, 2, 3}};
+    vlp_retrieval_score(&r, &c, w.q[0], 4, w.c[0], 4, 2, start, truth);
+    ck_assert_int_eq(r.n, 4);
+    ck_assert_double_eq_tol(r.recall[0], 1.0 / 4.0, 1e-12);
+    ck_assert_double_eq_tol(r.recall[1], 2.0 / 4.0, 1e-12);
+    ck_assert_double_eq_tol(r.recall[2], 2.0 / 4.0, 1e-12);
+    ck_assert_double_eq_tol(r.mean_rank, (4.0 + 4.0 + 2.0 + 1.0) / 4.0, 1e-12);
+    ck_assert_double_eq_tol(r.map10, (0.0 + 0.0 + 1.0 / 2.0 / 3.0 + 1.0) / 4.0, 1e-12);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("retrieval");
     TCase *tc = tcase_create("retrieval");
     tcase_add_loop_test(tc, both_directions_equal_the_reference, 0, 3);
     tcase_add_test(tc, ties_go_to_the_lower_number_and_queries_without_answer_are_left_out);
+    tcase_add_test(tc, a_score_that_is_not_a_number_ranks_last);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

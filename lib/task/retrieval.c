@@ -1,10 +1,11 @@
 /*
  * retrieval.c -- how well queries find their right answers: recall@k, ranks, mAP@10.
  *
- *   rank(j)   = #{i : s_i > s_j} + #{i < j : s_i = s_j}          from 0
+ *   rank(j)   = #{i : s_i > s_j} + #{i < j : s_i = s_j}          from 0; the last where s_j is NaN
  *   recall@k  = mean over queries of [rank(best right answer) < k]
  *   AP@10     = sum over hits at ranks r < 10 of (hits so far)/(r+1), over min(right answers, 10)
  */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,16 +24,22 @@ struct scores {
     double            *ap;    /* per query */
 };
 
-/* Of the right answers the one that stands first, and its rank. */
+/* Does candidate i stand before j, whose score is a number? */
+static bool is_before(const float *score, int i, int j)
+{
+    return score[i] > score[j] || (score[i] == score[j] && i < j);
+}
+
+/* The rank of the right answer that stands first; the last one when no score of theirs is a number.
+ */
 static int best_rank(const float *score, int nc, const int *truth, int n)
 {
-    int best = truth[0];
-    for (int i = 1; i < n; i++)
-        if (score[truth[i]] > score[best] || (score[truth[i]] == score[best] && truth[i] < best))
+    int best = -1, rank = 0;
+    for (int i = 0; i < n; i++)
+        if (!isnan(score[truth[i]]) && (best < 0 || is_before(score, truth[i], best)))
             best = truth[i];
-    int rank = 0;
-    for (int i = 0; i < nc; i++)
-        rank += score[i] > score[best] || (score[i] == score[best] && i < best);
+    if (best < 0) return nc - 1;
+    for (int i = 0; i < nc; i++) rank += is_before(score, i, best);
     return rank;
 }
 

@@ -263,9 +263,9 @@ struct vlp_retrieval {
 };
 /*
  * rank of candidate j = candidates with a strictly higher score, plus those with an equal score and
- * a lower number. AP@10 = sum over right answers among the first ten of the precision there,
- * divided by min(right answers, 10). truth of query q: candidates truth[start[q]] ..
- * truth[start[q+1]-1], rising.
+ * a lower number. One whose score is NaN ranks last, behind all others, and is no hit.
+ * AP@10 = sum over right answers among the first ten of the precision there, divided by min(right
+ * answers, 10). truth of query q: candidates truth[start[q]] .. truth[start[q+1]-1], rising.
  */
 void vlp_retrieval_score(struct vlp_retrieval *r, const struct vlp_compute *c, const float *queries,
                          int nq, const float *candidates, int nc, int dim, const int *start,
