@@ -65,6 +65,9 @@ const char *match_kind(int only);
 /* A set, or its pictures or texts only; refuses one that has none. */
 enum vlp_status match_read_set(struct match_job *job, struct vlp_set *s, const char *path, int only,
                                struct vlp_error *err);
+/* Vectors x (n, dim) of a set that hold NaN or infinity are named; --on-error stop fails there. */
+enum vlp_status match_check_vectors(struct match_job *job, const struct vlp_set *s, const float *x,
+                                    struct vlp_error *err);
 /* --only for a file of bare vectors is wrong usage. */
 enum vlp_status match_refuse_bare(const char *path, struct vlp_error *err);
 

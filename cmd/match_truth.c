@@ -293,6 +293,13 @@ static void warn_of_both(const struct vlp_set *s, const char *path, const char *
         cmd_warn("%s: pictures and texts are scored together; %s takes one of them", path, option);
 }
 
+/* What holds NaN or infinity finds nothing and is found last: it is named. */
+static enum vlp_status check_vectors(struct match_job *job, struct vlp_set *s,
+                                     struct vlp_error *err)
+{
+    return match_check_vectors(job, s, vlp_set_vectors(s, (enum vlp_metric)match.metric), err);
+}
+
 enum vlp_status match_run_truth(struct match_job *job, struct vlp_error *err)
 {
     struct vlp_set    a = {0}, b = {0};
@@ -303,6 +310,8 @@ enum vlp_status match_run_truth(struct match_job *job, struct vlp_error *err)
     if (s == VLP_OK)
         s = vlp_embedding_compatible(&b.header, job->paths[0], &a.header, match.queries,
                                      match.ignore_model, err);
+    if (s == VLP_OK) s = check_vectors(job, &a, err);
+    if (s == VLP_OK) s = check_vectors(job, &b, err);
     if (s == VLP_OK) {
         warn_of_both(&a, match.queries, "--query-only");
         warn_of_both(&b, job->paths[0], "--only");

@@ -152,6 +152,17 @@ enum vlp_status match_read_set(struct match_job *job, struct vlp_set *s, const c
     return vlp_fail(err, VLP_ERR_FORMAT, "%s: no %s in it", path, match_kind(only));
 }
 
+enum vlp_status match_check_vectors(struct match_job *job, const struct vlp_set *s, const float *x,
+                                    struct vlp_error *err)
+{
+    const int dim = s->header.dim;
+    bool      odd;
+    for (int i = 0; i < s->n; i++)
+        VLP_TRY(cmd_check_vector(&job->failures, s->ids[i], s->id_lens[i],
+                                 x + (size_t)i * (size_t)dim, dim, &odd, err));
+    return VLP_OK;
+}
+
 static void check_usage(const char *const *paths, int n_paths)
 {
     const bool groups = cmd_given("groups"), join = match.join != JOIN_NONE;

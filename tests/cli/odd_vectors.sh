@@ -18,6 +18,18 @@ expect 3 vlp-match --join mutual -Q odd.tsv fine.tsv
 says "nan: its vector"
 expect 3 vlp-match --groups 0.5 odd.tsv
 says "inf: its vector"
+# Scores of retrieval: what scores no number is found last, and named.
+printf 'a\ta\nb\tb\n' >right.tsv
+sed 's/\t.*/\tnan\tnan/' fine.tsv >nothing.tsv
+expect 0 vlp-match --truth right.tsv -Q fine.tsv fine.tsv
+prints "$(printf 'query_to_index\tR@1\t1')"
+expect 3 vlp-match --truth right.tsv --failed bad.tsv -Q fine.tsv nothing.tsv
+prints "$(printf 'query_to_index\tR@1\t0')"
+prints "$(printf 'index_to_query\tR@1\t0')"
+[ "$(cut -f 1 bad.tsv | tr '\n' ' ')" = "a b " ] || fail "$(cat bad.tsv)"
+expect 3 vlp-match --truth right.tsv -Q nothing.tsv fine.tsv
+says "a: its vector"
+expect 5 vlp-match --truth right.tsv --on-error stop -Q fine.tsv nothing.tsv
 expect 3 vlp-match --json --metric dot -k 0 -Q fine.tsv odd.tsv
 grep -q '"score": null' stdout || fail "JSON without null"
 grep -q '"score": inf' stdout && fail "JSON with inf"
