@@ -5,6 +5,7 @@
  * accuracy over the classes for the pictures that carry a label. The training model itself is
  * asked, in the precision of the run.
  */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <vlp/classify.h>
@@ -100,8 +101,31 @@ void train_eval_close(struct train_eval *e)
 
 enum { CHUNK = 64, TOP = 5 };
 
-/* Pictures that can no longer be read become zero vectors: they find nothing and are not hidden. */
-static void picture_features(struct train_eval *e, struct vlp_encoder *enc, float *out)
+/* A picture that can no longer be read becomes NaN: it finds nothing, is found last, and counts. */
+static void no_features(float *row, size_t n)
+{
+    for (size_t i = 0; i < n; i++) row[i] = NAN;
+}
+
+/* Rows of pictures at .. at + n - 1: the model's numbers where there was a picture. */
+static enum vlp_status check_rows(const struct train_eval *e, const float *rows, int at, int n,
+                                  const bool *readable, size_t E, struct vlp_error *err)
+{
+    for (int i = 0; i < n; i++) {
+        if (!readable[i] || vlp_row_is_finite(rows + (size_t)i * E, (int)E)) continue;
+        struct vlp_arena  mem = {0};
+        struct vlp_sample s;
+        vlp_dataset_at(e->data, at + i, &mem, &s);
+        vlp_fail(err, VLP_ERR_FORMAT, "%s: the model makes a vector of it that is not finite",
+                 s.id);
+        vlp_arena_free(&mem);
+        return VLP_ERR_FORMAT;
+    }
+    return VLP_OK;
+}
+
+static enum vlp_status picture_features(struct train_eval *e, struct vlp_encoder *enc, float *out,
+                                        struct vlp_error *err)
 {
     const struct vlp_preprocess *how = &enc->preprocess;
     const struct vlp_features    unit = {.normalize = true};
@@ -110,15 +134,16 @@ static void picture_features(struct train_eval *e, struct vlp_encoder *enc, floa
     struct vlp_arena mem = {0};
     float           *pixels = vlp_malloc(CHUNK * size * sizeof *pixels);
     bool             readable[CHUNK];
-    struct vlp_error err;
-    for (int at = 0; at < e->n; at += CHUNK) {
+    struct vlp_error why;
+    enum vlp_status  status = VLP_OK;
+    for (int at = 0; at < e->n && status == VLP_OK; at += CHUNK) {
         const int n = e->n - at < CHUNK ? e->n - at : CHUNK;
         for (int i = 0; i < n; i++) {
             const struct vlp_arena_mark mark = vlp_arena_mark(&mem);
             struct vlp_sample           s;
             struct vlp_image            pic;
             vlp_dataset_at(e->data, at + i, &mem, &s);
-            readable[i] = vlp_dataset_picture(e->data, &s, &mem, &pic, &err) == VLP_OK;
+            readable[i] = vlp_dataset_picture(e->data, &s, &mem, &pic, &why) == VLP_OK;
             if (readable[i])
                 vlp_preprocess_normalize(pixels + (size_t)i * size,
                                          vlp_preprocess_u8(&mem, &pic, how), how);
@@ -129,11 +154,13 @@ static void picture_features(struct train_eval *e, struct vlp_encoder *enc, floa
         float *rows = out + (size_t)at * E;
         vlp_encode_pixels(enc, &enc->compute, &mem, pixels, n, how->height, how->width, &unit,
                           rows);
+        status = check_rows(e, rows, at, n, readable, E, err);
         for (int i = 0; i < n; i++)
-            if (!readable[i]) memset(rows + (size_t)i * E, 0, E * sizeof *out);
+            if (!readable[i]) no_features(rows + (size_t)i * E, E);
     }
     free(pixels);
     vlp_arena_free(&mem);
+    return status;
 }
 
 static enum vlp_status text_features(struct train_eval *e, struct vlp_encoder *enc, float *out,
@@ -222,7 +249,9 @@ static enum vlp_status zero_shot(struct train_eval *e, struct vlp_encoder *enc, 
     for (int i = 0; i < e->n; i++) {
         if (e->label[i] < 0) continue;
         vlp_classifier_logits(&c, &enc->compute, image + (size_t)i * (size_t)c.dim, logits);
-        vlp_evaluation_add(&seen, e->label[i], best, vlp_best_classes(logits, c.n, TOP, best));
+        int found = vlp_best_classes(logits, c.n, TOP, best);
+        if (found == 0) best[found++] = c.n; /* of a picture that could not be read */
+        vlp_evaluation_add(&seen, e->label[i], best, found);
     }
     if (seen.total > 0) {
         put(into, "val_top1", (double)seen.top1 / (double)seen.total);
@@ -242,8 +271,8 @@ enum vlp_status train_eval_run(struct train_eval *e, struct train_run *r, json_t
     const size_t        E = (size_t)enc->model.embed_dim;
     float              *image = vlp_malloc((size_t)e->n * E * sizeof *image);
     float              *text = vlp_malloc((size_t)e->n_texts * E * sizeof *text);
-    picture_features(e, enc, image);
-    enum vlp_status s = text_features(e, enc, text, err);
+    enum vlp_status     s = picture_features(e, enc, image, err);
+    if (s == VLP_OK) s = text_features(e, enc, text, err);
     if (s == VLP_OK && e->n_texts) retrieval(e, &enc->compute, image, text, (int)E, into);
     if (s == VLP_OK && e->classes.n) s = zero_shot(e, enc, image, into, err);
     free(image);

@@ -41,6 +41,35 @@ grep val_top1 run/metrics.jsonl >want
 grep val_top1 held/metrics.jsonl | cmp - want || exit 1
 sed 's/"val_\(image\|text\)_[^,]*,//g' want | cmp - <(grep val_top1 labels/metrics.jsonl) || exit 1
 
+# A picture that cannot be read any more finds nothing, is found last and has no class; it still counts.
+for i in 0 1 2; do
+    echo junk >"junk$i.png"
+    echo "{\"image\": \"junk$i.png\", \"captions\": [\"a square, number $i\"], \"label\": \"circle\"}"
+done >junk.jsonl
+vlp-train -q -b 6 --epochs 1 --warmup 0 --lr 1e-4 -m "$GOLDEN/clip/end-to-end/model" -o unread --validation junk.jsonl \
+    --classes classes.txt data.jsonl || exit 1
+for figure in top1 top5 image_R@1 text_R@1; do
+    grep -q "\"val_$figure\":0.0" unread/metrics.jsonl || {
+        echo "not 0: $figure"
+        cat unread/metrics.jsonl
+        exit 1
+    }
+done
+grep -q '"val_text_median_rank":3.0' unread/metrics.jsonl || exit 1
+
+# A picture tower that makes NaN is told as one of the texts is: no figures, no best checkpoint.
+cp -r "$GOLDEN/clip/end-to-end/model" nan # the last number of the file, of the pictures' projection
+truncate -s -2 nan/model.safetensors
+printf '\0\176' >>nan/model.safetensors
+vlp-train -q -b 6 --epochs 1 --warmup 0 --lr 1e-4 -m nan -o broken --validation data.jsonl data.jsonl 2>report
+status=$?
+[ $status -eq 5 ] && grep -q 'p00.png: the model makes a vector of it that is not finite' report || {
+    echo "status $status"
+    cat report
+    exit 1
+}
+[ ! -e broken/best.train ] && ! grep -q val_ broken/metrics.jsonl || exit 1
+
 # With --ema the averaged copy is judged, which is the finished model: an evaluation of that says the same.
 held="--validation data.jsonl --classes classes.txt data.jsonl"
 vlp-train -q -b 6 --epochs 4 --warmup 0 --lr 2e-3 --ema 0.9 -m "$GOLDEN/clip/end-to-end/model" -o averaged $held || exit 1
