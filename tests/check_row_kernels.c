@@ -369,6 +369,24 @@ START_TEST(measured_peaks_are_positive)
 }
 END_TEST
 
+START_TEST(a_difference_that_is_not_a_number_stays_one)
+{
+    const float                 want[] = {1, -3, 2, 0}, near[] = {1, -3.5f, 2, 0};
+    const struct vlp_difference d = vlp_differ(near, want, 4);
+    ck_assert(d.error == 0.5 && d.largest == 3);
+    for (int at = 0; at < 4; at++) {
+        float odd[4];
+        memcpy(odd, near, sizeof odd);
+        odd[at] = NAN;
+        ck_assert(isnan(vlp_differ(odd, want, 4).error));
+        ck_assert(isnan(vlp_differ(want, odd, 4).error) && isnan(vlp_differ(want, odd, 4).largest));
+        odd[at] = INFINITY;
+        ck_assert(isinf(vlp_differ(odd, want, 4).error) && isnan(vlp_differ(odd, odd, 4).error));
+    }
+    ck_assert(vlp_differ(near, want, 0).error == 0);
+}
+END_TEST
+
 int main(void)
 {
     const int levels = (int)vlp_cpu_best() + 1;
@@ -388,6 +406,7 @@ int main(void)
     tcase_add_loop_test(t, row_results_do_not_depend_on_threads_or_neighbours, 0, levels);
     tcase_add_loop_test(t, scan_scores_are_dot_products_of_stored_rows, 0, levels);
     tcase_add_loop_test(t, measured_peaks_are_positive, 0, levels);
+    tcase_add_test(t, a_difference_that_is_not_a_number_stays_one);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

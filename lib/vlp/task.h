@@ -151,7 +151,8 @@ char *vlp_template_fill(struct vlp_arena *mem, const char *template_text, const 
 
 /*
  * Tiny models whose numbers are known, on every CPU level of this machine (or `only_cpu`) and every
- * precision; `say` hears of each check. VLP_ERR_MISMATCH when one failed.
+ * precision; `say` hears of each check. VLP_ERR_MISMATCH when one failed, VLP_ERR_USAGE when this
+ * machine has no such level.
  */
 typedef void    vlp_selftest_say(void *ctx, bool good, const char *level, const char *sentence);
 enum vlp_status vlp_selftest(const char *only_cpu, int threads, vlp_selftest_say *say, void *ctx,

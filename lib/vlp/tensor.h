@@ -8,6 +8,8 @@
 #ifndef VLP_TENSOR_H
 #define VLP_TENSOR_H
 
+#include <math.h>
+
 #include <vlp/base.h>
 
 /* ---- where arithmetic runs ----------------------------------------------------------------- */
@@ -159,6 +161,21 @@ float vlp_dot(const struct vlp_compute *c, const float *a, const float *b, int n
  */
 void vlp_scan_rows(const struct vlp_compute *c, float *out, const float *q, const void *rows,
                    size_t stride, enum vlp_dtype dtype, int dim, int n);
+
+/*
+ * How far numbers are from those expected: max |got - want|, and max |want|, which says what that
+ * means. NaN when one of them is, however many numbers come after it; so "error <= tolerance" holds
+ * of none. Infinity minus infinity is NaN.
+ */
+struct vlp_difference {
+    double error, largest;
+};
+struct vlp_difference vlp_differ(const float *got, const float *want, size_t n);
+/* The larger of two, and NaN when either is: fmax gives the other one, and `>` forgets a NaN. */
+static inline double vlp_worse(double a, double b)
+{
+    return isnan(a) || a >= b ? a : b;
+}
 
 /* This machine's measured peaks, for bench: GFLOP/s (or GOP/s) of the level with `threads`, GB/s of
  * reads and triad. */

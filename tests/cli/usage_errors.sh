@@ -42,3 +42,7 @@ says "name one checkpoint"
 expect 2 env VLP_SHARE=/nonexistent vlp-embed x.png
 says "no model: give one with -m, or set VLP_MODEL"
 expect 2 env VLP_CPU=quantum vlp-embed -m "$GOLDEN/clip/hf-quick" "$GOLDEN/clip/end-to-end/p00.png" -o x.vle
+expect 2 env VLP_CPU=quantum vlp-model selftest # not: nothing was wrong with no check
+says "no instruction set is called 'quantum'"
+expect 0 env VLP_CPU=portable vlp-model selftest
+[ "$(grep -c '^ok	portable ' stdout)" -eq 6 ] && [ "$(wc -l <stdout)" -eq 6 ] || fail "$(cat stdout)"
