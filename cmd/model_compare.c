@@ -231,13 +231,9 @@ static struct verdict compare(struct values *v, const struct vlp_stored *want)
     }
     float *w = vlp_malloc((size_t)n * sizeof *w);
     vlp_to_f32(w, want->data, want->dtype, (size_t)n);
-    double largest = 0;
-    for (int64_t i = 0; i < n; i++) {
-        const double d = fabs((double)got->data[i] - w[i]);
-        if (!(d <= r.absolute)) r.absolute = d;
-        if (fabs((double)w[i]) > largest) largest = fabs((double)w[i]);
-    }
-    r.relative = largest > 0 ? r.absolute / largest : r.absolute;
+    const struct vlp_difference d = vlp_differ(got->data, w, (size_t)n);
+    r.absolute = d.error;
+    r.relative = d.largest > 0 ? d.error / d.largest : d.error;
     free(w);
     return r;
 }

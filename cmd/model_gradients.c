@@ -8,7 +8,6 @@
  * largest |expected| of the tensor; that is what --tolerance bounds, since gradients have no scale
  * of their own.
  */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <vlp/train.h>
@@ -80,16 +79,10 @@ static bool report(const struct vlp_stored *want, const struct vlp_trained *got,
                got ? "has another shape or type" : "no parameter of that name is trained");
         return false;
     }
-    double       worst = 0, largest = 0;
-    const float *w = want->data, *g = got->param->tensor.grad;
-    for (size_t i = 0; i < n; i++) {
-        const double d = fabs((double)g[i] - w[i]);
-        if (!(d <= worst)) worst = d;
-        largest = fmax(largest, fabs((double)w[i]));
-    }
-    const double relative = largest > 0 ? worst / largest : worst;
-    const bool   good = relative <= tolerance;
-    printf("%s\t%.3g\t%.3g\t%s\n", want->name, worst, relative, good ? "ok" : "FAILED");
+    const struct vlp_difference d = vlp_differ(got->param->tensor.grad, want->data, n);
+    const double                relative = d.largest > 0 ? d.error / d.largest : d.error;
+    const bool                  good = relative <= tolerance;
+    printf("%s\t%.3g\t%.3g\t%s\n", want->name, d.error, relative, good ? "ok" : "FAILED");
     return good;
 }
 

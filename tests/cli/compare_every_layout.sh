@@ -29,3 +29,22 @@ expect 0 vlp-model compare --json -m "$GOLDEN/clip/hf-quick" "$GOLDEN/clip/hf-qu
 prints '"name": "image_features", "absolute": '
 # Another model's numbers.
 expect 4 vlp-model compare -m "$GOLDEN/clip/hf-bin" "$GOLDEN/clip/hf-gelu-sharded"
+
+# What is not a number agrees with nothing, whatever is compared after it.
+odd_tensor() { # NAME ROWS COLS: a safetensors file of zeros whose first number is NaN
+    local size=$(($2 * $3 * 4)) json
+    json="{\"$1\":{\"dtype\":\"F32\",\"shape\":[$2,$3],\"data_offsets\":[0,$size]}}"
+    printf "\\$(printf %o ${#json})\0\0\0\0\0\0\0%s\0\0\300\177" "$json"
+    head -c $((size - 4)) /dev/zero
+}
+mkdir odd
+cp "$GOLDEN/clip/hf-quick/inputs.safetensors" odd
+odd_tensor image_features 3 32 >odd/expected.safetensors
+expect 4 vlp-model compare --tolerance 1e30 -m "$GOLDEN/clip/hf-quick" odd
+prints "$(printf 'image_features\tnan\tnan\tFAILED')"
+expect 4 vlp-model compare --json --tolerance 1e30 -m "$GOLDEN/clip/hf-quick" odd
+prints '"absolute": null, "relative": null, "ok": false'
+cp -f "$GOLDEN/clip/train/gelu/inputs.safetensors" odd
+odd_tensor text_projection 32 32 >odd/gradients.safetensors
+expect 4 vlp-model compare --gradients --tolerance 1e30 -m "$GOLDEN/clip/train/gelu" odd
+prints "$(printf 'text_projection\tnan\tnan\tFAILED')"
