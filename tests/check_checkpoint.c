@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <vlp/checkpoint.h>
+#include <vlp/tensor.h>
 
 #include "checkpoint/emit.h"
 #include "checkpoint_build.h"
@@ -1093,14 +1094,11 @@ START_TEST(a_narrower_type_is_close_and_its_fingerprint_is_its_own)
         const struct vlp_stored *t = vlp_checkpoint_find(&d, c.tensors[i].name);
         const float             *a = vlp_stored_f32(&mem, &c.tensors[i]);
         const float             *b = vlp_stored_f32(&mem, t);
-        double                   most = 0, off = 0;
         narrow += t->dtype == dtypes[_i].dtype;
         if (t->ndim < 2) ck_assert_int_eq(t->dtype, VLP_F32);
-        for (size_t k = 0; k < vlp_stored_numel(t); k++) {
-            most = fmax(most, fabs((double)a[k]));
-            off = fmax(off, fabs((double)a[k] - (double)b[k]));
-        }
-        ck_assert_msg(off <= most * dtypes[_i].tolerance, "%s: %g of %g", t->name, off, most);
+        const struct vlp_difference off = vlp_differ(b, a, vlp_stored_numel(t));
+        ck_assert_msg(off.error <= off.largest * dtypes[_i].tolerance, "%s: %g of %g", t->name,
+                      off.error, off.largest);
     }
     ck_assert_uint_ge(narrow, 10);
     vlp_arena_free(&mem);

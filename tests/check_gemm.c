@@ -87,7 +87,7 @@ static double worst(const struct matrices *m, enum vlp_precision p, const struct
             sum = act(e->act, sum);
             if (e->residual) sum += e->residual[(size_t)i * e->ld_residual + n];
             const double error = fabs(sum - m->y[(size_t)i * m->ldy + n]);
-            if (!(error <= most * (sqrt(square) + 1e-3))) most = error / (sqrt(square) + 1e-3);
+            most = vlp_worse(most, error / (sqrt(square) + 1e-3));
         }
     }
     free(x);
@@ -400,7 +400,7 @@ static double general_error(enum vlp_precision p, bool ta, bool tb, int M, int N
                 square += t * t;
             }
             sum = alpha * sum + (old ? old[(size_t)i * ldc + n] : 0.0);
-            most = fmax(most, fabs(sum - C[(size_t)i * ldc + n]) / (sqrt(square) + 1));
+            most = vlp_worse(most, fabs(sum - C[(size_t)i * ldc + n]) / (sqrt(square) + 1));
         }
     return most;
 }

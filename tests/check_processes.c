@@ -208,7 +208,7 @@ static void compare(const char *name, const float *got, const float *want, size_
     for (size_t i = 0; i < n; i++) {
         if (strstr(name, "in_proj_bias") && i >= n / 3 && i < 2 * n / 3) continue;
         largest = fmax(largest, fabs((double)want[i]));
-        worst = fmax(worst, fabs((double)got[i] - (double)want[i]));
+        worst = vlp_worse(worst, fabs((double)got[i] - (double)want[i]));
     }
     if (!(worst <= tolerance * largest + 1e-9)) {
         fprintf(stderr, "%s: off by %g, largest value %g\n", name, worst, largest);
@@ -266,7 +266,7 @@ static void compare_by_hand(const char *model, const struct vlp_trainer *t, doub
     must(vlp_trainer_open(&one, &f.model, &f.compute, NULL, &o, &err), &err);
     const double        want = local_by_hand(&f, one);
     struct vlp_trained *p = vlp_trainer_params((struct vlp_trainer *)t, &n);
-    if (fabs(loss - want) > 1e-5) complain("loss by hand", loss, want);
+    if (!(fabs(loss - want) <= 1e-5)) complain("loss by hand", loss, want);
     for (int i = 0; i < n; i++) {
         const struct vlp_param *q = parameter(one, &f, p[i].param->name);
         compare(q->name, p[i].param->tensor.grad, q->tensor.grad, vlp_numel(&q->tensor), 1e-4);
@@ -298,7 +298,8 @@ static int take_part(int which)
         const double loss = vlp_trainer_gradients(t, &b),
                      want = expected(&f, cases[which].loss, "loss");
         /* under `local`, too, the loss is that of the whole batch */
-        if (comm.rank == 0 && fabs(loss - want) > 1e-5 * (1 + want)) complain("loss", loss, want);
+        if (comm.rank == 0 && !(fabs(loss - want) <= 1e-5 * (1 + want)))
+            complain("loss", loss, want);
         if (comm.rank == 0 && cases[which].gradients)
             compare_file(t, &f, cases[which].gradients, true, 1e-4);
         else if (comm.rank == 0)

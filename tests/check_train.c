@@ -161,7 +161,7 @@ static void compare_file(struct fixture *f, struct vlp_trainer *t, const char *f
         for (size_t k = 0; k < s->size / 4; k++) {
             if ((!gradients || all_noise) && is_noise(s->name, k, s->size / 4)) continue;
             largest = fmax(largest, fabs((double)expect[k]));
-            worst = fmax(worst, fabs((double)got[k] - expect[k]));
+            worst = vlp_worse(worst, fabs((double)got[k] - expect[k]));
         }
         ck_assert_msg(worst <= tolerance * largest + 1e-9, "%s: off by %g, largest value %g",
                       s->name, worst, largest);
