@@ -424,6 +424,31 @@ START_TEST(a_pooled_row_has_the_gradient_of_the_full_block)
 }
 END_TEST
 
+START_TEST(a_bias_of_scores_may_be_a_stored_parameter)
+{
+    struct choice     c = choices[0];
+    struct bench      b;
+    struct vlp_tape   t;
+    struct vlp_params ps;
+    c.bias = true;
+    open_bench(&b, &c);
+    vlp_tape_init(&t, &b.compute, &b.mem, false);
+    struct vlp_block_input in = input_of(&t, &c);
+    /* without notes a block may write over its input */
+    const struct vlp_tensor *want =
+        vlp_block_forward(&t, &b.block, noise(&t, LONGEST + 4, C, 8), &in);
+    vlp_params_init(&ps);
+    struct vlp_param *p = vlp_param(&ps, "bias", VLP_SHAPE(HEADS, LONGEST, LONGEST), spread);
+    vlp_param_bind(p, VLP_F32, in.bias->data);
+    in.bias = &p->tensor;
+    const struct vlp_tensor *got =
+        vlp_block_forward(&t, &b.block, noise(&t, LONGEST + 4, C, 8), &in);
+    ck_assert_mem_eq(got->data, want->data, vlp_numel(want) * sizeof(float));
+    vlp_params_free(&ps);
+    close_bench(&b);
+}
+END_TEST
+
 START_TEST(drop_path_leaves_whole_sequences_alone_while_training_only)
 {
     struct bench b;
@@ -616,6 +641,7 @@ int main(void)
     tcase_add_loop_test(t, a_pooled_row_has_the_bits_of_the_full_block, 0,
                         2 * (int)VLP_COUNT(choices));
     tcase_add_loop_test(t, a_pooled_row_has_the_gradient_of_the_full_block, 0, 2);
+    tcase_add_test(t, a_bias_of_scores_may_be_a_stored_parameter);
     tcase_add_test(t, drop_path_leaves_whole_sequences_alone_while_training_only);
     tcase_add_test(t, dropout_of_hidden_rows_is_a_choice_of_its_own);
     tcase_add_loop_test(t, training_without_notes_draws_the_same_random_numbers, 0,

@@ -47,7 +47,7 @@ static struct vlp_attention_args args_of(const struct saved *s, const struct vlp
         .k_start = s->o.k_seqs.start,
         .scale = scale_of(&s->o, s->C / s->o.heads),
         .causal = s->o.causal,
-        .bias = bias ? bias->data : NULL,
+        .bias = bias ? vlp_values(bias) : NULL,
         .ld_bias = bias ? bias->dim[2] : 0,
         .bias_rows = bias ? bias->dim[1] : 0,
         .q_place = s->o.q_place,
