@@ -384,6 +384,29 @@ START_TEST(bytes_keep_the_direction_of_rows)
 }
 END_TEST
 
+/* As of vlp_gemm: the sum of no products is 0. */
+START_TEST(a_product_over_nothing_is_its_epilogue)
+{
+    enum { M = 19, N = 45 };
+    static const enum vlp_dtype types[] = {VLP_F32, VLP_F16, VLP_BF16, VLP_Q8_0};
+    for (int p = 0; p < VLP_PRECISION_COUNT; p++)
+        for (size_t t = 0; t <= VLP_COUNT(types); t++) {
+            if (t == VLP_COUNT(types) && p == VLP_PRECISION_INT8) continue; /* no columns */
+            const struct vlp_compute  c = level(_i, 2, (enum vlp_precision)p);
+            struct matrices           m = make(M, N, 0, 3);
+            const struct vlp_epilogue e = {.bias = m.bias};
+            struct vlp_packed        *w = t < VLP_COUNT(types)
+                                              ? vlp_pack(&c, m.w, types[t], N, 0, (enum vlp_precision)p)
+                                              : vlp_pack_columns(&c, m.w, N, N, 0, (enum vlp_precision)p);
+            vlp_gemm_packed(&c, m.y, m.ldy, m.x, m.ldx, M, w, 0, N, &e);
+            for (int i = 0; i < M; i++) ck_assert_mem_eq(m.y + i * m.ldy, m.bias, N * sizeof *m.y);
+            vlp_packed_free(w);
+            drop(&m);
+            vlp_pool_close(c.pool);
+        }
+}
+END_TEST
+
 /* The largest error of C = alpha op(A) op(B) + old over what rounding allows. */
 static double general_error(enum vlp_precision p, bool ta, bool tb, int M, int N, int K,
                             float alpha, const float *A, int lda, const float *B, int ldb,
@@ -499,6 +522,7 @@ int main(void)
     tcase_add_loop_test(t, a_row_that_is_not_a_number_spoils_itself_only, 0, levels);
     tcase_add_loop_test(t, a_weight_that_is_not_finite_spoils_its_column_only, 0, levels);
     tcase_add_loop_test(t, bytes_keep_the_direction_of_rows, 0, levels);
+    tcase_add_loop_test(t, a_product_over_nothing_is_its_epilogue, 0, levels);
     tcase_add_loop_test(t, general_product_takes_all_transposes_alpha_and_accumulates, 0, levels);
     tcase_add_loop_test(t, general_product_does_not_depend_on_threads, 0, levels);
     tcase_add_test(t, unknown_levels_and_levels_of_other_machines_are_refused);

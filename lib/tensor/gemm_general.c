@@ -13,7 +13,8 @@ enum { PACK_UNITS = 4 << 20 }; /* of op(B) at a time */
 
 int vlp_units_of(const struct vlp_gemm_kind *kind, int K)
 {
-    return vlp_ceil_div(vlp_ceil_div(K, kind->unit), kind->k_align) * kind->k_align;
+    const int units = vlp_ceil_div(K > 0 ? K : 1, kind->unit); /* of nothing: one of zeros */
+    return vlp_ceil_div(units, kind->k_align) * kind->k_align;
 }
 
 /* Rows of B from n0 on, turned over. */
@@ -42,9 +43,9 @@ static void pack_panel(void *ctx, int i, int worker)
     const int                 have = vlp_ceil_div(o->K, o->kind->unit);
     uint32_t                 *out = o->out + (size_t)n0 * units;
     (void)worker;
-    if (o->tb)
+    if (o->tb && have > 0)
         turn_rows(o, out, n0, cols);
-    else
+    else if (have > 0)
         o->kind->load_columns(out, nr, o->b + n0, (size_t)o->ldb, o->K, cols);
     memset(out + have * nr, 0, (size_t)(units - have) * nr * sizeof *out);
     for (int k = 0; cols < o->kind->nr && k < have; k++)

@@ -125,7 +125,7 @@ static enum vlp_dtype stored_form(const struct vlp_compute *c, const struct vlp_
     if (kind->unit == 2 || kind->round_bf16) return VLP_BF16;
     if (dtype == VLP_BF16) return VLP_BF16;
     if (dtype == VLP_F16 && all_finite_f16(c, w, (size_t)N * K)) return VLP_F16;
-    if (dtype == VLP_Q8_0 && K % VLP_Q8_0_BLOCK == 0) return VLP_Q8_0;
+    if (dtype == VLP_Q8_0 && K > 0 && K % VLP_Q8_0_BLOCK == 0) return VLP_Q8_0;
     return VLP_F32;
 }
 

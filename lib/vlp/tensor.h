@@ -53,7 +53,7 @@ enum vlp_activation { VLP_ACT_NONE, VLP_ACT_GELU, VLP_ACT_QUICK_GELU, VLP_ACT_RE
 struct vlp_packed;
 
 /* Pack rows [0,N) of W; `w` holds `dtype` elements (F32, F16, BF16, Q8_0), rows K apart. Runs on
- * c->pool. */
+ * c->pool. With K = 0 every sum is 0. */
 struct vlp_packed *vlp_pack(const struct vlp_compute *c, const void *w, enum vlp_dtype dtype, int N,
                             int K, enum vlp_precision precision);
 /* The same of the columns of an f32 W (K in, N out), rows ldw apart: for x W. F32 or BF16. */
