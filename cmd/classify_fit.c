@@ -13,12 +13,21 @@ struct labelled {
     int   *y;
     int    n, dim;
     char   fingerprint[33];
-    bool   unit; /* the file says that its rows have unit length */
+    bool   unit;     /* the file says that its rows have unit length */
+    bool  *held_out; /* of each row: for validation; NULL when all rows are of one use */
 };
 
-/* Names of classes of one file, in rows; numbered anew when all are known. */
+static void labelled_free(struct labelled *l)
+{
+    free(l->x);
+    free(l->y);
+    free(l->held_out);
+}
+
+/* Names of classes of one file, in rows; numbered anew when all are known. The file may be a pipe,
+ * or grow: it is read once. */
 static enum vlp_status read_rows(struct labelled *l, struct vlp_names *names,
-                                 struct classify_job *job, const char *path, bool *held_out,
+                                 struct classify_job *job, const char *path, bool hold_out,
                                  struct vlp_error *err)
 {
     struct vlp_set set;
@@ -30,6 +39,7 @@ static enum vlp_status read_rows(struct labelled *l, struct vlp_names *names,
     memcpy(l->fingerprint, set.header.fingerprint, sizeof l->fingerprint);
     l->x = vlp_malloc(((size_t)set.n * (size_t)l->dim + 1) * sizeof *l->x);
     l->y = vlp_malloc(((size_t)set.n + 1) * sizeof *l->y);
+    if (hold_out) l->held_out = vlp_calloc((size_t)set.n + 1, sizeof *l->held_out);
     l->n = 0;
     int             unlabelled = 0;
     enum vlp_status s = VLP_OK;
@@ -45,10 +55,10 @@ static enum vlp_status read_rows(struct labelled *l, struct vlp_names *names,
         if (s != VLP_OK) break;
         if (odd) continue;
         l->y[l->n] = vlp_names_add(names, label);
-        if (held_out) {
+        if (hold_out) {
             /* by the id, so that the same record is held out whatever its neighbours */
             const uint64_t h = vlp_hash64(set.ids[i], set.id_lens[i]);
-            held_out[l->n] = (double)(h >> 11) * 0x1p-53 < classify.holdout;
+            l->held_out[l->n] = (double)(h >> 11) * 0x1p-53 < classify.holdout;
         }
         memcpy(l->x + (size_t)l->n * (size_t)l->dim, row, (size_t)l->dim * sizeof *x);
         l->n++;
@@ -103,7 +113,7 @@ static int *sorted_classes(const struct vlp_names *names, struct labelled *a, st
 }
 
 /* Split the held-out rows off. */
-static void split(struct labelled *all, const bool *held_out, struct labelled *rest)
+static void split(struct labelled *all, struct labelled *rest)
 {
     const size_t size = (size_t)all->dim * sizeof *all->x;
     *rest = (struct labelled){.dim = all->dim};
@@ -112,8 +122,8 @@ static void split(struct labelled *all, const bool *held_out, struct labelled *r
     struct labelled *const to[2] = {all, rest};
     int                    n[2] = {0, 0};
     for (int i = 0; i < all->n; i++) {
-        struct labelled *t = to[held_out[i]];
-        const int        at = n[held_out[i]]++;
+        struct labelled *t = to[all->held_out[i]];
+        const int        at = n[all->held_out[i]]++;
         memmove(t->x + (size_t)at * (size_t)all->dim, all->x + (size_t)i * (size_t)all->dim, size);
         t->y[at] = all->y[i];
     }
@@ -187,8 +197,7 @@ static void adopt(struct classify_job *job, const struct vlp_probe *p, const str
 }
 
 static enum vlp_status fit(struct classify_job *job, struct labelled *l, struct labelled *held,
-                           const bool *held_out, struct vlp_names *names, bool alone,
-                           struct vlp_error *err)
+                           struct vlp_names *names, bool alone, struct vlp_error *err)
 {
     struct vlp_probe_options opt = {.C = classify.C,
                                     .tolerance = classify.tolerance,
@@ -198,7 +207,7 @@ static enum vlp_status fit(struct classify_job *job, struct labelled *l, struct 
         return vlp_fail(err, VLP_ERR_FORMAT, "%s: a probe needs two classes", classify.fit);
     int *order = sorted_classes(names, l, held);
     if (classify.sweep) {
-        if (!classify.validation) split(l, held_out, held);
+        if (l->held_out) split(l, held);
         enum vlp_status s = VLP_OK;
         if (l->n == 0 || held->n == 0)
             s = vlp_fail(err, VLP_ERR_FORMAT, "%s: too few records to hold some out", classify.fit);
@@ -236,25 +245,13 @@ enum vlp_status classify_fit(struct classify_job *job, bool alone, struct vlp_er
 {
     struct labelled   l = {0}, held = {0};
     struct vlp_names *names = vlp_names_new();
-    bool             *held_out = NULL;
-    enum vlp_status   s = VLP_OK;
-    if (classify.sweep && !classify.validation) {
-        struct vlp_set set; /* how many there are at most */
-        s = vlp_set_read(&set, classify.fit, err);
-        if (s == VLP_OK) {
-            held_out = vlp_calloc((size_t)set.n + 1, sizeof *held_out);
-            vlp_set_free(&set);
-        }
-    }
-    if (s == VLP_OK) s = read_rows(&l, names, job, classify.fit, held_out, err);
+    const bool        hold_out = classify.sweep && !classify.validation;
+    enum vlp_status   s = read_rows(&l, names, job, classify.fit, hold_out, err);
     if (s == VLP_OK && classify.validation)
-        s = read_rows(&held, names, job, classify.validation, NULL, err);
-    if (s == VLP_OK) s = fit(job, &l, &held, held_out, names, alone, err);
-    free(l.x);
-    free(l.y);
-    free(held.x);
-    free(held.y);
-    free(held_out);
+        s = read_rows(&held, names, job, classify.validation, false, err);
+    if (s == VLP_OK) s = fit(job, &l, &held, names, alone, err);
+    labelled_free(&l);
+    labelled_free(&held);
     vlp_names_free(names);
     if (s != VLP_OK || !classify.save) return s;
     json_t *about =

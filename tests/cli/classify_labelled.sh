@@ -93,3 +93,9 @@ tail -100 labels.tsv | cmp -s - predicted || fail "the probe's predictions are n
 expect 0 vlp-classify --fit "$F" --truth train.tsv --sweep --json
 prints '"lambda": '
 says 'lambda 1e-06'
+# What comes through a pipe is read once.
+mv stdout swept
+expect 0 vlp-classify --fit <(cat "$F") --truth train.tsv --sweep --json
+same swept stdout
+expect 0 vlp-classify --fit - --truth train.tsv --sweep --json < <(cat "$F")
+same swept stdout
