@@ -62,7 +62,10 @@ enum vlp_status match_open_encoder(struct match_job *job, const struct vlp_embed
 enum vlp_status match_open_output(struct match_job *job, struct vlp_error *err);
 /* What --only takes, in one word. */
 const char *match_kind(int only);
-/* A set, or its pictures or texts only; refuses one that has none. */
+/* A set, or its pictures or texts only, which may be none. */
+enum vlp_status match_read_any(struct match_job *job, struct vlp_set *s, const char *path, int only,
+                               struct vlp_error *err);
+/* The same; refuses one that has none. */
 enum vlp_status match_read_set(struct match_job *job, struct vlp_set *s, const char *path, int only,
                                struct vlp_error *err);
 /* Vectors x (n, dim) of a set that hold NaN or infinity are named; --on-error stop fails there. */
@@ -99,7 +102,7 @@ enum vlp_status match_run_join(struct match_job *job, struct vlp_error *err);
 enum vlp_status match_run_groups(struct match_job *job, struct vlp_error *err);
 enum vlp_status match_run_truth(struct match_job *job, struct vlp_error *err);
 
-/* One line of results. `text` and `file` may be NULL. */
+/* One line of results. `text` and `file` may be NULL; `id` is where nothing matches, rank 0. */
 struct match_line {
     const char *query, *id, *text, *file;
     size_t      query_len, id_len, text_len;
@@ -122,8 +125,8 @@ enum vlp_status match_link(struct match_job *job, int query, int n_given, int ra
 
 struct vlp_page;
 struct vlp_page *match_page_open(const char *title); /* NULL without --html */
-/* A stored record as a heading, and one as a card with no score. */
-void match_page_record(struct vlp_page *p, const char *id, const char *text);
+/* A stored record as a heading (with a word about it, or NULL), and one as a card with no score. */
+void match_page_record(struct vlp_page *p, const char *id, const char *text, const char *word);
 void match_page_member(struct vlp_page *p, const char *id, const char *text);
 void match_page_query(struct vlp_page *p, const struct match_queries *q, int i, int n_hits);
 void match_page_hit(struct vlp_page *p, const struct match_line *l, float best);

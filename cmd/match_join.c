@@ -30,7 +30,11 @@ static enum vlp_status check_vectors(struct match_job *job, const struct vlp_set
 static enum vlp_status open_two(struct two *t, struct match_job *job, struct vlp_error *err)
 {
     VLP_TRY(match_read_set(job, &t->a, match.queries, match.query_only, err));
-    VLP_TRY(match_read_set(job, &t->b, job->paths[0], match.only, err));
+    if (match.join == JOIN_ANTI) /* where there is nothing, all of A is without a match */
+        VLP_TRY(match_read_any(job, &t->b, job->paths[0], match.only, err));
+    else
+        VLP_TRY(match_read_set(job, &t->b, job->paths[0], match.only, err));
+    if (t->b.n == 0) cmd_warn("%s: no %s in it", job->paths[0], match_kind(match.only));
     VLP_TRY(vlp_embedding_compatible(&t->b.header, job->paths[0], &t->a.header, match.queries,
                                      match.ignore_model, err));
     t->x = vlp_set_vectors(&t->a, (enum vlp_metric)match.metric);
@@ -52,8 +56,19 @@ static void put_pair(struct match_job *job, const struct two *t, int a, int b, f
                                  .score = score};
     if (!cmd_in_shard(t->a.ids[a], t->a.id_lens[a])) return;
     match_put_line(job, &l, false);
-    match_page_record(t->page, t->a.ids[a], match_text_of(t->a.metas[a], t->a.flags[a]));
+    match_page_record(t->page, t->a.ids[a], match_text_of(t->a.metas[a], t->a.flags[a]), NULL);
     match_page_hit(t->page, &l, 1.0f);
+}
+
+/* A record of A that has no match of any score. */
+static void put_alone(struct match_job *job, const struct two *t, int a)
+{
+    const struct match_line l = {
+        .query = t->a.ids[a], .query_len = t->a.id_lens[a], .score = (float)NAN};
+    if (!cmd_in_shard(t->a.ids[a], t->a.id_lens[a])) return;
+    match_put_line(job, &l, false);
+    match_page_record(t->page, t->a.ids[a], match_text_of(t->a.metas[a], t->a.flags[a]),
+                      "nothing matches");
 }
 
 static int by_a(const void *x, const void *y)
@@ -78,7 +93,7 @@ static enum vlp_status put_pairs(struct match_job *job, const struct two *t, str
     return s;
 }
 
-/* Those of A whose best match does not reach the threshold, with that match. */
+/* Those of A whose best match, if any, does not reach the threshold, with that match. */
 static enum vlp_status put_unmatched(struct match_job *job, const struct two *t,
                                      struct vlp_error *err)
 {
@@ -99,7 +114,10 @@ static enum vlp_status put_unmatched(struct match_job *job, const struct two *t,
         vlp_search_rows(s, &rows);
         for (int i = 0; i < n; i++) {
             const struct vlp_hit *hit;
-            if (vlp_search_hits(s, i, &hit) && !(hit->score >= (float)match.min_score))
+            const int             found = vlp_search_hits(s, i, &hit);
+            if (!found && vlp_row_is_finite(t->x + (size_t)(a0 + i) * (size_t)dim, dim))
+                put_alone(job, t, a0 + i);
+            else if (found && !(hit->score >= (float)match.min_score))
                 put_pair(job, t, a0 + i, (int)hit->row, hit->score);
         }
         vlp_search_close(s);

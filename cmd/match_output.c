@@ -41,7 +41,10 @@ static void put_json(FILE *f, const struct match_line *l, bool with_file)
     fprintf(f, ", \"rank\": %d, \"score\": ", l->rank);
     match_put_f32(f, l->score);
     fputs(", \"id\": ", f);
-    cmd_put_json(f, l->id, l->id_len);
+    if (l->id)
+        cmd_put_json(f, l->id, l->id_len);
+    else
+        fputs("null", f);
     if (l->text) {
         fputs(", \"text\": ", f);
         cmd_put_json(f, l->text, l->text_len);
@@ -65,7 +68,7 @@ void match_put_line(struct match_job *job, const struct match_line *l, bool with
     fprintf(f, "\t%d\t", l->rank);
     match_put_f32(f, l->score);
     putc('\t', f);
-    cmd_put_tsv(f, l->id, l->id_len);
+    if (l->id) cmd_put_tsv(f, l->id, l->id_len);
     putc('\t', f);
     if (l->text) cmd_put_tsv(f, l->text, l->text_len);
     if (with_file) {
@@ -166,12 +169,13 @@ struct vlp_page *match_page_open(const char *title)
     return match.html ? vlp_page_open(title, NULL) : NULL;
 }
 
-void match_page_record(struct vlp_page *p, const char *id, const char *text)
+void match_page_record(struct vlp_page *p, const char *id, const char *text, const char *word)
 {
     struct vlp_arena mem;
     if (!p) return;
     vlp_arena_init(&mem);
-    vlp_page_section(p, id, text ? NULL : vlp_picture_of_id(&mem, match.base_dir, id), text);
+    vlp_page_section(p, id, text ? NULL : vlp_picture_of_id(&mem, match.base_dir, id),
+                     word ? word : text);
     vlp_arena_free(&mem);
 }
 

@@ -139,16 +139,24 @@ const char *match_kind(int only)
     return only == VLP_IMAGE ? "picture" : only == VLP_TEXT ? "text" : "record";
 }
 
-enum vlp_status match_read_set(struct match_job *job, struct vlp_set *s, const char *path, int only,
+enum vlp_status match_read_any(struct match_job *job, struct vlp_set *s, const char *path, int only,
                                struct vlp_error *err)
 {
     VLP_TRY(vlp_set_read(s, path, err));
     if (cmd_warn_of_end(path, s->ending)) job->skipped = true;
     const bool bare = vlp_embedding_bare(s->file.reader);
     vlp_set_only(s, (enum vlp_modality)only);
-    if (s->n > 0 && (only == VLP_ANY || !bare)) return VLP_OK;
+    if (only == VLP_ANY || !bare) return VLP_OK;
     vlp_set_free(s);
-    if (only != VLP_ANY && bare) return match_refuse_bare(path, err);
+    return match_refuse_bare(path, err);
+}
+
+enum vlp_status match_read_set(struct match_job *job, struct vlp_set *s, const char *path, int only,
+                               struct vlp_error *err)
+{
+    VLP_TRY(match_read_any(job, s, path, only, err));
+    if (s->n > 0) return VLP_OK;
+    vlp_set_free(s);
     return vlp_fail(err, VLP_ERR_FORMAT, "%s: no %s in it", path, match_kind(only));
 }
 

@@ -16,6 +16,22 @@ says "nan: its vector holds NaN or infinity"
 expect 5 vlp-match -k 1 --on-error stop -Q odd.tsv fine.tsv
 expect 3 vlp-match --join mutual -Q odd.tsv fine.tsv
 says "nan: its vector"
+# What has no match at all is without one too: nothing in B gives a number, or B is empty.
+printf 'nan\tnan\t1\n' >none.tsv
+expect 3 vlp-match --join anti --min-score 0.5 -Q fine.tsv none.tsv
+[ "$(cat stdout)" = "$(printf 'a\t0\tnan\t\t\nb\t0\tnan\t\t')" ] || fail "$(cat stdout)"
+expect 3 vlp-match --join anti --min-score 0.5 --json -Q odd.tsv none.tsv
+[ "$(cat stdout)" = '{"query": "a", "rank": 0, "score": null, "id": null}
+{"query": "zero", "rank": 0, "score": null, "id": null}
+{"query": "b", "rank": 0, "score": null, "id": null}' ] || fail "$(cat stdout)"
+vlp-embed --convert -q -o fine.vle fine.tsv
+expect 0 vlp-match --join anti --min-score 0.5 --only image -Q fine.vle fine.vle
+expect 0 vlp-match --join anti --min-score 0.5 --only text --html anti.html -Q fine.vle fine.vle
+says "fine.vle: no text in it"
+[ "$(wc -l <stdout)" -eq 2 ] || fail "$(cat stdout)"
+[ "$(grep -o 'nothing matches' anti.html | wc -l)" -eq 2 ] || fail "the page does not say that nothing matches"
+expect 5 vlp-match --join mutual --only text -Q fine.vle fine.vle
+expect 5 vlp-match --join anti --min-score 0.5 --query-only text -Q fine.vle fine.vle
 expect 3 vlp-match --groups 0.5 odd.tsv
 says "inf: its vector"
 # Scores of retrieval: what scores no number is found last, and named.
