@@ -142,6 +142,12 @@ static const char *side_name(const struct vlp_set *s, int only, const char *colu
     return column ? column : otherwise;
 }
 
+static int rising(const void *x, const void *y)
+{
+    const int a = *(const int *)x, b = *(const int *)y;
+    return (a > b) - (a < b);
+}
+
 /* Answers of each `from` candidate, rising, each once, in the form that vlp_retrieval_score wants.
  */
 static void lists(const struct pairs *p, const int *from, const int *to, int n_from, int **start,
@@ -156,12 +162,7 @@ static void lists(const struct pairs *p, const int *from, const int *to, int n_f
     int n = 0;
     for (int r = 0; r < n_from; r++) {
         const int begin = s[r], end = s[r + 1], kept = n;
-        for (int i = begin + 1; i < end; i++)
-            for (int j = i; j > begin && t[j - 1] > t[j]; j--) {
-                const int x = t[j];
-                t[j] = t[j - 1];
-                t[j - 1] = x;
-            }
+        if (begin < end) qsort(t + begin, (size_t)(end - begin), sizeof *t, rising);
         s[r] = kept;
         for (int i = begin; i < end; i++)
             if (n == kept || t[n - 1] != t[i]) t[n++] = t[i];

@@ -41,6 +41,13 @@ says 'binary.tsv: not a text'
 printf '"a,b\n' >open.csv
 expect 5 vlp-match --truth open.csv -Q "$G/texts.npy" "$G/images.npy"
 
+# One query with very many right answers, the last of the file first.
+seq 0 199999 | sed 's/.*/&\t1\t&/' >many.tsv
+seq 199999 -1 0 | sed 's/^/q\t/' >all.tsv
+printf 'q\t0\t1\n' >q.tsv
+expect 0 timeout 60 vlp-match --truth all.tsv -Q q.tsv many.tsv
+[ "$(grep -c 'query_to_index	R@1	1$' stdout)" -eq 1 ] || fail "$(cat stdout)"
+
 # Joins. Mutual pairs are a subset of one-to-one pairs' rows; anti and matched share the texts out.
 vlp-match --join mutual -Q "$G/images.npy" "$G/texts.npy" >mutual
 vlp-match --join one-to-one -Q "$G/images.npy" "$G/texts.npy" >one
