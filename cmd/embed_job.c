@@ -2,7 +2,10 @@
  * embed_job.c -- what vlp-embed does with each record: leave out what is there, write what comes.
  */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include <vlp/search.h>
 
 #include "embed_job.h"
 
@@ -250,37 +253,58 @@ static enum vlp_status take(void *ctx, const struct vlp_embedded *r, struct vlp_
     return VLP_OK;
 }
 
-/* Does the record belong to a folder, shard or captioned picture that could not be read, as far as
- * its id tells? */
-static bool may_be_there(const struct embed_job *j, const struct embed_entry *e)
+/* Folders, shards and captioned pictures that could not be read, to be found by name. */
+struct unread {
+    size_t              *len; /* without slashes at the end */
+    struct vlp_id_table *by_name;
+};
+
+static void unread_open(struct unread *u, const struct cmd_list *names)
 {
-    for (int i = 0; i < j->unread.n; i++) {
-        size_t len = strlen(j->unread.item[i]);
-        while (len > 1 && j->unread.item[i][len - 1] == '/') len--;
-        if (e->id_len > len && memcmp(e->id, j->unread.item[i], len) == 0 &&
-            strchr("/!#", e->id[len]))
-            return true;
+    u->len = vlp_malloc(((size_t)names->n + 1) * sizeof *u->len);
+    for (int i = 0; i < names->n; i++) {
+        u->len[i] = strlen(names->item[i]);
+        while (u->len[i] > 1 && names->item[i][u->len[i] - 1] == '/') u->len[i]--;
     }
+    u->by_name = vlp_id_table_new(names->item, u->len, names->n);
+}
+
+static void unread_close(struct unread *u)
+{
+    vlp_id_table_free(u->by_name);
+    free(u->len);
+}
+
+/* Does the record belong to one of them, as far as its id tells? */
+static bool may_be_there(const struct unread *u, const struct embed_entry *e)
+{
+    for (size_t len = 1; len < e->id_len; len++)
+        if (e->id[len] && strchr("/!#", e->id[len]) && vlp_id_find(u->by_name, e->id, len) >= 0)
+            return true;
     return false;
 }
 
 /* What the file holds and the input does not name any more, in the shard that was asked for. */
 static enum vlp_status forget_gone(struct embed_job *j, struct vlp_error *err)
 {
-    int64_t kept = 0;
-    for (int64_t i = 0; i < j->state.n; i++) {
+    int64_t         kept = 0;
+    struct unread   unread;
+    enum vlp_status s = VLP_OK;
+    unread_open(&unread, &j->unread);
+    for (int64_t i = 0; i < j->state.n && s == VLP_OK; i++) {
         const struct embed_entry *e = &j->state.entry[i];
         if (e->seen || e->unreadable || e->images + e->texts == 0) continue;
         if (!cmd_in_shard(e->id, e->id_len)) continue;
-        if (j->lost != VLP_OK || may_be_there(j, e))
+        if (j->lost != VLP_OK || may_be_there(&unread, e))
             kept++;
         else
-            VLP_TRY(forget(j, e->id, e->id_len, err));
+            s = forget(j, e->id, e->id_len, err);
     }
+    unread_close(&unread);
     if (kept > 0)
         cmd_note("%" PRId64 " records are kept: an input that may hold them could not be read",
                  kept);
-    return VLP_OK;
+    return s;
 }
 
 enum vlp_status embed_run(struct embed_job *j, struct vlp_source *source,
