@@ -1375,6 +1375,45 @@ START_TEST(a_size_of_pictures_that_the_model_cannot_take_is_refused)
 }
 END_TEST
 
+/* A small file may name a size of which pictures, positions and attention take all memory. */
+START_TEST(pictures_of_too_many_patches_are_refused)
+{
+    static const struct {
+        const char *model, *interpolate;
+        int         side, patch, size; /* of the tower, and what comes out of the preprocessing */
+        const char *word;              /* NULL: fine */
+    } cases[] = {
+        {"openclip-quick", "none", 1008, 14, 1008, NULL}, /* a published one */
+        {"openclip-quick", "open_clip", 2048, 8, 2048, NULL},
+        {"openclip-quick", "open_clip", 2056, 8, 2056, "66049"},
+        {"openclip-quick", "open_clip", 8192, 1, 8192, "67108864"},
+        {"openclip-quick", "hf", 32, 8, 2048, NULL},
+        {"openclip-quick", "hf", 32, 8, 8192, "1048576"},
+        {"openai-resnet", NULL, 448, 0, 448, NULL},
+        {"openai-resnet", NULL, 2048, 0, 2048, NULL},
+        {"openai-resnet", NULL, 2049, 0, 2049, "2049"},
+    };
+    for (size_t i = 0; i < VLP_COUNT(cases); i++) {
+        struct vlp_checkpoint c;
+        char                  path[128];
+        snprintf(path, sizeof path, GOLDEN "%s", cases[i].model);
+        open_ok(&c, path, NULL);
+        json_t *p = json_object_get(c.about, "preprocess"),
+               *vision = json_object_get(json_object_get(c.about, "config"), "vision");
+        json_object_set_new(p, "size", json_pack("[i, i]", cases[i].size, cases[i].size));
+        json_object_set_new(vision, "image_size", json_integer(cases[i].side));
+        if (cases[i].interpolate) {
+            json_object_set_new(vision, "patch_size", json_integer(cases[i].patch));
+            json_object_set_new(vision, "interpolate", json_string(cases[i].interpolate));
+        }
+        const enum vlp_status s = vlp_about_validate(c.about, "x", &err);
+        ck_assert_msg(s == (cases[i].word ? VLP_ERR_LIMIT : VLP_OK), "%zu: %s", i, err.text);
+        if (cases[i].word) ck_assert_msg(strstr(err.text, cases[i].word) != NULL, "%s", err.text);
+        vlp_checkpoint_close(&c);
+    }
+}
+END_TEST
+
 START_TEST(a_crop_smaller_than_a_patch_is_refused)
 {
     static const char *const text[] = {"{\"size\":32,\"crop_size\":4}",
@@ -1537,6 +1576,7 @@ int main(void)
     tcase_add_test(t, missing_and_misshapen_tensors_are_named);
     tcase_add_test(t, a_document_out_of_bounds_is_refused_by_the_name_of_its_key);
     tcase_add_test(t, a_size_of_pictures_that_the_model_cannot_take_is_refused);
+    tcase_add_test(t, pictures_of_too_many_patches_are_refused);
     tcase_add_test(t, a_crop_smaller_than_a_patch_is_refused);
     suite_add_tcase(s, t);
 

@@ -80,6 +80,19 @@ static enum vlp_status check_tower(const struct check *c, const json_t *o, const
     return VLP_OK;
 }
 
+/* Pictures of one size, cut into patches: positions and attention grow with their number. */
+static enum vlp_status check_patches(const struct check *c, json_int_t width, json_int_t height,
+                                     json_int_t patch)
+{
+    const json_int_t n = (width / patch) * (height / patch);
+    if (n <= VLP_MAX_PATCHES) return VLP_OK;
+    return vlp_fail(c->err, VLP_ERR_LIMIT,
+                    "%s: pictures of %lld x %lld pixels have %lld patches of %lld x %lld, "
+                    "more than %d",
+                    c->file, (long long)width, (long long)height, (long long)n, (long long)patch,
+                    (long long)patch, VLP_MAX_PATCHES);
+}
+
 static enum vlp_status check_vit(const struct check *c, const json_t *o)
 {
     static const char *const interpolate[] = {"none", "open_clip", "hf", NULL};
@@ -90,7 +103,7 @@ static enum vlp_status check_vit(const struct check *c, const json_t *o)
     if (json_object_get(o, "pool")) VLP_TRY(check_word(c, o, "config.vision", "pool", pools));
     if (count(o, "image_size") < count(o, "patch_size"))
         return bad(c, "config.vision", "patch_size", "is larger than the pictures");
-    return VLP_OK;
+    return check_patches(c, count(o, "image_size"), count(o, "image_size"), count(o, "patch_size"));
 }
 
 static enum vlp_status check_resnet(const struct check *c, const json_t *o)
@@ -108,6 +121,10 @@ static enum vlp_status check_resnet(const struct check *c, const json_t *o)
         return bad(c, "config.vision", "width", "is not even, or the heads do not divide it");
     if (count(o, "image_size") % 32 == 31)
         return bad(c, "config.vision", "image_size", "is one less than a multiple of 32");
+    if (count(o, "image_size") > VLP_MAX_RESNET_SIZE)
+        return vlp_fail(c->err, VLP_ERR_LIMIT,
+                        "%s: a ResNet for pictures of %lld pixels, more than %d", c->file,
+                        (long long)count(o, "image_size"), VLP_MAX_RESNET_SIZE);
     return VLP_OK;
 }
 
@@ -214,7 +231,9 @@ static enum vlp_status check_clip_pictures(const struct check *c, const json_t *
         if (n != side && !any)
             return bad(c, "preprocess", "size", "is not the one that the model takes");
     }
-    return VLP_OK;
+    return any ? check_patches(c, json_integer_value(json_array_get(size, 0)),
+                               json_integer_value(json_array_get(size, 1)), patch)
+               : VLP_OK;
 }
 
 static enum vlp_status check_tokenizer(const struct check *c, const json_t *t)

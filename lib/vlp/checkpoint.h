@@ -132,8 +132,14 @@ enum vlp_status vlp_checkpoint_check(const struct vlp_checkpoint *c, size_t limi
  * a zip. A ViT-B/32 of 600 MB would take 60 ms, and half of it is not even used. */
 #define VLP_CHECK_AT_ONCE ((size_t)32 << 20)
 
+/* What a picture takes grows with these, however small the file. The largest published models have
+ * 5184 patches (1008 pixels, patch 14), and ResNets 448 pixels. */
+#define VLP_MAX_PATCHES     65536 /* of a ViT, in a picture */
+#define VLP_MAX_RESNET_SIZE 2048
+
 /* Is `about` a document as vlp-model-file(5) describes it? VLP_ERR_FORMAT names the key that is
- * missing or out of bounds, VLP_ERR_SUPPORT the family that is not known. */
+ * missing or out of bounds, VLP_ERR_SUPPORT the family that is not known; VLP_ERR_LIMIT when its
+ * pictures are larger or have more patches than we take. */
 enum vlp_status vlp_about_validate(const json_t *about, const char *file, struct vlp_error *err);
 
 /* ---- safetensors, the container (ours and everybody's) ------------------------------------- */

@@ -55,6 +55,7 @@ struct vlp_model {
  * Build from a checkpoint, which the model then owns (also on failure).
  * VLP_ERR_SUPPORT  no family has that name
  * VLP_ERR_FORMAT   the configuration lacks a key or has an impossible value (named)
+ * VLP_ERR_LIMIT    pictures of more than VLP_MAX_PATCHES
  * VLP_ERR_MISMATCH parameters missing or of another shape (the first six are named, and how many
  *                  more there are); extra tensors are reported by `verify`
  */

@@ -66,3 +66,11 @@ grep -q hf_tokenizer_name back-open_clip/open_clip_config.json && fail "CLIP's v
 expect 2 vlp-model convert --to open_clip -o installed-oc own.safetensors
 expect 0 vlp-model convert -f --to open_clip -o installed-oc own.safetensors
 [ ! -e installed-oc/tokenizer_config.json ] || fail "the other vocabulary's file is left"
+# A small file that asks for more than a machine has is told so, not tried.
+cp -r "$GOLDEN/clip/openclip-quick" vast
+chmod -R u+w vast
+sed -i 's/"image_size": 32/"image_size": 8184/' vast/open_clip_config.json
+expect 5 vlp-model inspect vast
+says "pictures of 8184 x 8184 pixels have 1046529 patches of 8 x 8, more than 65536"
+expect 5 vlp-train -m "$GOLDEN/clip/end-to-end/model" -o vast-run --batch 8 --image-size 8192 --plan "$VLP_SHARE/pictures/captions.tsv"
+says "more than 65536"
