@@ -9,12 +9,11 @@
 
 /* Labelled rows, gathered. */
 struct labelled {
-    float *x;
-    int   *y;
-    int    n, dim;
-    char   fingerprint[33];
-    bool   unit;     /* the file says that its rows have unit length */
-    bool  *held_out; /* of each row: for validation; NULL when all rows are of one use */
+    float                      *x;
+    int                        *y;
+    int                         n, dim;
+    struct vlp_embedding_header header; /* of the file, without about */
+    bool *held_out;                     /* of each row: for validation; NULL: all are of one use */
 };
 
 static void labelled_free(struct labelled *l)
@@ -35,8 +34,8 @@ static enum vlp_status read_rows(struct labelled *l, struct vlp_names *names,
     VLP_TRY(classify_read_set(job, &set, path, err));
     const float *x = vlp_set_vectors(&set, VLP_DOT);
     l->dim = set.header.dim;
-    l->unit = set.header.normalized;
-    memcpy(l->fingerprint, set.header.fingerprint, sizeof l->fingerprint);
+    l->header = set.header;
+    l->header.about = NULL;
     l->x = vlp_malloc(((size_t)set.n * (size_t)l->dim + 1) * sizeof *l->x);
     l->y = vlp_malloc(((size_t)set.n + 1) * sizeof *l->y);
     if (hold_out) l->held_out = vlp_calloc((size_t)set.n + 1, sizeof *l->held_out);
@@ -178,11 +177,11 @@ static void adopt(struct classify_job *job, const struct vlp_probe *p, const str
     *c = (struct vlp_classifier){.n = p->n_classes,
                                  .dim = p->dim,
                                  .scale = 1.0f,
-                                 .unit_inputs = l->unit,
+                                 .unit_inputs = l->header.normalized,
                                  .penultimate = classify.penultimate};
     vlp_arena_init(&c->mem);
     job->has_classifier = true;
-    memcpy(c->fingerprint, l->fingerprint, sizeof c->fingerprint);
+    memcpy(c->fingerprint, l->header.fingerprint, sizeof c->fingerprint);
     const size_t n = (size_t)c->n * (size_t)c->dim;
     c->name = VLP_NEW_N(&c->mem, const char *, (size_t)c->n);
     c->weight = VLP_NEW_N(&c->mem, float, n);
@@ -211,9 +210,6 @@ static enum vlp_status fit(struct classify_job *job, struct labelled *l, struct 
         enum vlp_status s = VLP_OK;
         if (l->n == 0 || held->n == 0)
             s = vlp_fail(err, VLP_ERR_FORMAT, "%s: too few records to hold some out", classify.fit);
-        if (s == VLP_OK && held->dim != l->dim)
-            s = vlp_fail(err, VLP_ERR_MISMATCH, "%s: %d dimensions, %s has %d", classify.validation,
-                         held->dim, classify.fit, l->dim);
         if (s != VLP_OK) {
             free(order);
             return s;
@@ -249,6 +245,9 @@ enum vlp_status classify_fit(struct classify_job *job, bool alone, struct vlp_er
     enum vlp_status   s = read_rows(&l, names, job, classify.fit, hold_out, err);
     if (s == VLP_OK && classify.validation)
         s = read_rows(&held, names, job, classify.validation, false, err);
+    if (s == VLP_OK && classify.validation)
+        s = vlp_embedding_compatible(&l.header, classify.fit, &held.header, classify.validation,
+                                     classify.ignore_model, err);
     if (s == VLP_OK) s = fit(job, &l, &held, names, alone, err);
     labelled_free(&l);
     labelled_free(&held);

@@ -99,3 +99,11 @@ expect 0 vlp-classify --fit <(cat "$F") --truth train.tsv --sweep --json
 same swept stdout
 expect 0 vlp-classify --fit - --truth train.tsv --sweep --json < <(cat "$F")
 same swept stdout
+# What the penalty is chosen by must come from the model that made what is fitted.
+vlp-embed -q --flavour openai --no-orient -o other.vle photos/p0[0-3].png
+expect 0 vlp-classify --fit p.vle --truth truth.tsv --sweep --validation p.vle
+expect 4 vlp-classify --fit p.vle --truth truth.tsv --sweep --validation other.vle
+says 'other.vle'
+expect 0 vlp-classify --fit p.vle --truth truth.tsv --sweep --validation other.vle --ignore-model
+printf 'p00\t1\t0\np01\t0\t1\n' >two.tsv
+expect 4 vlp-classify --fit p.vle --truth truth.tsv --sweep --validation two.tsv --ignore-model
