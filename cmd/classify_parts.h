@@ -54,7 +54,8 @@ struct classify_job {
     struct vlp_classifier classifier; /* for neighbours: names only */
     bool                  has_classifier, has_knn;
     struct classify_knn   knn;
-    struct vlp_names     *classes; /* names to numbers */
+    struct vlp_names     *classes;         /* names to numbers */
+    bool                  named_by_number; /* a name is itself a number: labels are names only */
     struct vlp_truth     *truth;
     struct vlp_evaluation evaluation;
     struct vlp_output     out;

@@ -29,6 +29,14 @@ void classify_put_f64(FILE *f, double v)
         fputs("null", f);
 }
 
+static bool named_by_number(const struct vlp_classifier *c)
+{
+    int64_t number;
+    for (int i = 0; i < c->n; i++)
+        if (vlp_parse_i64(c->name[i], &number)) return true;
+    return false;
+}
+
 void classify_put_header(struct classify_job *job)
 {
     if (classify.header && !classify.json && !job->silent)
@@ -38,6 +46,7 @@ void classify_put_header(struct classify_job *job)
     job->logits = vlp_malloc((n + 1) * sizeof *job->logits);
     job->scores = vlp_malloc((n + 1) * sizeof *job->scores);
     job->order = vlp_malloc((n + 1) * sizeof *job->order);
+    job->named_by_number = named_by_number(&job->classifier);
     vlp_evaluation_init(&job->evaluation, job->classifier.n);
 }
 
@@ -69,13 +78,14 @@ static const char *class_name(const struct classify_job *job, int c)
     return c == job->classifier.n ? classify.unknown_name : job->classifier.name[c];
 }
 
-/* The number of a right label: a class's name, or else its number. */
+/* The number of a right label: a class's name, or its number where no name is a number. */
 static int truth_number(const struct classify_job *job, const char *label)
 {
     int64_t   number;
     const int c = vlp_names_find(job->classes, label);
     if (c >= 0) return c;
-    if (vlp_parse_i64(label, &number) && number >= 0 && number < job->classifier.n)
+    if (!job->named_by_number && vlp_parse_i64(label, &number) && number >= 0 &&
+        number < job->classifier.n)
         return (int)number;
     return -1;
 }

@@ -77,6 +77,17 @@ sed 2d c.tsv >once.tsv
 expect 0 vlp-classify -C once.tsv -E e.tsv --truth b.tsv
 says '1 records: top-1 1.0000'
 
+# A label may be the place of its class, but not where a class has a number for a name.
+printf 'x\t1\n' >place.tsv
+expect 0 vlp-classify -C once.tsv -E e.tsv --truth place.tsv
+says '1 records: top-1 1.0000'
+printf '3\t1\t0\n7\t0\t1\n' >numbers.tsv
+printf 'x\t7\n' >seven.tsv
+expect 0 vlp-classify -C numbers.tsv -E e.tsv --truth seven.tsv
+says '1 records: top-1 1.0000'
+expect 0 vlp-classify -C numbers.tsv -E e.tsv --truth place.tsv
+says '1 records have no right label among the classes'
+
 # The probe: rows 0 to 199 have labels, the rest is predicted.
 F=$GOLDEN/probe/features.npy
 vlp-classify --knn "$F" --truth "$GOLDEN/probe/labels.npy" --neighbours 1 -E "$F" | cut -f1,3 >labels.tsv
