@@ -169,8 +169,10 @@ static int run(int argc, char **argv)
         vlp_arena_free(&names);
         return cmd_finish(cmd_fail(&err));
     }
+    int tried = 0; /* of this shard */
     for (int i = 0; i < n && s == VLP_OK; i++) {
         if (!cmd_in_shard(in[i], strlen(in[i]))) continue;
+        tried++;
         s = one(in[i], folder ? out[i] : output ? output : "-", format, &how, &bad, &err);
     }
     vlp_arena_free(&names);
@@ -179,8 +181,9 @@ static int run(int argc, char **argv)
     const enum vlp_status closed = cmd_failures_close(&bad, &late);
     if (s != VLP_OK) return cmd_finish(cmd_fail(&err));
     if (closed != VLP_OK) return cmd_finish(cmd_fail(&late));
-    if (bad.n == n) return cmd_finish(n == 1 ? CMD_CORRUPT : CMD_FAILED);
-    return cmd_finish(bad.n > 0 ? CMD_SKIPPED : CMD_OK);
+    if (bad.n == 0) return cmd_finish(CMD_OK);
+    if (bad.n < tried) return cmd_finish(CMD_SKIPPED);
+    return cmd_finish(n == 1 ? CMD_CORRUPT : CMD_FAILED);
 }
 
 /* clang-format off */

@@ -35,6 +35,19 @@ says "vlp-model: bad.png: "
 [ "$(cut -f1,2 failed.tsv)" = "bad.png	format" ] || fail "$(cat failed.tsv)"
 expect 2 vlp-model preprocess --size 16 -o seen/png-rgb.png "$GOLDEN/image/png-rgb.png"
 expect 5 vlp-model preprocess --size 16 -o none.png bad.png
+# A shard of bad pictures alone is one of which none could be used; an empty one is done.
+mkdir shard
+for i in 1 2; do cp bad.png bad$i.png; done
+expect 1 vlp-model preprocess --size 16 -o shard bad.png bad1.png bad2.png
+failed=0
+for i in 1 2 3; do
+    vlp-model preprocess -qq --size 16 --shard $i/3 --failed shard$i.tsv -o shard bad.png bad1.png bad2.png 2>stderr
+    status=$?
+    number=$(cat shard$i.tsv 2>stderr | wc -l)
+    [ $status -eq $((number > 0)) ] || fail "exit $status for $number bad pictures: $(cat stderr)"
+    failed=$((failed + number))
+done
+[ $failed -eq 3 ] || fail "$failed of 3 pictures"
 [ -e none.png ] && fail "a file for a picture that could not be read"
 # Two pictures that would be one file: told before any is written.
 mkdir a b both
