@@ -20,6 +20,7 @@ struct side {
     int                  n, *candidate; /* of each record of the set */
     size_t              *stem_len;      /* of x in x#N; of other ids all */
     struct vlp_id_table *ids, *stems;
+    const char          *name; /* in the results */
 };
 
 /* The length of x in x#N, else of all. */
@@ -134,12 +135,40 @@ static enum vlp_modality kind_of(const struct vlp_set *s, int only)
     return only != VLP_ANY ? (enum vlp_modality)only : s->header.modality;
 }
 
+/* Columns that say which is which decide; then the order in which more ids are known. True: the
+ * first column is of `b`. */
+static bool resolve_either_way(struct pairs *p, const struct vlp_truth *t, const struct side *a,
+                               const struct side *b)
+{
+    const char *column_a, *column_b;
+    vlp_truth_columns(t, &column_a, &column_b);
+    const enum vlp_modality kind = kind_of(a->set, match.query_only);
+    const bool              swapped =
+        column_b && ((kind == VLP_IMAGE && strncasecmp(column_b, "image", 5) == 0) ||
+                     (kind == VLP_TEXT && strncasecmp(column_b, "text", 4) == 0));
+    resolve(p, t, a, b, swapped);
+    const int unknown = p->unknown;
+    if (unknown == 0) return swapped;
+    resolve(p, t, a, b, !swapped);
+    if (p->unknown < unknown) return !swapped;
+    resolve(p, t, a, b, swapped);
+    return swapped;
+}
+
 static const char *side_name(const struct vlp_set *s, int only, const char *column,
                              const char *otherwise)
 {
     if (kind_of(s, only) == VLP_IMAGE) return "image";
     if (kind_of(s, only) == VLP_TEXT) return "text";
     return column ? column : otherwise;
+}
+
+static void name_sides(struct side *a, struct side *b, const struct vlp_truth *t, bool swapped)
+{
+    const char *first, *second;
+    vlp_truth_columns(t, &first, &second);
+    a->name = side_name(a->set, match.query_only, swapped ? second : first, "query");
+    b->name = side_name(b->set, match.only, swapped ? first : second, "index");
 }
 
 static int rising(const void *x, const void *y)
@@ -226,60 +255,46 @@ static enum vlp_status parse_cutoffs(struct vlp_retrieval *r, struct vlp_error *
                            match.recall_at, VLP_RETRIEVAL_MAX_K);
 }
 
-static enum vlp_status score(struct match_job *job, struct vlp_set *a, struct vlp_set *b,
+/* One direction; `from` and `to` are the pairs' candidates on either side. */
+static void score_way(struct match_job *job, const struct vlp_retrieval *cutoffs,
+                      const struct side *queries, const struct side *index, const struct pairs *p,
+                      const int *from, const int *to)
+{
+    struct vlp_retrieval r = *cutoffs;
+    int                 *start, *truth;
+    lists(p, from, to, queries->n, &start, &truth);
+    vlp_retrieval_score(&r, &job->compute, queries->x, queries->n, index->x, index->n,
+                        queries->set->header.dim, start, truth);
+    put(job->out.file, queries->name, index->name, &r);
+    free(start);
+    free(truth);
+}
+
+static enum vlp_status score(struct match_job *job, struct vlp_set *set_a, struct vlp_set *set_b,
                              const struct vlp_truth *t, struct vlp_error *err)
 {
-    const size_t most = (size_t)vlp_truth_count(t) + 1;
+    const size_t         most = (size_t)vlp_truth_count(t) + 1;
+    struct vlp_retrieval cutoffs = {0};
+    struct side          a, b;
+    enum vlp_status      s = VLP_OK;
+    VLP_TRY(parse_cutoffs(&cutoffs, err));
     struct pairs p = {.a = vlp_malloc(most * sizeof(int)), .b = vlp_malloc(most * sizeof(int))};
-    struct side  side_a, side_b;
-    const char  *column_a, *column_b;
-    side_open(&side_a, a);
-    side_open(&side_b, b);
-    vlp_truth_columns(t, &column_a, &column_b);
-    /* columns that say which is which decide; then the order in which more ids are known */
-    const enum vlp_modality kind = kind_of(a, match.query_only);
-    bool swapped = column_b && ((kind == VLP_IMAGE && strncasecmp(column_b, "image", 5) == 0) ||
-                                (kind == VLP_TEXT && strncasecmp(column_b, "text", 4) == 0));
-    resolve(&p, t, &side_a, &side_b, swapped);
-    if (p.unknown) {
-        const int before = p.unknown;
-        resolve(&p, t, &side_a, &side_b, !swapped);
-        if (p.unknown < before)
-            swapped = !swapped;
-        else
-            resolve(&p, t, &side_a, &side_b, swapped);
-    }
-    if (swapped) {
-        const char *x = column_a;
-        column_a = column_b;
-        column_b = x;
-    }
-    enum vlp_status s = VLP_OK;
-    if (p.n == 0)
+    side_open(&a, set_a);
+    side_open(&b, set_b);
+    const bool swapped = resolve_either_way(&p, t, &a, &b);
+    name_sides(&a, &b, t, swapped);
+    if (p.n == 0) {
         s = vlp_fail(err, VLP_ERR_MISMATCH, "%s: no pair of ids is in %s and %s", match.truth,
                      match.queries, job->paths[0]);
-    if (s == VLP_OK && p.unknown) {
-        warn_of_unknown(&p, t, swapped ? &side_b : &side_a);
-        job->skipped = true;
-    }
-    for (int way = 0; way < 2 && s == VLP_OK; way++) {
-        struct vlp_retrieval r = {0};
-        const struct side   *from = way ? &side_b : &side_a, *to = way ? &side_a : &side_b;
-        const char          *name_a = side_name(a, match.query_only, column_a, "query");
-        const char          *name_b = side_name(b, match.only, column_b, "index");
-        int                 *start, *truth;
-        s = parse_cutoffs(&r, err);
-        if (s != VLP_OK) break;
-        lists(&p, way ? p.b : p.a, way ? p.a : p.b, from->n, &start, &truth);
-        vlp_retrieval_score(&r, &job->compute, from->x, from->n, to->x, to->n, a->header.dim, start,
-                            truth);
-        put(job->out.file, way ? name_b : name_a, way ? name_a : name_b, &r);
-        free(start);
-        free(truth);
+    } else {
+        if (p.unknown) warn_of_unknown(&p, t, swapped ? &b : &a);
+        job->skipped |= p.unknown > 0;
+        score_way(job, &cutoffs, &a, &b, &p, p.a, p.b);
+        score_way(job, &cutoffs, &b, &a, &p, p.b, p.a);
     }
     job->n_found = p.n;
-    side_close(&side_a);
-    side_close(&side_b);
+    side_close(&a);
+    side_close(&b);
     free(p.a);
     free(p.b);
     return s;
