@@ -127,73 +127,110 @@ static enum vlp_status check_headers(struct common *common, char **inputs, int n
     return s;
 }
 
-int embed_convert(const struct embed_options *o, char **inputs, int n)
+/* A conversion under way. */
+struct conversion {
+    const struct embed_options       *o;
+    struct vlp_embedding_read_options how;
+    const char                       *first; /* the name of the first input */
+    bool                              unit;  /* rows are scaled to unit length */
+    struct common                     common;
+    struct vlp_embedding_header       header; /* of what is written */
+    struct vlp_embedding_writer      *writer;
+    int64_t                           seen, written, damaged; /* records; places */
+    bool                              cut;                    /* an input is not whole */
+};
+
+/* May the records of `set` stand under the header that is written? */
+static enum vlp_status check_set(struct conversion *c, const char *path,
+                                 const struct vlp_embedding_set *set, struct vlp_error *err)
+{
+    VLP_TRY(agree(&c->common, c->first, path, &set->header, err));
+    if (c->header.normalized && !c->unit && !set->header.normalized)
+        return vlp_fail(err, VLP_ERR_MISMATCH,
+                        "%s has vectors of any length, %s of unit length; --normalize scales them",
+                        name_of(path), name_of(c->first));
+    if (c->header.fingerprint[0] && !set->header.fingerprint[0])
+        return vlp_fail(err, VLP_ERR_MISMATCH,
+                        "%s does not say which model made its vectors, as %s does: name it first, "
+                        "or as a file",
+                        name_of(path), name_of(c->first));
+    return VLP_OK;
+}
+
+static enum vlp_status convert_set(struct conversion *c, const char *path,
+                                   struct vlp_embedding_set *set, struct vlp_error *err)
+{
+    const enum vlp_modality only = c->o->only; /* both, image, text in either */
+    const int64_t           damaged = vlp_embedding_damaged(set->reader);
+    /* where places were skipped, those have been named */
+    if (set->torn || damaged == 0)
+        c->cut |= cmd_warn_of_end(path, vlp_embedding_ending(set->reader));
+    if (only != VLP_ANY && vlp_embedding_bare(set->reader))
+        return vlp_fail(err, VLP_ERR_USAGE,
+                        "%s does not tell texts from pictures: nothing to choose", path);
+    vlp_records_only(set, only);
+    c->seen += set->n;
+    c->damaged += damaged;
+    VLP_TRY(check_set(c, path, set, err));
+    return write_set(c->writer, set, c->unit, &c->written, err);
+}
+
+/* `first` is open already. */
+static enum vlp_status convert_all(struct conversion *c, struct vlp_embedding_set *first,
+                                   char **inputs, int n, struct vlp_error *err)
 {
     const struct vlp_embedding_write_options how = {
-        .format = o->format, .force = o->force, .header = o->header, .whole = true};
-    const struct vlp_embedding_read_options read = {.skip_damaged = o->skip_damaged, .say = say};
-    const bool                              unit = cmd_given("normalize") && o->normalize;
-    struct vlp_embedding_writer            *w = NULL;
-    struct vlp_embedding_set                first, next;
-    struct vlp_error                        err;
-    int64_t                                 records = 0, damaged = 0, seen = 0;
-    const enum vlp_modality                 only = o->only; /* both, image, text in either */
-    bool                                    cut = false;
-    enum vlp_status                         s = vlp_embedding_load(&first, inputs[0], &read, &err);
-    if (s != VLP_OK) return cmd_fail(&err);
-    struct common common = {.header = first.header, .first = first.header, .model = inputs[0]};
-    s = check_headers(&common, inputs, n, &err);
-    const struct vlp_embedding_header h = header_for(o, &common, unit);
-    if (s == VLP_OK) s = vlp_embedding_writer_open(&w, o->output, &h, &how, &err);
+        .format = c->o->format, .force = c->o->force, .header = c->o->header, .whole = true};
+    c->common = (struct common){.header = first->header, .first = first->header, .model = c->first};
+    VLP_TRY(check_headers(&c->common, inputs, n, err));
+    c->header = header_for(c->o, &c->common, c->unit);
+    VLP_TRY(vlp_embedding_writer_open(&c->writer, c->o->output, &c->header, &how, err));
     cmd_stop_politely(); /* a temporary file does not go by itself */
-    for (int i = 0; i < n && s == VLP_OK; i++) {
-        struct vlp_embedding_set *set = i == 0 ? &first : &next;
-        if (i > 0) s = load(set, inputs[i], &read, &err);
-        if (s != VLP_OK) break;
-        /* where places were skipped, those have been named */
-        if (set->torn || vlp_embedding_damaged(set->reader) == 0)
-            cut |= cmd_warn_of_end(inputs[i], vlp_embedding_ending(set->reader));
-        if (only != VLP_ANY && vlp_embedding_bare(set->reader))
-            s = vlp_fail(&err, VLP_ERR_USAGE,
-                         "%s does not tell texts from pictures: nothing to choose", inputs[i]);
-        if (s != VLP_OK) {
-            if (i > 0) vlp_embedding_set_free(set);
-            break;
-        }
-        vlp_records_only(set, only);
-        s = agree(&common, inputs[0], inputs[i], &set->header, &err);
-        if (s == VLP_OK && h.normalized && !unit && !set->header.normalized)
-            s = vlp_fail(&err, VLP_ERR_MISMATCH,
-                         "%s has vectors of any length, %s of unit length; --normalize scales them",
-                         name_of(inputs[i]), name_of(inputs[0]));
-        if (s == VLP_OK && h.fingerprint[0] && !set->header.fingerprint[0])
-            s = vlp_fail(&err, VLP_ERR_MISMATCH,
-                         "%s does not say which model made its vectors, as %s does: name it first, "
-                         "or as a file",
-                         name_of(inputs[i]), name_of(inputs[0]));
-        if (s == VLP_OK) s = write_set(w, set, unit, &records, &err);
-        seen += set->n;
-        damaged += vlp_embedding_damaged(set->reader);
-        if (i > 0) vlp_embedding_set_free(set);
+    enum vlp_status s = convert_set(c, inputs[0], first, err);
+    for (int i = 1; i < n && s == VLP_OK; i++) {
+        struct vlp_embedding_set next;
+        VLP_TRY(load(&next, inputs[i], &c->how, err));
+        s = convert_set(c, inputs[i], &next, err);
+        vlp_embedding_set_free(&next);
     }
-    vlp_embedding_set_free(&first);
-    if (s == VLP_OK && seen > 0)
-        s = vlp_embedding_writer_close(w, &err);
-    else if (w)
-        vlp_embedding_writer_abandon(w);
+    return s;
+}
+
+/* What came of it, told; the exit status. */
+static int report(const struct conversion *c, enum vlp_status s, const struct vlp_error *err)
+{
     if (s != VLP_OK && cmd_stopped()) {
         cmd_note("stopped; a conversion begins anew");
         return CMD_SIGNALLED + cmd_stopped();
     }
-    if (s != VLP_OK) return cmd_fail(&err);
-    if (seen == 0) {
+    if (s != VLP_OK) return cmd_fail(err);
+    if (c->seen == 0) {
         cmd_error("no records in the input");
         return CMD_FAILED;
     }
-    if (damaged > 0)
-        cmd_note("%" PRId64 " records converted; %" PRId64 " damaged %s skipped", records, damaged,
-                 damaged == 1 ? "place" : "places");
+    if (c->damaged > 0)
+        cmd_note("%" PRId64 " records converted; %" PRId64 " damaged %s skipped", c->written,
+                 c->damaged, c->damaged == 1 ? "place" : "places");
     else
-        cmd_note("%" PRId64 " records converted", records);
-    return damaged > 0 || cut ? CMD_SKIPPED : CMD_OK;
+        cmd_note("%" PRId64 " records converted", c->written);
+    return c->damaged > 0 || c->cut ? CMD_SKIPPED : CMD_OK;
+}
+
+int embed_convert(const struct embed_options *o, char **inputs, int n)
+{
+    struct conversion        c = {.o = o,
+                                  .how = {.skip_damaged = o->skip_damaged, .say = say},
+                                  .first = inputs[0],
+                                  .unit = cmd_given("normalize") && o->normalize};
+    struct vlp_embedding_set first;
+    struct vlp_error         err;
+    enum vlp_status          s = vlp_embedding_load(&first, inputs[0], &c.how, &err);
+    if (s != VLP_OK) return cmd_fail(&err);
+    s = convert_all(&c, &first, inputs, n, &err);
+    vlp_embedding_set_free(&first);
+    if (s == VLP_OK && c.seen > 0)
+        s = vlp_embedding_writer_close(c.writer, &err);
+    else if (c.writer)
+        vlp_embedding_writer_abandon(c.writer);
+    return report(&c, s, &err);
 }
