@@ -11,7 +11,6 @@
  * A run found in DIR goes on from its newest checkpoint that can be read. One process at a time
  * works in DIR: it holds a lock on the folder.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -63,13 +62,20 @@ static const char *in_dir(struct loop *l, const char *name)
 /* ---- checkpoints
  * --------------------------------------------------------------------------------- */
 
-/* Steps of the checkpoints in DIR, newest first; the list is the caller's. */
-static int64_t *list_checkpoints(int *n)
+/* The entries of DIR went to their end; or the system cannot read it, for the reason `why`. */
+static enum vlp_status listed(int why, struct vlp_error *err)
+{
+    return why ? vlp_fail(err, VLP_ERR_IO, "%s: %s", o->output, strerror(why)) : VLP_OK;
+}
+
+/* Steps of the checkpoints in DIR, newest first; the list is the caller's, NULL after a failure. */
+static enum vlp_status list_checkpoints(int64_t **out, int *n, struct vlp_error *err)
 {
     int64_t *list = NULL;
-    int      count = 0;
+    int      count = 0, why = 0;
     DIR     *dir = opendir(o->output);
-    for (struct dirent *d; dir && (d = readdir(dir));) {
+    if (!dir) why = errno;
+    for (const struct dirent *d; dir && (d = vlp_next_entry(dir, &why));) {
         long long step;
         int       end = 0;
         if (sscanf(d->d_name, "step-%lld.train%n", &step, &end) != 1 || end == 0 || d->d_name[end])
@@ -80,8 +86,14 @@ static int64_t *list_checkpoints(int *n)
         list[at] = step;
     }
     if (dir) closedir(dir);
+    if (why) {
+        free(list);
+        list = NULL;
+        count = 0;
+    }
+    *out = list;
     *n = count;
-    return list;
+    return listed(why, err);
 }
 
 static const char *checkpoint_path(struct loop *l, int64_t step)
@@ -95,8 +107,10 @@ static const char *checkpoint_path(struct loop *l, int64_t step)
  * not be read when the run began: it is neither counted nor touched. */
 static void prune(struct loop *l, int64_t step)
 {
-    int      n, kept = 0;
-    int64_t *list = list_checkpoints(&n);
+    int              n, kept = 0;
+    int64_t         *list;
+    struct vlp_error err;
+    if (list_checkpoints(&list, &n, &err) != VLP_OK) cmd_warn("%s", err.text);
     for (int i = 0; i < n; i++)
         if (list[i] <= step && ++kept > o->keep) unlink(checkpoint_path(l, list[i]));
     free(list);
@@ -164,9 +178,10 @@ static void take_extra(struct loop *l, const json_t *extra)
 static enum vlp_status resume(struct loop *l, struct vlp_error *err)
 {
     int             n = 0, n_damaged = 0;
-    int64_t        *list = l->leader ? list_checkpoints(&n) : NULL, step;
-    int64_t        *damaged = vlp_calloc((size_t)n + 1, sizeof *damaged);
-    enum vlp_status s = VLP_OK;
+    int64_t        *list = NULL, step;
+    enum vlp_status s = together(l, l->leader ? list_checkpoints(&list, &n, err) : VLP_OK);
+    if (s != VLP_OK) return s;
+    int64_t *damaged = vlp_calloc((size_t)n + 1, sizeof *damaged);
     for (int i = 0; (step = leaders_step(l, list, n, i)) >= 0; i++) {
         json_t               *extra = NULL;
         const enum vlp_status mine =
@@ -375,12 +390,14 @@ static bool is_torn(const char *name)
     return false;
 }
 
-static void remove_torn(struct loop *l)
+static enum vlp_status remove_torn(struct loop *l, struct vlp_error *err)
 {
     DIR *dir = opendir(o->output);
-    for (struct dirent *d; dir && (d = readdir(dir));)
+    int  why = dir ? 0 : errno;
+    for (const struct dirent *d; dir && (d = vlp_next_entry(dir, &why));)
         if (is_torn(d->d_name)) unlink(in_dir(l, d->d_name));
     if (dir) closedir(dir);
+    return listed(why, err);
 }
 
 /* Make it, and keep others out of it. A file system without locks lets everybody in. */
@@ -392,8 +409,7 @@ static enum vlp_status enter_folder(struct loop *l, struct vlp_error *err)
     if (l->lock < 0) return vlp_fail(err, VLP_ERR_IO, "%s: %s", o->output, strerror(errno));
     if (flock(l->lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
         return vlp_fail(err, VLP_ERR_IO, "%s: another vlp-train is at work in it", o->output);
-    remove_torn(l);
-    return VLP_OK;
+    return remove_torn(l, err);
 }
 
 static enum vlp_status open_loop(struct loop *l, struct vlp_error *err)

@@ -2,6 +2,7 @@
  * check_base.c -- the base room: memory, numbers, hashes, files, threads.
  */
 #include <check.h>
+#include <errno.h>
 #include <math.h>
 #include <pthread.h>
 #include <sched.h>
@@ -347,6 +348,24 @@ START_TEST(map_of_folder_and_of_nothing_are_errors)
 }
 END_TEST
 
+/* What a broken disk does, a descriptor closed under the reader does as well. */
+START_TEST(a_folder_that_cannot_be_read_on_has_no_end)
+{
+    int  why = -1, n = 0;
+    DIR *whole = opendir("/"), *broken = opendir("/");
+    ck_assert_ptr_nonnull(whole);
+    ck_assert_ptr_nonnull(broken);
+    while (vlp_next_entry(whole, &why)) n++;
+    ck_assert_int_eq(why, 0);
+    ck_assert_int_gt(n, 2);
+    closedir(whole);
+    close(dirfd(broken));
+    ck_assert_ptr_null(vlp_next_entry(broken, &why));
+    ck_assert_int_eq(why, EBADF);
+    closedir(broken);
+}
+END_TEST
+
 START_TEST(numbers_read_back_as_they_were)
 {
     static const float value[] = {0.1f, 1.0f / 3, 1e-45f, 3.4028235e38f, -0.0f, 123456789.0f};
@@ -436,6 +455,7 @@ int main(void)
     tcase_add_test(t, output_to_a_full_device_is_an_error);
     tcase_add_test(t, a_device_that_cannot_be_closed_is_an_error);
     tcase_add_test(t, map_of_folder_and_of_nothing_are_errors);
+    tcase_add_test(t, a_folder_that_cannot_be_read_on_has_no_end);
     tcase_add_test(t, numbers_read_back_as_they_were);
     tcase_add_test(t, utf8_refuses_what_is_not_utf8);
     tcase_add_test(t, messages_stay_on_one_line);

@@ -1,7 +1,6 @@
 /*
  * file.c -- files read by mapping, and files written so that they are there whole or not at all.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -102,6 +101,14 @@ enum vlp_status vlp_read_all(struct vlp_buf *out, FILE *f, size_t limit, const c
     }
     if (ferror(f)) return vlp_fail(err, VLP_ERR_IO, "%s: %s", name, strerror(errno));
     return VLP_OK;
+}
+
+const struct dirent *vlp_next_entry(DIR *dir, int *why)
+{
+    errno = 0;
+    const struct dirent *entry = readdir(dir);
+    *why = entry ? 0 : errno;
+    return entry;
 }
 
 bool vlp_is_dir(const char *path)

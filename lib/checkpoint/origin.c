@@ -1,7 +1,6 @@
 /*
  * origin.c -- a path, which is a file, an index of shards or a folder, to one list of tensors.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -144,10 +143,10 @@ static enum vlp_status find_only(const char **found, const struct vlp_origin *s,
 {
     DIR *d = opendir(s->folder);
     if (!d) return vlp_fail(err, VLP_ERR_IO, "%s: %s", s->folder, strerror(errno));
-    const char   **file = NULL;
-    size_t         n = 0;
-    struct dirent *e;
-    while ((e = readdir(d))) {
+    const char **file = NULL;
+    size_t       n = 0;
+    int          why;
+    for (const struct dirent *e; (e = vlp_next_entry(d, &why));) {
         if (!may_hold_weights(e->d_name)) continue;
         file = vlp_realloc(file, (n + 1) * sizeof *file);
         file[n++] = vlp_arena_strdup(s->mem, e->d_name);
@@ -155,7 +154,8 @@ static enum vlp_status find_only(const char **found, const struct vlp_origin *s,
     closedir(d);
     if (n > 1) qsort(file, n, sizeof *file, by_text);
     *found = n ? file[0] : NULL;
-    const enum vlp_status status = n > 1 ? name_them(s, file, n, err) : VLP_OK;
+    enum vlp_status status = n > 1 ? name_them(s, file, n, err) : VLP_OK;
+    if (why) status = vlp_fail(err, VLP_ERR_IO, "%s: %s", s->folder, strerror(why));
     free(file);
     return status;
 }

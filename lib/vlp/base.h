@@ -8,6 +8,7 @@
 #ifndef VLP_BASE_H
 #define VLP_BASE_H
 
+#include <dirent.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -212,6 +213,12 @@ void vlp_map_forget(const void *p, size_t len);
 /* All of `f` (until its end) appended to `out`; VLP_ERR_LIMIT beyond `limit` bytes (0: none). */
 enum vlp_status vlp_read_all(struct vlp_buf *out, FILE *f, size_t limit, const char *name,
                              struct vlp_error *err);
+
+/*
+ * readdir, whose NULL has two meanings: the next entry of `dir`, or NULL at the end of the folder,
+ * with *why 0, and where the system cannot read on, with *why an errno.
+ */
+const struct dirent *vlp_next_entry(DIR *dir, int *why);
 
 bool vlp_is_dir(const char *path);
 bool vlp_file_exists(const char *path);

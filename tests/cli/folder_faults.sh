@@ -1,0 +1,60 @@
+# A folder that a disk cannot list to its end is never taken for one that holds less. No disk here
+# fails when asked to, so a small library says that it does.
+. "$ROOT/tests/cli_helpers.sh"
+use_pictures
+cat >fault.c <<'C'
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Reading the folder whose path ends in $FAULT_IN fails after $FAULT_AFTER entries. */
+struct dirent *readdir(DIR *dir)
+{
+    static int seen;
+    char       link[64], path[4096];
+    struct dirent *(*next)(DIR *) = (struct dirent * (*)(DIR *)) dlsym(RTLD_NEXT, "readdir");
+    snprintf(link, sizeof link, "/proc/self/fd/%d", dirfd(dir));
+    const ssize_t n = readlink(link, path, sizeof path - 1);
+    const char   *in = getenv("FAULT_IN");
+    path[n > 0 ? n : 0] = '\0';
+    if (!in || n < (ssize_t)strlen(in) || strcmp(path + n - strlen(in), in) != 0) return next(dir);
+    if (seen++ < atoi(getenv("FAULT_AFTER"))) return next(dir);
+    errno = EIO;
+    return NULL;
+}
+C
+cc -D_GNU_SOURCE -shared -fPIC -o fault.so fault.c -ldl || fail "no compiler"
+export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0
+# faulty FOLDER N COMMAND...: run it where FOLDER fails after N entries.
+faulty() {
+    local in=$1 after=$2
+    shift 2
+    env LD_PRELOAD="$PWD/fault.so" FAULT_IN="/$in" FAULT_AFTER="$after" "$@"
+}
+
+# A run does not begin anew in a folder whose checkpoints it cannot see, nor cut its history.
+for p in photos/*.png; do echo "a picture" >"${p%.png}.txt"; done
+train="vlp-train -m $VLP_MODEL -b 4 --epochs 2 --warmup 0 --lr 1e-4 -o run photos"
+expect 6 $train --max-steps 4
+cp -r run before
+for after in 0 2; do
+    expect 1 faulty run "$after" $train
+    says "run: Input/output error"
+    diff -r run before || fail "the run was touched"
+done
+# One that fails after the last step has saved all the same: what it cannot see stays.
+expect 0 faulty run $((2 * ($(ls -a run | wc -l) + 1))) $train --keep 1
+says "run: Input/output error"
+[ -e run/model.safetensors ] && [ "$(ls run/step-* | wc -l)" -eq 2 ] || fail "$(ls run)"
+expect 0 $train
+
+# Nor is the only file of weights chosen by what was seen of a folder.
+mkdir weights
+cp "$VLP_MODEL"/model.safetensors weights/a.safetensors
+cp "$VLP_MODEL"/model.safetensors weights/b.safetensors
+expect 1 faulty weights 3 vlp-model inspect weights
+says "weights: Input/output error"
