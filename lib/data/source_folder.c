@@ -5,7 +5,6 @@
  * never back into a folder that is being walked. A folder that cannot be read is a bad record, and
  * so is a link to nothing: it may have led to one.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,11 +69,7 @@ static bool is_open(const struct folder *f, const struct stat *st)
 static void read_entries(struct level *l, DIR *dir)
 {
     size_t cap = 0;
-    for (;;) {
-        errno = 0;
-        const struct dirent *d = readdir(dir);
-        l->why = d ? 0 : errno;
-        if (!d) break;
+    for (const struct dirent *d; (d = vlp_next_entry(dir, &l->why));) {
         if (d->d_name[0] == '.') continue;
         bool is_dir = d->d_type == DT_DIR, is_file = d->d_type == DT_REG;
         int  why = 0;
@@ -105,7 +100,8 @@ static int descend(struct folder *f, const char *path)
     struct stat st;
     DIR        *dir = opendir(path);
     if (!dir) return errno;
-    if (fstat(dirfd(dir), &st) == 0 && !is_open(f, &st)) {
+    const int why = fstat(dirfd(dir), &st) == 0 ? 0 : errno;
+    if (!why && !is_open(f, &st)) {
         struct level *l = vlp_calloc(1, sizeof *l);
         *l = (struct level){
             .up = f->level, .path = vlp_strdup(path), .device = st.st_dev, .inode = st.st_ino};
@@ -113,7 +109,7 @@ static int descend(struct folder *f, const char *path)
         f->level = l;
     }
     closedir(dir);
-    return 0;
+    return why;
 }
 
 static enum vlp_status folder_open(struct input *in, struct vlp_error *err)

@@ -52,9 +52,28 @@ says "run: Input/output error"
 [ -e run/model.safetensors ] && [ "$(ls run/step-* | wc -l)" -eq 2 ] || fail "$(ls run)"
 expect 0 $train
 
+# --update deletes nothing of a folder of which it saw a part, and what it did see is embedded. (It
+# looks twice: to count, then to work.)
+mkdir -p album/deep
+cp photos/p0?.png album
+cp photos/p1?.png photos/p05.png album/deep
+expect 0 vlp-embed -r -o album.vle album
+for in in album album/deep; do
+    half=$(($(ls -a $in | wc -l) * 3 / 2 + 1))
+    expect 3 faulty $in $half vlp-embed -r --update -o album.vle album
+    says "$in: Input/output error"
+    says "records are kept: an input that may hold them could not be read"
+    expect 0 vlp-embed --convert --format tsv album.vle
+    [ "$(wc -l <stdout)" -eq 13 ] || fail "$in: not thirteen records"
+    expect 3 faulty $in $half vlp-embed -q -r --format tsv album
+    grep -q album/p stdout || fail "nothing of what was seen of $in"
+done
+expect 0 vlp-embed -r --update -o album.vle album
+says "0 pictures"
+
 # Nor is the only file of weights chosen by what was seen of a folder.
 mkdir weights
 cp "$VLP_MODEL"/model.safetensors weights/a.safetensors
 cp "$VLP_MODEL"/model.safetensors weights/b.safetensors
-expect 1 faulty weights 3 vlp-model inspect weights
+expect 1 faulty weights 4 vlp-model inspect weights
 says "weights: Input/output error"
