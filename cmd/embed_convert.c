@@ -185,7 +185,7 @@ static enum vlp_status convert_all(struct conversion *c, struct vlp_embedding_se
     VLP_TRY(check_headers(&c->common, inputs, n, err));
     c->header = header_for(c->o, &c->common, c->unit);
     VLP_TRY(vlp_embedding_writer_open(&c->writer, c->o->output, &c->header, &how, err));
-    cmd_stop_politely(); /* a temporary file does not go by itself */
+    cmd_stop_politely(); /* to say that it begins anew */
     enum vlp_status s = convert_set(c, inputs[0], first, err);
     for (int i = 1; i < n && s == VLP_OK; i++) {
         struct vlp_embedding_set next;

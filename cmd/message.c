@@ -24,6 +24,7 @@ void cmd_messages_unlock(void)
 
 static void no_memory(size_t wanted)
 {
+    vlp_outputs_remove();
     fprintf(stderr, "%s: out of memory (%zu bytes wanted)\n", program, wanted);
     _exit(CMD_FAILED);
 }

@@ -50,6 +50,7 @@ static void interrupted(int sig)
 static _Noreturn void die(int sig)
 {
     sigset_t only;
+    vlp_outputs_remove();
     signal(sig, SIG_DFL);
     sigemptyset(&only);
     sigaddset(&only, sig);

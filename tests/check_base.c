@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <vlp/base.h>
@@ -311,6 +312,39 @@ START_TEST(output_appears_whole_or_not_at_all)
 }
 END_TEST
 
+/* What ends a process without coming back to its outputs: a signal's thread, no more memory. */
+START_TEST(an_end_in_the_middle_leaves_no_temporary_files)
+{
+    char folder[] = "/tmp/vlp-check-XXXXXX", done[64], begun[64], aborted[64];
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(done, sizeof done, "%s/done", folder);
+    snprintf(begun, sizeof begun, "%s/begun", folder);
+    snprintf(aborted, sizeof aborted, "%s/aborted", folder);
+    const pid_t child = fork();
+    if (child == 0) {
+        struct vlp_output o[4];
+        struct vlp_error  err;
+        if (!freopen("/dev/null", "w", stderr)) _exit(2);
+        if (vlp_output_open(&o[0], begun, false, &err) != VLP_OK) _exit(2);
+        if (vlp_output_open(&o[1], done, false, &err) != VLP_OK) _exit(2);
+        if (vlp_output_open(&o[2], begun, false, &err) != VLP_OK) _exit(2);
+        if (vlp_output_open(&o[3], aborted, false, &err) != VLP_OK) _exit(2);
+        vlp_output_abort(&o[3]);
+        if (vlp_output_commit(&o[1], &err) != VLP_OK) _exit(2);
+        if (_i)
+            vlp_no_memory(1);
+        else
+            vlp_outputs_remove();
+        _exit(1);
+    }
+    int status;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+    ck_assert_int_eq(unlink(done), 0);
+    ck_assert_int_eq(rmdir(folder), 0); /* it was the only one */
+}
+END_TEST
+
 /* Whatever makes a close fail, here that its descriptor is gone, no rename would tell. */
 START_TEST(a_device_that_cannot_be_closed_is_an_error)
 {
@@ -452,6 +486,7 @@ int main(void)
     tcase_add_test(t, parallel_inside_parallel_is_a_plain_loop);
     tcase_add_loop_test(t, workers_of_a_pool_as_wide_as_the_machine_have_a_processor_each, 0, 2);
     tcase_add_test(t, output_appears_whole_or_not_at_all);
+    tcase_add_loop_test(t, an_end_in_the_middle_leaves_no_temporary_files, 0, 2);
     tcase_add_test(t, output_to_a_full_device_is_an_error);
     tcase_add_test(t, a_device_that_cannot_be_closed_is_an_error);
     tcase_add_test(t, map_of_folder_and_of_nothing_are_errors);

@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -155,6 +156,59 @@ bool vlp_is_terminal(const char *path)
     return is;
 }
 
+/* The temporary files that there are, so that a process that ends early can remove them. Whoever
+ * makes, renames or removes one holds the lock, and takes no memory meanwhile: to have none calls
+ * vlp_outputs_remove. */
+struct vlp_temp {
+    struct vlp_temp *next;
+    char             path[];
+};
+static struct vlp_temp *temps;
+static pthread_mutex_t  temps_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* A new file beside `path`, open; -1 with errno. */
+static int make_temp(struct vlp_temp **out, const char *path)
+{
+    static const char unique[] = ".tmp-XXXXXX";
+    const size_t      size = strlen(path) + sizeof unique;
+    struct vlp_temp  *t = vlp_malloc(sizeof *t + size);
+    snprintf(t->path, size, "%s%s", path, unique);
+    pthread_mutex_lock(&temps_lock);
+    const int fd = mkstemp(t->path), why = errno;
+    if (fd >= 0) {
+        t->next = temps;
+        temps = t;
+    }
+    pthread_mutex_unlock(&temps_lock);
+    if (fd < 0) free(t);
+    *out = fd < 0 ? NULL : t;
+    errno = why;
+    return fd;
+}
+
+/* Renamed to `to`, or removed when that is NULL; when it cannot be renamed (errno), nothing. */
+static bool end_temp(struct vlp_temp *t, const char *to)
+{
+    pthread_mutex_lock(&temps_lock);
+    const bool ended = to ? rename(t->path, to) == 0 : (unlink(t->path), true);
+    const int  why = errno;
+    if (ended) {
+        struct vlp_temp **at = &temps;
+        while (*at != t) at = &(*at)->next;
+        *at = t->next;
+    }
+    pthread_mutex_unlock(&temps_lock);
+    if (ended) free(t);
+    errno = why;
+    return ended;
+}
+
+void vlp_outputs_remove(void)
+{
+    pthread_mutex_lock(&temps_lock); /* for good */
+    for (const struct vlp_temp *t = temps; t; t = t->next) unlink(t->path);
+}
+
 enum vlp_status vlp_output_open(struct vlp_output *o, const char *path, bool force,
                                 struct vlp_error *err)
 {
@@ -175,17 +229,15 @@ enum vlp_status vlp_output_open(struct vlp_output *o, const char *path, bool for
         o->path = vlp_strdup(path);
         return VLP_OK;
     }
-    struct vlp_buf temp = {0};
-    vlp_buf_printf(&temp, "%s.tmp-XXXXXX", path);
-    const int fd = mkstemp(temp.data);
+    struct vlp_temp *temp;
+    const int        fd = make_temp(&temp, path);
     o->file = fd < 0 ? NULL : fdopen(fd, "wb");
     if (!o->file) {
         const int why = errno;
         if (fd >= 0) {
             close(fd);
-            unlink(temp.data);
+            end_temp(temp, NULL);
         }
-        vlp_buf_free(&temp);
         return vlp_fail(err, VLP_ERR_IO, "%s: %s", path, strerror(why));
     }
     const mode_t mask = umask(0);
@@ -193,7 +245,7 @@ enum vlp_status vlp_output_open(struct vlp_output *o, const char *path, bool for
     fchmod(fd,
            there ? st.st_mode & 07777 : 0666 & ~mask); /* mkstemp's 0600 is not what users expect */
     o->path = vlp_strdup(path);
-    o->temp = temp.data;
+    o->temp = temp;
     return VLP_OK;
 }
 
@@ -233,12 +285,11 @@ enum vlp_status vlp_output_commit(struct vlp_output *o, struct vlp_error *err)
         o->file = NULL;
     }
     if (s == VLP_OK && o->temp) {
-        if (rename(o->temp, o->path) != 0) {
-            s = cannot_write(o, err);
-        } else {
-            sync_folder_of(o->path);
-            free(o->temp);
+        if (end_temp(o->temp, o->path)) {
             o->temp = NULL;
+            sync_folder_of(o->path);
+        } else {
+            s = cannot_write(o, err);
         }
     }
     vlp_output_abort(o);
@@ -248,8 +299,7 @@ enum vlp_status vlp_output_commit(struct vlp_output *o, struct vlp_error *err)
 void vlp_output_abort(struct vlp_output *o)
 {
     if (o->file && o->file != stdout) fclose(o->file);
-    if (o->temp) unlink(o->temp);
-    free(o->temp);
+    if (o->temp) end_temp(o->temp, NULL);
     free(o->path);
     *o = (struct vlp_output){0};
 }

@@ -9,6 +9,7 @@
 
 static void say_and_exit(size_t wanted)
 {
+    vlp_outputs_remove();
     fprintf(stderr, "vlp: out of memory: %zu bytes wanted\n", wanted);
     exit(1);
 }

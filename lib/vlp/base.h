@@ -1,9 +1,10 @@
 /*
  * base.h -- what every other room stands on: status, memory, bytes, files, threads, random numbers.
  *
- * The library never prints and never exits (the one exception is vlp_no_memory below) and keeps no
- * state between calls. What has an _open or _init has its _close or _free; nobody frees an
- * argument.
+ * The library never prints and never exits (the one exception is vlp_no_memory below). Besides
+ * tables and scratch memory that no caller sees, it keeps two things for the whole process:
+ * vlp_no_memory and the outputs that are open. What has an _open or _init has its _close or _free;
+ * nobody frees an argument.
  */
 #ifndef VLP_BASE_H
 #define VLP_BASE_H
@@ -62,7 +63,7 @@ enum vlp_status vlp_fail_in(struct vlp_error *err, const char *fmt, ...)
 
 /*
  * Called when memory cannot be had, with the size wanted; must not return. The default prints one
- * line on stderr and exits 1. The single piece of process-wide state in the library.
+ * line on stderr and exits 1; a handler of one's own calls vlp_outputs_remove as it does.
  */
 extern void (*vlp_no_memory)(size_t wanted);
 
@@ -231,6 +232,8 @@ const char *vlp_path_ext(const char *path);
 /* Does what is written to `path` ("-" is stdout) end on a terminal? */
 bool vlp_is_terminal(const char *path);
 
+struct vlp_temp;
+
 /*
  * A file being written. Bytes go to a temporary file beside `path` that vlp_output_commit renames
  * into place after fsync and close; vlp_output_abort removes it. Not committed means not there. A
@@ -238,8 +241,9 @@ bool vlp_is_terminal(const char *path);
  * "-", stdout, up to its last flush: it is the program's to close.
  */
 struct vlp_output {
-    FILE *file;
-    char *path, *temp; /* temp is NULL for stdout, a pipe and a device */
+    FILE            *file;
+    char            *path;
+    struct vlp_temp *temp; /* NULL for stdout, a pipe and a device */
 };
 /* VLP_ERR_EXISTS when `path` exists and force is false; VLP_ERR_IO when it cannot be created. */
 enum vlp_status vlp_output_open(struct vlp_output *o, const char *path, bool force,
@@ -248,6 +252,12 @@ enum vlp_status vlp_output_write(struct vlp_output *o, const void *data, size_t 
                                  struct vlp_error *err);
 enum vlp_status vlp_output_commit(struct vlp_output *o, struct vlp_error *err);
 void            vlp_output_abort(struct vlp_output *o); /* fine after a commit or on a zeroed one */
+/*
+ * For who ends the process in the middle of things: the temporary files of all outputs that are
+ * open are removed, and nothing is opened, committed or aborted any more: who tries waits for the
+ * end. Takes no memory; not for a signal handler.
+ */
+void vlp_outputs_remove(void);
 
 /* ---- threads ------------------------------------------------------------------------------ */
 

@@ -60,6 +60,22 @@ for signal in TERM:143 INT:130; do
         same some.vle before.vle
     done
 done
+# Nor does a job that a signal ends at once, where it is.
+touch failed.tsv
+for signal in TERM:143 INT:130; do
+    env --default-signal=INT vlp-match --groups 0.9 -f --failed failed.tsv slow 2>said &
+    pid=$!
+    for _ in $(seq 200); do
+        ls failed.tsv.tmp-* >/dev/null 2>&1 && break
+        sleep 0.05
+    done
+    ls failed.tsv.tmp-* >/dev/null || fail "nothing is being written"
+    kill -"${signal%:*}" $pid
+    wait $pid
+    status=$?
+    [ $status -eq "${signal#*:}" ] || fail "status $status after $signal"
+    [ "$(ls failed*)" = failed.tsv ] || fail "left: $(ls failed*)"
+done
 # Into a pipe that nobody reads: quietly ended by SIGPIPE.
 yes 'a text' | head -3000 >many
 (vlp-embed --format tsv --lines many 2>said; echo $? >status) | head -1 >first
