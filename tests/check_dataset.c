@@ -254,6 +254,59 @@ START_TEST(a_sample_costs_little_beside_its_words)
 }
 END_TEST
 
+/* With CLIP's alphabet and one merge. */
+static struct vlp_tokenizer *small_tokenizer(void)
+{
+    static const char                      merges[] = "#version: 0.2\no n\n";
+    static const struct vlp_tokenizer_spec spec = {.kind = "clip_bpe",
+                                                   .cleaning = VLP_CLEAN_HF,
+                                                   .context = 8,
+                                                   .vocab_size = 515,
+                                                   .vocab = merges,
+                                                   .vocab_len = sizeof merges - 1};
+    struct vlp_tokenizer                  *t = NULL;
+    ck_assert_msg(vlp_tokenizer_open(&t, &spec, &last) == VLP_OK, "%s", last.text);
+    return t;
+}
+
+/* How far the loader runs ahead is a matter of luck: what it meets there is no news yet. */
+START_TEST(what_is_bad_is_told_with_the_batch_that_wanted_it)
+{
+    enum { STEPS = 3 };
+    uint32_t              order[4];
+    struct vlp_dataset   *d = open_one("d", plain);
+    struct vlp_tokenizer *tokenizer = small_tokenizer();
+    struct vlp_arena      mem = {0};
+    struct vlp_sample     s;
+    struct vlp_preprocess how;
+    struct vlp_loader    *l;
+    struct vlp_batch      b;
+    vlp_dataset_order(d, 1, 0, order);
+    vlp_dataset_at(d, order[1], &mem, &s);
+    ck_assert_int_eq(truncate(s.place, 40), 0);
+    ck_assert(vlp_preprocess_flavour(&how, "openai", 8));
+    const struct vlp_loader_options o = {.data = d,
+                                         .preprocess = &how,
+                                         .tokenizer = tokenizer,
+                                         .seed = 1,
+                                         .batch = 1,
+                                         .ranks = 1,
+                                         .threads = 2,
+                                         .say = hear};
+    ck_assert_msg(vlp_loader_open(&l, &o, &last) == VLP_OK, "%s", last.text);
+    for (int step = 0; step < STEPS; step++) {
+        ck_assert_msg(vlp_loader_next(l, &b, &last) == VLP_OK, "%s", last.text);
+        usleep(50000); /* the workers are where they can get */
+        ck_assert_int_eq(vlp_loader_bad(l), step > 0);
+        ck_assert_int_eq(strstr(said.data, s.id) != NULL, step > 0);
+    }
+    vlp_loader_close(l);
+    vlp_tokenizer_close(tokenizer);
+    vlp_arena_free(&mem);
+    vlp_dataset_close(d);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("dataset");
@@ -269,6 +322,7 @@ int main(void)
     tcase_add_test(t, another_shard_in_its_place_is_noticed);
     tcase_add_test(t, a_full_or_missing_cache_folder_is_named);
     tcase_add_test(t, a_sample_costs_little_beside_its_words);
+    tcase_add_test(t, what_is_bad_is_told_with_the_batch_that_wanted_it);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

@@ -3,7 +3,8 @@
  *
  * A ring of DEPTH batches. Workers take the next (step, row) in order; the consumer waits until all
  * rows of its batch are there. What a row holds is a function of (seed, its running number), so the
- * number of workers changes nothing.
+ * number of workers changes nothing. What went wrong in a batch is told when it is handed out, so
+ * that how far the workers ran ahead changes nothing either.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -13,12 +14,22 @@
 
 enum { DEPTH = 3, TRIES = 20 };
 
+/* A sample that was drawn for this batch and cannot be used. */
+struct fault {
+    int      turn; /* row * TRIES + try */
+    uint32_t index;
+    char    *text;
+};
+
 struct slot {
-    float   *images;
-    int32_t *ids; /* rows of `context` */
-    int     *n_ids;
-    int      missing; /* rows not yet there */
-    int64_t  step;
+    float           *images;
+    int32_t         *ids; /* rows of `context` */
+    int             *n_ids;
+    int              missing; /* rows not yet there */
+    int64_t          step;
+    struct fault    *fault;
+    int              n_faults;
+    struct vlp_error error; /* of a row that cannot be filled; status VLP_OK: none */
 };
 
 struct vlp_loader {
@@ -30,18 +41,16 @@ struct vlp_loader {
     int32_t                  *ids; /* the batch handed out, ragged */
     int                      *start;
 
-    pthread_mutex_t  mutex;
-    pthread_cond_t   room, ready;
-    int64_t          next_task;  /* (step - first_step) * rows + row */
-    int64_t          next_batch; /* to hand out */
-    int64_t          taken;      /* batches whose slots are free again */
-    int64_t          bad;
-    uint8_t         *known_bad; /* a bit a sample */
-    bool             closing;
-    enum vlp_status  status;
-    struct vlp_error error;
-    pthread_t       *thread;
-    int              threads;
+    pthread_mutex_t mutex;
+    pthread_cond_t  room, ready;
+    int64_t         next_task;  /* (step - first_step) * rows + row */
+    int64_t         next_batch; /* to hand out */
+    int64_t         taken;      /* batches whose slots are free again */
+    int64_t         bad;        /* the consumer's own */
+    uint8_t        *known_bad;  /* a bit a sample */
+    bool            closing, failed;
+    pthread_t      *thread;
+    int             threads;
 
     uint32_t *order;  /* of epoch `epoch` */
     uint32_t *order2; /* of the next one: workers run ahead across the border */
@@ -82,20 +91,47 @@ static bool load(struct vlp_loader *l, const struct vlp_sample *s, struct vlp_rn
     return true;
 }
 
-/* Name sample `index`, unless that was done before. */
-static void name_bad(struct vlp_loader *l, const struct vlp_sample *s, uint32_t index,
-                     const struct vlp_error *err)
+static bool is_known_bad(const struct vlp_loader *l, uint32_t index)
 {
-    char text[700];
-    snprintf(text, sizeof text, "%s: %s (another sample takes its place)", s->id, err->text);
+    return l->known_bad[index / 8] >> index % 8 & 1;
+}
+
+/* Sample `index` cannot be used: to be named when the batch is handed out, unless that was done. */
+static void note_fault(struct vlp_loader *l, struct slot *slot, int turn, uint32_t index,
+                       const struct vlp_sample *s, const struct vlp_error *err)
+{
+    struct vlp_buf text = {0};
+    vlp_buf_printf(&text, "%s: %s (another sample takes its place)", s->id, err->text);
     pthread_mutex_lock(&l->mutex);
-    uint8_t *known = &l->known_bad[index / 8], bit = (uint8_t)(1u << index % 8);
-    if (!(*known & bit)) {
-        *known |= bit;
-        l->bad++;
-        if (l->o.say) l->o.say(l->o.ctx, text);
+    if (is_known_bad(l, index)) {
+        vlp_buf_free(&text);
+    } else {
+        slot->fault = vlp_realloc(slot->fault, (size_t)(slot->n_faults + 1) * sizeof *slot->fault);
+        slot->fault[slot->n_faults++] = (struct fault){turn, index, text.data};
     }
     pthread_mutex_unlock(&l->mutex);
+}
+
+static int by_turn(const void *a, const void *b)
+{
+    const struct fault *x = a, *y = b;
+    return (x->turn > y->turn) - (x->turn < y->turn);
+}
+
+/* Under the mutex: name and count what is bad in a batch, in the order of its rows. */
+static void tell_faults(struct vlp_loader *l, struct slot *slot)
+{
+    if (slot->n_faults) qsort(slot->fault, (size_t)slot->n_faults, sizeof *slot->fault, by_turn);
+    for (int i = 0; i < slot->n_faults; i++) {
+        const struct fault *f = &slot->fault[i];
+        if (!is_known_bad(l, f->index)) {
+            l->known_bad[f->index / 8] |= (uint8_t)(1u << f->index % 8);
+            l->bad++;
+            if (l->o.say) l->o.say(l->o.ctx, f->text);
+        }
+        free(f->text);
+    }
+    slot->n_faults = 0;
 }
 
 /* Row `row` of this rank's part of `step`. */
@@ -111,7 +147,7 @@ static enum vlp_status fill(struct vlp_loader *l, struct slot *slot, int64_t ste
         vlp_dataset_at(l->o.data, index, mem, &s);
         const bool ok = load(l, &s, &r, mem, slot->images + (size_t)row * l->picture,
                              slot->ids + (size_t)row * (size_t)l->context, &slot->n_ids[row], err);
-        if (!ok) name_bad(l, &s, index, err);
+        if (!ok) note_fault(l, slot, row * TRIES + try, index, &s, err);
         vlp_arena_rewind(mem, mark);
         if (ok) return VLP_OK;
         index = vlp_rng_below(&r, (uint32_t)vlp_dataset_size(l->o.data));
@@ -128,7 +164,7 @@ static void *worker(void *arg)
     pthread_mutex_lock(&l->mutex);
     while (!l->closing) {
         const int64_t task = l->next_task, ahead = task / l->rows;
-        if (ahead >= l->taken + DEPTH || l->status != VLP_OK) {
+        if (ahead >= l->taken + DEPTH || l->failed) {
             pthread_cond_wait(&l->room, &l->mutex);
             continue;
         }
@@ -139,15 +175,14 @@ static void *worker(void *arg)
         if (row == 0) {
             slot->missing = l->rows;
             slot->step = step;
+            slot->error.status = VLP_OK;
         }
         const uint32_t index = sample_of(l, step, l->o.rank * l->rows + row);
         pthread_mutex_unlock(&l->mutex);
         const enum vlp_status s = fill(l, slot, step, row, index, &mem, &err);
         pthread_mutex_lock(&l->mutex);
-        if (s != VLP_OK && l->status == VLP_OK) {
-            l->status = s;
-            l->error = err;
-        }
+        if (s != VLP_OK && slot->error.status == VLP_OK) slot->error = err;
+        l->failed |= s != VLP_OK;
         if (--slot->missing == 0 || s != VLP_OK) pthread_cond_broadcast(&l->ready);
     }
     pthread_mutex_unlock(&l->mutex);
@@ -209,10 +244,12 @@ enum vlp_status vlp_loader_next(struct vlp_loader *l, struct vlp_batch *b, struc
     pthread_cond_broadcast(&l->room);
     struct slot  *slot = &l->slot[want % DEPTH];
     const int64_t step = l->o.first_step + want;
-    while (l->status == VLP_OK && !(slot->step == step && slot->missing == 0))
+    /* Rows are begun in order: after a failure those of the batches before are still to come. */
+    while (slot->step != step || (slot->missing != 0 && slot->error.status == VLP_OK))
         pthread_cond_wait(&l->ready, &l->mutex);
-    const enum vlp_status s = l->status;
-    if (s != VLP_OK && err) *err = l->error;
+    tell_faults(l, slot);
+    const enum vlp_status s = slot->error.status;
+    if (s != VLP_OK && err) *err = slot->error;
     pthread_mutex_unlock(&l->mutex);
     if (s != VLP_OK) return s;
 
@@ -247,6 +284,8 @@ void vlp_loader_close(struct vlp_loader *l)
     pthread_mutex_unlock(&l->mutex);
     for (int i = 0; i < l->threads; i++) pthread_join(l->thread[i], NULL);
     for (int i = 0; i < DEPTH; i++) {
+        for (int k = 0; k < l->slot[i].n_faults; k++) free(l->slot[i].fault[k].text);
+        free(l->slot[i].fault);
         free(l->slot[i].images);
         free(l->slot[i].ids);
         free(l->slot[i].n_ids);

@@ -148,7 +148,7 @@ struct vlp_loader_options {
     int                          batch;       /* of all ranks together */
     int                          rank, ranks; /* this process takes rows rank*batch/ranks .. */
     int                          threads;
-    void (*say)(void *ctx, const char *sentence); /* one thread at a time; may be NULL */
+    void (*say)(void *ctx, const char *sentence); /* in vlp_loader_next; may be NULL */
     void *ctx;
 };
 struct vlp_loader;
@@ -157,6 +157,7 @@ enum vlp_status vlp_loader_open(struct vlp_loader **out, const struct vlp_loader
 /*
  * The batch of the next step, in order; valid until the next call. A sample that cannot be read is
  * named through `say` once, counted, and its place taken by another drawn from (seed, step, row).
+ * That of a batch which nobody takes is neither. After a failure there is no next batch.
  */
 enum vlp_status vlp_loader_next(struct vlp_loader *l, struct vlp_batch *b, struct vlp_error *err);
 int64_t         vlp_loader_bad(const struct vlp_loader *l);
