@@ -89,6 +89,7 @@ void cmd_stop_politely(void)
 void cmd_signals_start(void)
 {
     static sigset_t        set;
+    sigset_t               before;
     const struct sigaction interrupt = {.sa_handler = interrupted}; /* no SA_RESTART */
     signal(SIGPIPE, SIG_DFL);
     sigaction(SIGUSR2, &interrupt, NULL);
@@ -99,11 +100,15 @@ void cmd_signals_start(void)
         if (sigaction(wanted[i], NULL, &was) == 0 && was.sa_handler == SIG_IGN) continue;
         sigaddset(&set, wanted[i]);
     }
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    pthread_sigmask(SIG_BLOCK, &set, &before);
     pthread_t      id;
     pthread_attr_t attr;
     pthread_attr_init(&attr);
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    pthread_create(&id, &attr, receive, &set);
+    if (pthread_create(&id, &attr, receive, &set) != 0) {
+        signal(SIGUSR1,
+               SIG_IGN); /* nobody to answer it; the others end us, as they do by default */
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+    }
     pthread_attr_destroy(&attr);
 }

@@ -1,8 +1,7 @@
-# A folder that a disk cannot list to its end is never taken for one that holds less. No disk here
-# fails when asked to, so a small library says that it does.
+# A folder that a disk cannot list to its end is never taken for one that holds less.
 . "$ROOT/tests/cli_helpers.sh"
 use_pictures
-cat >fault.c <<'C'
+put_before fault <<'C'
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
@@ -27,8 +26,6 @@ struct dirent *readdir(DIR *dir)
     return NULL;
 }
 C
-cc -D_GNU_SOURCE -shared -fPIC -o fault.so fault.c -ldl || fail "no compiler"
-export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0
 # faulty FOLDER N COMMAND...: run it where FOLDER fails after N entries.
 faulty() {
     local in=$1 after=$2

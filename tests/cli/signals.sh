@@ -76,6 +76,33 @@ for signal in TERM:143 INT:130; do
     [ $status -eq "${signal#*:}" ] || fail "status $status after $signal"
     [ "$(ls failed*)" = failed.tsv ] || fail "left: $(ls failed*)"
 done
+# Where the system grants no thread to receive them, they do what they do by themselves.
+put_before nothread <<'C'
+#include <errno.h>
+#include <pthread.h>
+int pthread_create(pthread_t *id, const pthread_attr_t *how, void *(*run)(void *), void *arg)
+{
+    (void)id, (void)how, (void)run, (void)arg;
+    return EAGAIN;
+}
+C
+for signal in TERM:143 INT:130; do
+    env --default-signal=INT LD_PRELOAD="$PWD/nothread.so" \
+        vlp-match --groups 0.9 -f --failed failed.tsv slow &
+    pid=$!
+    for _ in $(seq 200); do
+        ls failed.tsv.tmp-* >/dev/null 2>&1 && break
+        sleep 0.05
+    done
+    kill -"${signal%:*}" $pid
+    (sleep 10 && kill -KILL $pid) 2>/dev/null &
+    late=$!
+    wait $pid
+    status=$?
+    kill $late
+    rm failed.tsv.tmp-*
+    [ $status -eq "${signal#*:}" ] || fail "status $status after $signal without threads"
+done
 # Into a pipe that nobody reads: quietly ended by SIGPIPE.
 yes 'a text' | head -3000 >many
 (vlp-embed --format tsv --lines many 2>said; echo $? >status) | head -1 >first
