@@ -3,6 +3,7 @@
  */
 #include <check.h>
 #include <errno.h>
+#include <malloc.h>
 #include <math.h>
 #include <pthread.h>
 #include <sched.h>
@@ -382,6 +383,26 @@ START_TEST(map_of_folder_and_of_nothing_are_errors)
 }
 END_TEST
 
+static size_t heap_in_use(void)
+{
+    const struct mallinfo2 m = mallinfo2();
+    return m.uordblks + m.hblkhd;
+}
+
+START_TEST(an_empty_stream_leaves_no_memory_behind)
+{
+    struct vlp_map   m;
+    struct vlp_error err;
+    const size_t     before = heap_in_use();
+    for (int i = 0; i < 10; i++) {
+        ck_assert_int_eq(vlp_map_open(&m, "/dev/null", &err), VLP_OK);
+        ck_assert_uint_eq(m.size, 0);
+        vlp_map_close(&m);
+    }
+    ck_assert_uint_le(heap_in_use(), before + 4096);
+}
+END_TEST
+
 /* What a broken disk does, a descriptor closed under the reader does as well. */
 START_TEST(a_folder_that_cannot_be_read_on_has_no_end)
 {
@@ -490,6 +511,7 @@ int main(void)
     tcase_add_test(t, output_to_a_full_device_is_an_error);
     tcase_add_test(t, a_device_that_cannot_be_closed_is_an_error);
     tcase_add_test(t, map_of_folder_and_of_nothing_are_errors);
+    tcase_add_test(t, an_empty_stream_leaves_no_memory_behind);
     tcase_add_test(t, a_folder_that_cannot_be_read_on_has_no_end);
     tcase_add_test(t, numbers_read_back_as_they_were);
     tcase_add_test(t, utf8_refuses_what_is_not_utf8);

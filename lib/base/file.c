@@ -15,6 +15,8 @@
 /* What is read of a device, which may never end (/dev/zero); pipes are read to their end. */
 #define DEVICE_LIMIT ((size_t)64 << 20)
 
+static const struct vlp_map nothing = {.data = (const uint8_t *)"", .size = 0, .mapped = false};
+
 /* Not a regular file: its bytes come as they come; `limit` 0: to the end. */
 static enum vlp_status read_stream(struct vlp_map *m, int fd, const char *path, size_t limit,
                                    struct vlp_error *err)
@@ -27,8 +29,9 @@ static enum vlp_status read_stream(struct vlp_map *m, int fd, const char *path, 
     struct vlp_buf  b = {0};
     enum vlp_status s = vlp_read_all(&b, f, limit, path, err);
     fclose(f);
-    if (s != VLP_OK) {
+    if (s != VLP_OK || b.len == 0) {
         vlp_buf_free(&b);
+        if (s == VLP_OK) *m = nothing;
         return s;
     }
     *m = (struct vlp_map){.data = (uint8_t *)b.data, .size = b.len, .mapped = false};
@@ -53,7 +56,7 @@ enum vlp_status vlp_map_open_within(struct vlp_map *m, const char *path, size_t 
         return read_stream(m, fd, path, S_ISCHR(st.st_mode) ? DEVICE_LIMIT : pipe_limit, err);
     if (st.st_size == 0) {
         close(fd);
-        *m = (struct vlp_map){.data = (const uint8_t *)"", .size = 0, .mapped = false};
+        *m = nothing;
         return VLP_OK;
     }
     void     *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
