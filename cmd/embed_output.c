@@ -237,7 +237,10 @@ static enum vlp_status read_output(struct embed_job *j, struct vlp_error *err)
 void embed_remove(const char *path)
 {
     struct stat st;
-    if (strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISREG(st.st_mode)) unlink(path);
+    if (strcmp(path, "-") == 0 || stat(path, &st) != 0 || !S_ISREG(st.st_mode)) return;
+    char *place = vlp_end_of_links(path);
+    unlink(place);
+    free(place);
 }
 
 enum vlp_status embed_open_output(struct embed_job *j, struct vlp_error *err)

@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -159,23 +160,61 @@ bool vlp_is_terminal(const char *path)
     return is;
 }
 
+char *vlp_end_of_links(const char *path)
+{
+    enum { HOPS = 40 }; /* as many as the system follows */
+    char *at = vlp_strdup(path);
+    for (int i = 0; i < HOPS; i++) {
+        char          to[PATH_MAX];
+        const ssize_t n = readlink(at, to, sizeof to);
+        if (n <= 0 || n == sizeof to) break;
+        struct vlp_buf next = {0};
+        if (to[0] != '/') vlp_buf_add(&next, at, (size_t)(vlp_path_base(at) - at));
+        vlp_buf_add(&next, to, (size_t)n);
+        free(at);
+        at = next.data;
+    }
+    return at;
+}
+
+void vlp_sync_folder_of(const char *path)
+{
+    const char *base = vlp_path_base(path);
+    char       *dir = base == path ? vlp_strdup(".") : vlp_strndup(path, (size_t)(base - path));
+    const int   fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) {
+        fsync(fd);
+        close(fd);
+    }
+    free(dir);
+}
+
 /* The temporary files that there are, so that a process that ends early can remove them. Whoever
  * makes, renames or removes one holds the lock, and takes no memory meanwhile: to have none calls
  * vlp_outputs_remove. */
 struct vlp_temp {
     struct vlp_temp *next;
+    char            *place; /* where it will be */
     char             path[];
 };
 static struct vlp_temp *temps;
 static pthread_mutex_t  temps_lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* A new file beside `path`, open; -1 with errno. */
+static void free_temp(struct vlp_temp *t)
+{
+    free(t->place);
+    free(t);
+}
+
+/* A new file beside what `path` leads to, open; -1 with errno. */
 static int make_temp(struct vlp_temp **out, const char *path)
 {
     static const char unique[] = ".tmp-XXXXXX";
-    const size_t      size = strlen(path) + sizeof unique;
+    char             *place = vlp_end_of_links(path);
+    const size_t      size = strlen(place) + sizeof unique;
     struct vlp_temp  *t = vlp_malloc(sizeof *t + size);
-    snprintf(t->path, size, "%s%s", path, unique);
+    snprintf(t->path, size, "%s%s", place, unique);
+    t->place = place;
     pthread_mutex_lock(&temps_lock);
     const int fd = mkstemp(t->path), why = errno;
     if (fd >= 0) {
@@ -183,17 +222,17 @@ static int make_temp(struct vlp_temp **out, const char *path)
         temps = t;
     }
     pthread_mutex_unlock(&temps_lock);
-    if (fd < 0) free(t);
+    if (fd < 0) free_temp(t);
     *out = fd < 0 ? NULL : t;
     errno = why;
     return fd;
 }
 
-/* Renamed to `to`, or removed when that is NULL; when it cannot be renamed (errno), nothing. */
-static bool end_temp(struct vlp_temp *t, const char *to)
+/* Renamed into its place, or removed; when it cannot be renamed (errno), nothing. */
+static bool end_temp(struct vlp_temp *t, bool keep)
 {
     pthread_mutex_lock(&temps_lock);
-    const bool ended = to ? rename(t->path, to) == 0 : (unlink(t->path), true);
+    const bool ended = keep ? rename(t->path, t->place) == 0 : (unlink(t->path), true);
     const int  why = errno;
     if (ended) {
         struct vlp_temp **at = &temps;
@@ -201,7 +240,8 @@ static bool end_temp(struct vlp_temp *t, const char *to)
         *at = t->next;
     }
     pthread_mutex_unlock(&temps_lock);
-    if (ended) free(t);
+    if (ended && keep) vlp_sync_folder_of(t->place);
+    if (ended) free_temp(t);
     errno = why;
     return ended;
 }
@@ -239,7 +279,7 @@ enum vlp_status vlp_output_open(struct vlp_output *o, const char *path, bool for
         const int why = errno;
         if (fd >= 0) {
             close(fd);
-            end_temp(temp, NULL);
+            end_temp(temp, false);
         }
         return vlp_fail(err, VLP_ERR_IO, "%s: %s", path, strerror(why));
     }
@@ -260,19 +300,6 @@ enum vlp_status vlp_output_write(struct vlp_output *o, const void *data, size_t 
     return VLP_OK;
 }
 
-/* The rename itself must survive a power cut: sync the folder; a refusal there is no failure. */
-static void sync_folder_of(const char *path)
-{
-    const char *base = vlp_path_base(path);
-    char       *dir = base == path ? vlp_strdup(".") : vlp_strndup(path, (size_t)(base - path));
-    const int   fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0) {
-        fsync(fd);
-        close(fd);
-    }
-    free(dir);
-}
-
 static enum vlp_status cannot_write(const struct vlp_output *o, struct vlp_error *err)
 {
     return vlp_fail(err, VLP_ERR_IO, "%s: %s", o->path, strerror(errno));
@@ -288,12 +315,10 @@ enum vlp_status vlp_output_commit(struct vlp_output *o, struct vlp_error *err)
         o->file = NULL;
     }
     if (s == VLP_OK && o->temp) {
-        if (end_temp(o->temp, o->path)) {
+        if (end_temp(o->temp, true))
             o->temp = NULL;
-            sync_folder_of(o->path);
-        } else {
+        else
             s = cannot_write(o, err);
-        }
     }
     vlp_output_abort(o);
     return s;
@@ -302,7 +327,7 @@ enum vlp_status vlp_output_commit(struct vlp_output *o, struct vlp_error *err)
 void vlp_output_abort(struct vlp_output *o)
 {
     if (o->file && o->file != stdout) fclose(o->file);
-    if (o->temp) end_temp(o->temp, NULL);
+    if (o->temp) end_temp(o->temp, false);
     free(o->path);
     *o = (struct vlp_output){0};
 }

@@ -27,6 +27,7 @@ struct vle_writer {
      * until then; -1: nothing. */
     struct vlp_output whole;
     int               old;
+    char             *made; /* the file that was made, where links led to; else NULL */
 
     struct vlp_buf record_flags, id_ends, meta_ends, ids, metas, vectors, block;
 };
@@ -187,11 +188,12 @@ static enum vlp_status open_file(struct vlp_embedding_writer              *w,
         return VLP_OK;
     }
     /* What is overwritten is replaced, not emptied: whoever has it mapped keeps it. */
-    if (v->old >= 0 && unlink(w->path) != 0)
+    if (regular && !continues) v->made = vlp_end_of_links(w->path);
+    if (v->old >= 0 && unlink(v->made) != 0)
         return vlp_fail(err, VLP_ERR_IO, "%s: %s", w->path, strerror(errno));
     close_old(v);
     const int how = !regular ? O_WRONLY : continues ? O_RDWR : O_RDWR | O_CREAT | O_EXCL;
-    v->fd = open(w->path, how | O_CLOEXEC, 0666);
+    v->fd = open(v->made ? v->made : w->path, how | O_CLOEXEC, 0666);
     if (v->fd < 0) return vlp_fail(err, VLP_ERR_IO, "%s: %s", w->path, strerror(errno));
     if (!regular) return VLP_OK;
     VLP_TRY(lock(w, v->fd, continues ? opt->seen : NULL, err));
@@ -218,6 +220,7 @@ static void free_state(struct vlp_embedding_writer *w)
     if (v->fd > STDERR_FILENO && !v->whole.file) close(v->fd);
     vlp_output_abort(&v->whole);
     close_old(v);
+    free(v->made);
     vlp_buf_free(&v->record_flags);
     vlp_buf_free(&v->id_ends);
     vlp_buf_free(&v->meta_ends);
@@ -339,6 +342,7 @@ static enum vlp_status settle(struct vlp_embedding_writer *w, struct vlp_error *
     if (v->whole.file) return vlp_output_commit(&v->whole, err);
     if (fd >= 0 && close(fd) != 0)
         return vlp_fail(err, VLP_ERR_IO, "%s: %s", w->path, strerror(errno));
+    if (v->made) vlp_sync_folder_of(v->made);
     return VLP_OK;
 }
 

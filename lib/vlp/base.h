@@ -229,15 +229,22 @@ char *vlp_path_join(struct vlp_arena *a, const char *dir, const char *name);
 const char *vlp_path_base(const char *path);
 const char *vlp_path_ext(const char *path);
 
+/* What `path` leads to if it is a link, or a link to one, there already or not; else `path`. The
+ * caller frees it. */
+char *vlp_end_of_links(const char *path);
+/* A new name must survive a power cut: sync its folder; a refusal there is no failure. */
+void vlp_sync_folder_of(const char *path);
+
 /* Does what is written to `path` ("-" is stdout) end on a terminal? */
 bool vlp_is_terminal(const char *path);
 
 struct vlp_temp;
 
 /*
- * A file being written. Bytes go to a temporary file beside `path` that vlp_output_commit renames
- * into place after fsync and close; vlp_output_abort removes it. Not committed means not there. A
- * pipe or a device is written as it is, no rename, but every write and the close are checked. So is
+ * A file being written. Bytes go to a temporary file beside `path`, or what that leads to as a
+ * link, that vlp_output_commit renames into place after fsync and close; vlp_output_abort removes
+ * it. Not committed means not there. A pipe or a device is written as it is, no rename, but every
+ * write and the close are checked. So is
  * "-", stdout, up to its last flush: it is the program's to close.
  */
 struct vlp_output {

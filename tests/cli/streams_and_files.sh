@@ -43,6 +43,44 @@ expect 1 vlp-match -q --text x photos.vle --html /dev/full
 echo bad >bad.png
 expect 1 vlp-embed -q bad.png photos/p00.png -o x.vle --failed /dev/full
 says "/dev/full: No space left"
+# What is written through a link goes where the link leads, whatever the format, and the link stays.
+mkdir disk
+for to in link.vle link.tsv link.npy link.safetensors; do
+    ln -s disk/first-$to second-$to
+    ln -s second-$to $to
+    case $to in
+    *.safetensors) set -- vlp-model convert -q ;;
+    *) set -- vlp-embed -q photos/p00.png ;;
+    esac
+    for force in "" -f; do # new, and overwritten
+        expect 0 "$@" $force -o $to
+        [ -L $to ] && [ -L second-$to ] && [ -s disk/first-$to ] || fail "$to: $(ls -l . disk)"
+    done
+    [ "$(ls disk | grep -c tmp)" -eq 0 ] || fail "$(ls disk)"
+done
+expect 0 vlp-embed -q --add photos/p01.png -o link.vle
+[ -L link.vle ] || fail "--add replaced the link"
+ln -s disk/none none.vle
+expect 1 vlp-embed -q photos/p99.png -o none.vle
+[ -L none.vle ] && [ ! -e disk/none ] || fail "of nothing: $(ls -l . disk)"
+# The name of a new file is on the disk as surely as its bytes.
+put_before synced <<'C'
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+int fsync(int fd)
+{
+    struct stat st;
+    int (*next)(int) = (int (*)(int))dlsym(RTLD_NEXT, "fsync");
+    if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) fclose(fopen("synced", "w"));
+    return next(fd);
+}
+C
+for format in vle tsv; do
+    expect 0 env LD_PRELOAD="$PWD/synced.so" vlp-embed -q photos/p00.png -o sure.$format
+    rm synced || fail "the folder of sure.$format was not synced"
+done
 # --failed replaces a list of its own, and no other file.
 expect 3 vlp-embed -q bad.png photos/p00.png -f -o x.vle --failed failed.tsv
 cp failed.tsv first.tsv
