@@ -251,11 +251,12 @@ static enum vlp_status log_step(struct loop *l, const struct vlp_step *s, struct
         l->skipped++;
         if (l->leader)
             cmd_warn("step %lld: loss or gradient not finite; no update", (long long)step);
-        return VLP_OK;
+    } else {
+        l->loss_sum += s->loss;
+        l->loss_count++;
     }
-    l->loss_sum += s->loss;
-    l->loss_count++;
-    if (step % o->log_every != 0 && step != l->last_step) return VLP_OK;
+    const bool due = step % o->log_every == 0 && !s->skipped;
+    if ((!due && step != l->last_step) || l->loss_count == 0) return VLP_OK;
     const double loss = l->loss_sum / (double)l->loss_count;
     const double rate = (double)(l->own_steps * o->batch) / (vlp_now() - l->started);
     l->loss_sum = 0;
@@ -264,11 +265,12 @@ static enum vlp_status log_step(struct loop *l, const struct vlp_step *s, struct
     char remark[96];
     snprintf(remark, sizeof remark, "loss %.4f, %.0f samples/s", loss, rate);
     cmd_progress_remark(remark);
+    json_t *norm = isfinite(s->gradient_norm) ? json_real(s->gradient_norm) : json_null();
     return put_line(l,
-                    json_pack("{s:I, s:f, s:f, s:f, s:f, s:f, s:f}", "step", (json_int_t)step,
+                    json_pack("{s:I, s:f, s:f, s:f, s:o, s:f, s:f}", "step", (json_int_t)step,
                               "epoch", (double)step / (double)l->r->epoch_steps, "loss", loss, "lr",
-                              s->lr, "gradient_norm", s->gradient_norm, "logit_scale",
-                              s->logit_scale, "samples_per_second", rate),
+                              s->lr, "gradient_norm", norm, "logit_scale", s->logit_scale,
+                              "samples_per_second", rate),
                     err);
 }
 

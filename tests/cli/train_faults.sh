@@ -117,6 +117,11 @@ expect 0 vlp-embed -q -m run/step-000000012.train --format tsv p00.png
 # A loss that stays without value ends the run; no file is to blame.
 expect 1 vlp-train -b 4 --epochs 40 --warmup 0 --lr 100 --schedule constant -m "$model" -o diverged .
 says "not finite in 11 steps in a row"
+# The losses of the steps since the last line are written with the last step, also when that one has none.
+n=$(sed -n 's/.*: step \([0-9]*\): loss or gradient not finite.*/\1/p' stderr | head -1)
+expect 6 vlp-train -b 4 --epochs 40 --warmup 0 --lr 100 --schedule constant -m "$model" -o last --max-steps "$n" .
+[ "$(wc -l <last/metrics.jsonl)" -eq 1 ] || fail "lost losses: $(cat last/metrics.jsonl)"
+grep -q "^{\"step\":$n,.*\"loss\":[0-9]" last/metrics.jsonl || fail "$(cat last/metrics.jsonl)"
 
 # SIGUSR1 saves, SIGTERM saves and ends; the run goes on.
 vlp-train -b 4 --epochs 400 --warmup 0 --lr 1e-4 -m "$model" -o signalled . 2>stderr &
