@@ -140,26 +140,12 @@ enum vlp_status cmd_check_vector(struct cmd_failures *f, const char *id, size_t 
     return vlp_fail(err, VLP_ERR_FORMAT, "stopped at '%s'", id);
 }
 
-/* Is `at` the name, as messages spell it? */
-static bool is_name(const char *at, const char *id, size_t len)
-{
-    for (size_t i = 0; i < len; i++) {
-        const unsigned char c = (unsigned char)id[i];
-        if (at[i] != (c < 0x20 || c == 0x7f ? '?' : id[i])) return false;
-    }
-    return at[len] == ':';
-}
-
 void cmd_failures_add(struct cmd_failures *f, const char *id, size_t id_len, enum vlp_status why,
                       const char *detail)
 {
     f->n++;
     /* Most sentences begin with the name of what they are about: say it once. */
-    const char *reason = detail;
-    if (is_name(detail, id, id_len)) {
-        reason += id_len + 1;
-        reason += strspn(reason, " ");
-    }
+    const char *reason = vlp_without_name(detail, id, id_len);
     cmd_warn("%.*s: %s (%s)", (int)id_len, id, reason, f->stop_at_first ? "stopping" : "skipped");
     FILE *file = f->out.file;
     if (!file) return;

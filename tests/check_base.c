@@ -486,6 +486,17 @@ START_TEST(messages_stay_on_one_line)
 }
 END_TEST
 
+START_TEST(a_name_can_be_taken_off_a_sentence)
+{
+    struct vlp_error err;
+    vlp_fail(&err, VLP_ERR_IO, "%s: No such file", "a\nb");
+    ck_assert_str_eq(vlp_without_name(err.text, "a\nb", 3), "No such file");
+    ck_assert_str_eq(vlp_without_name(err.text, "a\n", 2), err.text);
+    ck_assert_str_eq(vlp_without_name(err.text, "a\nb: No such file, or so", 24), err.text);
+    ck_assert_str_eq(vlp_without_name("", "a", 1), "");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("base");
@@ -516,6 +527,7 @@ int main(void)
     tcase_add_test(t, numbers_read_back_as_they_were);
     tcase_add_test(t, utf8_refuses_what_is_not_utf8);
     tcase_add_test(t, messages_stay_on_one_line);
+    tcase_add_test(t, a_name_can_be_taken_off_a_sentence);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
     const int failed = srunner_ntests_failed(r);

@@ -23,10 +23,14 @@ const char *vlp_status_name(enum vlp_status s)
 }
 
 /* A file name may hold any byte: messages stay one line. */
+static char shown(char c)
+{
+    return (unsigned char)c < 0x20 || c == 0x7f ? '?' : c;
+}
+
 static void one_line(char *text)
 {
-    for (; *text; text++)
-        if ((unsigned char)*text < 0x20 || *text == 0x7f) *text = '?';
+    for (; *text; text++) *text = shown(*text);
 }
 
 enum vlp_status vlp_fail(struct vlp_error *err, enum vlp_status s, const char *fmt, ...)
@@ -59,4 +63,12 @@ enum vlp_status vlp_fail_in(struct vlp_error *err, const char *fmt, ...)
     }
     one_line(err->text);
     return err->status;
+}
+
+const char *vlp_without_name(const char *sentence, const char *name, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (sentence[i] != shown(name[i])) return sentence;
+    if (sentence[len] != ':') return sentence;
+    return sentence + len + 1 + strspn(sentence + len + 1, " ");
 }

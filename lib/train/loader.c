@@ -101,7 +101,8 @@ static void note_fault(struct vlp_loader *l, struct slot *slot, int turn, uint32
                        const struct vlp_sample *s, const struct vlp_error *err)
 {
     struct vlp_buf text = {0};
-    vlp_buf_printf(&text, "%s: %s (another sample takes its place)", s->id, err->text);
+    vlp_buf_printf(&text, "%s: %s (another sample takes its place)", s->id,
+                   vlp_without_name(err->text, s->id, strlen(s->id)));
     pthread_mutex_lock(&l->mutex);
     if (is_known_bad(l, index)) {
         vlp_buf_free(&text);

@@ -52,6 +52,10 @@ enum vlp_status vlp_fail(struct vlp_error *err, enum vlp_status s, const char *f
 enum vlp_status vlp_fail_in(struct vlp_error *err, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* What follows "name: " in a sentence that begins so, else all of it: for who says the name first.
+ */
+const char *vlp_without_name(const char *sentence, const char *name, size_t len);
+
 /* Forward a failure to our own caller. For functions that have nothing to clean up. */
 #define VLP_TRY(call)                                                                              \
     do {                                                                                           \
