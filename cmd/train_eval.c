@@ -68,8 +68,10 @@ enum vlp_status train_eval_open(struct train_eval **out, struct train_run *r, st
     const struct vlp_dataset_source source = {
         .source = {.paths = paths, .n_paths = 1, .recursive = true, .captions = true}, .weight = 1};
     enum vlp_status s = o->classes ? read_classes(e, err) : VLP_OK;
-    if (s == VLP_OK && train_read(&e->data, &source, 1, e->classes.n > 0, r, err) != VLP_OK)
-        s = vlp_fail_in(err, "--validation");
+    if (s == VLP_OK) {
+        s = train_read(&e->data, &source, 1, e->classes.n > 0, r, err);
+        if (s != VLP_OK) vlp_fail_in(err, "--validation");
+    }
     if (s == VLP_OK && vlp_dataset_size(e->data) + vlp_dataset_captions(e->data) > INT32_MAX)
         s = vlp_fail(err, VLP_ERR_LIMIT, "%s: too much to validate on", o->validation);
     if (s != VLP_OK) {

@@ -481,7 +481,9 @@ START_TEST(messages_stay_on_one_line)
     struct vlp_error err;
     ck_assert_int_eq(vlp_fail(&err, VLP_ERR_FORMAT, "a\nb"), VLP_ERR_FORMAT);
     ck_assert_str_eq(err.text, "a?b");
-    ck_assert_int_eq(vlp_fail_in(&err, "file %d", 7), VLP_ERR_FORMAT);
+    vlp_fail_in(&err, "file %d", 7);
+    vlp_fail_in(NULL, "file %d", 7);
+    ck_assert_int_eq(err.status, VLP_ERR_FORMAT);
     ck_assert_str_eq(err.text, "file 7: a?b");
 }
 END_TEST

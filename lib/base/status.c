@@ -46,9 +46,9 @@ enum vlp_status vlp_fail(struct vlp_error *err, enum vlp_status s, const char *f
     return s;
 }
 
-enum vlp_status vlp_fail_in(struct vlp_error *err, const char *fmt, ...)
+void vlp_fail_in(struct vlp_error *err, const char *fmt, ...)
 {
-    if (!err) return VLP_ERR_FORMAT;
+    if (!err) return;
     char    old[sizeof err->text];
     va_list ap;
     memcpy(old, err->text, sizeof old);
@@ -62,7 +62,6 @@ enum vlp_status vlp_fail_in(struct vlp_error *err, const char *fmt, ...)
         err->text[(size_t)n + 2 + (len < room ? len : room)] = '\0';
     }
     one_line(err->text);
-    return err->status;
 }
 
 const char *vlp_without_name(const char *sentence, const char *name, size_t len)

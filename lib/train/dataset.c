@@ -323,9 +323,12 @@ enum vlp_status vlp_dataset_try(const struct vlp_dataset *d, int64_t i, struct v
     VLP_TRY(vlp_dataset_picture(d, &s, mem, &pic, err));
     vlp_preprocess_u8(mem, &pic, how);
     for (int k = 0; k < s.n_captions; k++) {
-        const char *text = vlp_sample_caption(&s, k);
-        if (vlp_tokenize(&tokens, mem, tok, text, strlen(text), err) != VLP_OK)
-            return vlp_fail_in(err, "%s: caption %d", s.id, k + 1);
+        const char           *text = vlp_sample_caption(&s, k);
+        const enum vlp_status status = vlp_tokenize(&tokens, mem, tok, text, strlen(text), err);
+        if (status != VLP_OK) {
+            vlp_fail_in(err, "%s: caption %d", s.id, k + 1);
+            return status;
+        }
         *cut += tokens.full > tokens.n;
     }
     return VLP_OK;

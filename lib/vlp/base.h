@@ -48,9 +48,8 @@ const char *vlp_status_name(enum vlp_status s);
 enum vlp_status vlp_fail(struct vlp_error *err, enum vlp_status s, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Put "prefix: " before the sentence in `err`; returns its status. */
-enum vlp_status vlp_fail_in(struct vlp_error *err, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
+/* Put "prefix: " before the sentence in `err` (may be NULL); the status stays what it was. */
+void vlp_fail_in(struct vlp_error *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* What follows "name: " in a sentence that begins so, else all of it: for who says the name first.
  */
