@@ -81,6 +81,17 @@ static bool has_changed(const struct embed_entry *e, const struct vlp_item *it, 
            ((parts & VLP_WANT_TEXT) && e->texts > 0 && !text_is_same(e, it));
 }
 
+/* Has the file a picture or a text of the record that the input has no more, of what is asked for?
+ * A caption that cannot be read at present is not gone. */
+static bool part_is_gone(const struct embed_job *j, const struct embed_entry *e,
+                         const struct vlp_item *it, int parts)
+{
+    if (j->o->add) return false;
+    return (j->o->only != EMBED_TEXT && e->images > 0 && !(parts & VLP_WANT_IMAGE)) ||
+           (j->o->only != EMBED_IMAGE && e->texts > 0 && !(parts & VLP_WANT_TEXT) &&
+            !it->text_unread);
+}
+
 /* A record of a file that is being updated: 0 when the file has it as it is. What replaces a record
  * comes after a deletion, which forgets all records of its id, so these are written again or none.
  */
@@ -88,13 +99,16 @@ static int want_update(struct embed_job *j, const struct vlp_item *it, int parts
 {
     struct embed_entry *e = embed_state_add(&j->state, it->id, it->id_len);
     if (e->seen) return VLP_WANT_NEWS;
+    const bool gone = part_is_gone(j, e, it, parts);
+    if (gone && !parts) return 0; /* nothing is left of it: forget_gone */
     e->seen = true;
     const bool image = parts & VLP_WANT_IMAGE, text = parts & VLP_WANT_TEXT;
     const bool partial = (e->images > 0 && !image) || (e->texts > 0 && !text);
     const bool doubled = (e->images > 1 || e->texts > 1) && !e->differ && !partial;
     const int  absent =
         parts & ((e->images > 0 ? 0 : VLP_WANT_IMAGE) | (e->texts > 0 ? 0 : VLP_WANT_TEXT));
-    if (!has_changed(e, it, parts) && !doubled && (!absent || !partial || j->o->add)) return absent;
+    if (!has_changed(e, it, parts) && !doubled && !gone && (!absent || !partial || j->o->add))
+        return absent;
     if (e->differ)
         e->refused = "the output has several records of its id, which differ: which is it?";
     else if (partial && j->o->add)

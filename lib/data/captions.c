@@ -189,6 +189,7 @@ void captions_give(struct captions *c, int k, struct vlp_item *it)
     if (c->fault && it->status == VLP_OK && (own || !left || !c->apart))
         item_fail(it, c->fault_status, "%s", c->fault);
     if (it->status != VLP_OK && !own) c->apart = false;
+    it->text_unread = c->fault && c->apart && c->fault_status == VLP_ERR_IO && !own;
     /* of how many captions nobody knows */
     it->of_many |= c->fault && it->status != VLP_OK;
     if (k >= c->n) return;

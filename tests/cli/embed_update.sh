@@ -69,4 +69,44 @@ done
 grep -q '"stamp":' there.jsonl || fail "nothing was kept"
 expect 0 vlp-embed --update -o back-safetensors.vle labels.tsv labels.tar
 says "0 pictures, 0 texts"
+# A caption or a picture that is gone takes its vector along, though the other part is as it was.
+held() { # FILE: what it holds, a word for each record
+    vlp-embed -q --convert --format jsonl "$1" |
+        sed -E 's/"vector".*//; s/.*"id":"([^"]*)".*\["text"\].*/\1:text/; s/.*"id":"([^"]*)".*/\1:image/' |
+        sort | tr '\n' ' '
+}
+mkdir pairs
+cp photos/p00.png photos/p01.png pairs
+echo one >pairs/p00.txt
+echo two >pairs/p01.txt
+expect 0 vlp-embed --captions -o pairs.vle pairs
+rm pairs/p0[01].txt
+mkdir pairs/p01.txt # there, and not to be read: not gone
+expect 3 vlp-embed --captions --update -o pairs.vle pairs
+says "1 picture, 0 texts"
+says "1 deleted or replaced"
+[ "$(held pairs.vle)" = "pairs/p00.png:image pairs/p01.png:image pairs/p01.png:text " ] ||
+    fail "$(held pairs.vle)"
+rmdir pairs/p01.txt
+echo '{"caption": 5}' >pairs/p01.json # there, and of no use
+expect 3 vlp-embed --captions --update -o pairs.vle pairs
+[ "$(held pairs.vle)" = "pairs/p00.png:image pairs/p01.png:image " ] || fail "$(held pairs.vle)"
+printf 'id\timage\ttext\n' | tee rows.tsv >less.tsv
+printf '%s\tphotos/p0%s.png\t%s\n' a 0 one b 1 two c 2 three >>rows.tsv
+printf '%s\t%s\t%s\n' a photos/p00.png '' b '' two c photos/p02.png three >>less.tsv
+expect 0 vlp-embed -o rows.vle rows.tsv
+expect 0 vlp-embed --add -o rows.vle less.tsv # deletes nothing
+says "0 pictures, 0 texts"
+expect 0 vlp-embed --update -o rows.vle less.tsv
+says "1 picture, 1 text"
+[ "$(held rows.vle)" = "a:image b:text c:image c:text " ] || fail "$(held rows.vle)"
+expect 0 vlp-embed --update -o rows.vle less.tsv
+says "0 pictures, 0 texts"
+# Of what --only asks for.
+for only in image text; do
+    expect 0 vlp-embed --only $only -f -o one.vle rows.tsv
+    expect 0 vlp-embed --only $only --update -o one.vle less.tsv
+    says "1 deleted or replaced"
+done
+[ "$(held one.vle)" = "b:text c:text " ] || fail "$(held one.vle)"
 exit 0
