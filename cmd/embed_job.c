@@ -249,6 +249,18 @@ static enum vlp_status take_news(struct embed_job *j, const struct vlp_item *it,
     return skip(j, it, VLP_ERR_FORMAT, why, err);
 }
 
+/* Is a caption in the file, under --add, where the input's is of no use? Then it stays, and so does
+ * the picture beside it. */
+static bool keeps_caption(struct embed_job *j, const struct vlp_item *it)
+{
+    if (!j->o->add) return false;
+    pthread_mutex_lock(&j->lock);
+    const struct embed_entry *e = embed_state_find(&j->state, it->id, it->id_len);
+    const bool                keeps = e && e->stale && e->texts > 0;
+    pthread_mutex_unlock(&j->lock);
+    return keeps;
+}
+
 static enum vlp_status take(void *ctx, const struct vlp_embedded *r, struct vlp_error *err)
 {
     struct embed_job      *j = ctx;
@@ -256,10 +268,15 @@ static enum vlp_status take(void *ctx, const struct vlp_embedded *r, struct vlp_
     atomic_store(&j->moved, true);
     if (r->status != VLP_OK) return take_bad(j, r, err);
     if (!r->image && !r->text) return take_news(j, it, err);
+    const bool alone = r->text_status != VLP_OK;
+    if (alone && keeps_caption(j, it)) return skip(j, it, r->text_status, r->text_reason, err);
     if (embed_merges(j->o)) VLP_TRY(forget_stale(j, it, err));
     if (r->image) VLP_TRY(put_image(j, r, err));
     if (r->text) VLP_TRY(put_text(j, r, err));
-    cmd_progress_add(1, 0);
+    if (alone)
+        VLP_TRY(skip(j, it, r->text_status, r->text_reason, err));
+    else
+        cmd_progress_add(1, 0);
     if (strcmp(j->o->format, "vle") == 0 && ++j->since_flush >= j->block) {
         VLP_TRY(vlp_embedding_flush(j->writer, err));
         j->since_flush = 0;

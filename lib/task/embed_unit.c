@@ -46,6 +46,20 @@ static void refuse(struct vlp_unit *u, int i, const struct vlp_error *err)
     u->result[i].image = u->result[i].text = NULL;
 }
 
+/* The text is of no use; the picture stands without it. */
+static void refuse_text(struct vlp_unit *u, int i, const struct vlp_error *err)
+{
+    struct vlp_embedded *r = &u->result[i];
+    if (!r->image) {
+        refuse(u, i, err);
+        return;
+    }
+    r->text_status = err->status;
+    r->text_reason = vlp_arena_strdup(&u->mem, err->text);
+    r->text = NULL;
+    r->cut = false;
+}
+
 static bool has_picture(const struct vlp_unit *u, int i)
 {
     return u->result[i].status == VLP_OK && (u->want[i] & VLP_WANT_IMAGE) &&
@@ -135,7 +149,7 @@ static bool tokenize_one(struct vlp_unit *u, int i, struct vlp_encoder *e, struc
         size_t      len = u->item[i].text_len;
         if (o->templates) text = vlp_template_fill(mem, o->templates[k], text, len, &len);
         if (vlp_encoder_tokenize(e, &out[k], mem, text, len, &why) != VLP_OK) {
-            refuse(u, i, &why);
+            refuse_text(u, i, &why);
             return false;
         }
         if (out[k].full <= out[k].n) continue;
@@ -143,7 +157,7 @@ static bool tokenize_one(struct vlp_unit *u, int i, struct vlp_encoder *e, struc
         if (!o->refuse_long) continue;
         vlp_fail(&why, VLP_ERR_LIMIT, "the text is %d tokens long, the model takes %d", out[k].full,
                  vlp_tokenizer_context(e->tokenizer));
-        refuse(u, i, &why);
+        refuse_text(u, i, &why);
         return false;
     }
     return true;
@@ -217,12 +231,13 @@ enum vlp_status vlp_unit_encode(struct vlp_unit *u, struct vlp_encoder *e,
     if (texts > 0) encode_texts(u, e, c, mem, o);
     for (int i = 0; i < u->n; i++) {
         struct vlp_error why;
-        if (is_fit(u->result[i].image, dim) && is_fit(u->result[i].text, e->model.embed_dim))
-            continue;
         vlp_fail(&why, VLP_ERR_FORMAT, "%s", vlp_not_finite);
-        refuse(u, i, &why);
+        if (!is_fit(u->result[i].image, dim))
+            refuse(u, i, &why);
+        else if (!is_fit(u->result[i].text, e->model.embed_dim))
+            refuse_text(u, i, &why);
     }
-    /* A pair whose picture came through but whose text did not is no pair. */
+    /* A pair whose picture did not come through is no pair. */
     for (int i = 0; i < u->n; i++)
         if (u->result[i].status != VLP_OK) u->result[i].image = u->result[i].text = NULL;
     return VLP_OK;

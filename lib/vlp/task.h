@@ -103,6 +103,8 @@ struct vlp_embedded {
     const char      *reason;
     const float     *image, *text; /* NULL: the record has none, or it was not wanted */
     bool             cut;          /* the text was longer than the context */
+    enum vlp_status  text_status;  /* not VLP_OK: the picture came through, the text did not */
+    const char      *text_reason;
 };
 
 /* NEWS: hand it over even without a vector, for there is something to say about it. */

@@ -67,3 +67,38 @@ expect 0 vlp-embed --update -o meta.vle meta.jsonl
 says "0 pictures, 1 text in"
 expect 0 vlp-embed --update -o meta.vle meta.jsonl
 says "0 pictures, 0 texts in"
+
+# So does a caption that is not UTF-8, or longer than it may be, wherever it stands.
+mkdir latin && cp photos/p00.png photos/p01.png latin
+printf 'caf\351\n' >latin/p00.txt
+echo ok >latin/p01.txt
+tar cf latin.tar -C latin p00.png p00.txt p01.png p01.txt
+printf 'image,caption\nlatin/p00.png,caf\351\nlatin/p01.png,ok\n' >latin.csv
+expect 0 vlp-embed -q --format tsv photos/p00.png
+cut -f3- stdout >want
+for input in latin.csv latin.tar "--captions latin"; do
+    expect 3 vlp-embed --format tsv --failed failed.tsv $input
+    says "2 pictures, 1 text in"
+    says "1 record skipped"
+    head -1 stdout | cut -f3- | cmp - want || fail "$input: another vector"
+    [ "$(wc -l <failed.tsv)" -eq 1 ] && grep -q 'p00.png.*UTF-8' failed.tsv || fail "$(cat failed.tsv)"
+    expect 3 vlp-embed --format tsv --only text $input
+    says "0 pictures, 1 text in"
+done
+expect 5 vlp-embed --format tsv --on-error stop latin.csv
+printf 'image,caption\nlatin/p00.png,%s\n' "$(cat long)" >long.csv
+expect 3 vlp-embed --truncate error --format tsv long.csv
+says "1 picture, 0 texts in"
+says "tokens long, the model takes 77"
+# --add deletes nothing for it, --update the caption that was there before.
+printf 'image,caption\nlatin/p00.png,tea\n' >tea.csv
+expect 0 vlp-embed -o tea.vle tea.csv
+printf 'image,caption\nlatin/p00.png,caf\351\n' >tea.csv
+expect 3 vlp-embed --add -o tea.vle tea.csv
+says "0 pictures, 0 texts in"
+[ "$(vlp-embed -q --convert --format tsv tea.vle | wc -l)" -eq 2 ] || fail "--add deletes"
+expect 3 vlp-embed --update -o tea.vle tea.csv
+says "1 picture, 0 texts in"
+[ "$(vlp-embed -q --convert --format tsv tea.vle | wc -l)" -eq 1 ] || fail "the caption stays"
+expect 3 vlp-embed --update -o tea.vle tea.csv
+says "0 pictures, 0 texts in"
