@@ -43,7 +43,7 @@ static enum vlp_status read_rows(struct labelled *l, struct vlp_names *names,
     int             unlabelled = 0;
     enum vlp_status s = VLP_OK;
     for (int i = 0; i < set.n; i++) {
-        const char *own = set.flags[i] & VLP_RECORD_LABEL ? set.metas[i] : NULL;
+        const char *own = classify_own_label(&set, i);
         const char *label = classify_label_of(job, set.ids[i], set.id_lens[i], own, &buf);
         if (!label) label = own;
         unlabelled += !label;

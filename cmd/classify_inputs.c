@@ -118,7 +118,7 @@ enum vlp_status classify_vectors(struct classify_job *job, const char *path, str
                                  &odd, err);
             if (s != VLP_OK) break;
             if (odd) continue;
-            const char *own = set.flags[i] & VLP_RECORD_LABEL ? set.metas[i] : NULL;
+            const char *own = classify_own_label(&set, i);
             const char *picture =
                 classify.html ? vlp_picture_of_id(&set.file.mem, NULL, set.ids[i]) : NULL;
             classify_one(job, set.ids[i], set.id_lens[i], row, own, picture);

@@ -87,6 +87,8 @@ enum vlp_status classify_fit(struct classify_job *job, bool alone, struct vlp_er
 enum vlp_status classify_read_set(struct classify_job *job, struct vlp_set *set, const char *path,
                                   struct vlp_error *err);
 
+/* The label that record i of the set brings along; NULL: none, or an empty one. */
+const char *classify_own_label(const struct vlp_set *set, int i);
 /* The label of a stored record: its own, --truth's, or its folder's; NULL. `buf` may be used. */
 const char *classify_label_of(const struct classify_job *job, const char *id, size_t id_len,
                               const char *own, struct vlp_buf *buf);

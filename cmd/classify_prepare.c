@@ -28,6 +28,12 @@ enum vlp_status classify_check_fit(const struct classify_job *job, int dim, cons
     return vlp_embedding_compatible(&ours, what, &theirs, name, classify.ignore_model, err);
 }
 
+const char *classify_own_label(const struct vlp_set *set, int i)
+{
+    const char *own = set->flags[i] & VLP_RECORD_LABEL ? set->metas[i] : NULL;
+    return own && *own ? own : NULL;
+}
+
 const char *classify_label_of(const struct classify_job *job, const char *id, size_t id_len,
                               const char *own, struct vlp_buf *buf)
 {
@@ -114,9 +120,9 @@ static enum vlp_status from_neighbours(struct classify_job *job, struct vlp_erro
     job->classes = vlp_names_new();
     k->class_of_row = vlp_malloc(((size_t)k->set.n + 1) * sizeof *k->class_of_row);
     for (int i = 0; i < k->set.n; i++) {
-        const char *own = k->set.flags[i] & VLP_RECORD_LABEL ? k->set.metas[i] : NULL;
+        const char *own = classify_own_label(&k->set, i);
         const char *label = classify_label_of(job, k->set.ids[i], k->set.id_lens[i], own, &buf);
-        if (!label && own) label = own;
+        if (!label) label = own;
         unlabelled += !label;
         if (!label) continue;
         const float *row = x + (size_t)i * (size_t)dim;

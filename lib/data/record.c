@@ -32,7 +32,7 @@ void record_make(struct vlp_item *it, const struct input *in, const struct field
         item_begin(it, id->bytes, id->len);
     else
         item_begin_at(it, "%s:%lld", in->path, (long long)row);
-    if (f[COLUMN_LABEL].bytes)
+    if (f[COLUMN_LABEL].bytes && f[COLUMN_LABEL].len)
         it->label = vlp_arena_strndup(&it->mem, f[COLUMN_LABEL].bytes, f[COLUMN_LABEL].len);
     if (f[COLUMN_TEXT].bytes && f[COLUMN_TEXT].len)
         item_set_text(it, f[COLUMN_TEXT].bytes, f[COLUMN_TEXT].len);

@@ -19,8 +19,10 @@ struct vlp_truth {
 
 enum { MAX_FILE = INT32_MAX / 2 };
 
+/* An empty label is none. */
 static void add(struct vlp_truth *t, const char *id, size_t id_len, const char *label)
 {
+    if (!*label) return;
     if (t->n == t->cap) {
         t->cap = t->cap ? 2 * t->cap : 64;
         t->id = vlp_realloc(t->id, (size_t)t->cap * sizeof *t->id);

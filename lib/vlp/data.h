@@ -30,7 +30,7 @@ struct vlp_item {
     size_t      text_len;
     bool        text_unread; /* there is a caption, which cannot be read at present: a bad record
                                 behind this one says why */
-    const char *label;       /* class, where the table has such a column; or NULL */
+    const char *label;   /* class, where the table has such a column and it is not empty; or NULL */
     int64_t mtime, size; /* of the file, for --update: nanoseconds since 1970, bytes; -1 unknown */
     enum vlp_status status; /* not VLP_OK: this record could not be read; `reason` says why */
     const char     *reason;

@@ -16,6 +16,28 @@ expect 0 vlp-classify -l circle,square --truth truth.tsv --confusion c.tsv p.vle
 expect 2 vlp-classify -l circle,square --confusion d.png p.vle
 says 'no record has a right label'
 
+# An empty label is none: in tables, in JSON, in stored vectors, among right answers.
+printf 'image,label\nphotos/p00.png,cat\nphotos/p01.png,dog\nphotos/p02.png,\n' >gaps.csv
+printf '{"image":"photos/%s.png","label":"%s"}\n' p00 cat p01 dog p02 '' >gaps.jsonl
+for table in gaps.csv gaps.jsonl; do
+    expect 0 vlp-embed -q -f -o gaps.vle $table
+    expect 0 vlp-classify --fit gaps.vle
+    prints $'classes\t2'
+    prints $'records\t2'
+    says '1 of 3 records have no label'
+done
+vlp-embed -q --convert --format jsonl p.vle |
+    sed 's/"meta":"[^"]*"/"flags":["label"],"meta":""/; 1s/"meta":""/"meta":"cat"/; 2s/"meta":""/"meta":"dog"/' >old.jsonl
+expect 0 vlp-embed -q --convert -o old.vle old.jsonl
+expect 0 vlp-classify --knn old.vle p.vle
+says '2 of 4 records have no label'
+expect 0 vlp-classify --fit old.vle
+prints $'classes\t2'
+printf 'id\tlabel\np00\tcircle\np01\t\np02\tsquare\n' >gaps.tsv
+expect 0 vlp-classify --fit p.vle --truth gaps.tsv
+prints $'classes\t2'
+prints $'records\t2'
+
 # The nearest labelled record of each is itself.
 expect 0 vlp-classify --knn p.vle --truth truth.tsv --neighbours 1 p.vle
 cut -f1,3 stdout | sed 's|photos/\(p0.\).png|\1|' >nearest
