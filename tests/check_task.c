@@ -334,6 +334,12 @@ START_TEST(a_template_takes_the_text_in_place_of_its_braces)
     ck_assert_uint_eq(len, 17);
     ck_assert_str_eq(vlp_template_fill(&mem, "{}", "cat", 3, &len), "cat");
     ck_assert_str_eq(vlp_template_fill(&mem, "photo", "cat", 3, &len), "photo cat");
+    ck_assert_uint_eq(len, 9);
+    ck_assert_str_eq(vlp_template_fill(&mem, "the {} and {}{}", "cat", 3, &len),
+                     "the cat and catcat");
+    ck_assert_uint_eq(len, 18);
+    ck_assert_str_eq(vlp_template_fill(&mem, "the {}.", "{}", 2, &len), "the {}.");
+    ck_assert_str_eq(vlp_template_fill(&mem, "", "cat", 3, &len), "cat");
     vlp_arena_free(&mem);
 }
 END_TEST

@@ -114,7 +114,7 @@ struct vlp_embed_options {
     int                 batch;    /* records a unit at most; 0: chosen by the model */
     int64_t             expected; /* records that the source will give, -1 unknown; 0: ask it */
     struct vlp_features features;
-    const char *const  *templates; /* NULL-terminated, each with one {}; NULL: the text as it is.
+    const char *const  *templates; /* NULL-terminated, with {}; NULL: the text as it is.
                                       Several: the average of their normalised vectors */
     bool refuse_long;              /* text over the context is VLP_ERR_LIMIT instead of being cut */
     bool images, texts;            /* which parts of a record are wanted at all */
@@ -144,7 +144,8 @@ enum vlp_status vlp_embed_run(struct vlp_encoder *e, struct vlp_source *s,
 /* The batch that 0 stands for. */
 int vlp_embed_batch(const struct vlp_encoder *e);
 
-/* "a photo of a {}." with `text` in place of {}; the text follows after a space when there is none.
+/* "a photo of a {}." with `text` in place of each {}; the text follows after a space when there is
+ * none.
  */
 char *vlp_template_fill(struct vlp_arena *mem, const char *template_text, const char *text,
                         size_t len, size_t *out_len);

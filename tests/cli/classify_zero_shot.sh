@@ -74,3 +74,11 @@ for n in 1 2 3 4; do
 done
 expect 2 vlp-classify -C c.vle photos/p00.png first.vle
 says 'first.vle is no picture but vectors: those go with -E'
+
+# Every {} of a template, and of a prompt, is the name.
+three=$(echo photos/p0[0-2].png)
+expect 0 vlp-classify -k 2 -l cat,dog -t 'the {} and {}' $three
+mv stdout filled
+echo '[{"name":"cat","prompts":["the cat and cat"]},{"name":"dog","prompts":["the {} and {}"]}]' >twice.json
+expect 0 vlp-classify -k 2 --labels-from twice.json $three
+same filled stdout
