@@ -25,24 +25,27 @@ static const char *filled(struct vlp_arena *mem, const char *template_text, cons
     return vlp_template_fill(mem, template_text, name, strlen(name), &len);
 }
 
-/* Every prompt of every class: own prompts (with {} filled in), or names times templates. */
+/* Every prompt of every class: names times its own prompts, or times templates; an own prompt
+ * without {} says nothing of the name, and stands once. */
 static void list_prompts(struct prompts *p, const struct vlp_labels *labels,
                          const char *const *templates, int n_templates)
 {
     size_t most = 0;
     for (int c = 0; c < labels->n; c++)
-        most += (size_t)labels->label[c].n_prompts +
-                (size_t)labels->label[c].n_names * (size_t)n_templates;
+        most += (size_t)labels->label[c].n_names *
+                (size_t)vlp_max_i64(labels->label[c].n_prompts, n_templates);
     vlp_arena_init(&p->mem);
     p->text = VLP_NEW_N(&p->mem, const char *, most + 1);
     p->of_class = VLP_NEW_N(&p->mem, int, most + 1);
     for (int c = 0; c < labels->n; c++) {
         const struct vlp_label *l = &labels->label[c];
         for (int i = 0; i < l->n_prompts; i++) {
-            p->of_class[p->n] = c;
-            p->text[p->n++] = strstr(l->prompts[i], "{}")
-                                  ? filled(&p->mem, l->prompts[i], l->names[0])
-                                  : l->prompts[i];
+            const bool open = strstr(l->prompts[i], "{}") != NULL;
+            for (int k = 0; k < (open ? l->n_names : 1); k++) {
+                p->of_class[p->n] = c;
+                p->text[p->n++] =
+                    open ? filled(&p->mem, l->prompts[i], l->names[k]) : l->prompts[i];
+            }
         }
         for (int i = 0; i < l->n_names && !l->n_prompts; i++)
             for (int t = 0; t < n_templates; t++) {

@@ -82,3 +82,11 @@ mv stdout filled
 echo '[{"name":"cat","prompts":["the cat and cat"]},{"name":"dog","prompts":["the {} and {}"]}]' >twice.json
 expect 0 vlp-classify -k 2 --labels-from twice.json $three
 same filled stdout
+
+# A prompt is said of all names of its class, one without {} once.
+echo '[{"name":"cat","names":["cat","kitten"],"prompts":["a {}","an animal"]},{"name":"dog","prompts":["a dog"]}]' >names.json
+echo '[{"name":"cat","prompts":["a cat","a kitten","an animal"]},{"name":"dog","prompts":["a dog"]}]' >spelled.json
+expect 0 vlp-classify -k 2 --labels-from spelled.json $three
+mv stdout spelled
+expect 0 vlp-classify -k 2 --labels-from names.json $three
+same spelled stdout
