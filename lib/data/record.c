@@ -28,7 +28,8 @@ void record_make(struct vlp_item *it, const struct input *in, const struct field
 {
     const struct field *id = &f[COLUMN_ID], *image = &f[COLUMN_IMAGE];
     if (!id->bytes || id->len == 0) id = image;
-    if (id->bytes && id->len && id->len <= ID_LIMIT)
+    const bool split = id->bytes && memchr(id->bytes, '\0', id->len);
+    if (id->bytes && id->len && id->len <= ID_LIMIT && !split)
         item_begin(it, id->bytes, id->len);
     else
         item_begin_at(it, "%s:%lld", in->path, (long long)row);
@@ -40,6 +41,8 @@ void record_make(struct vlp_item *it, const struct input *in, const struct field
         item_fail(it, VLP_ERR_LIMIT, "row %lld: an id of %zu bytes", (long long)row, id->len);
     } else if (image->bytes && memchr(image->bytes, '\0', image->len)) {
         item_fail(it, VLP_ERR_FORMAT, "row %lld: a file name with a NUL byte", (long long)row);
+    } else if (split) {
+        item_fail(it, VLP_ERR_FORMAT, "row %lld: an id with a NUL byte", (long long)row);
     } else if (image->bytes && image->len) {
         char *name = vlp_arena_strndup(&it->mem, image->bytes, image->len);
         char *path = picture_path(&it->mem, in, name);

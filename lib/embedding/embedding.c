@@ -78,6 +78,16 @@ enum vlp_status vlp_embedding_writer_open(struct vlp_embedding_writer **out, con
     return VLP_OK;
 }
 
+enum vlp_status strings_check(const struct vlp_embedding_writer *w, const struct vlp_record *r,
+                              struct vlp_error *err)
+{
+    const bool id = memchr(r->id, '\0', r->id_len) != NULL;
+    const bool meta = r->meta && memchr(r->meta, '\0', r->meta_len);
+    if (!id && !meta) return VLP_OK;
+    return vlp_fail(err, VLP_ERR_SUPPORT, "%s: %s with a NUL byte (of '%s')", w->path,
+                    id ? "an id" : "a text or label", r->id);
+}
+
 enum vlp_status vlp_embedding_write(struct vlp_embedding_writer *w, const struct vlp_record *r,
                                     struct vlp_error *err)
 {

@@ -98,6 +98,13 @@ enum vlp_status ids_create(struct ids_output *o, const struct vlp_embedding_writ
 enum vlp_status ids_write(struct ids_output *o, const struct vlp_record *r, struct vlp_error *err);
 enum vlp_status ids_finish(struct ids_output *o, bool commit, struct vlp_error *err);
 
+/* ---- embedding.c -------------------------------------------------------------------------------
+ */
+
+/* VLP_ERR_SUPPORT for an id or a meta that a format with a NUL after each cannot hold. */
+enum vlp_status strings_check(const struct vlp_embedding_writer *w, const struct vlp_record *r,
+                              struct vlp_error *err);
+
 /* ---- plain.c: what the formats without deletions have in common -------------------------------
  */
 

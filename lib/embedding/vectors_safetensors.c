@@ -273,8 +273,7 @@ static enum vlp_status st_write(struct vlp_embedding_writer *w, const struct vlp
     const bool        i8 = w->header.dtype == VLP_I8;
     uint8_t           flags[4];
     VLP_TRY(plain_check(w, r, err));
-    if (memchr(r->id, '\0', r->id_len) || (r->meta && memchr(r->meta, '\0', r->meta_len)))
-        return vlp_fail(err, VLP_ERR_SUPPORT, "%s: an id with a NUL byte", w->path);
+    VLP_TRY(strings_check(w, r, err));
     row_from_f32(v->row, w->header.dtype, r->vector, w->header.dim);
     if (i8) vlp_buf_add(&v->scales, v->row, 4);
     VLP_TRY(late_write(&v->out, v->row + (i8 ? 4 : 0),

@@ -312,6 +312,8 @@ enum vlp_status vle_write(struct vlp_embedding_writer *w, const struct vlp_recor
                           struct vlp_error *err)
 {
     struct vle_writer *v = w->state;
+    /* what earlier versions wrote can be deleted */
+    if (!(r->flags & VLP_RECORD_DELETED)) VLP_TRY(strings_check(w, r, err));
     add_u32(&v->record_flags, r->flags);
     vlp_buf_add(&v->ids, r->id, r->id_len);
     vlp_buf_add_char(&v->ids, '\0');

@@ -144,6 +144,11 @@ static bool tokenize_one(struct vlp_unit *u, int i, struct vlp_encoder *e, struc
                          const struct vlp_embed_options *o, struct vlp_tokens *out, int n)
 {
     struct vlp_error why;
+    if (memchr(u->item[i].text, '\0', u->item[i].text_len)) {
+        vlp_fail(&why, VLP_ERR_FORMAT, "the text holds a NUL byte"); /* no stream could say it */
+        refuse_text(u, i, &why);
+        return false;
+    }
     for (int k = 0; k < n; k++) {
         const char *text = u->item[i].text;
         size_t      len = u->item[i].text_len;

@@ -18,7 +18,7 @@
 #include <vlp/base.h>
 
 struct vlp_item {
-    const char    *id; /* bytes */
+    const char    *id; /* bytes, none of them NUL */
     size_t         id_len;
     const char    *path;  /* of the picture, to be read by whoever decodes it; or NULL */
     const uint8_t *bytes; /* the picture itself (tar member, stdin); or NULL */

@@ -102,3 +102,23 @@ says "1 picture, 0 texts in"
 [ "$(vlp-embed -q --convert --format tsv tea.vle | wc -l)" -eq 1 ] || fail "the caption stays"
 expect 3 vlp-embed --update -o tea.vle tea.csv
 says "0 pictures, 0 texts in"
+
+# A NUL byte belongs to no id and to no text: in the stream it ends them.
+printf '{"id":"%s","image":"photos/p00.png","caption":"%s"}\n' 'a\u0000b' x c 'x\u0000y' d z >nul.jsonl
+expect 3 vlp-embed -o nul.vle nul.jsonl
+says "nul.jsonl:1: row 1: an id with a NUL byte (skipped)"
+says "c: the text holds a NUL byte (skipped)"
+says "2 pictures, 1 text in"
+printf 'id\tcaption\na\0b\tx\nc\tx\0y\nd\tz\n' >nul.tsv
+expect 3 vlp-embed --format tsv nul.tsv
+says "0 pictures, 1 text in"
+printf 'id\tcaption\na\tone\nb\ttwo\n' | iconv -t UTF-16LE >wide.tsv
+vlp-embed --format tsv wide.tsv >stdout 2>stderr && fail "a table in UTF-16 is read"
+for bad in '"id":"a\u0000b"' '"id":"c","meta":"x\u0000y"'; do
+    printf '{%s,"vector":[0.6,0.8]}\n' "$bad" >v.jsonl
+    for format in vle safetensors; do
+        expect 4 vlp-embed --convert -o v.$format v.jsonl
+        says "NUL byte"
+        [ ! -e v.$format ] || fail "v.$format was written"
+    done
+done
