@@ -1251,6 +1251,72 @@ START_TEST(no_value_is_lost_in_blocks_without_a_word)
 }
 END_TEST
 
+/* A value that is finite stays so, or the conversion is refused before there is a file. */
+static const struct {
+    enum vlp_layout layout;
+    enum vlp_dtype  dtype;
+    const char     *name, *named; /* here, and in the file to be */
+    size_t          at;           /* an element of it */
+    double          value;
+    bool            fits;
+} far_out[] = {
+    {VLP_LAYOUT_VLP, VLP_F16, "visual.proj", "visual.proj", 7, -1e5, false},
+    {VLP_LAYOUT_VLP, VLP_F16, "visual.proj", "visual.proj", 0, 65520, false},
+    {VLP_LAYOUT_VLP, VLP_F16, "visual.proj", "visual.proj", 0, 65519, true},
+    {VLP_LAYOUT_VLP, VLP_F16, "visual.proj", "visual.proj", 0, INFINITY, true},
+    {VLP_LAYOUT_VLP, VLP_F16, "ln_final.bias", "", 0, 1e5, true}, /* vectors stay f32 */
+    {VLP_LAYOUT_VLP, VLP_BF16, "visual.proj", "visual.proj", 1, 3.4e38, false},
+    {VLP_LAYOUT_VLP, VLP_BF16, "visual.proj", "visual.proj", 1, 3.38e38, true},
+    {VLP_LAYOUT_VLP, VLP_F32, "ln_final.bias", "ln_final.bias", 3, 1e39, false},
+    {VLP_LAYOUT_VLP, VLP_F16, "ln_final.bias", "ln_final.bias", 3, 1e39, false},
+    {VLP_LAYOUT_VLP, VLP_Q8_0, "positional_embedding", "positional_embedding", 1, 1e5, false},
+    {VLP_LAYOUT_VLP, VLP_Q8_0, "visual.proj", "visual.proj", 1, 8.3e6, true},
+    {VLP_LAYOUT_OPEN_CLIP, VLP_F16, "ln_final.bias", "ln_final.bias", 1, 1e5, false},
+    {VLP_LAYOUT_OPEN_CLIP, VLP_BF16, "ln_final.bias", "", 1, 1e5, true},
+    {VLP_LAYOUT_HF, VLP_F16, "logit_scale", "logit_scale", 0, 1e5, false},
+    {VLP_LAYOUT_HF, VLP_F16, "text_projection", "text_projection.weight", 2, 1e5, false},
+    {VLP_LAYOUT_HF, VLP_F16, "transformer.resblocks.1.attn.in_proj_bias",
+     "text_model.encoder.layers.1.self_attn.v_proj.bias", 150, 1e5, false},
+};
+
+START_TEST(no_finite_value_becomes_infinite_without_a_word)
+{
+    const struct vlp_convert how = {.layout = far_out[_i].layout, .dtype = far_out[_i].dtype};
+    struct vlp_checkpoint    c;
+    char                     file[4096], to[8192];
+    build_file(file, "x", "", 0);
+    snprintf(to, sizeof to, "%smodel", folder_of(file));
+    open_ok(&c, GOLDEN "hf-quick", NULL);
+    struct vlp_stored t = *vlp_checkpoint_find(&c, far_out[_i].name);
+    const size_t      n = vlp_stored_numel(&t);
+    const float      *values = vlp_stored_f32(&c.mem, &t);
+    double           *wide = VLP_NEW_N(&c.mem, double, n);
+    for (size_t i = 0; i < n; i++) wide[i] = (double)values[i];
+    ck_assert_uint_lt(far_out[_i].at, n);
+    wide[far_out[_i].at] = far_out[_i].value;
+    t.dtype = VLP_F64;
+    t.data = wide;
+    t.size = n * sizeof *wide;
+    vlp_checkpoint_add(&c, &t);
+    const enum vlp_status s = vlp_checkpoint_write(&c, to, &how, &err);
+    if (far_out[_i].fits) {
+        ck_assert_msg(s == VLP_OK, "%s", err.text);
+    } else {
+        char value[32], name[128];
+        snprintf(value, sizeof value, "the value %g ", far_out[_i].value);
+        snprintf(name, sizeof name, "'%s'", far_out[_i].named);
+        ck_assert_int_eq(s, VLP_ERR_SUPPORT);
+        ck_assert_msg(strstr(err.text, value) && strstr(err.text, name), "%s", err.text);
+        ck_assert(!vlp_file_exists(to) && !vlp_is_dir(to));
+    }
+    vlp_checkpoint_close(&c);
+    if (vlp_is_dir(to))
+        remove_both(file, to);
+    else
+        build_remove(file);
+}
+END_TEST
+
 START_TEST(missing_and_misshapen_tensors_are_named)
 {
     struct vlp_safetensors s;
@@ -1573,6 +1639,8 @@ int main(void)
     tcase_add_test(t, a_zip_written_without_sums_has_none_to_compare);
     tcase_add_test(t, verify_finds_nan_infinity_and_what_is_not_used);
     tcase_add_test(t, no_value_is_lost_in_blocks_without_a_word);
+    tcase_add_loop_test(t, no_finite_value_becomes_infinite_without_a_word, 0,
+                        (int)VLP_COUNT(far_out));
     tcase_add_test(t, missing_and_misshapen_tensors_are_named);
     tcase_add_test(t, a_document_out_of_bounds_is_refused_by_the_name_of_its_key);
     tcase_add_test(t, a_size_of_pictures_that_the_model_cannot_take_is_refused);

@@ -2,6 +2,7 @@
  * emit.c -- one tensor at a time from its stored form to the form a file wants.
  */
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -50,13 +51,69 @@ static void transpose(float *to, const float *from, size_t rows, size_t cols)
         for (size_t j = 0; j < cols; j++) to[j * rows + i] = from[i * cols + j];
 }
 
+/* The values of e where they are stored; *n counts them. */
+static const uint8_t *source_of(const struct vlp_emit *e, size_t *n)
+{
+    *n = vlp_stored_numel(&e->head);
+    const size_t skip = e->part > 0 ? *n * (size_t)e->part : 0;
+    return (const uint8_t *)e->from->data + vlp_dtype_size(e->from->dtype, skip);
+}
+
+/* What is as large as `limit` is rounded to infinity: half a step beyond the largest. */
+static const struct {
+    float  limit;
+    double largest;
+} range[VLP_DTYPE_COUNT] = {
+    [VLP_F32] = {INFINITY, 0x1.fffffep127},
+    [VLP_F16] = {65520.0f, 65504},
+    [VLP_BF16] = {0x1.ffp127f, 0x1.fep127},
+    [VLP_Q8_0] = {127 * 65520.0f, 127 * 65504},
+};
+
+/* A block has one scale, so that what is no number takes all of it along. */
+static bool is_lost(enum vlp_dtype t, double v)
+{
+    if (!isfinite(v)) return t == VLP_Q8_0;
+    return fabsf((float)v) >= range[t].limit;
+}
+
+/* The first value of item i that its type cannot hold. */
+static bool find_lost(struct vlp_emit_list *l, size_t i, double *value)
+{
+    const struct vlp_emit *e = &l->item[i];
+    size_t                 n;
+    const uint8_t         *data = source_of(e, &n);
+    if (e->head.dtype == e->from->dtype || range[e->head.dtype].largest == 0) return false;
+    float *wide = room(&l->wide, n * sizeof *wide);
+    vlp_to_f32(wide, data, e->from->dtype, n);
+    bool lost = false;
+    for (size_t k = 0; k < n && !lost; k++) {
+        *value = (double)wide[k];
+        if (e->from->dtype == VLP_F64) memcpy(value, data + k * sizeof *value, sizeof *value);
+        lost = is_lost(e->head.dtype, *value);
+    }
+    if (e->from->mapped) vlp_map_forget(data, vlp_dtype_size(e->from->dtype, n));
+    return lost;
+}
+
+enum vlp_status vlp_emit_check(struct vlp_emit_list *l, const char *path, struct vlp_error *err)
+{
+    double value;
+    for (size_t i = 0; i < l->n; i++)
+        if (find_lost(l, i, &value))
+            return vlp_fail(err, VLP_ERR_SUPPORT,
+                            "%s: %s cannot hold the value %.9g of '%.100s' (its largest is %g)",
+                            path, vlp_dtype_name(l->item[i].head.dtype), value,
+                            l->item[i].head.name, range[l->item[i].head.dtype].largest);
+    return VLP_OK;
+}
+
 const void *vlp_emit_bytes(struct vlp_emit_list *l, size_t i)
 {
     const struct vlp_emit   *e = &l->item[i];
     const struct vlp_stored *from = e->from;
-    const size_t             n = vlp_stored_numel(&e->head);
-    const size_t             skip = e->part > 0 ? n * (size_t)e->part : 0;
-    const uint8_t           *data = (const uint8_t *)from->data + vlp_dtype_size(from->dtype, skip);
+    size_t                   n;
+    const uint8_t           *data = source_of(e, &n);
     if (e->head.dtype == from->dtype && !e->transpose) return data;
 
     float *wide = room(&l->wide, n * sizeof *wide);

@@ -24,6 +24,10 @@ void vlp_emit_add(struct vlp_emit_list *l, const char *name, const struct vlp_st
                   enum vlp_dtype dtype, bool transpose, int part);
 /* The bytes of item i, valid until the next call. */
 const void *vlp_emit_bytes(struct vlp_emit_list *l, size_t i);
+/* Does the list hold every value? VLP_ERR_SUPPORT names the tensor and the value where one that is
+ * finite would be rounded to infinity, or one that is not would take a block with it. `path`, which
+ * is to be written, is named too. */
+enum vlp_status vlp_emit_check(struct vlp_emit_list *l, const char *path, struct vlp_error *err);
 /* The type in which `how` stores a tensor. */
 enum vlp_dtype vlp_emit_dtype(const struct vlp_stored *t, const struct vlp_convert *how);
 

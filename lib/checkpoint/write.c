@@ -4,7 +4,6 @@
  * The weights are looked at twice: once for checksums and fingerprint, which stand in the header,
  * once to be written.
  */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,39 +22,22 @@ static const char *vocabulary_of(const struct vlp_checkpoint *c)
     return json_string_value(json_object_get(json_object_get(c->about, "tokenizer"), "tensor"));
 }
 
-/* Values that are no numbers, or too large, take all of their block with them. */
-static bool is_lossy(const struct vlp_emit *e, const uint8_t *block)
-{
-    if (e->head.dtype != VLP_Q8_0 || e->from->dtype == VLP_Q8_0) return false;
-    for (size_t at = 0; at < e->head.size; at += VLP_Q8_0_BYTES)
-        if (!isfinite(vlp_f16_to_f32(vlp_load_u16(block + at)))) return true;
-    return false;
-}
-
 /* Checksums of all that is written, fingerprint of the model in it; the list is sorted by name. */
-static enum vlp_status look_through(json_t *sums, struct vlp_emit_list *l,
-                                    const struct vlp_checkpoint *c, json_t *about, const char *path,
-                                    struct vlp_error *err)
+static void look_through(json_t *sums, struct vlp_emit_list *l, const struct vlp_checkpoint *c,
+                         json_t *about)
 {
     struct vlp_fingerprint *f = vlp_fingerprint_open(c);
     const char             *vocabulary = vocabulary_of(c);
-    const char             *lossy = NULL;
     char                    text[33];
     for (size_t i = 0; i < l->n; i++) {
         struct vlp_stored t = l->item[i].head;
         t.data = vlp_emit_bytes(l, i);
-        if (!lossy && is_lossy(&l->item[i], t.data)) lossy = t.name;
         snprintf(text, sizeof text, "%016llx", (unsigned long long)vlp_hash64(t.data, t.size));
         json_object_set_new(sums, t.name, json_string(text));
         if (!vocabulary || strcmp(t.name, vocabulary) != 0) vlp_fingerprint_add(f, &t);
     }
     vlp_fingerprint_close(f, c, text);
     json_object_set_new(about, "fingerprint", json_string(text));
-    return !lossy ? VLP_OK
-                  : vlp_fail(err, VLP_ERR_SUPPORT,
-                             "%s: q8_0 cannot hold '%.100s', which has values that are no numbers, "
-                             "infinite or larger than 8 million",
-                             path, lossy);
 }
 
 static void set_text(json_t *metadata, const char *key, const json_t *v)
@@ -80,8 +62,9 @@ enum vlp_status vlp_write_own(const struct vlp_checkpoint *c, const char *path,
 
     json_t         *about = json_deep_copy(c->about);
     json_t         *sums = json_object();
-    enum vlp_status s = look_through(sums, &l, c, about, path, err);
-    json_t         *metadata =
+    enum vlp_status s = vlp_emit_check(&l, path, err);
+    if (s == VLP_OK) look_through(sums, &l, c, about);
+    json_t *metadata =
         json_pack("{s:s, s:s}", "vlp.version", VLP_FILE_VERSION, "vlp.program", "vlp " VLP_VERSION);
     set_text(metadata, "vlp.about", about);
     set_text(metadata, "vlp.checksums", sums);

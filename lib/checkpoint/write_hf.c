@@ -173,6 +173,7 @@ enum vlp_status vlp_write_hf(const struct vlp_checkpoint *c, const char *path,
     json_t              *config = make_config(c, dtype ? dtype : "float32");
     json_t              *preprocessor = make_preprocessor(c);
     enum vlp_status      s = emit_all(&l, c, path, how, err);
+    if (s == VLP_OK) s = vlp_emit_check(&l, path, err);
     if (s == VLP_OK) s = vlp_folder_make(path, err);
     if (s == VLP_OK) s = vlp_folder_check(path, files, how->force, err);
     if (s == VLP_OK) s = vlp_vocabulary_export(c, path, how->force, err);

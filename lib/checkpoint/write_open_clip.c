@@ -144,8 +144,6 @@ enum vlp_status vlp_write_open_clip(const struct vlp_checkpoint *c, const char *
                                  own ? "tokenizer_config.json" : NULL,
                                  NULL};
     VLP_TRY(check(c, path, err));
-    VLP_TRY(vlp_folder_make(path, err));
-    VLP_TRY(vlp_folder_check(path, files, how->force, err));
     const char *vocabulary =
         json_string_value(json_object_get(json_object_get(c->about, "tokenizer"), "tensor"));
     /* with a bias it is a layer, whose matrix stands the other way round */
@@ -162,7 +160,10 @@ enum vlp_status vlp_write_open_clip(const struct vlp_checkpoint *c, const char *
                      linear, -1);
     }
     json_t         *config = make_config(c, own);
-    enum vlp_status s = vlp_vocabulary_export(c, path, how->force, err);
+    enum vlp_status s = vlp_emit_check(&l, path, err);
+    if (s == VLP_OK) s = vlp_folder_make(path, err);
+    if (s == VLP_OK) s = vlp_folder_check(path, files, how->force, err);
+    if (s == VLP_OK) s = vlp_vocabulary_export(c, path, how->force, err);
     if (s == VLP_OK && own) s = vlp_tokenizer_config_export(c, path, how->force, err);
     if (s == VLP_OK)
         s = vlp_folder_write_json(path, "open_clip_config.json", config, how->force, err);

@@ -195,10 +195,11 @@ struct vlp_convert {
  * merges.txt and, where these are not CLIP's own, tokenizer_config.json, which the configuration
  * then refers to. hf: a folder with model.safetensors, config.json, preprocessor_config.json,
  * vocab.json, merges.txt, tokenizer_config.json. VLP_ERR_SUPPORT when the layout cannot express the
- * model (a ResNet or a logit_bias in hf). VLP_ERR_EXISTS without `force` when one of these files is
- * there, or another that would be read in its place; then, as with VLP_ERR_SUPPORT, nothing is
- * written. VLP_ERR_USAGE for a checkpoint without a document or a type that weights are not written
- * in; a document that vlp_about_validate refuses is refused here. Extra tensors are left out.
+ * model (a ResNet or a logit_bias in hf) or the type a value (a finite one would become infinite).
+ * VLP_ERR_EXISTS without `force` when one of these files is there, or another that would be read in
+ * its place; then, as with VLP_ERR_SUPPORT, nothing is written. VLP_ERR_USAGE for a checkpoint
+ * without a document or a type that weights are not written in; a document that vlp_about_validate
+ * refuses is refused here. Extra tensors are left out.
  */
 enum vlp_status vlp_checkpoint_write(const struct vlp_checkpoint *c, const char *path,
                                      const struct vlp_convert *how, struct vlp_error *err);
