@@ -752,6 +752,143 @@ START_TEST(merges_are_carried_from_either_file)
 }
 END_TEST
 
+/* ---- a tokenizer.json of two merges, with one thing changed ------------------------------------
+ */
+
+#define CLIP_SPLIT(before)                                                                         \
+    "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":{\"Regex\":"        \
+    "\"" before "'s|'t|'re|'ve|'m|'ll|'d|[\\\\p{L}]+|[\\\\p{N}]|[^\\\\s\\\\p{L}\\\\p{N}]+\"},"     \
+    "\"behavior\":\"Removed\",\"invert\":true},{\"type\":\"ByteLevel\","                           \
+    "\"add_prefix_space\":false,\"trim_offsets\":true}]}"
+#define BYTE_LEVEL "{\"type\":\"ByteLevel\",\"add_prefix_space\":false}"
+static const char clip_tokenizer[] =
+    "{\"truncation\":null,\"padding\":null,"
+    "\"added_tokens\":[{\"id\":514,\"content\":\"<|startoftext|>\"},"
+    "{\"id\":515,\"content\":\"<|endoftext|>\"}],"
+    "\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFC\"},{\"type\":"
+    "\"Replace\","
+    "\"pattern\":{\"Regex\":\"\\\\s+\"},\"content\":\" \"},{\"type\":\"Lowercase\"}]},"
+    "\"pre_tokenizer\":" CLIP_SPLIT(
+        "") ",\"post_processor\":{\"type\":\"RobertaProcessing\","
+            "\"sep\":[\"<|endoftext|>\",515],\"cls\":[\"<|startoftext|>\",514],\"trim_offsets\":"
+            "false},"
+            "\"model\":{\"type\":\"BPE\",\"dropout\":null,\"unk_token\":\"<|endoftext|>\","
+            "\"continuing_subword_prefix\":\"\",\"end_of_word_suffix\":\"</w>\",\"fuse_unk\":false,"
+            "\"merges\":[\"i n\",\"t h\"]}}";
+
+static const struct {
+    const char *within, *key, *value; /* JSON; NULL takes the key out */
+    const char *named;                /* in the refusal; NULL: it opens */
+    bool        beside; /* merges.txt and vocab.json of the same pieces lie beside it */
+} tokenizers[] = {
+    {"model", "dropout", "null", NULL, false},
+    {"model", "dropout", "null", NULL, true},
+    {"model", "dropout", "0.1", "'dropout'", false},
+    {"model", "ignore_merges", "true", "'ignore_merges'", false},
+    {"model", "ignore_merges", "false", NULL, false},
+    {"model", "end_of_word_suffix", "\"\"", "'end_of_word_suffix'", true},
+    {"model", "continuing_subword_prefix", "\"##\"", "'continuing_subword_prefix'", false},
+    {"model", "type", "\"WordPiece\"", "'type'", false},
+    {"model", "merges", "[\"t h\",\"i n\"]", "'th'", false},
+    {"model", "merges", "[\"i n\"]", "'<|startoftext|>'", false},
+    {"model", "vocab", NULL, NULL, false},
+    {"vocab", "in", "513", "'in'", false},
+    {"vocab", "in", "513", "'in'", true},
+    {"vocab", "a", NULL, "'a'", false},
+    {"vocab", "<|endoftext|>", NULL, NULL, false}, /* said by added_tokens */
+    {"", "added_tokens", "[{\"id\":0,\"content\":\"<|startoftext|>\"}]", "'<|startoftext|>'",
+     false},
+    {"", "added_tokens", "[{\"id\":516,\"content\":\"<new>\"}]", NULL, false},
+    {"", "normalizer", "null", "'normalizer'", false},
+    {"", "normalizer", "{\"type\":\"NFC\"}", "'normalizer'", true},
+    {"", "pre_tokenizer", BYTE_LEVEL, "'pre_tokenizer'", false},
+    {"", "pre_tokenizer", BYTE_LEVEL, NULL, true}, /* of old */
+    {"", "pre_tokenizer", CLIP_SPLIT("<\\\\|startoftext\\\\|>|<\\\\|endoftext\\\\|>|"), NULL,
+     false},
+    {"", "post_processor", "null", "'post_processor'", false},
+    {"", "truncation", "{\"max_length\":77}", NULL, false},
+};
+
+/* The bytes as the released vocabulary numbers them, "in", "th", start and end. */
+static json_t *small_vocabulary(void)
+{
+    json_t     *all = json_load_file(GOLDEN "end-to-end/model/vocab.json", 0, NULL);
+    json_t     *small = json_object(), *id;
+    const char *piece;
+    ck_assert_ptr_nonnull(all);
+    json_object_foreach(all, piece, id) if (json_integer_value(id) < 514)
+        json_object_set(small, piece, id);
+    json_object_set_new(small, "<|startoftext|>", json_integer(514));
+    json_object_set_new(small, "<|endoftext|>", json_integer(515));
+    ck_assert_uint_eq(json_object_size(small), 516);
+    json_decref(all);
+    return small;
+}
+
+static void write_json_beside(const char *path, const char *name, const json_t *v)
+{
+    char *text = json_dumps(v, JSON_COMPACT);
+    write_beside(path, name, text);
+    free(text);
+}
+
+START_TEST(a_tokenizer_that_is_not_clips_is_refused_by_what_differs)
+{
+    struct vlp_checkpoint c;
+    char                  path[4096];
+    link_as(path, GOLDEN "hf-quick/model.safetensors", "model.safetensors");
+    write_beside(path, "config.json", HF(HF_TEXT HEADS, HF_VISION HEADS));
+    json_t *top = json_loads(clip_tokenizer, 0, NULL), *vocab = small_vocabulary();
+    json_t *model = json_object_get(top, "model"), *at = top;
+    if (tokenizers[_i].beside) {
+        write_json_beside(path, "vocab.json", vocab);
+        write_beside(path, "merges.txt", "#version: 0.2\ni n\nt h\n");
+    }
+    json_object_set_new(model, "vocab", vocab);
+    if (strcmp(tokenizers[_i].within, "model") == 0) at = model;
+    if (strcmp(tokenizers[_i].within, "vocab") == 0) at = vocab;
+    if (tokenizers[_i].value)
+        json_object_set_new(at, tokenizers[_i].key,
+                            json_loads(tokenizers[_i].value, JSON_DECODE_ANY, NULL));
+    else
+        json_object_del(at, tokenizers[_i].key);
+    write_json_beside(path, "tokenizer.json", top);
+    const enum vlp_status s = vlp_checkpoint_open(&c, folder_of(path), NULL, &err);
+    if (tokenizers[_i].named) {
+        ck_assert_int_eq(s, VLP_ERR_SUPPORT);
+        ck_assert_msg(strstr(err.text, tokenizers[_i].named) != NULL, "%s", err.text);
+        ck_assert_ptr_nonnull(strstr(err.text, "tokenizer.json"));
+    } else {
+        ck_assert_msg(s == VLP_OK, "%s", err.text);
+        ck_assert_ptr_nonnull(vlp_checkpoint_find(&c, "tokenizer.vocab"));
+        vlp_checkpoint_close(&c);
+    }
+    json_decref(top);
+    build_remove(path);
+}
+END_TEST
+
+START_TEST(a_vocab_json_of_other_ids_is_refused)
+{
+    struct vlp_checkpoint c;
+    char                  path[4096];
+    json_t               *vocab = small_vocabulary();
+    link_as(path, GOLDEN "hf-quick/model.safetensors", "model.safetensors");
+    write_beside(path, "config.json", HF(HF_TEXT HEADS, HF_VISION HEADS));
+    write_json_beside(path, "vocab.json", vocab);
+    write_beside(path, "merges.txt", "#version: 0.2\ni n\nt h\no f\n"); /* one that is not used */
+    open_ok(&c, folder_of(path), NULL);
+    vlp_checkpoint_close(&c);
+    json_object_set_new(vocab, "in", json_integer(513));
+    json_object_set_new(vocab, "th", json_integer(512));
+    write_json_beside(path, "vocab.json", vocab);
+    ck_assert_int_eq(vlp_checkpoint_open(&c, folder_of(path), NULL, &err), VLP_ERR_SUPPORT);
+    ck_assert_msg(strstr(err.text, "vocab.json: 'in' has the id 513") != NULL, "%s", err.text);
+    json_decref(vocab);
+    build_remove(path);
+}
+END_TEST
+
 START_TEST(an_index_may_name_files_of_its_folder_only)
 {
     struct vlp_checkpoint    c;
@@ -1615,6 +1752,9 @@ int main(void)
                         (int)VLP_COUNT(open_clip_configs));
     tcase_add_test(t, a_rest_that_patches_do_not_cover_is_part_of_the_picture);
     tcase_add_test(t, merges_are_carried_from_either_file);
+    tcase_add_loop_test(t, a_tokenizer_that_is_not_clips_is_refused_by_what_differs, 0,
+                        (int)VLP_COUNT(tokenizers));
+    tcase_add_test(t, a_vocab_json_of_other_ids_is_refused);
     tcase_add_test(t, an_index_may_name_files_of_its_folder_only);
     suite_add_tcase(s, t);
 

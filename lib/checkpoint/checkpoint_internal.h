@@ -214,6 +214,11 @@ void vlp_own_keys_apply(json_t *about, const json_t *own);
 /* merges.txt, vocab.json, tokenizer.json of the folder, when there are any: adds the tensor
  * "tokenizer.vocab" and about.tokenizer. */
 enum vlp_status vlp_vocabulary_import(struct vlp_opening *o, json_t *about, bool hf);
+/* Do tokenizer.json and vocab.json of the folder, where they are, give the ids that the merges in
+ * `text` (with their header) give here? VLP_ERR_SUPPORT names what differs. `merges`: they come
+ * from merges.txt. */
+enum vlp_status vlp_vocabulary_check(const struct vlp_opening *o, const struct vlp_buf *text,
+                                     bool merges);
 
 /* ---- vocabulary ------------------------------------------------------------------------------ */
 
@@ -225,6 +230,10 @@ struct vlp_merges {
 enum vlp_status vlp_merges_of(struct vlp_merges *m, const struct vlp_checkpoint *c,
                               struct vlp_error *err);
 void            vlp_merges_free(struct vlp_merges *m);
+/* Of "header\na b\nc d\n...", at most `most` merges: no header, no trailing newline. */
+void vlp_merges_cut(struct vlp_merges *m, const struct vlp_buf *text, size_t most);
+/* An object from each piece to its id: bytes, merges, start and end, in this order. */
+json_t *vlp_vocabulary_of(const struct vlp_merges *m);
 /* Those that CLIP was released with: how many, and vlp_hash64 of the text above. */
 #define VLP_CLIP_MERGES      48894
 #define VLP_CLIP_MERGES_HASH UINT64_C(0xa301521285214fb4)

@@ -35,9 +35,12 @@ static bool unpack(struct vlp_buf *out, const uint8_t *data, size_t len)
     return state == Z_STREAM_END;
 }
 
-/* Of "header\na b\nc d\n...", at most `most` merges: no header, no trailing newline. */
-static void cut(struct vlp_merges *m, struct vlp_buf *text, size_t most)
+void vlp_merges_cut(struct vlp_merges *m, const struct vlp_buf *text, size_t most)
 {
+    if (text->len == 0) {
+        *m = (struct vlp_merges){.text = vlp_strndup("", 0)};
+        return;
+    }
     char       *p = memchr(text->data, '\n', text->len);
     char *const end = text->data + text->len;
     p = p ? p + 1 : end;
@@ -68,7 +71,7 @@ enum vlp_status vlp_merges_of(struct vlp_merges *m, const struct vlp_checkpoint 
     const size_t   rows = (size_t)json_integer_value(json_object_get(text_tower, "vocab"));
     struct vlp_buf text = {0};
     const bool     fine = t->dtype == VLP_U8 && unpack(&text, t->data, t->size) && text.len > 0;
-    if (fine) cut(m, &text, rows > 514 ? rows - 514 : 0);
+    if (fine) vlp_merges_cut(m, &text, rows > 514 ? rows - 514 : 0);
     vlp_buf_free(&text);
     return fine ? VLP_OK
                 : vlp_fail(err, VLP_ERR_FORMAT, "the vocabulary in tensor '%s' is damaged", name);

@@ -41,7 +41,7 @@ static void byte_symbols(uint32_t out[256])
         if (!is_printable(b)) out[n++] = next++;
 }
 
-static json_t *make_vocab(const struct vlp_merges *m)
+json_t *vlp_vocabulary_of(const struct vlp_merges *m)
 {
     json_t  *vocab = json_object();
     uint32_t symbol[256];
@@ -96,7 +96,7 @@ enum vlp_status vlp_vocabulary_export(const struct vlp_checkpoint *c, const char
     struct vlp_merges m;
     VLP_TRY(vlp_merges_of(&m, c, err));
     if (!m.text) return remove_stale(folder, force, err);
-    json_t        *vocab = make_vocab(&m);
+    json_t        *vocab = vlp_vocabulary_of(&m);
     struct vlp_buf merges = {0};
     vlp_buf_add_str(&merges, "#version: 0.2\n");
     vlp_buf_add(&merges, m.text, m.len);

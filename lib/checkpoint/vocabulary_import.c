@@ -1,7 +1,8 @@
 /*
  * vocabulary_import.c -- the merges of a Hugging Face folder, carried into the checkpoint.
  *
- * merges.txt as it is; failing that, the merges inside tokenizer.json, written the same way.
+ * merges.txt as it is; failing that, the merges inside tokenizer.json, written the same way. What
+ * else the folder says of its tokenizer is held against them (vocabulary_check.c).
  */
 #include <string.h>
 
@@ -88,7 +89,9 @@ enum vlp_status vlp_vocabulary_import(struct vlp_opening *o, json_t *about, bool
     /* beside a file of OpenAI's names, given by its own name, may lie anything */
     if (o->source->is_folder || hf) {
         s = from_merges(&text, o);
-        if (s == VLP_OK && text.len == 0) s = from_tokenizer_json(&text, o);
+        const bool merges = text.len > 0;
+        if (s == VLP_OK && !merges) s = from_tokenizer_json(&text, o);
+        if (s == VLP_OK) s = vlp_vocabulary_check(o, &text, merges);
     }
     if (s == VLP_OK && text.len > 0)
         carry(o, about, &text);
