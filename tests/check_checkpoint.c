@@ -686,6 +686,22 @@ static const struct {
     {OPEN_CLIP("", ",\"scale_fc\":true"), VLP_ERR_SUPPORT, NULL, "scale_fc"},
     {OPEN_CLIP("", ",\"no_causal_mask\":true"), VLP_ERR_SUPPORT, NULL, "no_causal_mask"},
     {OPEN_CLIP("", ",\"proj_type\":\"none\""), VLP_ERR_SUPPORT, NULL, "proj_type"},
+    {OPEN_CLIP("", ",\"tokenizer_kwargs\":{}"), VLP_OK, "config.activation", "gelu"},
+    {OPEN_CLIP(
+         "",
+         ",\"tokenizer_kwargs\":{\"clean\":\"lower\",\"reduction_mask\":\"\",\"language\":null}"),
+     VLP_OK, "config.activation", "gelu"},
+    {OPEN_CLIP("", ",\"tokenizer_kwargs\":{\"clean\":\"canonicalize\"}"), VLP_ERR_SUPPORT, NULL,
+     "tokenizer_kwargs"},
+    {OPEN_CLIP("", ",\"tokenizer_kwargs\":{\"clean\":\"whitespace\"}"), VLP_ERR_SUPPORT, NULL,
+     "tokenizer_kwargs"},
+    {OPEN_CLIP("", ",\"tokenizer_kwargs\":{\"reduction_mask\":\"simple\"}"), VLP_ERR_SUPPORT, NULL,
+     "tokenizer_kwargs"},
+    {OPEN_CLIP("", ",\"tokenizer_kwargs\":{\"additional_special_tokens\":[\"<new>\"]}"),
+     VLP_ERR_SUPPORT, NULL, "tokenizer_kwargs"},
+    {OPEN_CLIP("", ",\"tokenizer_kwargs\":\"lower\""), VLP_ERR_SUPPORT, NULL, "tokenizer_kwargs"},
+    {OPEN_CLIP("", ",\"tokenizer_kwargs\":{\"clean\":\"whitespace\"},\"hf_tokenizer_name\":\"./\""),
+     VLP_OK, "config.activation", "gelu"},
 };
 
 START_TEST(open_clip_config_with_variants_and_faults)
@@ -704,6 +720,25 @@ START_TEST(open_clip_config_with_variants_and_faults)
         ck_assert_msg(strstr(err.text, open_clip_configs[_i].word) != NULL, "%s", err.text);
     }
     build_remove(path);
+}
+END_TEST
+
+START_TEST(open_clip_pictures_are_rgb_or_refused)
+{
+    static const char *const     modes[] = {"\"RGB\"", "null", "\"L\"", "7"};
+    static const enum vlp_status want[] = {VLP_OK, VLP_OK, VLP_ERR_SUPPORT, VLP_ERR_FORMAT};
+    for (size_t i = 0; i < VLP_COUNT(modes); i++) {
+        char    text[64];
+        json_t *p = vlp_preprocess_default("openai", 32), *plain = json_deep_copy(p);
+        snprintf(text, sizeof text, "{\"mode\":%s}", modes[i]);
+        json_t *cfg = json_loads(text, 0, NULL);
+        ck_assert_int_eq(vlp_preprocess_from_open_clip(p, cfg, "x.json", &err), want[i]);
+        if (want[i] != VLP_OK) ck_assert_ptr_nonnull(strstr(err.text, "'mode'"));
+        ck_assert(json_equal(p, plain));
+        json_decref(cfg);
+        json_decref(plain);
+        json_decref(p);
+    }
 }
 END_TEST
 
@@ -1750,6 +1785,7 @@ int main(void)
     tcase_add_test(t, what_differs_between_the_towers_is_kept_for_each);
     tcase_add_loop_test(t, open_clip_config_with_variants_and_faults, 0,
                         (int)VLP_COUNT(open_clip_configs));
+    tcase_add_test(t, open_clip_pictures_are_rgb_or_refused);
     tcase_add_test(t, a_rest_that_patches_do_not_cover_is_part_of_the_picture);
     tcase_add_test(t, merges_are_carried_from_either_file);
     tcase_add_loop_test(t, a_tokenizer_that_is_not_clips_is_refused_by_what_differs, 0,

@@ -71,22 +71,42 @@ static enum vlp_status refuse_switch(const struct open_clip *c, const char *key)
                     key);
 }
 
+static bool is_word(const json_t *v, const char *word)
+{
+    return json_is_string(v) && strcmp(json_string_value(v), word) == 0;
+}
+
+/* Arguments of a tokenizer that cleans or cuts texts in its own way. Hugging Face's, which a name
+ * asks for, is given whole texts. */
+static enum vlp_status check_tokenizer(const struct open_clip *c)
+{
+    const json_t *v = json_object_get(c->text, "tokenizer_kwargs"), *part;
+    const bool    named = !is_off(json_object_get(c->text, "hf_tokenizer_name"));
+    const char   *key;
+    bool          plain = is_off(v) || json_is_object(v);
+    json_object_foreach((json_t *)v, key, part) plain &=
+        is_off(part) || is_word(part, "") ||
+        (strcmp(key, "clean") == 0 &&
+         (is_word(part, "lower") || (named && is_word(part, "whitespace"))));
+    return plain ? VLP_OK
+                 : vlp_fail(c->o->err, VLP_ERR_SUPPORT,
+                            "%s: 'tokenizer_kwargs' asks for another tokenizer", c->file);
+}
+
 static enum vlp_status check_switches(const struct open_clip *c)
 {
     for (size_t i = 0; i < VLP_COUNT(switches); i++) {
         const json_t *v =
             json_object_get(switches[i].vision ? c->vision : c->text, switches[i].key);
         if (is_off(v)) continue;
-        if (switches[i].fine && json_is_string(v) &&
-            strcmp(json_string_value(v), switches[i].fine) == 0)
-            continue;
+        if (switches[i].fine && is_word(v, switches[i].fine)) continue;
         return refuse_switch(c, switches[i].key);
     }
     for (size_t i = 0; i < VLP_COUNT(block_switches); i++)
         if (!is_off(json_object_get(c->vision, block_switches[i])) ||
             !is_off(json_object_get(c->text, block_switches[i])))
             return refuse_switch(c, block_switches[i]);
-    return VLP_OK;
+    return check_tokenizer(c);
 }
 
 /* Which of the words `key` says; the first when it says nothing. */

@@ -108,7 +108,7 @@ static void set_size(const struct reader *r, const json_t *height, const json_t 
     set_sides(r, "size", height, width);
 }
 
-/* A word of a table; the default when it is absent or null. */
+/* A word of a table; the default when it is absent or null. Without `to` it changes nothing. */
 struct word {
     const char *from, *to;
 };
@@ -120,7 +120,7 @@ static enum vlp_status read_word(const struct reader *r, const char *from, const
     if (!json_is_string(v)) return bad(r, from);
     for (size_t i = 0; i < n; i++) {
         if (strcmp(json_string_value(v), words[i].from) != 0) continue;
-        json_object_set_new(r->out, to, json_string(words[i].to));
+        if (to) json_object_set_new(r->out, to, json_string(words[i].to));
         return VLP_OK;
     }
     return vlp_fail(r->err, VLP_ERR_SUPPORT, "%s: '%s' is '%.60s', which is not known", r->file,
@@ -136,11 +136,13 @@ enum vlp_status vlp_preprocess_from_open_clip(json_t *preprocess, const json_t *
         {"bicubic", "bicubic"}, {"bilinear", "bilinear"}, {"random", "bicubic"}};
     static const struct word resizes[] = {
         {"shortest", "shortest"}, {"squash", "squash"}, {"longest", "longest"}};
-    const struct reader r = {preprocess, cfg, file, err};
+    static const struct word modes[] = {{"RGB", NULL}};
+    const struct reader      r = {preprocess, cfg, file, err};
     if (!cfg || json_is_null(cfg)) return VLP_OK;
     if (!json_is_object(cfg)) return bad(&r, "preprocess_cfg");
     VLP_TRY(read_three(&r, "mean", "mean", false));
     VLP_TRY(read_three(&r, "std", "std", true));
+    VLP_TRY(read_word(&r, "mode", NULL, modes, VLP_COUNT(modes)));
     VLP_TRY(read_word(&r, "interpolation", "filter", filters, VLP_COUNT(filters)));
     VLP_TRY(read_word(&r, "resize_mode", "resize", resizes, VLP_COUNT(resizes)));
 
