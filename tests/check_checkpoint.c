@@ -678,6 +678,9 @@ static const struct {
     {OPEN_CLIP(",\"head_width\":20", ""), VLP_ERR_FORMAT, NULL, "head_width"},
     {OPEN_CLIP(",\"head_width\":65", ""), VLP_ERR_FORMAT, NULL, "head_width"},
     {OPEN_CLIP("", ",\"pool_type\":\"eos\",\"eos_id\":7"), VLP_OK, "config.text.eos", "7"},
+    {OPEN_CLIP("", ",\"pool_type\":\"eos\",\"eos_id\":599"), VLP_OK, "config.text.eos",
+     "none"}, /* the largest id: what is meant without */
+    {OPEN_CLIP("", ",\"pool_type\":\"eos\",\"eos_id\":600"), VLP_ERR_FORMAT, NULL, "eos"},
     {OPEN_CLIP("", ",\"pool_type\":\"last\""), VLP_ERR_SUPPORT, NULL, "pool_type"},
     {OPEN_CLIP(",\"pool_type\":\"none\"", ""), VLP_ERR_SUPPORT, NULL, "pool_type"},
     {OPEN_CLIP(",\"attentional_pool\":true", ""), VLP_ERR_SUPPORT, NULL, "attentional_pool"},

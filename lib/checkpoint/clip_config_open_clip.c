@@ -223,7 +223,9 @@ static enum vlp_status read_text(const struct open_clip *c, json_t *tower)
     VLP_TRY(read_choice(c, c->text, "pool_type", words, VLP_COUNT(words), &eos));
     if (!eos) return VLP_OK;
     VLP_TRY(read_count(c, c->text, "eos_id", 2, &n));
-    json_object_set_new(tower, "eos", json_integer(n));
+    /* the largest id is meant where none is said: one model, one fingerprint */
+    if (n != json_integer_value(json_object_get(tower, "vocab")) - 1)
+        json_object_set_new(tower, "eos", json_integer(n));
     return VLP_OK;
 }
 
