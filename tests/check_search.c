@@ -304,6 +304,53 @@ START_TEST(only_the_query_itself_has_cosine_one)
 }
 END_TEST
 
+static const struct {
+    const char *query, *first;
+    float       weight;
+    const char *second;
+} weights[] = {
+    {"text:a cat - text:a dog", "a cat", -1.0f, "a dog"},
+    {"text:a cat +\ttext:a dog", "a cat", 1.0f, "a dog"},
+    {"id:a - id:b", "a", -1.0f, "b"},
+    {"id:a -0.5 * id:b", "a", -0.5f, "b"},
+    {"id:a - .5* id:b", "a", -0.5f, "b"},
+    {"id:a 2 *id:b", "a", 2.0f, "b"},
+    {"id:a -25e-2*id:b", "a", -0.25f, "b"},
+    {"id:a -1E+1*id:b", "a", -10.0f, "b"},
+    /* what only looks like one */
+    {"text:4 - 3 = 1 text:b", "4 - 3 = 1", 1.0f, "b"},
+    {"text:route 66 text:b", "route 66", 1.0f, "b"},
+    {"text:vitamin e text:b", "vitamin e", 1.0f, "b"},
+    {"text:rated 5* -text:b", "rated 5*", -1.0f, "b"},
+    {"text:at -5 +text:b", "at -5", 1.0f, "b"},
+    {"text:non-text:x text:b", "non-text:x", 1.0f, "b"},
+};
+
+START_TEST(signs_and_weights_may_stand_apart_from_their_term)
+{
+    struct vlp_arena mem;
+    struct vlp_query q;
+    struct vlp_error err;
+    const char      *s = weights[_i].query;
+    vlp_arena_init(&mem);
+    ck_assert_int_eq(vlp_query_parse(&q, &mem, s, strlen(s), &err), VLP_OK);
+    ck_assert_int_eq(q.n, 2);
+    ck_assert_str_eq(q.term[0].value, weights[_i].first);
+    ck_assert_float_eq(q.term[1].weight, weights[_i].weight);
+    ck_assert_str_eq(q.term[1].value, weights[_i].second);
+    vlp_arena_free(&mem);
+}
+END_TEST
+
+/* Read as the end of the text before, each would turn a difference into a sum, or lose a weight. */
+static const char *const wrong_weights[] = {
+    "text:a -0,1*text:b",  "text:a -0,1 * text:b", "text:a - -text:b",   "text:a + -0.5*text:b",
+    "text:a --text:b",     "text:a x*text:b",      "text:a x * text:b",  "text:a * text:b",
+    "text:a -0.5 text:b",  "text:a -0.5text:b",    "text:a 2.text:b",    "text:a 0.5 * -text:b",
+    "text:a 1e99*text:b",  "text:a -1e*text:b",    "text:a -0x1*text:b", "text:a -inf*text:b",
+    "text:a 1.2.3*text:b", "text:a +-text:b",      "- - text:b",         "0,5*text:a",
+};
+
 START_TEST(queries_are_sums_and_differences)
 {
     struct vlp_arena mem;
@@ -329,6 +376,10 @@ START_TEST(queries_are_sums_and_differences)
     for (size_t i = 0; i < VLP_COUNT(wrong); i++)
         ck_assert_int_eq(vlp_query_parse(&q, &mem, wrong[i], strlen(wrong[i]), &err),
                          VLP_ERR_USAGE);
+    for (size_t i = 0; i < VLP_COUNT(wrong_weights); i++) {
+        s = wrong_weights[i];
+        ck_assert_msg(vlp_query_parse(&q, &mem, s, strlen(s), &err) == VLP_ERR_USAGE, "%s", s);
+    }
     s = "id:x -id:x";
     ck_assert_int_eq(vlp_query_parse(&q, &mem, s, strlen(s), &err), VLP_OK);
     ck_assert_int_eq(vlp_query_compose(out, &q, (const float *const[]){x, x}, 3, &err),
@@ -352,6 +403,8 @@ int main(void)
     tcase_add_test(tc, cosines_of_long_rows_are_cosines);
     tcase_add_loop_test(tc, only_the_query_itself_has_cosine_one, 0, (int)VLP_COUNT(dtypes));
     tcase_add_test(tc, queries_are_sums_and_differences);
+    tcase_add_loop_test(tc, signs_and_weights_may_stand_apart_from_their_term, 0,
+                        (int)VLP_COUNT(weights));
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

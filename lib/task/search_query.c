@@ -1,7 +1,8 @@
 /*
  * search_query.c -- queries written as text: sums and differences of texts, pictures and ids.
  *
- *   query = term { space term }        term = [+|-] [number *] (text:|image:|id:) value
+ *   query = term { space term }      term = [+|-] [number *] (text:|image:|id:) value
+ *   blanks may stand after the sign, before and after the star
  *   vector = unit(sum weight_i unit(v_i))
  */
 #include <ctype.h>
@@ -15,35 +16,92 @@ static const struct {
     enum vlp_term_kind kind;
 } kinds[] = {{"text:", VLP_TERM_TEXT}, {"image:", VLP_TERM_IMAGE}, {"id:", VLP_TERM_ID}};
 
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+static bool is_sign(char c)
+{
+    return c == '+' || c == '-';
+}
+
+static const char *skip_spaces(const char *s, const char *end)
+{
+    while (s < end && is_space(*s)) s++;
+    return s;
+}
+
+/* The value after the prefix at `s`, or NULL. */
+static const char *after_prefix(const char *s, const char *end, enum vlp_term_kind *kind)
+{
+    for (size_t i = 0; i < VLP_COUNT(kinds); i++) {
+        const size_t len = strlen(kinds[i].prefix);
+        if ((size_t)(end - s) < len || memcmp(s, kinds[i].prefix, len) != 0) continue;
+        *kind = kinds[i].kind;
+        return s + len;
+    }
+    return NULL;
+}
+
+/* Digits and points, then an exponent if there is one. */
+static const char *number_end(const char *s, const char *end)
+{
+    const char *begin = s;
+    while (s < end && (isdigit((unsigned char)*s) || *s == '.')) s++;
+    if (s == begin || s == end || (*s != 'e' && *s != 'E')) return s;
+    const char *power = s + 1;
+    if (power < end && is_sign(*power)) power++;
+    if (power == end || !isdigit((unsigned char)*power)) return s;
+    while (power < end && isdigit((unsigned char)*power)) power++;
+    return power;
+}
+
 /* Does a term begin at `s`? Its kind and weight, and where its value starts. */
 static bool term_begins(const char *s, const char *end, struct vlp_term *t, const char **value)
 {
     double weight = 1.0, sign = 1.0;
-    if (s < end && (*s == '+' || *s == '-')) sign = *s++ == '-' ? -1.0 : 1.0;
+    if (s < end && is_sign(*s)) {
+        sign = *s == '-' ? -1.0 : 1.0;
+        s = skip_spaces(s + 1, end);
+    }
     const char *digits = s;
-    while (s < end && (isdigit((unsigned char)*s) || *s == '.')) s++;
+    s = number_end(s, end);
     if (s > digits) {
-        char text[32];
-        if (s == end || *s != '*' || (size_t)(s - digits) >= sizeof text) return false;
-        memcpy(text, digits, (size_t)(s - digits));
-        text[s - digits] = '\0';
-        if (!vlp_parse_f64(text, &weight)) return false;
-        s++;
+        char         text[32];
+        const size_t n = (size_t)(s - digits);
+        s = skip_spaces(s, end);
+        if (s == end || *s != '*' || n >= sizeof text) return false;
+        memcpy(text, digits, n);
+        text[n] = '\0';
+        if (!vlp_parse_f64(text, &weight) || !isfinite((float)weight)) return false;
+        s = skip_spaces(s + 1, end);
     }
-    for (size_t i = 0; i < VLP_COUNT(kinds); i++) {
-        const size_t len = strlen(kinds[i].prefix);
-        if ((size_t)(end - s) < len || memcmp(s, kinds[i].prefix, len) != 0) continue;
-        t->kind = kinds[i].kind;
-        t->weight = (float)(sign * weight);
-        *value = s + len;
-        return true;
-    }
-    return false;
+    t->weight = (float)(sign * weight);
+    return (*value = after_prefix(s, end, &t->kind)) != NULL;
 }
 
-static bool is_space(char c)
+/* How long the word at `s` is if it stands before a term as its sign or weight would, but is none;
+ * else 0. As the end of the text before, it would turn a difference into a sum. */
+static size_t false_weight(const char *s, const char *end)
 {
-    return c == ' ' || c == '\t';
+    static const char  parts[] = "+-*.,0123456789eE";
+    struct vlp_term    t;
+    enum vlp_term_kind kind;
+    const char        *value, *stop = s;
+    while (stop < end && !is_space(*stop) && !after_prefix(stop, end, &kind)) stop++;
+    const size_t n = (size_t)(stop - s);
+    if (n == 0) return 0;
+    const bool  apart = stop < end && is_space(*stop), star = stop[-1] == '*';
+    const char *next = skip_spaces(stop, end);
+    bool        numeric = *s != 'e' && *s != 'E';
+    for (size_t i = 0; i < n; i++) numeric = numeric && memchr(parts, s[i], sizeof parts - 1);
+    bool is_false;
+    if (n == 1 && apart && (is_sign(*s) || star))
+        is_false = term_begins(next, end, &t, &value);
+    else /* apart, a number may end a text: route 66 */
+        is_false = after_prefix(next, end, &kind) && (star || (numeric && (!apart || is_sign(*s))));
+    return is_false ? n : 0;
 }
 
 enum vlp_status vlp_query_parse(struct vlp_query *out, struct vlp_arena *mem, const char *s,
@@ -54,7 +112,7 @@ enum vlp_status vlp_query_parse(struct vlp_query *out, struct vlp_arena *mem, co
     struct vlp_term  term;
     q.term =
         VLP_NEW_N(mem, struct vlp_term, len / 4 + 1); /* a term has at least "id:" and a space */
-    while (at < end && is_space(*at)) at++;
+    at = skip_spaces(at, end);
     if (!term_begins(at, end, &term, &value))
         return vlp_fail(err, VLP_ERR_USAGE,
                         "query '%s': a term begins with text:, image: or id:, after a sign and a "
@@ -63,10 +121,16 @@ enum vlp_status vlp_query_parse(struct vlp_query *out, struct vlp_arena *mem, co
     while (at < end) {
         const char     *next = value, *following = NULL;
         struct vlp_term next_term = {0};
-        for (; next < end; next++)
-            if (is_space(next[0]) && next + 1 < end &&
-                term_begins(next + 1, end, &next_term, &following))
-                break;
+        for (; next < end; next++) {
+            if (!is_space(next[0]) || next + 1 == end) continue;
+            if (term_begins(next + 1, end, &next_term, &following)) break;
+            const size_t odd = false_weight(next + 1, end);
+            if (odd)
+                return vlp_fail(err, VLP_ERR_USAGE,
+                                "query '%s': '%.*s' before a term is no sign or weight, as - and "
+                                "-0.5* are",
+                                q.name, (int)vlp_min_i64((int64_t)odd, INT32_MAX), next + 1);
+        }
         const char *stop = next;
         while (stop > value && is_space(stop[-1])) stop--;
         while (value < stop && is_space(*value)) value++;

@@ -201,7 +201,8 @@ struct vlp_query {
 /*
  * "text:a red car", "image:a.jpg +text:at night -0.5*id:foo": terms begin at the start or after
  * space with an optional sign, an optional number and '*', then text:, image: or id:, and reach to
- * the next term. VLP_ERR_USAGE when it begins with anything else or a term is empty.
+ * the next term. Blanks may stand after the sign and around the '*'. VLP_ERR_USAGE when it begins
+ * with anything else, a term is empty, or what stands before one is nearly a sign or weight.
  */
 enum vlp_status vlp_query_parse(struct vlp_query *out, struct vlp_arena *mem, const char *s,
                                 size_t len, struct vlp_error *err);
