@@ -80,6 +80,9 @@ void match_put_line(struct match_job *job, const struct match_line *l, bool with
 
 /* ---- links ----------------------------------------------------------------------------------- */
 
+/* What is longer after the last dot is no suffix of a picture. */
+enum { SUFFIX_MAX = 16 };
+
 /* The number that a name of ours begins with, 0 for other names. */
 static int64_t link_number(const char *name)
 {
@@ -132,7 +135,39 @@ enum vlp_status match_links_open(const struct match_queries *q, struct vlp_error
     return s;
 }
 
-/* "0001-name.jpg", or "0002-0001-name.jpg" where there are several queries: names sort by rank. */
+/* "0001-name.jpg", or "0002-0001-name.jpg" where there are several queries: names sort by rank. A
+ * name too long for the folder is cut before its suffix, between characters. */
+static char *link_name(struct vlp_arena *mem, int query, int n_given, int rank, const char *base)
+{
+    const char  *number = n_given > 1 ? vlp_arena_printf(mem, "%04d-%04d-", query + 1, rank)
+                                      : vlp_arena_printf(mem, "%04d-", rank);
+    const long   most = pathconf(match.link_to, _PC_NAME_MAX);
+    const size_t room = most > 0 ? (size_t)most : SIZE_MAX, taken = strlen(number);
+    const char  *suffix = strrchr(base, '.');
+    size_t       stem = strlen(base);
+    if (taken + stem <= room) return vlp_arena_printf(mem, "%s%s", number, base);
+    if (!suffix || strlen(suffix) > SUFFIX_MAX) suffix = "";
+    const size_t kept = taken + strlen(suffix);
+    stem = room > kept ? room - kept : 0;
+    while (stem > 0 && ((unsigned char)base[stem] & 0xc0) == 0x80) stem--;
+    return vlp_arena_printf(mem, "%s%.*s%s", number, (int)stem, base, suffix);
+}
+
+/* No link, named; other links may do better, unless the folder or its disk is to blame. */
+static enum vlp_status no_link(struct match_job *job, struct vlp_arena *mem, const char *id,
+                               const char *link, int why, struct vlp_error *err)
+{
+    static const int of_one[] = {EEXIST, ENAMETOOLONG, EILSEQ, EINVAL};
+    bool             alone = false;
+    enum vlp_status  status = why == EEXIST ? VLP_ERR_EXISTS : VLP_ERR_IO;
+    for (size_t i = 0; i < VLP_COUNT(of_one); i++) alone = alone || why == of_one[i];
+    if (!alone) return vlp_fail(err, status, "%s: %s", link, strerror(why));
+    const char *detail = vlp_arena_printf(mem, "no link %s: %s", link, strerror(why));
+    cmd_failures_add(&job->failures, id, strlen(id), status, detail);
+    if (job->failures.stop_at_first) return vlp_fail(err, status, "%s: %s", link, strerror(why));
+    return VLP_OK;
+}
+
 enum vlp_status match_link(struct match_job *job, int query, int n_given, int rank, const char *id,
                            struct vlp_error *err)
 {
@@ -142,9 +177,7 @@ enum vlp_status match_link(struct match_job *job, int query, int n_given, int ra
     vlp_arena_init(&mem);
     const char *path = vlp_picture_of_id(&mem, match.base_dir, id);
     char       *target = path && !vlp_shard_length(path) ? realpath(path, NULL) : NULL;
-    const char *base = vlp_path_base(id);
-    const char *name = n_given > 1 ? vlp_arena_printf(&mem, "%04d-%04d-%s", query + 1, rank, base)
-                                   : vlp_arena_printf(&mem, "%04d-%s", rank, base);
+    const char *name = link_name(&mem, query, n_given, rank, vlp_path_base(id));
     const char *link = vlp_path_join(&mem, match.link_to, name);
     if (!target) {
         cmd_failures_add(&job->failures, id, strlen(id), VLP_ERR_IO, "no such file to link to");
@@ -153,9 +186,7 @@ enum vlp_status match_link(struct match_job *job, int query, int n_given, int ra
         struct stat st;
         /* -f replaces links, never files */
         if (match.force && lstat(link, &st) == 0 && S_ISLNK(st.st_mode)) unlink(link);
-        if (symlink(target, link) != 0)
-            s = vlp_fail(err, errno == EEXIST ? VLP_ERR_EXISTS : VLP_ERR_IO, "%s: %s", link,
-                         strerror(errno));
+        if (symlink(target, link) != 0) s = no_link(job, &mem, id, link, errno, err);
     }
     free(target);
     vlp_arena_free(&mem);

@@ -64,6 +64,25 @@ expect 0 vlp-match -qf -k 1 --lines texts --shard 1/2 --link-to parts p.vle
 [ "$(ls whole)" = "$(ls parts)" ] || fail "links of the other shard are gone"
 expect 1 vlp-match -q --id photos/p01.png --link-to page.html p.vle
 [ -s stdout ] && fail "results before the folder was looked at"
+# A name too long for its number is cut before the suffix, between characters; what stands in the way
+# of one link stops no other.
+mkdir long
+half=$(printf 'é%.0s' {1..122})
+cp photos/p00.png "long/${half}ééé.png"
+cp photos/p01.png "long/x${half}ééé.png"
+vlp-embed -q -o long.vle long/*.png
+expect 0 vlp-match -q -k 0 --text x --text y --text z --link-to cut long.vle
+[ "$(wc -l <stdout)" -eq 6 ] && [ "$(find cut -type l | wc -l)" -eq 6 ] || fail "not six links: $(ls cut)"
+expect 0 vlp-match -q -k 0 --id "long/${half}ééé.png" --link-to one long.vle
+[ "$(readlink -f "one/0001-${half}é.png")" = "$PWD/long/${half}ééé.png" ] || fail "cut: $(ls one)"
+[ "$(readlink -f "one/0002-x${half}.png")" = "$PWD/long/x${half}ééé.png" ] || fail "cut: $(ls one)"
+mkdir way
+touch way/0001-0001-p04.png
+expect 3 vlp-match -q --id photos/p04.png --text x -k 1 --link-to way p.vle
+says 'photos/p04.png: no link way/0001-0001-p04.png: File exists (skipped)'
+[ "$(wc -l <stdout)" -eq 2 ] && [ "$(find way -type l | wc -l)" -eq 1 ] || fail "one link stopped the rest"
+expect 2 vlp-match -q --on-error stop --id photos/p04.png --text x -k 1 --link-to way -f p.vle
+
 rm photos/p03.png
 expect 3 vlp-match -f --id photos/p03.png -k 1 --link-to links p.vle
 says 'no such file to link to'
