@@ -436,7 +436,7 @@ static void same_bits(const struct trial *r, const struct op_case *c, float *con
                           what, k);
 }
 
-static const char *const levels[] = {"portable", "avx2", "avx512"};
+static const char *const levels[] = {"portable", "avx2", "avx512", "amx"};
 
 static void check_op(const struct op_case *c, const char *level)
 {
