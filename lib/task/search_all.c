@@ -14,6 +14,13 @@ static bool takes_part(const struct vlp_index *ix, const struct index_block *b, 
     return vlp_record_is(only, b->header, b->records.flags[i]) && !index_is_dead(ix, b, i);
 }
 
+/* May rows be multiplied as stored? Where they are so short or long that the inverse of their
+ * length or a sum of their products leaves f32, they are not: 0 stands for zeros and NaN. */
+static bool is_ordinary(float scale)
+{
+    return scale == 0.0f || (scale > 0x1p-60f && scale < 0x1p60f);
+}
+
 /* The rows of a block that take part, in runs, as the engine wants them; how many they are. */
 static int64_t search_block(struct vlp_search *s, const struct vlp_index *ix,
                             const struct vlp_compute *c, const struct index_block *b,
@@ -31,22 +38,37 @@ static int64_t search_block(struct vlp_search *s, const struct vlp_index *ix,
         rows.scale = *scale;
     }
     const struct vlp_rows whole = rows;
+    float                *unit = NULL; /* an extraordinary row, a run of its own */
     int64_t               live = 0;
     for (int i = 0; i < r->n;) {
         if (!takes_part(ix, b, i, opt->only)) {
             i++;
             continue;
         }
-        int end = i + 1;
-        while (end < r->n && takes_part(ix, b, end, opt->only)) end++;
+        int        end = i + 1;
+        const bool plain = !whole.scale || is_ordinary(whole.scale[i]);
+        while (plain && end < r->n && takes_part(ix, b, end, opt->only) &&
+               (!whole.scale || is_ordinary(whole.scale[end])))
+            end++;
+        rows = whole;
         rows.data = (const uint8_t *)whole.data + (size_t)i * r->row_size;
         rows.n = end - i;
         rows.scale = whole.scale ? whole.scale + i : NULL;
         rows.first = b->first + i;
+        if (!plain) {
+            if (!unit) unit = vlp_malloc((size_t)whole.dim * sizeof *unit);
+            vlp_rows_f32(&whole, i, unit);
+            vlp_unit_length(unit, whole.dim);
+            rows.data = unit;
+            rows.stride = (size_t)whole.dim * sizeof *unit;
+            rows.dtype = VLP_F32;
+            rows.scale = NULL;
+        }
         vlp_search_rows(s, &rows);
         live += rows.n;
         i = end;
     }
+    free(unit);
     return live;
 }
 

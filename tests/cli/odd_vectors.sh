@@ -67,4 +67,14 @@ expect 0 vlp-classify -q -C classes.vle --score sigmoid -k 2 -E r.tsv
 # A classifier of nothing is wrong usage.
 expect 2 vlp-classify -l , -E r.tsv
 expect 2 vlp-classify -l a,a -E r.tsv
+# Vectors of any length that f32 has get their cosines, however many are asked at once.
+printf 'short\t1e-45\t0\nlong\t3e38\t3e38\nlonger\t0\t2e30\nb\t0\t3\n' >lengths.tsv
+expect 0 vlp-match -k 0 -Q many.tsv lengths.tsv # many.tsv has eight, of which q1 is as long
+grep '^q1	' stdout | cut -f 2,4 >many
+printf 'q1\t1\t1\n' >one.tsv
+expect 0 vlp-match -k 0 -Q one.tsv lengths.tsv
+cut -f 2,4 stdout >one
+same many one
+[ "$(cut -f 2 one | tr '\n' ' ')" = "long short longer b " ] || fail "$(cat stdout)"
+awk -F'\t' '{ want = $2 == 1 ? 1 : sqrt(0.5); if (($3 - want) ^ 2 > 1e-12) exit 1 }' stdout || fail "$(cat stdout)"
 exit 0
