@@ -211,6 +211,8 @@ static void check_usage(int *n_paths, char **paths)
     if (classify.save && classify.knn)
         cmd_usage_error("neighbours cannot be saved as a classifier");
     if (cmd_given("C") && cmd_given("lambda")) cmd_usage_error("--C and --lambda together");
+    if (classify.sweep && (cmd_given("C") || cmd_given("lambda")))
+        cmd_usage_error("--sweep finds the penalty itself: no --C and --lambda");
     if (cmd_given("lambda")) classify.C = 1.0 / classify.lambda;
     if (classify.validation && !classify.sweep) cmd_usage_error("--validation is for --sweep");
     check_streams(*n_paths, paths);

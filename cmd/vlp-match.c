@@ -195,6 +195,10 @@ static void check_usage(const char *const *paths, int n_paths)
         cmd_usage_error("--link-to shows matches of queries only");
     if (match.query_only != VLP_ANY && !match.queries)
         cmd_usage_error("--query-only chooses records of -Q");
+    if ((groups || match.truth) && cmd_given("min-score"))
+        cmd_usage_error("--min-score is not for --groups and --truth");
+    if (match.rerank && (groups || match.truth || match.join > JOIN_TOPK))
+        cmd_usage_error("--rerank looks again at matches of queries only");
     if (match.rerank && match.k == 0) cmd_usage_error("--rerank needs -k");
     const struct cmd_stream_use in[] = {{"-m", cmd_model.path},
                                         {"-Q", match.queries},

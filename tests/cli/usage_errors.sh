@@ -31,6 +31,19 @@ expect 2 vlp-embed --template='no hole' --lines /dev/null -m "$GOLDEN/clip/hf-qu
 says "has no {}"
 expect 2 vlp-embed --update x.png
 says "--update works on a stream in a file"
+# What would be ignored is refused.
+expect 2 vlp-match --groups 0.5 --min-score 0.9 x.vle
+says "--min-score is not for --groups and --truth"
+expect 2 vlp-match --truth t.tsv --min-score 0.9 -Q q.vle x.vle
+says "--min-score is not for --groups and --truth"
+for how in '--groups 0.5' '--truth t.tsv -Q q.vle' '--join mutual -Q q.vle'; do
+    expect 2 vlp-match $how --rerank full.vle x.vle
+    says "--rerank looks again at matches of queries only"
+done
+expect 2 vlp-classify --fit x.vle --sweep --C 1
+says "--sweep finds the penalty itself: no --C and --lambda"
+expect 2 vlp-classify --fit x.vle --sweep --lambda 1
+says "--sweep finds the penalty itself"
 expect 2 vlp-model
 says "name a verb"
 expect 2 vlp-model dance
