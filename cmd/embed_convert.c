@@ -2,6 +2,7 @@
  * embed_convert.c -- vlp-embed --convert: embedding files into one of another format or type.
  */
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -27,8 +28,27 @@ static enum vlp_status load(struct vlp_embedding_set *out, const char *path,
     return s;
 }
 
+/* Is there a value that the type asked for would make infinite? */
+static enum vlp_status check_range(const struct vlp_record *r, enum vlp_dtype t, int dim,
+                                   struct vlp_error *err)
+{
+    if (t != VLP_F16 && t != VLP_BF16) return VLP_OK;
+    for (int c = 0; c < dim; c++) {
+        const float x = r->vector[c];
+        uint16_t    narrow;
+        float       back;
+        if (!(fabsf(x) > 65504.0f) || isinf(x)) continue; /* fits both: the largest f16 */
+        vlp_from_f32(&narrow, t, &x, 1);
+        vlp_to_f32(&back, &narrow, t, 1);
+        if (isinf(back))
+            return vlp_fail(err, VLP_ERR_SUPPORT, "'%.*s': %s cannot hold the value %.9g",
+                            (int)r->id_len, r->id, vlp_dtype_name(t), (double)x);
+    }
+    return VLP_OK;
+}
+
 /* Of a set the records that --shard and --limit let through. */
-static enum vlp_status write_set(struct vlp_embedding_writer    *w,
+static enum vlp_status write_set(struct vlp_embedding_writer *w, enum vlp_dtype dtype,
                                  const struct vlp_embedding_set *set, bool unit, int64_t *written,
                                  struct vlp_error *err)
 {
@@ -48,7 +68,8 @@ static enum vlp_status write_set(struct vlp_embedding_writer    *w,
                                      .vector = x};
         vlp_embedding_set_f32(set, i, x);
         if (unit && !set->header.normalized) vlp_unit_length(x, dim);
-        s = vlp_embedding_write(w, &r, err);
+        s = check_range(&r, dtype, dim, err);
+        if (s == VLP_OK) s = vlp_embedding_write(w, &r, err);
         ++*written;
     }
     free(x);
@@ -172,7 +193,7 @@ static enum vlp_status convert_set(struct conversion *c, const char *path,
     c->seen += set->n;
     c->damaged += damaged;
     VLP_TRY(check_set(c, path, set, err));
-    return write_set(c->writer, set, c->unit, &c->written, err);
+    return write_set(c->writer, c->header.dtype, set, c->unit, &c->written, err);
 }
 
 /* `first` is open already. */

@@ -1,7 +1,8 @@
 /*
  * rows.c -- one vector as it is stored, and back.
  *
- *   i8:  scale = max|x| / 127 (f32), then round(x / scale) as int8, padded to a multiple of 4 bytes
+ *   i8:  scale = max|x| / 127 (f32), then round(x / scale) as int8, padded to a multiple of 4
+ * bytes; NaN or infinity in the row makes the scale NaN, and so all of the row
  */
 #include <math.h>
 #include <string.h>
@@ -24,25 +25,31 @@ size_t vlp_embedding_row_size(const struct vlp_embedding_header *h)
     return row_size(h->dtype, h->dim);
 }
 
-void row_from_f32(void *row, enum vlp_dtype t, const float *x, int dim)
+static void quantise(void *row, const float *x, int dim)
 {
-    if (t != VLP_I8) {
-        vlp_from_f32(row, t, x, (size_t)dim);
-        return;
-    }
     float largest = 0.0f;
+    bool  finite = true;
     for (int c = 0; c < dim; c++) {
         const float a = fabsf(x[c]);
-        if (a > largest && isfinite(a)) largest = a;
+        finite &= isfinite(a) != 0;
+        if (a > largest) largest = a;
     }
-    const float scale = largest / 127.0f;
+    const float scale = finite ? largest / 127.0f : NAN;
     int8_t     *q = (int8_t *)row + sizeof scale;
-    memset(row, 0, row_size(t, dim));
+    memset(row, 0, row_size(VLP_I8, dim));
     memcpy(row, &scale, sizeof scale);
     for (int c = 0; c < dim; c++) {
         const float v = scale > 0.0f ? rintf(x[c] / scale) : 0.0f;
-        q[c] = (int8_t)(v > 127.0f ? 127.0f : v < -127.0f ? -127.0f : v == v ? v : 0.0f);
+        q[c] = (int8_t)(v > 127.0f ? 127.0f : v < -127.0f ? -127.0f : v);
     }
+}
+
+void row_from_f32(void *row, enum vlp_dtype t, const float *x, int dim)
+{
+    if (t == VLP_I8)
+        quantise(row, x, dim);
+    else
+        vlp_from_f32(row, t, x, (size_t)dim);
 }
 
 void vlp_embedding_row_f32(const struct vlp_embedding_header *h,

@@ -49,6 +49,29 @@ expect 5 vlp-match --truth right.tsv --on-error stop -Q fine.tsv nothing.tsv
 expect 3 vlp-match --json --metric dot -k 0 -Q fine.tsv odd.tsv
 grep -q '"score": null' stdout || fail "JSON without null"
 grep -q '"score": inf' stdout && fail "JSON with inf"
+# Bytes have no NaN or infinity: their scale has. A finite value that f16 cannot hold is refused by its record.
+expect 0 vlp-embed --convert --dtype i8 -o odd-i8.vle odd.tsv
+expect 0 vlp-embed --convert -o odd-i8.safetensors odd-i8.vle
+for file in odd-i8.vle odd-i8.safetensors; do
+    expect 0 vlp-embed --convert --format tsv $file
+    prints "$(printf 'nan\tnan\tnan')"
+    prints "$(printf 'inf\tnan\tnan')"
+    prints "$(printf 'zero\t0\t0')"
+    expect 3 vlp-match -k 0 -Q fine.tsv $file
+    says "2 records of the index hold NaN or infinity"
+    expect 3 vlp-match -k 0 -Q many.tsv $file
+    says "2 records of the index hold NaN or infinity"
+done
+printf 'small\t65519\t1\nbig\t1e5\t0\n' >large.tsv
+for format in vle npy safetensors; do
+    expect 4 vlp-embed --convert --dtype f16 --format $format -o large.out large.tsv
+    says "'big': f16 cannot hold the value 100000"
+    [ ! -e large.out ] || fail "it was written"
+    expect 0 vlp-embed --convert --limit 1 -f --dtype f16 --format $format -o fits.out large.tsv
+done
+expect 0 vlp-embed --convert --dtype f16 -o odd-f16.vle odd.tsv
+expect 0 vlp-embed --convert --format tsv odd-f16.vle
+prints "$(printf 'inf\t1\tinf')"
 printf 'p\t1\t0\nq\t0\t1\n' >classes.tsv
 expect 0 vlp-embed --convert -q -o classes.vle classes.tsv
 expect 3 vlp-classify -q -C classes.vle -E odd.tsv
