@@ -927,6 +927,38 @@ START_TEST(a_vocab_json_of_other_ids_is_refused)
 }
 END_TEST
 
+static const struct {
+    const char     *patch;
+    enum vlp_status status;
+} patches[] = {
+    {"[8,8]", VLP_OK},           {"8", VLP_OK},           {"[16,16]", VLP_ERR_MISMATCH},
+    {"[8,16]", VLP_ERR_SUPPORT}, {"[]", VLP_ERR_SUPPORT}, {"[8.5,8.5]", VLP_ERR_SUPPORT}};
+
+START_TEST(a_square_may_be_given_by_both_of_its_sides)
+{
+    struct vlp_checkpoint c;
+    char                  path[4096];
+    link_as(path, GOLDEN "openclip-quick/open_clip_model.safetensors",
+            "open_clip_model.safetensors");
+    json_t *top = json_loads(OPEN_CLIP("", ""), 0, NULL);
+    json_t *vision = json_object_get(json_object_get(top, "model_cfg"), "vision_cfg");
+    json_object_set_new(vision, "patch_size", json_loads(patches[_i].patch, JSON_DECODE_ANY, NULL));
+    json_object_set_new(vision, "image_size", json_pack("[i, i]", 32, 32));
+    write_json_beside(path, "open_clip_config.json", top);
+    json_decref(top);
+    const enum vlp_status s = vlp_checkpoint_open(&c, folder_of(path), NULL, &err);
+    ck_assert_msg(s == patches[_i].status, "%s: %s", vlp_status_name(s), err.text);
+    if (s == VLP_OK) {
+        ck_assert_str_eq(text_at(&c, "config.vision.patch_size"), "8");
+        ck_assert_str_eq(text_at(&c, "config.vision.image_size"), "32");
+        vlp_checkpoint_close(&c);
+    } else {
+        ck_assert_msg(strstr(err.text, "patch_size") != NULL, "%s", err.text);
+    }
+    build_remove(path);
+}
+END_TEST
+
 START_TEST(an_index_may_name_files_of_its_folder_only)
 {
     struct vlp_checkpoint    c;
@@ -1793,6 +1825,7 @@ int main(void)
     tcase_add_test(t, merges_are_carried_from_either_file);
     tcase_add_loop_test(t, a_tokenizer_that_is_not_clips_is_refused_by_what_differs, 0,
                         (int)VLP_COUNT(tokenizers));
+    tcase_add_loop_test(t, a_square_may_be_given_by_both_of_its_sides, 0, (int)VLP_COUNT(patches));
     tcase_add_test(t, a_vocab_json_of_other_ids_is_refused);
     tcase_add_test(t, an_index_may_name_files_of_its_folder_only);
     suite_add_tcase(s, t);

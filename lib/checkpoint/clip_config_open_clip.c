@@ -30,16 +30,35 @@ static enum vlp_status read_count(const struct open_clip *c, const json_t *o, co
     return vlp_fail(c->o->err, VLP_ERR_FORMAT, "%s: '%s' has an impossible value", c->file, key);
 }
 
-static enum vlp_status agree(const struct open_clip *c, const json_t *tower, const char *ours,
-                             const json_t *config, const char *theirs, json_int_t missing)
+/* 224, or a list of two that are the same. */
+static enum vlp_status read_side(const struct open_clip *c, const char *key, json_int_t missing,
+                                 json_int_t *out)
 {
-    json_int_t       said;
+    const json_t *v = json_object_get(c->vision, key);
+    if (!json_is_array(v)) return read_count(c, c->vision, key, missing, out);
+    *out = json_integer_value(json_array_get(v, 0));
+    if (json_array_size(v) == 2 && json_integer_value(json_array_get(v, 1)) == *out && *out >= 1 &&
+        *out <= VLP_MAX_IMAGE_SIZE)
+        return VLP_OK;
+    return vlp_fail(c->o->err, VLP_ERR_SUPPORT, "%s: '%s' is not a square", c->file, key);
+}
+
+static enum vlp_status agree_with(const struct open_clip *c, const json_t *tower, const char *ours,
+                                  const char *theirs, json_int_t said)
+{
     const json_int_t real = json_integer_value(json_object_get(tower, ours));
-    VLP_TRY(read_count(c, config, theirs, missing, &said));
     if (said == real) return VLP_OK;
     return vlp_fail(c->o->err, VLP_ERR_MISMATCH,
                     "%s: '%s' is %lld, but the tensors of %s have %lld", c->file, theirs,
                     (long long)said, c->o->source->file, (long long)real);
+}
+
+static enum vlp_status agree(const struct open_clip *c, const json_t *tower, const char *ours,
+                             const json_t *config, const char *theirs, json_int_t missing)
+{
+    json_int_t said;
+    VLP_TRY(read_count(c, config, theirs, missing, &said));
+    return agree_with(c, tower, ours, theirs, said);
 }
 
 /* Switches that make another model of it; null, false and `fine` are the plain one. Words that lie
@@ -127,18 +146,6 @@ static void read_eps(json_t *tower, const json_t *config)
         json_object_set_new(tower, "ln_eps", json_real(json_number_value(eps)));
 }
 
-/* 224, or a list of two that are the same. */
-static enum vlp_status read_image_size(const struct open_clip *c, json_int_t *out)
-{
-    const json_t *v = json_object_get(c->vision, "image_size");
-    if (!json_is_array(v)) return read_count(c, c->vision, "image_size", 224, out);
-    *out = json_integer_value(json_array_get(v, 0));
-    if (json_array_size(v) == 2 && json_integer_value(json_array_get(v, 1)) == *out && *out >= 1 &&
-        *out <= VLP_MAX_IMAGE_SIZE)
-        return VLP_OK;
-    return vlp_fail(c->o->err, VLP_ERR_SUPPORT, "%s: 'image_size' is not a square", c->file);
-}
-
 /* open_clip rounds down: head_width 40 makes two heads of a width of 96. */
 static enum vlp_status set_heads(const struct open_clip *c, json_t *tower, json_int_t width,
                                  json_int_t head)
@@ -187,7 +194,7 @@ static enum vlp_status read_vit(const struct open_clip *c, json_t *tower)
                         "%s: 'mlp_ratio' makes %.0f hidden units, but the tensors of %s have %lld",
                         c->file, mlp, c->o->source->file,
                         (long long)json_integer_value(json_object_get(tower, "mlp")));
-    VLP_TRY(read_image_size(c, &size));
+    VLP_TRY(read_side(c, "image_size", 224, &size));
     const json_int_t patch = json_integer_value(json_object_get(tower, "patch_size"));
     if (size / patch != json_integer_value(json_object_get(tower, "image_size")) / patch)
         json_object_set_new(tower, "interpolate", json_string("open_clip"));
@@ -198,7 +205,7 @@ static enum vlp_status read_vit(const struct open_clip *c, json_t *tower)
 static enum vlp_status read_resnet(const struct open_clip *c, json_t *tower)
 {
     json_int_t size, head;
-    VLP_TRY(read_image_size(c, &size));
+    VLP_TRY(read_side(c, "image_size", 224, &size));
     if (size / 32 != json_integer_value(json_object_get(tower, "image_size")) / 32)
         return vlp_fail(c->o->err, VLP_ERR_MISMATCH,
                         "%s: 'image_size' %lld does not fit the positions of %s", c->file,
@@ -233,6 +240,7 @@ static enum vlp_status check_shapes(const struct open_clip *c, const json_t *con
 {
     const json_t *text = json_object_get(config, "text"),
                  *vision = json_object_get(config, "vision");
+    json_int_t patch;
     VLP_TRY(agree(c, config, "embed_dim", c->top, "embed_dim", 512));
     VLP_TRY(agree(c, text, "width", c->text, "width", 512));
     VLP_TRY(agree(c, text, "layers", c->text, "layers", 12));
@@ -240,7 +248,8 @@ static enum vlp_status check_shapes(const struct open_clip *c, const json_t *con
     if (is_vit(vision)) {
         VLP_TRY(agree(c, vision, "width", c->vision, "width", 768));
         VLP_TRY(agree(c, vision, "layers", c->vision, "layers", 12));
-        return agree(c, vision, "patch_size", c->vision, "patch_size", 16);
+        VLP_TRY(read_side(c, "patch_size", 16, &patch));
+        return agree_with(c, vision, "patch_size", "patch_size", patch);
     }
     VLP_TRY(agree(c, vision, "width", c->vision, "width", 64));
     if (json_equal(json_object_get(c->vision, "layers"), json_object_get(vision, "layers")))
