@@ -1,8 +1,9 @@
 /*
  * vectors_npy.c -- vectors as an .npy array (n, dim), their ids in PATH.ids.
  *
- * f32 and f16 are written as they are; bf16 and i8, which NumPy does not have, as f32. Any numeric
- * array of two dimensions is read; f16 stays f16, the rest becomes f32.
+ * f32 and f16 are written as they are; bf16 and i8, which NumPy does not have, as f32. An
+ * array of two dimensions of any type that npy.c knows is read; f16 stays f16, the rest becomes
+ * f32.
  */
 #include <stdlib.h>
 #include <string.h>
