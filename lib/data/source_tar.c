@@ -135,7 +135,7 @@ static void add_member(const struct input *in, struct group *g)
         g->mtime = m->mtime;
         if (!m->regular) {
             g->status = VLP_ERR_SUPPORT;
-            g->reason = "is a link inside the tar file";
+            g->reason = "is no plain file inside the tar file, but a link, a pipe or a device";
             return;
         }
         g->offset = in->opt->locate ? m->offset : -1;

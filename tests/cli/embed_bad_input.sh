@@ -122,3 +122,10 @@ for bad in '"id":"a\u0000b"' '"id":"c","meta":"x\u0000y"'; do
         [ ! -e v.$format ] || fail "v.$format was written"
     done
 done
+
+# What a shard holds beside plain files is named as what it is.
+mkdir odd && cp "$GOLDEN/clip/end-to-end/p00.png" odd/a.png && ln -s a.png odd/b.png && mkfifo odd/c.png
+tar cf odd.tar -C odd a.png b.png c.png
+expect 3 vlp-embed -q -f -m "$GOLDEN/clip/end-to-end/model" -o odd.vle odd.tar
+says "b.png: is no plain file inside the tar file, but a link, a pipe or a device"
+says "c.png: is no plain file inside the tar file, but a link, a pipe or a device"
