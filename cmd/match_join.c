@@ -15,18 +15,6 @@ struct two {
     struct vlp_page *page;
 };
 
-/* What holds NaN or infinity is in no pair: it is named. */
-static enum vlp_status check_vectors(struct match_job *job, const struct vlp_set *s, const float *x,
-                                     struct vlp_error *err)
-{
-    const int dim = s->header.dim;
-    bool      odd;
-    for (int i = 0; i < s->n; i++)
-        VLP_TRY(cmd_check_vector(&job->failures, s->ids[i], s->id_lens[i],
-                                 x + (size_t)i * (size_t)dim, dim, &odd, err));
-    return VLP_OK;
-}
-
 static enum vlp_status open_two(struct two *t, struct match_job *job, struct vlp_error *err)
 {
     VLP_TRY(match_read_set(job, &t->a, match.queries, match.query_only, err));
@@ -39,8 +27,8 @@ static enum vlp_status open_two(struct two *t, struct match_job *job, struct vlp
                                      match.ignore_model, err));
     t->x = vlp_set_vectors(&t->a, (enum vlp_metric)match.metric);
     t->y = vlp_set_vectors(&t->b, (enum vlp_metric)match.metric);
-    VLP_TRY(check_vectors(job, &t->a, t->x, err));
-    return check_vectors(job, &t->b, t->y, err);
+    VLP_TRY(match_check_vectors(job, &t->a, t->x, err));
+    return match_check_vectors(job, &t->b, t->y, err);
 }
 
 static void put_pair(struct match_job *job, const struct two *t, int a, int b, float score)
@@ -233,7 +221,7 @@ enum vlp_status match_run_groups(struct match_job *job, struct vlp_error *err)
     struct vlp_groups g;
     VLP_TRY(match_read_set(job, &set, job->paths[0], match.only, err));
     const float    *x = vlp_set_vectors(&set, (enum vlp_metric)match.metric);
-    enum vlp_status s = check_vectors(job, &set, x, err);
+    enum vlp_status s = match_check_vectors(job, &set, x, err);
     if (s == VLP_OK) {
         vlp_find_groups(&g, &job->compute, (enum vlp_metric)match.metric, x, set.n, set.header.dim,
                         (float)match.groups);
