@@ -102,7 +102,8 @@ static enum vlp_status clear_links(DIR *d, const struct match_queries *q, struct
     bool           *mine = vlp_calloc((size_t)q->n_given + 1, sizeof *mine);
     enum vlp_status s = VLP_OK;
     for (int i = 0; i < q->n; i++) mine[q->number[i]] = true;
-    for (const struct dirent *e; s == VLP_OK && (e = readdir(d)) != NULL;) {
+    int why = 0;
+    for (const struct dirent *e; s == VLP_OK && (e = vlp_next_entry(d, &why)) != NULL;) {
         const int64_t number = link_number(e->d_name);
         struct stat   st;
         if (number < 1 || fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0) continue;
@@ -116,6 +117,7 @@ static enum vlp_status clear_links(DIR *d, const struct match_queries *q, struct
             s = vlp_fail(err, VLP_ERR_IO, "%s/%s: %s", match.link_to, e->d_name, strerror(errno));
     }
     free(mine);
+    if (s == VLP_OK && why) s = vlp_fail(err, VLP_ERR_IO, "%s: %s", match.link_to, strerror(why));
     return s;
 }
 

@@ -68,6 +68,11 @@ static enum vlp_status listed(int why, struct vlp_error *err)
     return why ? vlp_fail(err, VLP_ERR_IO, "%s: %s", o->output, strerror(why)) : VLP_OK;
 }
 
+static void checkpoint_name(char name[64], int64_t step)
+{
+    snprintf(name, 64, "step-%09lld.train", (long long)step);
+}
+
 /* Steps of the checkpoints in DIR, newest first; the list is the caller's, NULL after a failure. */
 static enum vlp_status list_checkpoints(int64_t **out, int *n, struct vlp_error *err)
 {
@@ -80,6 +85,9 @@ static enum vlp_status list_checkpoints(int64_t **out, int *n, struct vlp_error 
         int       end = 0;
         if (sscanf(d->d_name, "step-%lld.train%n", &step, &end) != 1 || end == 0 || d->d_name[end])
             continue;
+        char name[64];
+        checkpoint_name(name, step);
+        if (strcmp(name, d->d_name) != 0) continue; /* "step-5.train" is somebody else's */
         list = vlp_realloc(list, (size_t)(count + 1) * sizeof *list);
         int at = count++;
         for (; at > 0 && list[at - 1] < step; at--) list[at] = list[at - 1];
@@ -99,7 +107,7 @@ static enum vlp_status list_checkpoints(int64_t **out, int *n, struct vlp_error 
 static const char *checkpoint_path(struct loop *l, int64_t step)
 {
     char name[64];
-    snprintf(name, sizeof name, "step-%09lld.train", (long long)step);
+    checkpoint_name(name, step);
     return in_dir(l, name);
 }
 

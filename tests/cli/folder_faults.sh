@@ -47,7 +47,11 @@ done
 expect 0 faulty run $((2 * ($(ls -a run | wc -l) + 1))) $train --keep 1
 says "run: Input/output error"
 [ -e run/model.safetensors ] && [ "$(ls run/step-* | wc -l)" -eq 2 ] || fail "$(ls run)"
+# Only what has a name of the run's own is its checkpoint.
+echo "somebody's" >run/step-99.train
 expect 0 $train
+grep -q 'step-0*99.train' stderr && fail "$(cat stderr)"
+[ -e run/step-99.train ] || fail "another's file is gone"
 
 # --update deletes nothing of a folder of which it saw a part, and what it did see is embedded. (It
 # looks twice: to count, then to work.)
@@ -74,3 +78,8 @@ cp "$VLP_MODEL"/model.safetensors weights/a.safetensors
 cp "$VLP_MODEL"/model.safetensors weights/b.safetensors
 expect 1 faulty weights 4 vlp-model inspect weights
 says "weights: Input/output error"
+
+# Nor are links of earlier results left among new ones.
+expect 0 vlp-match -q --link-to links -k 3 --text "a picture" album.vle
+expect 1 faulty links 2 vlp-match -q -f --link-to links -k 1 --text "a picture" album.vle
+says "links: Input/output error"
