@@ -8,7 +8,6 @@
 #include <assert.h>
 #include <math.h>
 #include <string.h>
-#include <strings.h>
 
 #include <vlp/base.h>
 
@@ -25,16 +24,6 @@ static const struct {
 const char *vlp_dtype_name(enum vlp_dtype t)
 {
     return (unsigned)t < VLP_DTYPE_COUNT ? dtype_table[t].name : "unknown";
-}
-
-bool vlp_dtype_parse(const char *name, enum vlp_dtype *out)
-{
-    for (int i = 0; i < VLP_DTYPE_COUNT; i++) {
-        if (strcasecmp(name, dtype_table[i].name) != 0) continue;
-        *out = (enum vlp_dtype)i;
-        return true;
-    }
-    return false;
 }
 
 size_t vlp_dtype_size(enum vlp_dtype t, size_t n)

@@ -201,11 +201,6 @@ bool vlp_embedding_bare(const struct vlp_embedding_reader *r)
     return r->bare;
 }
 
-uint64_t vlp_embedding_torn_at(const struct vlp_embedding_reader *r)
-{
-    return r->torn_at;
-}
-
 bool vlp_embedding_ended(const struct vlp_embedding_reader *r)
 {
     return r->ended;

@@ -220,8 +220,7 @@ struct vlp_embedding_reader {
     json_t                           *last_about;  /* of the last one joined on, or NULL */
     bool                              bare;        /* set by `open`: there are no flags */
     int64_t                           damaged;     /* places stepped over */
-    uint64_t                          torn_at;
-    void                             *state; /* of the format */
+    void                             *state;       /* of the format */
     /* The block in hand. */
     const char *ids[VLP_EMBEDDING_BLOCK], *metas[VLP_EMBEDDING_BLOCK];
     size_t      id_lens[VLP_EMBEDDING_BLOCK], meta_lens[VLP_EMBEDDING_BLOCK];

@@ -116,7 +116,6 @@ static enum vlp_status damaged(struct vlp_embedding_reader *r, uint64_t at, cons
     VLP_TRY(seek_sound(r, &found, err));
     if (!found) {
         r->torn = v->over = true;
-        r->torn_at = at;
         return VLP_OK;
     }
     vlp_fail(&told, VLP_ERR_FORMAT, "%s: block %llu at offset %llu %s", r->feed.name,

@@ -191,12 +191,6 @@ static const struct vlp_packed *cached(const struct vlp_compute *c, struct vlp_p
     return packed;
 }
 
-const struct vlp_packed *vlp_param_packed(const struct vlp_compute *c, struct vlp_param *p)
-{
-    assert(p->stored);
-    return cached(c, p, VLP_FORM_PLAIN, c->precision);
-}
-
 const struct vlp_packed *vlp_tensor_packed(const struct vlp_compute *c, const struct vlp_tensor *w,
                                            enum vlp_form form, enum vlp_precision precision,
                                            struct vlp_packed **own)

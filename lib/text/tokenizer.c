@@ -65,11 +65,6 @@ int vlp_tokenizer_context(const struct vlp_tokenizer *t)
     return t->context;
 }
 
-int vlp_tokenizer_vocab_size(const struct vlp_tokenizer *t)
-{
-    return t->vocab_size;
-}
-
 int32_t vlp_tokenizer_end(const struct vlp_tokenizer *t)
 {
     return t->end;

@@ -271,11 +271,6 @@ int64_t vlp_loader_bad(const struct vlp_loader *l)
     return l->bad;
 }
 
-int64_t vlp_loader_epoch_steps(const struct vlp_loader *l)
-{
-    return l->per_epoch;
-}
-
 void vlp_loader_close(struct vlp_loader *l)
 {
     if (!l) return;

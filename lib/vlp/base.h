@@ -144,8 +144,7 @@ enum vlp_dtype {
 #define VLP_Q8_0_BLOCK 32
 #define VLP_Q8_0_BYTES 34
 
-const char *vlp_dtype_name(enum vlp_dtype t);                       /* "f32", "f16", ... */
-bool        vlp_dtype_parse(const char *name, enum vlp_dtype *out); /* any case */
+const char *vlp_dtype_name(enum vlp_dtype t); /* "f32", "f16", ... */
 /* Bytes of n elements; for Q8_0 n is rounded up to whole blocks. SIZE_MAX when it would overflow.
  */
 size_t vlp_dtype_size(enum vlp_dtype t, size_t n);

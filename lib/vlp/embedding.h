@@ -148,10 +148,8 @@ enum vlp_ending {
 enum vlp_ending vlp_embedding_ending(const struct vlp_embedding_reader *r);
 
 /* Nothing but ids and vectors (npy, fvecs, tsv): which records are texts is not known. */
-bool vlp_embedding_bare(const struct vlp_embedding_reader *r);
-/* Where the torn tail begins: the size of what is sound. Meaningful when torn. */
-uint64_t vlp_embedding_torn_at(const struct vlp_embedding_reader *r);
-int64_t  vlp_embedding_damaged(const struct vlp_embedding_reader *r); /* places skipped so far */
+bool    vlp_embedding_bare(const struct vlp_embedding_reader *r);
+int64_t vlp_embedding_damaged(const struct vlp_embedding_reader *r); /* places skipped so far */
 
 /*
  * The next block of records: ids, flags, metas and vectors in parallel arrays that live until the

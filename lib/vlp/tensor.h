@@ -261,9 +261,6 @@ void vlp_param_bind(struct vlp_param *p, enum vlp_dtype dtype, const void *data)
 void vlp_params_train(struct vlp_params *ps);
 /* The f32 values, widened now if need be (thread-safe, once). */
 const float *vlp_param_f32(struct vlp_param *p);
-/* The packed form for c's precision and level, made when first asked for (thread-safe, once),
- * cached while the value is stored; the stored pages are given back after packing. */
-const struct vlp_packed *vlp_param_packed(const struct vlp_compute *c, struct vlp_param *p);
 
 /*
  * Rows [first, first + count) of a stored (N, K) weight packed now for c's precision; the caller

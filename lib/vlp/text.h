@@ -45,7 +45,6 @@ enum vlp_status vlp_tokenizer_open(struct vlp_tokenizer           **out,
 void            vlp_tokenizer_close(struct vlp_tokenizer *t);
 
 int     vlp_tokenizer_context(const struct vlp_tokenizer *t);
-int     vlp_tokenizer_vocab_size(const struct vlp_tokenizer *t);
 int32_t vlp_tokenizer_end(const struct vlp_tokenizer *t); /* <|endoftext|> or [SEP] */
 
 struct vlp_tokens {

@@ -161,9 +161,7 @@ enum vlp_status vlp_loader_open(struct vlp_loader **out, const struct vlp_loader
  */
 enum vlp_status vlp_loader_next(struct vlp_loader *l, struct vlp_batch *b, struct vlp_error *err);
 int64_t         vlp_loader_bad(const struct vlp_loader *l);
-int64_t         vlp_loader_epoch_steps(
-            const struct vlp_loader *l); /* batches an epoch; its last, smaller one is left out */
-void vlp_loader_close(struct vlp_loader *l);
+void            vlp_loader_close(struct vlp_loader *l);
 
 /* ---- several processes --------------------------------------------------------------------- */
 
