@@ -106,8 +106,8 @@ void cmd_signals_start(void)
     pthread_attr_init(&attr);
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
     if (pthread_create(&id, &attr, receive, &set) != 0) {
-        signal(SIGUSR1,
-               SIG_IGN); /* nobody to answer it; the others end us, as they do by default */
+        /* nobody to answer it; the others end us, as they do by default */
+        signal(SIGUSR1, SIG_IGN);
         pthread_sigmask(SIG_SETMASK, &before, NULL);
     }
     pthread_attr_destroy(&attr);

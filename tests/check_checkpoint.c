@@ -1606,6 +1606,22 @@ START_TEST(a_document_out_of_bounds_is_refused_by_the_name_of_its_key)
 }
 END_TEST
 
+static void open_golden(struct vlp_checkpoint *c, const char *model)
+{
+    char path[128];
+    snprintf(path, sizeof path, GOLDEN "%s", model);
+    open_ok(c, path, NULL);
+}
+
+/* The document of case i is fine where `word` is NULL; else it is refused, and the word said. */
+static void validates(struct vlp_checkpoint *c, size_t i, enum vlp_status refused, const char *word)
+{
+    const enum vlp_status s = vlp_about_validate(c->about, "x", &err);
+    ck_assert_msg(s == (word ? refused : VLP_OK), "%zu: %s", i, err.text);
+    if (word) ck_assert_msg(strstr(err.text, word) != NULL, "%s", err.text);
+    vlp_checkpoint_close(c);
+}
+
 /* What the pictures are made to must be what the tower takes. */
 START_TEST(a_size_of_pictures_that_the_model_cannot_take_is_refused)
 {
@@ -1631,19 +1647,14 @@ START_TEST(a_size_of_pictures_that_the_model_cannot_take_is_refused)
     };
     for (size_t i = 0; i < VLP_COUNT(cases); i++) {
         struct vlp_checkpoint c;
-        char                  path[128];
-        snprintf(path, sizeof path, GOLDEN "%s", cases[i].model);
-        open_ok(&c, path, NULL);
+        open_golden(&c, cases[i].model);
         json_t *p = json_object_get(c.about, "preprocess"),
                *vision = json_object_get(json_object_get(c.about, "config"), "vision");
         json_object_set_new(p, "size", json_loads(cases[i].size, 0, NULL));
         json_object_set_new(p, "resize", json_string(cases[i].resize));
         if (cases[i].interpolate)
             json_object_set_new(vision, "interpolate", json_string(cases[i].interpolate));
-        const enum vlp_status s = vlp_about_validate(c.about, "x", &err);
-        ck_assert_msg(s == (cases[i].word ? VLP_ERR_FORMAT : VLP_OK), "%zu: %s", i, err.text);
-        if (cases[i].word) ck_assert_msg(strstr(err.text, cases[i].word) != NULL, "%s", err.text);
-        vlp_checkpoint_close(&c);
+        validates(&c, i, VLP_ERR_FORMAT, cases[i].word);
     }
 }
 END_TEST
@@ -1668,9 +1679,7 @@ START_TEST(pictures_of_too_many_patches_are_refused)
     };
     for (size_t i = 0; i < VLP_COUNT(cases); i++) {
         struct vlp_checkpoint c;
-        char                  path[128];
-        snprintf(path, sizeof path, GOLDEN "%s", cases[i].model);
-        open_ok(&c, path, NULL);
+        open_golden(&c, cases[i].model);
         json_t *p = json_object_get(c.about, "preprocess"),
                *vision = json_object_get(json_object_get(c.about, "config"), "vision");
         json_object_set_new(p, "size", json_pack("[i, i]", cases[i].size, cases[i].size));
@@ -1679,10 +1688,7 @@ START_TEST(pictures_of_too_many_patches_are_refused)
             json_object_set_new(vision, "patch_size", json_integer(cases[i].patch));
             json_object_set_new(vision, "interpolate", json_string(cases[i].interpolate));
         }
-        const enum vlp_status s = vlp_about_validate(c.about, "x", &err);
-        ck_assert_msg(s == (cases[i].word ? VLP_ERR_LIMIT : VLP_OK), "%zu: %s", i, err.text);
-        if (cases[i].word) ck_assert_msg(strstr(err.text, cases[i].word) != NULL, "%s", err.text);
-        vlp_checkpoint_close(&c);
+        validates(&c, i, VLP_ERR_LIMIT, cases[i].word);
     }
 }
 END_TEST
