@@ -236,6 +236,23 @@ START_TEST(rows_with_nan_never_match_and_spoil_no_neighbour)
 }
 END_TEST
 
+/* Rows that are said to have unit length come without a scale that would make NaN of them. */
+START_TEST(rows_with_infinity_have_no_cosine)
+{
+    struct world *w = make_world(6, true);
+    w->rows[3][7] = INFINITY;
+    w->rows[4][7] = -INFINITY;
+    struct vlp_rows rows = store(w, VLP_F32);
+    struct vlp_hit *hit = vlp_malloc(sizeof *hit * QUERIES * ROWS);
+    int             count[QUERIES];
+    rows.cosine = true;
+    search(w, &rows, 2, _i ? QUERIES : 1, 500, ROWS, -INFINITY, hit, count);
+    for (int q = 0; q < QUERIES; q++) ck_assert_int_eq(count[q], ROWS - 2);
+    free(hit);
+    free(w);
+}
+END_TEST
+
 START_TEST(cosines_of_long_rows_are_cosines)
 {
     struct world            *w = make_world(7, false);
@@ -400,6 +417,7 @@ int main(void)
     tcase_add_loop_test(tc, threads_batch_and_pieces_do_not_change_a_bit, 0, 2 * VLP_COUNT(dtypes));
     tcase_add_loop_test(tc, k_of_zero_finds_every_row_above_the_threshold, 0, 2);
     tcase_add_loop_test(tc, rows_with_nan_never_match_and_spoil_no_neighbour, 0, 2);
+    tcase_add_loop_test(tc, rows_with_infinity_have_no_cosine, 0, 2);
     tcase_add_test(tc, cosines_of_long_rows_are_cosines);
     tcase_add_loop_test(tc, only_the_query_itself_has_cosine_one, 0, (int)VLP_COUNT(dtypes));
     tcase_add_test(tc, queries_are_sums_and_differences);

@@ -97,19 +97,12 @@ static void scan_part(void *ctx, int part, int worker)
     const int              end = (int)((int64_t)rows->n * (part + 1) / a->parts);
     float                  score[SCAN_ROWS];
     for (int i0 = begin; i0 < end; i0 += SCAN_ROWS) {
-        const int      m = (int)vlp_min_i64(SCAN_ROWS, end - i0);
-        const uint8_t *data = (const uint8_t *)rows->data + (size_t)i0 * rows->stride;
+        const int m = (int)vlp_min_i64(SCAN_ROWS, end - i0);
         for (int q = 0; q < s->n; q++) {
             struct shortlist *list = &s->list[(size_t)worker * (size_t)s->n + (size_t)q];
-            const float      *query = s->queries + (size_t)q * (size_t)s->dim;
-            vlp_scan_rows(&s->alone, score, query, data, rows->stride, rows->dtype, rows->dim, m);
-            if (rows->scale)
-                for (int i = 0; i < m; i++) score[i] *= rows->scale[i0 + i];
+            score_rows(&s->alone, score, s->queries + (size_t)q * (size_t)s->dim, s->again[q], rows,
+                       i0, m);
             for (int i = 0; q == 0 && i < m; i++) s->odd[worker] += !isfinite(score[i]);
-            for (int i = 0; rows->cosine && i < m; i++) {
-                if (score[i] < -1.0f) score[i] = -1.0f;
-                if (score[i] >= s->again[q]) score[i] = cosine_of(score[i], query, rows, i0 + i);
-            }
             float threshold = shortlist_threshold(list);
             for (int i = 0; i < m; i++) {
                 if (!(score[i] >= threshold)) continue;

@@ -141,15 +141,9 @@ static void spread_task(void *ctx, int a, int worker)
                                   .stride = (size_t)s->dim * sizeof *x,
                                   .dtype = VLP_F32,
                                   .dim = s->dim,
-                                  .n = rest};
-    vlp_scan_rows(&s->compute, score, x, rows.data, rows.stride, VLP_F32, s->dim, rest);
-    if (s->cosine) {
-        const float again = cosine_limit(&s->compute, x, s->dim);
-        for (int i = 0; i < rest; i++) {
-            if (score[i] < -1.0f) score[i] = -1.0f;
-            if (score[i] >= again) score[i] = cosine_of(score[i], x, &rows, i);
-        }
-    }
+                                  .n = rest,
+                                  .cosine = s->cosine};
+    score_rows(&s->compute, score, x, cosine_limit(&s->compute, x, s->dim), &rows, 0, rest);
     struct vlp_pair worst = {a, a + 1, score[0]};
     for (int i = 1; i < rest; i++)
         if (score[i] < worst.score) worst = (struct vlp_pair){a, a + 1 + i, score[i]};

@@ -53,12 +53,18 @@ static inline float score_margin(int n)
  * this. Its length is 1 but for rounding, of the stored type where that is small.
  */
 float cosine_limit(const struct vlp_compute *alone, const float *query, int dim);
-/* What a score that reached it is told as: 1 where row i is the query, less where it is not. */
-float cosine_of(float score, const float *query, const struct vlp_rows *rows, int i);
+/*
+ * The scores, as search.h defines them, of a query and rows i0 .. i0+n-1: whoever scores asks here.
+ * `again` is the query's cosine_limit, of no account where scores are no cosines.
+ */
+void score_rows(const struct vlp_compute *alone, float *score, const float *query, float again,
+                const struct vlp_rows *rows, int i0, int n);
+/* Elements from .. from+n-1 of row i. */
+void rows_part_f32(const struct vlp_rows *rows, int i, int from, int n, float *out);
 
 /*
  * Approximate products of many queries with tiles of rows: the matrix product finds who could be a
- * hit, vlp_scan_rows then gives the score. `keep` is called for every (query, row, score) with
+ * hit, score_rows then gives the score. `keep` is called for every (query, row, score) with
  * score >= thresholds[query], on the worker given; it may raise its worker's thresholds
  * (worker * n + query).
  */

@@ -158,7 +158,6 @@ enum vlp_status vlp_matches_rerank(struct vlp_matches *m, struct vlp_index *ix,
                                    struct vlp_error *err)
 {
     const size_t       dim = (size_t)b->set->header.dim;
-    const bool         cosine = b->metric == VLP_COSINE;
     struct vlp_compute alone = *c;
     size_t             total = 0;
     alone.pool = NULL;
@@ -177,10 +176,9 @@ enum vlp_status vlp_matches_rerank(struct vlp_matches *m, struct vlp_index *ix,
                                          .stride = dim * sizeof(float),
                                          .dtype = VLP_F32,
                                          .dim = (int)dim,
-                                         .n = 1};
-            vlp_scan_rows(&alone, &score, query, one.data, one.stride, VLP_F32, (int)dim, 1);
-            if (cosine && score < -1.0f) score = -1.0f;
-            if (cosine && score >= again) score = cosine_of(score, query, &one, 0);
+                                         .n = 1,
+                                         .cosine = b->metric == VLP_COSINE};
+            score_rows(&alone, &score, query, again, &one, 0, 1);
             if (score >= min_score) {
                 match[n] = match[i];
                 match[n++].score = score;

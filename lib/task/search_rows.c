@@ -9,8 +9,7 @@
 
 #include "search_internal.h"
 
-/* Elements from .. from + n - 1 of row i. */
-static void widen(const struct vlp_rows *rows, int i, int from, int n, float *out)
+void rows_part_f32(const struct vlp_rows *rows, int i, int from, int n, float *out)
 {
     const uint8_t *row = (const uint8_t *)rows->data + (size_t)i * rows->stride;
     if (rows->dtype != VLP_I8) {
@@ -25,7 +24,7 @@ static void widen(const struct vlp_rows *rows, int i, int from, int n, float *ou
 
 void vlp_rows_f32(const struct vlp_rows *rows, int i, float *out)
 {
-    widen(rows, i, 0, rows->dim, out);
+    rows_part_f32(rows, i, 0, rows->dim, out);
 }
 
 bool vlp_row_is_finite(const float *x, int dim)
@@ -49,46 +48,6 @@ void vlp_unit_length(float *x, int dim)
     if (!(sum > 0.0)) return;
     const double inverse = 1.0 / sqrt(sum);
     for (int c = 0; c < dim; c++) x[c] = (float)((double)x[c] * inverse);
-}
-
-float cosine_limit(const struct vlp_compute *alone, const float *query, int dim)
-{
-    const float square = vlp_dot(alone, query, query, dim);
-    const bool  unit = square > 0.5f && square < 2.0f;
-    return (unit ? fminf(square, 1.0f) : 1.0f) - 2.0f * score_margin(dim) - 0x1p-20f;
-}
-
-/* Equal but for what bringing the one or the other to unit length has rounded: some units in the
- * last place of each element. The same from either side. */
-static bool is_near(const float *query, const float *row, int n, float scale)
-{
-    for (int c = 0; c < n; c++) {
-        const float x = row[c] * scale, y = query[c];
-        if (!(fabsf(x - y) <= 0x1p-21f * fmaxf(fabsf(x), fabsf(y)))) return false;
-    }
-    return true;
-}
-
-/* Part by part, on the stack: a set of copies comes here with every row. */
-enum { PART = 128 };
-
-static bool is_query(const float *query, const struct vlp_rows *rows, int i)
-{
-    const float scale = rows->scale ? rows->scale[i] : 1.0f;
-    bool        equal = true;
-    for (int from = 0; equal && from < rows->dim; from += PART) {
-        float     part[PART];
-        const int n = (int)vlp_min_i64(PART, rows->dim - from);
-        widen(rows, i, from, n, part);
-        equal = is_near(query + from, part, n, scale);
-    }
-    return equal;
-}
-
-float cosine_of(float score, const float *query, const struct vlp_rows *rows, int i)
-{
-    if (isnan(score)) return score;
-    return is_query(query, rows, i) ? 1.0f : fminf(score, 0x1.fffffep-1f);
 }
 
 enum { ROWS_A_TASK = 256 };

@@ -4,7 +4,7 @@
  *
  * A worker takes a tile of rows, multiplies it with all queries, and looks for products that reach
  * the query's threshold less the margin by which two orders of summation can differ. Those few are
- * scored again by vlp_scan_rows, so results are the same as for one query alone.
+ * scored again by score_rows, so results are the same as for one query alone.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -82,13 +82,9 @@ static void settle(const struct run *r, int worker, int query, int i)
     const struct tiles    *t = r->t;
     const struct vlp_rows *rows = r->rows;
     if (r->first_row && rows->first + i < r->first_row[query]) return;
-    const float *x = t->queries + (size_t)query * (size_t)t->dim;
-    float        score;
-    vlp_scan_rows(&t->compute, &score, x, (const uint8_t *)rows->data + (size_t)i * rows->stride,
-                  rows->stride, rows->dtype, rows->dim, 1);
-    if (rows->scale) score *= rows->scale[i];
-    if (rows->cosine && score < -1.0f) score = -1.0f;
-    if (rows->cosine && score >= t->again[query]) score = cosine_of(score, x, rows, i);
+    float score;
+    score_rows(&t->compute, &score, t->queries + (size_t)query * (size_t)t->dim, t->again[query],
+               rows, i, 1);
     if (score >= r->thresholds[(size_t)worker * r->worker_stride + (size_t)query])
         r->keep(r->ctx, worker, query, rows->first + i, score);
 }

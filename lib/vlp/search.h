@@ -5,8 +5,9 @@
  * and in one order, times 1/|row| where rows are not of unit length and the metric is the cosine.
  * So a score does not depend on threads, on the other queries, or on how the file was cut into
  * blocks. A cosine is 1 when the two vectors are equal but for rounding, and then only, whatever
- * rounding makes of their lengths: it lies in [-1, 1]. Hits come by falling score; equal scores by
- * rising row. A score that is not a number never matches.
+ * rounding makes of their lengths: it lies in [-1, 1], and is NaN where one of them holds infinity.
+ * Hits come by falling score; equal scores by rising row. A score that is not a number never
+ * matches.
  */
 #ifndef VLP_SEARCH_H
 #define VLP_SEARCH_H
