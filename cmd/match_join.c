@@ -89,12 +89,7 @@ static enum vlp_status put_unmatched(struct match_job *job, const struct two *t,
     match_put_header(job, false);
     enum { AT_ONCE = 4096 };
     const int             dim = t->a.header.dim;
-    const struct vlp_rows rows = {.data = t->y,
-                                  .stride = (size_t)dim * sizeof(float),
-                                  .dtype = VLP_F32,
-                                  .dim = dim,
-                                  .n = t->b.n,
-                                  .cosine = match.metric == VLP_COSINE};
+    const struct vlp_rows rows = vlp_rows_of((enum vlp_metric)match.metric, t->y, t->b.n, dim);
     for (int a0 = 0; a0 < t->a.n; a0 += AT_ONCE) {
         const int          n = (int)vlp_min_i64(AT_ONCE, t->a.n - a0);
         struct vlp_search *s =

@@ -14,13 +14,14 @@
  * once for each, as x#0, x#1 ...; it is one candidate, else its copies would push the others down.
  */
 struct side {
-    struct vlp_set      *set;
-    const float         *x;             /* (n, dim) */
-    float               *own;           /* x where pictures came together, else NULL */
-    int                  n, *candidate; /* of each record of the set */
-    size_t              *stem_len;      /* of x in x#N; of other ids all */
-    struct vlp_id_table *ids, *stems;
-    const char          *name; /* in the results */
+    struct vlp_set       *set;
+    const float          *x;             /* (n, dim), who asks */
+    float                *own;           /* x where pictures came together, else NULL */
+    struct vlp_candidates rows;          /* (n), who is ranked */
+    int                   n, *candidate; /* of each record of the set */
+    size_t               *stem_len;      /* of x in x#N; of other ids all */
+    struct vlp_id_table  *ids, *stems;
+    const char           *name; /* in the results */
 };
 
 /* The length of x in x#N, else of all. */
@@ -31,12 +32,13 @@ static size_t stem_of(const char *id, size_t len)
     return n > 0 && n < len && id[n - 1] == '#' ? n - 1 : len;
 }
 
-static void side_open(struct side *s, struct vlp_set *set)
+static void side_open(struct side *s, struct vlp_set *set, const struct vlp_compute *c)
 {
     const size_t dim = (size_t)set->header.dim, n = (size_t)set->n;
     const float *x = vlp_set_vectors(set, (enum vlp_metric)match.metric);
     const bool   bare = vlp_embedding_bare(set->file.reader);
     *s = (struct side){.set = set, .x = x};
+    int *record = vlp_malloc((n + 1) * sizeof *record); /* of each candidate the first */
     s->candidate = vlp_malloc((n + 1) * sizeof *s->candidate);
     s->stem_len = vlp_malloc((n + 1) * sizeof *s->stem_len);
     for (int i = 0; i < set->n; i++) {
@@ -60,9 +62,12 @@ static void side_open(struct side *s, struct vlp_set *set)
             continue;
         }
         if (s->own) memcpy(s->own + (size_t)s->n * dim, row, dim * sizeof *x);
+        record[s->n] = i;
         s->candidate[i] = s->n++;
     }
     if (s->own) s->x = s->own;
+    vlp_candidates_open(&s->rows, c, set, (enum vlp_metric)match.metric, record, s->n);
+    free(record);
 }
 
 static void side_close(struct side *s)
@@ -72,6 +77,7 @@ static void side_close(struct side *s)
     free(s->candidate);
     free(s->stem_len);
     free(s->own);
+    vlp_candidates_close(&s->rows);
 }
 
 /* The candidate of an id, or of the x of x#0, x#1 ... of one picture; -1: there is none. */
@@ -263,8 +269,8 @@ static void score_way(struct match_job *job, const struct vlp_retrieval *cutoffs
     struct vlp_retrieval r = *cutoffs;
     int                 *start, *truth;
     lists(p, from, to, queries->n, &start, &truth);
-    vlp_retrieval_score(&r, &job->compute, queries->x, queries->n, index->x, index->n,
-                        queries->set->header.dim, start, truth);
+    vlp_retrieval_score(&r, &job->compute, queries->x, queries->n, index->rows.run,
+                        index->rows.n_runs, start, truth);
     put(job->out.file, queries->name, index->name, &r);
     free(start);
     free(truth);
@@ -279,8 +285,8 @@ static enum vlp_status score(struct match_job *job, struct vlp_set *set_a, struc
     enum vlp_status      s = VLP_OK;
     VLP_TRY(parse_cutoffs(&cutoffs, err));
     struct pairs p = {.a = vlp_malloc(most * sizeof(int)), .b = vlp_malloc(most * sizeof(int))};
-    side_open(&a, set_a);
-    side_open(&b, set_b);
+    side_open(&a, set_a, &job->compute);
+    side_open(&b, set_b, &job->compute);
     const bool swapped = resolve_either_way(&p, t, &a, &b);
     name_sides(&a, &b, t, swapped);
     if (p.n == 0) {

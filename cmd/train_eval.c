@@ -209,15 +209,18 @@ static void put_retrieval(json_t *into, const char *way, const struct vlp_retrie
     put(into, name, r->median_rank);
 }
 
-/* Pictures without a caption (labelled ones) are candidates, but ask for nothing. */
+/* Pictures without a caption (labelled ones) are candidates, but ask for nothing. Features have
+ * unit length and are scored as a search scores a file of them. */
 static void retrieval(const struct train_eval *e, const struct vlp_compute *c, const float *image,
                       const float *text, int E, json_t *into)
 {
-    struct vlp_retrieval r = {.n_k = 3, .k = {1, 5, 10}};
-    int                 *start = vlp_calloc((size_t)e->n_texts + 2, sizeof *start);
-    int                 *own = vlp_calloc((size_t)e->n_texts + 1, sizeof *own);
-    float               *asking = vlp_malloc((size_t)e->n * (size_t)E * sizeof *asking);
-    int                  n = 0;
+    struct vlp_retrieval  r = {.n_k = 3, .k = {1, 5, 10}};
+    const struct vlp_rows captions = vlp_rows_of(VLP_COSINE, text, e->n_texts, E),
+                          pictures = vlp_rows_of(VLP_COSINE, image, e->n, E);
+    int   *start = vlp_calloc((size_t)e->n_texts + 2, sizeof *start);
+    int   *own = vlp_calloc((size_t)e->n_texts + 1, sizeof *own);
+    float *asking = vlp_malloc((size_t)e->n * (size_t)E * sizeof *asking);
+    int    n = 0;
     for (int k = 0; k < e->n_texts; k++) { /* captions stand in the order of their pictures */
         own[k] = k;
         if (k > 0 && e->of[k] == e->of[k - 1]) continue;
@@ -226,10 +229,10 @@ static void retrieval(const struct train_eval *e, const struct vlp_compute *c, c
         start[n++] = k;
     }
     start[n] = e->n_texts;
-    vlp_retrieval_score(&r, c, asking, n, text, e->n_texts, E, start, own);
+    vlp_retrieval_score(&r, c, asking, n, &captions, 1, start, own);
     put_retrieval(into, "image", &r);
     for (int i = 0; i <= e->n_texts; i++) start[i] = i;
-    vlp_retrieval_score(&r, c, text, e->n_texts, image, e->n, E, start, e->of);
+    vlp_retrieval_score(&r, c, text, e->n_texts, &pictures, 1, start, e->of);
     put_retrieval(into, "text", &r);
     free(asking);
     free(start);

@@ -335,6 +335,76 @@ START_TEST(small_rows_first_then_the_full_ones_decide)
 }
 END_TEST
 
+/* Vectors of many lengths, some hardly in f32, pictures and texts in turn. */
+static void write_lengths(const char *path, enum vlp_dtype dtype, int n)
+{
+    const struct vlp_embedding_header        h = {.dim = DIM, .dtype = dtype};
+    const struct vlp_embedding_write_options opt = {.format = "vle"};
+    static const float                       lengths[] = {1.0f, 3.0f, 0.7f, 1e25f, 1e-25f};
+    const int                                n_lengths = dtype == VLP_F16 ? 3 : VLP_COUNT(lengths);
+    struct vlp_embedding_writer             *w;
+    struct vlp_error                         err;
+    ck_assert_int_eq(vlp_embedding_writer_open(&w, path, &h, &opt, &err), VLP_OK);
+    for (int r = 0; r < n; r++) {
+        char  id[32];
+        float x[DIM];
+        vector_of(r % 7 ? r : r / 2, x); /* some are alike but for their length */
+        const float length = lengths[(r / 90) % n_lengths] * (float)(1 + r % 3);
+        for (int c = 0; c < DIM; c++) x[c] *= length;
+        snprintf(id, sizeof id, "%d", r);
+        const struct vlp_record record = {
+            .id = id, .id_len = strlen(id), .flags = r % 2 ? VLP_RECORD_TEXT : 0, .vector = x};
+        ck_assert_int_eq(vlp_embedding_write(w, &record, &err), VLP_OK);
+    }
+    close_writer(w);
+}
+
+START_TEST(candidates_score_as_their_file_does)
+{
+    static const enum vlp_dtype dtypes[] = {VLP_F32, VLP_F16, VLP_BF16, VLP_I8};
+    enum { Q = 9, N = 5000 };
+    float                           query[Q][DIM];
+    const struct vlp_compute        c = compute_with(NULL);
+    const struct vlp_search_options opt = {.min_score = -INFINITY,
+                                           .metric = _i % 2 ? VLP_COSINE : VLP_DOT,
+                                           .only = _i / 2 % 2 ? VLP_IMAGE : VLP_ANY};
+    struct vlp_index               *ix;
+    struct vlp_error                err;
+    struct vlp_matches              m;
+    struct vlp_set                  set;
+    struct vlp_candidates           cand;
+    make_dir();
+    write_lengths(path_of[0], dtypes[_i / 4], N);
+    for (int q = 0; q < Q; q++) vector_of(800000 + q, query[q]);
+    ck_assert_int_eq(vlp_index_open(&ix, (const char *[]){path_of[0]}, 1, false, &err), VLP_OK);
+    ck_assert_int_eq(vlp_search_index(&m, ix, &c, query[0], Q, &opt, &err), VLP_OK);
+
+    ck_assert_int_eq(vlp_set_read(&set, path_of[0], &err), VLP_OK);
+    vlp_set_only(&set, opt.only);
+    int *record = vlp_malloc((size_t)set.n * sizeof *record);
+    for (int i = 0; i < set.n; i++) record[i] = i;
+    vlp_candidates_open(&cand, &c, &set, opt.metric, record, set.n);
+    struct vlp_search *s = vlp_search_open(&c, query[0], Q, DIM, 0, -INFINITY);
+    for (int i = 0; i < cand.n_runs; i++) vlp_search_rows(s, &cand.run[i]);
+    for (int q = 0; q < Q; q++) {
+        const struct vlp_hit *hit;
+        ck_assert_int_eq(vlp_search_hits(s, q, &hit), m.count[q]);
+        ck_assert_int_eq(m.count[q], set.n);
+        for (int h = 0; h < m.count[q]; h++) {
+            ck_assert_str_eq(set.ids[hit[h].row], m.match[q][h].id);
+            ck_assert_mem_eq(&hit[h].score, &m.match[q][h].score, sizeof(float));
+        }
+    }
+    vlp_search_close(s);
+    vlp_candidates_close(&cand);
+    free(record);
+    vlp_matches_free(&m);
+    vlp_set_free(&set);
+    vlp_index_close(ix);
+    remove_dir();
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("index");
@@ -345,6 +415,7 @@ int main(void)
     tcase_add_test(tc, a_query_can_leave_itself_out_even_where_its_id_is_there_often);
     tcase_add_test(tc, files_of_different_models_are_refused_unless_told_otherwise);
     tcase_add_test(tc, small_rows_first_then_the_full_ones_decide);
+    tcase_add_loop_test(tc, candidates_score_as_their_file_does, 0, 16);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

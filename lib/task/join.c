@@ -13,21 +13,11 @@
 
 enum { CHUNK = 4096, FIRST_LIST = 16 };
 
-static struct vlp_rows rows_of(enum vlp_metric metric, const float *x, int n, int dim)
-{
-    return (struct vlp_rows){.data = x,
-                             .stride = (size_t)dim * sizeof *x,
-                             .dtype = VLP_F32,
-                             .dim = dim,
-                             .n = n,
-                             .cosine = metric == VLP_COSINE};
-}
-
 /* The best b of every a; row -1 where none reaches min_score. */
 static void best_of_each(const struct vlp_compute *c, enum vlp_metric metric, struct vlp_hit *best,
                          const float *A, int na, const float *B, int nb, int dim, float min_score)
 {
-    const struct vlp_rows rows = rows_of(metric, B, nb, dim);
+    const struct vlp_rows rows = vlp_rows_of(metric, B, nb, dim);
     for (int a0 = 0; a0 < na; a0 += CHUNK) {
         const int          n = (int)vlp_min_i64(CHUNK, na - a0);
         struct vlp_search *s =
@@ -129,7 +119,7 @@ int vlp_join_one_to_one(const struct vlp_compute *c, enum vlp_metric metric, str
                         const float *A, int na, const float *B, int nb, int dim, float min_score)
 {
     struct greedy g = {
-        .c = c, .A = A, .b_rows = rows_of(metric, B, nb, dim), .min_score = min_score};
+        .c = c, .A = A, .b_rows = vlp_rows_of(metric, B, nb, dim), .min_score = min_score};
     g.list = vlp_calloc((size_t)na + 1, sizeof *g.list);
     g.taken = vlp_calloc((size_t)nb + 1, sizeof *g.taken);
     g.heap = vlp_malloc(((size_t)na + 1) * sizeof *g.heap);

@@ -14,14 +14,15 @@
 enum { QUERIES_A_TASK = 8, CANDIDATES_A_BLOCK = 256, AP_DEPTH = 10 };
 
 struct scores {
-    struct vlp_compute compute;
-    const float       *queries, *candidates;
-    int                nq, nc, dim;
-    const int         *start, *truth;
-    float             *score; /* per worker, (QUERIES_A_TASK, nc) */
-    bool              *right; /* per worker, nc, all false between queries */
-    int               *rank;  /* per query: of the best right answer, or -1 */
-    double            *ap;    /* per query */
+    struct vlp_compute     compute;
+    const float           *queries;
+    const struct vlp_rows *run; /* the candidates */
+    int                    n_runs, nq, nc, dim;
+    const int             *start, *truth;
+    float                 *score; /* per worker, (QUERIES_A_TASK, nc) */
+    bool                  *right; /* per worker, nc, all false between queries */
+    int                   *rank;  /* per query: of the best right answer, or -1 */
+    double                *ap;    /* per query */
 };
 
 /* Does candidate i stand before j, whose score is a number? */
@@ -62,6 +63,23 @@ static double average_precision(const float *score, int nc, const bool *right, i
     return sum / (double)vlp_min_i64(n_right, AP_DEPTH);
 }
 
+/* score (n, nc) of n queries and every candidate. */
+static void score_all(const struct scores *s, float *score, const float *queries, int n)
+{
+    const size_t dim = (size_t)s->dim;
+    float        again[QUERIES_A_TASK];
+    for (int q = 0; q < n; q++)
+        again[q] = cosine_limit(&s->compute, queries + (size_t)q * dim, s->dim);
+    for (int i = 0; i < s->n_runs; i++) {
+        const struct vlp_rows *run = &s->run[i];
+        for (int i0 = 0; i0 < run->n; i0 += CANDIDATES_A_BLOCK)
+            for (int q = 0; q < n; q++)
+                score_rows(&s->compute, score + (size_t)q * (size_t)s->nc + run->first + i0,
+                           queries + (size_t)q * dim, again[q], run, i0,
+                           (int)vlp_min_i64(CANDIDATES_A_BLOCK, run->n - i0));
+    }
+}
+
 static void score_task(void *ctx, int task, int worker)
 {
     struct scores *s = ctx;
@@ -69,13 +87,7 @@ static void score_task(void *ctx, int task, int worker)
     const int      n = (int)vlp_min_i64(QUERIES_A_TASK, s->nq - q0);
     float         *score = s->score + (size_t)worker * QUERIES_A_TASK * (size_t)s->nc;
     bool          *right = s->right + (size_t)worker * (size_t)s->nc;
-    for (int c0 = 0; c0 < s->nc; c0 += CANDIDATES_A_BLOCK)
-        for (int q = 0; q < n; q++)
-            vlp_scan_rows(&s->compute, score + (size_t)q * (size_t)s->nc + c0,
-                          s->queries + (size_t)(q0 + q) * (size_t)s->dim,
-                          s->candidates + (size_t)c0 * (size_t)s->dim,
-                          (size_t)s->dim * sizeof(float), VLP_F32, s->dim,
-                          (int)vlp_min_i64(CANDIDATES_A_BLOCK, s->nc - c0));
+    score_all(s, score, s->queries + (size_t)q0 * (size_t)s->dim, n);
     for (int q = 0; q < n; q++) {
         const int   *truth = s->truth + s->start[q0 + q];
         const int    n_right = s->start[q0 + q + 1] - s->start[q0 + q];
@@ -117,16 +129,19 @@ static void summarise(struct vlp_retrieval *r, int *rank, const double *ap, int 
 }
 
 void vlp_retrieval_score(struct vlp_retrieval *r, const struct vlp_compute *c, const float *queries,
-                         int nq, const float *candidates, int nc, int dim, const int *start,
+                         int nq, const struct vlp_rows *run, int n_runs, const int *start,
                          const int *truth)
 {
-    const size_t  threads = (size_t)vlp_pool_threads(c->pool);
+    const size_t threads = (size_t)vlp_pool_threads(c->pool);
+    int          nc = 0;
+    for (int i = 0; i < n_runs; i++) nc += run[i].n;
     struct scores s = {.compute = *c,
                        .queries = queries,
-                       .candidates = candidates,
+                       .run = run,
+                       .n_runs = n_runs,
                        .nq = nq,
                        .nc = nc,
-                       .dim = dim,
+                       .dim = run->dim,
                        .start = start,
                        .truth = truth};
     s.compute.pool = NULL;

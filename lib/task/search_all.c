@@ -14,61 +14,38 @@ static bool takes_part(const struct vlp_index *ix, const struct index_block *b, 
     return vlp_record_is(only, b->header, b->records.flags[i]) && !index_is_dead(ix, b, i);
 }
 
-/* May rows be multiplied as stored? Where they are so short or long that the inverse of their
- * length or a sum of their products leaves f32, they are not: 0 stands for zeros and NaN. */
-static bool is_ordinary(float scale)
-{
-    return scale == 0.0f || (scale > 0x1p-60f && scale < 0x1p60f);
-}
+/* Room for what scoring a block needs. */
+struct room {
+    float *scale, *unit;
+    int    cap; /* of scale */
+};
 
 /* The rows of a block that take part, in runs, as the engine wants them; how many they are. */
 static int64_t search_block(struct vlp_search *s, const struct vlp_index *ix,
                             const struct vlp_compute *c, const struct index_block *b,
-                            const struct vlp_search_options *opt, float **scale, int *scale_cap)
+                            const struct vlp_search_options *opt, struct room *room)
 {
     const struct vlp_embedding_block *r = &b->records;
     struct vlp_rows                   rows = {r->raw, r->row_size, b->header->dtype, b->header->dim,
                                               r->n,   NULL,        b->first,         opt->metric == VLP_COSINE};
     if (opt->metric == VLP_COSINE && !b->header->normalized) {
-        if (r->n > *scale_cap) {
-            *scale_cap = r->n;
-            *scale = vlp_realloc(*scale, (size_t)r->n * sizeof **scale);
+        if (r->n > room->cap) {
+            room->cap = r->n;
+            room->scale = vlp_realloc(room->scale, (size_t)r->n * sizeof *room->scale);
         }
-        vlp_rows_inverse_norm(c, &rows, *scale);
-        rows.scale = *scale;
+        vlp_rows_inverse_norm(c, &rows, room->scale);
+        rows.scale = room->scale;
     }
-    const struct vlp_rows whole = rows;
-    float                *unit = NULL; /* an extraordinary row, a run of its own */
-    int64_t               live = 0;
-    for (int i = 0; i < r->n;) {
-        if (!takes_part(ix, b, i, opt->only)) {
-            i++;
-            continue;
+    int64_t live = 0;
+    for (int i = 0, end = 0; i < r->n; i = ++end) {
+        while (end < r->n && takes_part(ix, b, end, opt->only)) end++;
+        live += end - i;
+        while (i < end) {
+            struct vlp_rows run;
+            i += rows_run(&run, &rows, i, end, room->unit);
+            vlp_search_rows(s, &run);
         }
-        int        end = i + 1;
-        const bool plain = !whole.scale || is_ordinary(whole.scale[i]);
-        while (plain && end < r->n && takes_part(ix, b, end, opt->only) &&
-               (!whole.scale || is_ordinary(whole.scale[end])))
-            end++;
-        rows = whole;
-        rows.data = (const uint8_t *)whole.data + (size_t)i * r->row_size;
-        rows.n = end - i;
-        rows.scale = whole.scale ? whole.scale + i : NULL;
-        rows.first = b->first + i;
-        if (!plain) {
-            if (!unit) unit = vlp_malloc((size_t)whole.dim * sizeof *unit);
-            vlp_rows_f32(&whole, i, unit);
-            vlp_unit_length(unit, whole.dim);
-            rows.data = unit;
-            rows.stride = (size_t)whole.dim * sizeof *unit;
-            rows.dtype = VLP_F32;
-            rows.scale = NULL;
-        }
-        vlp_search_rows(s, &rows);
-        live += rows.n;
-        i = end;
     }
-    free(unit);
     return live;
 }
 
@@ -76,8 +53,7 @@ static enum vlp_status walk(struct vlp_search *s, struct keeper *keeper, struct 
                             const struct vlp_compute *c, const struct vlp_search_options *opt,
                             int64_t *live, struct vlp_error *err)
 {
-    float          *scale = NULL;
-    int             scale_cap = 0;
+    struct room     room = {.unit = vlp_malloc((size_t)ix->header.dim * sizeof(float))};
     enum vlp_status status;
     index_rewind(ix);
     *live = 0;
@@ -86,7 +62,7 @@ static enum vlp_status walk(struct vlp_search *s, struct keeper *keeper, struct 
         status = index_next(ix, &b, err);
         if (status != VLP_OK || b.records.n == 0) break;
         index_note_deletions(ix, &b);
-        *live += search_block(s, ix, c, &b, opt, &scale, &scale_cap);
+        *live += search_block(s, ix, c, &b, opt, &room);
         keeper_take(keeper, s, &b);
         if (opt->stop && opt->stop(opt->ctx, b.first + b.records.n)) {
             status = vlp_fail(err, VLP_ERR_STOPPED, "the search was stopped");
@@ -94,7 +70,8 @@ static enum vlp_status walk(struct vlp_search *s, struct keeper *keeper, struct 
         }
     }
     index_rewind(ix);
-    free(scale);
+    free(room.scale);
+    free(room.unit);
     return status;
 }
 

@@ -61,6 +61,11 @@ void score_rows(const struct vlp_compute *alone, float *score, const float *quer
                 const struct vlp_rows *rows, int i0, int n);
 /* Elements from .. from+n-1 of row i. */
 void rows_part_f32(const struct vlp_rows *rows, int i, int from, int n, float *out);
+/*
+ * The rows from `i` on, before `end`, that can be scored together: as they are stored, or, where
+ * its length or scale would leave f32, a single one at unit length in `unit` (dim). How many.
+ */
+int rows_run(struct vlp_rows *run, const struct vlp_rows *rows, int i, int end, float *unit);
 
 /*
  * Approximate products of many queries with tiles of rows: the matrix product finds who could be a

@@ -1,5 +1,5 @@
 /*
- * search_rows.c -- rows as stored: widened to f32, and their inverse lengths.
+ * search_rows.c -- rows as stored: widened to f32, their inverse lengths, runs of them.
  *
  *   scale = 1 / |x|        summed in double; 0 for a zero row
  */
@@ -25,6 +25,16 @@ void rows_part_f32(const struct vlp_rows *rows, int i, int from, int n, float *o
 void vlp_rows_f32(const struct vlp_rows *rows, int i, float *out)
 {
     rows_part_f32(rows, i, 0, rows->dim, out);
+}
+
+struct vlp_rows vlp_rows_of(enum vlp_metric metric, const float *x, int n, int dim)
+{
+    return (struct vlp_rows){.data = x,
+                             .stride = (size_t)dim * sizeof *x,
+                             .dtype = VLP_F32,
+                             .dim = dim,
+                             .n = n,
+                             .cosine = metric == VLP_COSINE};
 }
 
 bool vlp_row_is_finite(const float *x, int dim)
@@ -76,4 +86,33 @@ void vlp_rows_inverse_norm(const struct vlp_compute *c, const struct vlp_rows *r
     struct norms a = {rows, scale, vlp_malloc(threads * (size_t)rows->dim * sizeof(float))};
     vlp_parallel(c->pool, (rows->n + ROWS_A_TASK - 1) / ROWS_A_TASK, norms_task, &a);
     free(a.wide);
+}
+
+/* May a row be multiplied as stored? Where it is so short or long that the inverse of its length or
+ * a sum of its products leaves f32, it is not: a scale of 0 stands for zeros and NaN. */
+static bool is_ordinary(const struct vlp_rows *rows, int i)
+{
+    const float scale = rows->scale ? rows->scale[i] : 1.0f;
+    return scale == 0.0f || (scale > 0x1p-60f && scale < 0x1p60f);
+}
+
+int rows_run(struct vlp_rows *run, const struct vlp_rows *rows, int i, int end, float *unit)
+{
+    const bool ordinary = is_ordinary(rows, i);
+    int        next = i + 1;
+    while (ordinary && next < end && is_ordinary(rows, next)) next++;
+    *run = *rows;
+    run->n = next - i;
+    run->first += i;
+    run->data = (const uint8_t *)rows->data + (size_t)i * rows->stride;
+    if (rows->scale) run->scale += i;
+    if (!ordinary) {
+        vlp_rows_f32(rows, i, unit);
+        vlp_unit_length(unit, rows->dim);
+        run->data = unit;
+        run->stride = (size_t)rows->dim * sizeof *unit;
+        run->dtype = VLP_F32;
+        run->scale = NULL;
+    }
+    return run->n;
 }

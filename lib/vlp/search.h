@@ -62,6 +62,8 @@ void vlp_search_recent(struct vlp_search *s, int64_t first, void (*visit)(void *
 void vlp_rows_inverse_norm(const struct vlp_compute *c, const struct vlp_rows *rows, float *scale);
 /* Row i as f32; I8 rows times their scale. */
 void vlp_rows_f32(const struct vlp_rows *rows, int i, float *out);
+/* Vectors (n, dim), of unit length under VLP_COSINE, as rows 0 .. n-1. */
+struct vlp_rows vlp_rows_of(enum vlp_metric metric, const float *x, int n, int dim);
 
 /* No NaN, no infinity among x[0 .. dim-1]? */
 bool vlp_row_is_finite(const float *x, int dim);
@@ -100,6 +102,21 @@ void vlp_records_only(struct vlp_embedding_set *f, enum vlp_modality wanted);
 const float *vlp_set_vectors(struct vlp_set *s, enum vlp_metric metric);
 /* The records from `first` on whose rows lie side by side, as a block; its n. */
 int vlp_set_run(const struct vlp_set *s, int first, struct vlp_embedding_block *b);
+
+/*
+ * Records of a set as a search of its file scores them, to the bit: rows as stored, with the
+ * inverse of their lengths, in runs that are scored together. Their numbers are the places in the
+ * list.
+ */
+struct vlp_candidates {
+    int              n, n_runs;
+    struct vlp_rows *run;
+    struct vlp_arena mem;
+};
+/* The records record[0 .. n-1] of the set, which must live as long. */
+void vlp_candidates_open(struct vlp_candidates *out, const struct vlp_compute *c,
+                         const struct vlp_set *s, enum vlp_metric metric, const int *record, int n);
+void vlp_candidates_close(struct vlp_candidates *c);
 
 /* Ids to row numbers; of equal ids the first. */
 struct vlp_id_table;
@@ -219,8 +236,9 @@ struct vlp_pair {
     float score;
 };
 /*
- * Vectors have unit length under VLP_COSINE. Pairs of rows of A (na, dim) and B (nb, dim) that
- * choose each other: b is a's best and a is b's
+ * Vectors have unit length under VLP_COSINE, on both sides: so a pair has one score, whichever of
+ * the two asks.
+ * Pairs of rows of A (na, dim) and B (nb, dim) that choose each other: b is a's best and a is b's
  * best (equal scores: lower row), score >= min_score. By rising a. Returns how many; `out` has room
  * for min(na, nb).
  */
@@ -264,13 +282,15 @@ struct vlp_retrieval {
     int    n;                           /* queries that have a right answer; others are left out */
 };
 /*
+ * Queries (nq, dim), of unit length where scores are cosines; the candidates are the rows of n_runs
+ * (1 or more) runs, numbered from 0 without a gap.
  * rank of candidate j = candidates with a strictly higher score, plus those with an equal score and
  * a lower number. One whose score is NaN ranks last, behind all others, and is no hit.
  * AP@10 = sum over right answers among the first ten of the precision there, divided by min(right
  * answers, 10). truth of query q: candidates truth[start[q]] .. truth[start[q+1]-1], rising.
  */
 void vlp_retrieval_score(struct vlp_retrieval *r, const struct vlp_compute *c, const float *queries,
-                         int nq, const float *candidates, int nc, int dim, const int *start,
+                         int nq, const struct vlp_rows *run, int n_runs, const int *start,
                          const int *truth);
 
 #endif
