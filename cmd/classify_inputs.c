@@ -106,7 +106,7 @@ enum vlp_status classify_vectors(struct classify_job *job, const char *path, str
     if (s != VLP_OK) return s;
     s = classify_check_fit(job, set.header.dim, set.header.fingerprint, path, err);
     if (s == VLP_OK) {
-        const float *x = vlp_set_vectors(&set, VLP_DOT);
+        const float *x = vlp_set_vectors(&set, job->has_knn ? VLP_COSINE : VLP_DOT);
         cmd_progress_start("vectors", set.n);
         for (int i = 0; i < set.n && !cmd_stopped(); i++) {
             if (!cmd_in_shard(set.ids[i], set.id_lens[i])) continue;

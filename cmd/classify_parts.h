@@ -40,10 +40,9 @@ struct vlp_page;
 
 /* Neighbours instead of a classifier. */
 struct classify_knn {
-    struct vlp_set  set;
-    const float    *x;
-    int            *class_of_row; /* -1: the row has no label and is left out */
-    struct vlp_rows rows;         /* the labelled ones, gathered */
+    struct vlp_set        set;
+    struct vlp_candidates rows;         /* the records that have a label */
+    int                  *class_of_row; /* of each of them */
 };
 
 struct classify_job {
@@ -99,8 +98,8 @@ enum vlp_status classify_pictures(struct classify_job *job, char *const *paths, 
 bool classify_enough(const struct classify_job *job); /* as many vectors as --limit says */
 enum vlp_status classify_vectors(struct classify_job *job, const char *path, struct vlp_error *err);
 
-/* One record: scores, prediction, output. `picture` (may be NULL) is for the page; `own` (may be
- * NULL) the label that the input gave. */
+/* One record: scores, prediction, output. `x` has unit length where neighbours vote. `picture` (may
+ * be NULL) is for the page; `own` (may be NULL) the label that the input gave. */
 void classify_one(struct classify_job *job, const char *id, size_t id_len, const float *x,
                   const char *own, const char *picture);
 void classify_put_header(struct classify_job *job);

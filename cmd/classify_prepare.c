@@ -105,15 +105,15 @@ static enum vlp_status from_labels(struct classify_job *job, struct vlp_error *e
     return s;
 }
 
-/* The labelled rows of --knn, gathered; classes numbered in order of appearance. */
+/* The labelled records of --knn; classes numbered in order of appearance. */
 static enum vlp_status from_neighbours(struct classify_job *job, struct vlp_error *err)
 {
     struct classify_knn *k = &job->knn;
     VLP_TRY(classify_read_set(job, &k->set, classify.knn, err));
     job->has_knn = true;
     const int       dim = k->set.header.dim;
-    const float    *x = vlp_set_vectors(&k->set, VLP_COSINE);
-    float          *rows = vlp_malloc(((size_t)k->set.n * (size_t)dim + 1) * sizeof *rows);
+    float          *row = vlp_malloc((size_t)dim * sizeof *row);
+    int            *record = vlp_malloc(((size_t)k->set.n + 1) * sizeof *record);
     struct vlp_buf  buf = {0};
     int             n = 0, unlabelled = 0;
     enum vlp_status s = VLP_OK;
@@ -125,17 +125,18 @@ static enum vlp_status from_neighbours(struct classify_job *job, struct vlp_erro
         if (!label) label = own;
         unlabelled += !label;
         if (!label) continue;
-        const float *row = x + (size_t)i * (size_t)dim;
-        bool         odd;
+        bool odd;
+        vlp_embedding_set_f32(&k->set.file, i, row);
         s = cmd_check_vector(&job->failures, k->set.ids[i], k->set.id_lens[i], row, dim, &odd, err);
         if (s != VLP_OK) break;
         if (odd) continue;
         k->class_of_row[n] = vlp_names_add(job->classes, label);
-        memcpy(rows + (size_t)n++ * (size_t)dim, row, (size_t)dim * sizeof *x);
+        record[n++] = i;
     }
     vlp_buf_free(&buf);
-    k->rows = (struct vlp_rows){
-        .data = rows, .stride = (size_t)dim * sizeof *rows, .dtype = VLP_F32, .dim = dim, .n = n};
+    vlp_candidates_open(&k->rows, &job->compute, &k->set, VLP_COSINE, record, n);
+    free(record);
+    free(row);
     if (s != VLP_OK) return s;
     if (n == 0) return vlp_fail(err, VLP_ERR_FORMAT, "%s: no record has a label", classify.knn);
     if (unlabelled)

@@ -59,17 +59,14 @@ static void score(struct classify_job *job, const float *x)
         vlp_scores(c, (enum vlp_score)classify.score, job->logits, job->scores);
         return;
     }
-    float *unit = vlp_malloc((size_t)c->dim * sizeof *unit);
-    memcpy(unit, x, (size_t)c->dim * sizeof *unit);
-    vlp_unit_length(unit, c->dim);
-    const int             k = (int)vlp_min_i64(classify.neighbours, job->knn.rows.n);
-    struct vlp_search    *s = vlp_search_open(&job->compute, unit, 1, c->dim, k, -HUGE_VALF);
-    const struct vlp_hit *hit;
-    vlp_search_rows(s, &job->knn.rows);
+    const struct vlp_candidates *rows = &job->knn.rows;
+    const int                    k = (int)vlp_min_i64(classify.neighbours, rows->n);
+    struct vlp_search           *s = vlp_search_open(&job->compute, x, 1, c->dim, k, -HUGE_VALF);
+    const struct vlp_hit        *hit;
+    for (int i = 0; i < rows->n_runs; i++) vlp_search_rows(s, &rows->run[i]);
     const int n = vlp_search_hits(s, 0, &hit);
     vlp_knn_vote(job->scores, c->n, hit, n, job->knn.class_of_row, classify.temperature);
     vlp_search_close(s);
-    free(unit);
 }
 
 /* Class n stands for "unknown". */

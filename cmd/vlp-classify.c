@@ -260,8 +260,8 @@ static void close_job(struct classify_job *job)
     vlp_names_free(job->classes);
     if (job->has_classifier) vlp_classifier_free(&job->classifier);
     if (job->has_knn) {
+        vlp_candidates_close(&job->knn.rows);
         vlp_set_free(&job->knn.set);
-        free((void *)job->knn.rows.data);
         free(job->knn.class_of_row);
     }
     free(job->logits);

@@ -140,3 +140,27 @@ says 'other.vle'
 expect 0 vlp-classify --fit p.vle --truth truth.tsv --sweep --validation other.vle --ignore-model
 printf 'p00\t1\t0\np01\t0\t1\n' >two.tsv
 expect 4 vlp-classify --fit p.vle --truth truth.tsv --sweep --validation two.tsv --ignore-model
+
+# The nearest neighbour is the best match of a search, of vectors of any length and type: of small whole numbers
+# many are equally near but for rounding.
+awk '
+function number(n) { seed = seed * 16807 % 2147483647; return int(seed / 1024) % n }
+function vector(times, x, i) { for (i = 0; i < 6; i++) x = x (i ? "," : "") (number(5) - 2) * times; return x ",1]}" }
+BEGIN {
+    seed = 3
+    for (i = 0; i < 300; i++) {
+        known = "{\"id\":\"" i "\",\"meta\":\"" i "\",\"flags\":[\"label\"],\"vector\":["
+        print known vector(1 + number(3)) >"known.jsonl"
+        print "{\"id\":\"" i "\",\"vector\":[" vector(1) >"asked.jsonl"
+    }
+}' </dev/null
+expect 0 vlp-embed --convert -q --normalize -o unit.vle asked.jsonl
+for type in f32 f16 bf16 i8; do
+    expect 0 vlp-embed --convert -q -f --dtype $type -o known.vle known.jsonl
+    for asked in asked.jsonl unit.vle; do
+        expect 0 vlp-match -k 1 -Q $asked known.vle
+        cut -f 1,4 stdout >best
+        expect 0 vlp-classify -q --knn known.vle --neighbours 1 -k 1 -E $asked
+        cut -f 1,3 stdout | cmp - best || fail "$type, $asked: not the best matches"
+    done
+done
