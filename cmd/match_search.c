@@ -125,7 +125,7 @@ static enum vlp_status open_better(struct searching *s, struct vlp_error *err)
     VLP_TRY(match_read_set(s->job, &s->better, match.rerank, VLP_ANY, err));
     VLP_TRY(vlp_embedding_compatible(vlp_index_header(s->ix), vlp_index_model(s->ix),
                                      &s->better.header, match.rerank, match.ignore_model, err));
-    s->again = vlp_better_open(&s->better, (enum vlp_metric)match.metric);
+    s->again = vlp_better_open(&s->better, &s->job->compute, (enum vlp_metric)match.metric);
     return VLP_OK;
 }
 

@@ -312,7 +312,7 @@ START_TEST(small_rows_first_then_the_full_ones_decide)
     ck_assert_int_eq(vlp_index_open(&ix, paths, 1, false, &err), VLP_OK);
     ck_assert_int_eq(vlp_set_read(&full, path_of[1], &err), VLP_OK);
     ck_assert_int_eq(vlp_search_index(&m, ix, &c, query[0], Q, &opt, &err), VLP_OK);
-    struct vlp_better *b = vlp_better_open(&full, VLP_COSINE);
+    struct vlp_better *b = vlp_better_open(&full, &c, VLP_COSINE);
     ck_assert_int_eq(vlp_matches_rerank(&m, ix, &c, query[0], b, 6, -1.0f, &err), VLP_OK);
     for (int q = 0; q < Q; q++) {
         double last = 2.0;
@@ -381,9 +381,7 @@ START_TEST(candidates_score_as_their_file_does)
 
     ck_assert_int_eq(vlp_set_read(&set, path_of[0], &err), VLP_OK);
     vlp_set_only(&set, opt.only);
-    int *record = vlp_malloc((size_t)set.n * sizeof *record);
-    for (int i = 0; i < set.n; i++) record[i] = i;
-    vlp_candidates_open(&cand, &c, &set, opt.metric, record, set.n);
+    vlp_candidates_open(&cand, &c, &set, opt.metric, NULL, set.n);
     struct vlp_search *s = vlp_search_open(&c, query[0], Q, DIM, 0, -INFINITY);
     for (int i = 0; i < cand.n_runs; i++) vlp_search_rows(s, &cand.run[i]);
     for (int q = 0; q < Q; q++) {
@@ -397,7 +395,6 @@ START_TEST(candidates_score_as_their_file_does)
     }
     vlp_search_close(s);
     vlp_candidates_close(&cand);
-    free(record);
     vlp_matches_free(&m);
     vlp_set_free(&set);
     vlp_index_close(ix);

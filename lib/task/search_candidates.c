@@ -23,7 +23,7 @@ static const void **rows_at(struct vlp_arena *mem, const struct vlp_set *s, cons
     const void **row = vlp_malloc(((size_t)n + 1) * sizeof *row);
     int          stretches = n > 0;
     for (int i = 0; i < n; i++) {
-        row[i] = s->file.row[record[i]];
+        row[i] = s->file.row[record ? record[i] : i];
         stretches += i > 0 && !follows(row[i], row[i - 1], size);
     }
     if (stretches <= n / SHORT_RUN) return row;

@@ -11,21 +11,20 @@
 
 struct vlp_better {
     const struct vlp_set *set;
-    const float          *vectors;
-    enum vlp_metric       metric;
+    struct vlp_candidates rows; /* all of the set */
     struct vlp_id_table  *ids;
     int                  *next; /* (n) the next row of the same id; -1: there is none */
     bool                  bare; /* texts and pictures are not told apart */
 };
 
-struct vlp_better *vlp_better_open(struct vlp_set *set, enum vlp_metric metric)
+struct vlp_better *vlp_better_open(const struct vlp_set *set, const struct vlp_compute *c,
+                                   enum vlp_metric metric)
 {
     struct vlp_better *b = vlp_calloc(1, sizeof *b);
     const size_t       n = (size_t)set->n;
     int               *last = vlp_malloc((n + 1) * sizeof *last); /* of an id, by its first row */
     b->set = set;
-    b->vectors = vlp_set_vectors(set, metric);
-    b->metric = metric;
+    vlp_candidates_open(&b->rows, c, set, metric, NULL, set->n);
     b->ids = vlp_id_table_new(set->ids, set->id_lens, set->n);
     b->next = vlp_malloc((n + 1) * sizeof *b->next);
     b->bare = vlp_embedding_bare(set->file.reader);
@@ -42,6 +41,7 @@ struct vlp_better *vlp_better_open(struct vlp_set *set, enum vlp_metric metric)
 void vlp_better_close(struct vlp_better *b)
 {
     if (!b) return;
+    vlp_candidates_close(&b->rows);
     vlp_id_table_free(b->ids);
     free(b->next);
     free(b);
@@ -145,6 +145,20 @@ static enum vlp_status find_rows(int *row, const struct vlp_matches *m, struct v
 /* ---- the order
  * ---------------------------------------------------------------------------------------- */
 
+/* The run that row i is in. */
+static const struct vlp_rows *run_of(const struct vlp_candidates *c, int i)
+{
+    int low = 0, high = c->n_runs - 1;
+    while (low < high) {
+        const int middle = low + (high - low + 1) / 2;
+        if (c->run[middle].first <= i)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    return &c->run[low];
+}
+
 static int match_order(const void *a, const void *b)
 {
     const struct vlp_match *x = a, *y = b;
@@ -171,14 +185,9 @@ enum vlp_status vlp_matches_rerank(struct vlp_matches *m, struct vlp_index *ix,
         int               n = 0;
         for (int i = 0; i < m->count[q]; i++, row++) {
             if (*row < 0) continue;
-            float                 score;
-            const struct vlp_rows one = {.data = b->vectors + (size_t)*row * dim,
-                                         .stride = dim * sizeof(float),
-                                         .dtype = VLP_F32,
-                                         .dim = (int)dim,
-                                         .n = 1,
-                                         .cosine = b->metric == VLP_COSINE};
-            score_rows(&alone, &score, query, again, &one, 0, 1);
+            float                  score;
+            const struct vlp_rows *run = run_of(&b->rows, *row);
+            score_rows(&alone, &score, query, again, run, *row - (int)run->first, 1);
             if (score >= min_score) {
                 match[n] = match[i];
                 match[n++].score = score;

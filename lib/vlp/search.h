@@ -113,7 +113,7 @@ struct vlp_candidates {
     struct vlp_rows *run;
     struct vlp_arena mem;
 };
-/* The records record[0 .. n-1] of the set, which must live as long. */
+/* The records record[0 .. n-1] of the set (NULL: the first n), which must live as long. */
 void vlp_candidates_open(struct vlp_candidates *out, const struct vlp_compute *c,
                          const struct vlp_set *s, enum vlp_metric metric, const int *record, int n);
 void vlp_candidates_close(struct vlp_candidates *c);
@@ -187,7 +187,8 @@ void            vlp_matches_free(struct vlp_matches *m);
 
 /* Better vectors of records of an index, from a set that must live as long. */
 struct vlp_better;
-struct vlp_better *vlp_better_open(struct vlp_set *set, enum vlp_metric metric);
+struct vlp_better *vlp_better_open(const struct vlp_set *set, const struct vlp_compute *c,
+                                   enum vlp_metric metric);
 void               vlp_better_close(struct vlp_better *b);
 /*
  * Score the matches again with better vectors of the same records, order them and keep the k best

@@ -69,4 +69,11 @@ for type in f32 f16 bf16 i8; do
         expect 0 vlp-match $how --recall-at 1,2,3 --truth truth.tsv --query-only text --only image -Q texts.vle - <once.vle
         same right stdout
     done
+    # Nor are those of --rerank others, where every record is scored again.
+    [ $type = i8 ] && continue
+    expect 0 vlp-embed --convert -q -f --dtype i8 -o small.vle once.jsonl
+    expect 0 vlp-match -k 20 -Q texts.vle once.vle
+    mv stdout right
+    expect 0 vlp-match -k 20 --rerank once.vle --rerank-depth 50 -Q texts.vle small.vle
+    same right stdout
 done
