@@ -65,12 +65,11 @@ START_TEST(mutual_pairs_choose_each_other)
 }
 END_TEST
 
-START_TEST(one_to_one_takes_the_best_pair_again_and_again)
+/* Of all pairs that are left the best, again and again; returns how many came. */
+static int check_greedy(int threads, float low)
 {
-    fill((uint64_t)_i + 50);
-    struct vlp_pool         *pool = vlp_pool_open(1 + _i % 3);
+    struct vlp_pool         *pool = vlp_pool_open(threads);
     const struct vlp_compute c = compute_with(pool);
-    const float              low = _i % 2 ? 3.0f : -INFINITY;
     struct vlp_pair          got[NB];
     bool                     gone_a[NA] = {0}, gone_b[NB] = {0};
     const int n = vlp_join_one_to_one(&c, VLP_DOT, got, A[0], NA, B[0], NB, DIM, low);
@@ -90,8 +89,26 @@ START_TEST(one_to_one_takes_the_best_pair_again_and_again)
         ck_assert_int_eq(got[at].b, best.b);
         gone_a[best.a] = gone_b[best.b] = true;
     }
-    if (!(_i % 2)) ck_assert_int_eq(n, NB);
     vlp_pool_close(pool);
+    return n;
+}
+
+START_TEST(one_to_one_takes_the_best_pair_again_and_again)
+{
+    fill((uint64_t)_i + 50);
+    const int n = check_greedy(1 + _i % 3, _i % 2 ? 3.0f : -INFINITY);
+    if (!(_i % 2)) ck_assert_int_eq(n, NB);
+}
+END_TEST
+
+/* Everybody wants the same rows: lists run out, and equal rows share one. */
+START_TEST(one_to_one_of_copies_takes_the_earliest)
+{
+    enum { KINDS = 3 };
+    fill((uint64_t)_i + 70);
+    for (int i = KINDS; i < NA && _i != 1; i++) memcpy(A[i], A[i * 7 % KINDS], sizeof A[i]);
+    for (int i = KINDS; i < NB && _i != 2; i++) memcpy(B[i], B[i * 5 % KINDS], sizeof B[i]);
+    ck_assert_int_eq(check_greedy(1 + _i % 2, -INFINITY), NB);
 }
 END_TEST
 
@@ -251,6 +268,7 @@ int main(void)
     tcase_set_timeout(tc, 120);
     tcase_add_loop_test(tc, mutual_pairs_choose_each_other, 0, 4);
     tcase_add_loop_test(tc, one_to_one_takes_the_best_pair_again_and_again, 0, 4);
+    tcase_add_loop_test(tc, one_to_one_of_copies_takes_the_earliest, 0, 3);
     tcase_add_loop_test(tc, groups_are_connected_components_and_explained_by_their_weakest_link, 0,
                         4);
     tcase_add_test(tc, equal_vectors_have_cosine_one_and_no_others);
