@@ -383,8 +383,49 @@ START_TEST(a_process_that_nobody_launched_is_alone)
 }
 END_TEST
 
+/* What launchers leave in the environment of a process that MPI connects with nobody. */
+static const struct {
+    const char *environment, *named; /* NULL: alone */
+} launched[] = {
+    {"OMPI_COMM_WORLD_SIZE=2", "OMPI_COMM_WORLD_SIZE=2"},
+    {"MV2_COMM_WORLD_SIZE=2", "MV2_COMM_WORLD_SIZE=2"},
+    {"PMI_SIZE=2", "PMI_SIZE=2"},
+    {"SLURM_STEP_NUM_TASKS=2", "SLURM_STEP_NUM_TASKS=2"},
+    {"PMIX_RANK=0 SLURM_STEP_NUM_TASKS=2", "SLURM_STEP_NUM_TASKS=2"},
+    {"PMIX_RANK=1", "PMIX_RANK=1"},
+    {"PMI_SIZE=1", NULL},
+    {"SLURM_STEP_NUM_TASKS=1", NULL},
+    {"PMIX_RANK=0", NULL},
+    {"SLURM_NTASKS=4 SLURM_PROCID=0", NULL},     /* a script in an allocation of four */
+    {"PMI_SIZE=1 SLURM_STEP_NUM_TASKS=2", NULL}, /* srun started mpirun's daemons */
+};
+
+/* As launched[which] says? In a process of its own: MPI keeps what it got, and its variables. */
+static int open_launched(int which)
+{
+    struct vlp_comm       comm;
+    struct vlp_error      err;
+    const char           *named = launched[which].named;
+    const enum vlp_status s = vlp_comm_open(&comm, &err);
+    if (s != (named ? VLP_ERR_SUPPORT : VLP_OK)) complain("status", s, VLP_OK);
+    if (s != VLP_OK && !(named && strstr(err.text, named))) must(s, &err);
+    if (comm.size != 1) complain("processes", comm.size, 1);
+    vlp_comm_close(&comm);
+    return failures ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+START_TEST(one_of_several_that_cannot_talk_is_refused)
+{
+    char command[512];
+    snprintf(command, sizeof command, "%s ASAN_OPTIONS=detect_leaks=0 '%s' launched %d",
+             launched[_i].environment, self, _i);
+    ck_assert_msg(system(command) == 0, "%s: see above", launched[_i].environment);
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
+    if (argc > 2) return open_launched(atoi(argv[2]));
     if (argc > 1) return strcmp(argv[1], "agree") == 0 ? agree() : take_part(atoi(argv[1]));
     self = argv[0];
     const bool mpi = vlp_comm_has_mpi() && system("command -v mpirun >/dev/null 2>&1") == 0;
@@ -393,6 +434,7 @@ int main(int argc, char **argv)
     suite_add_tcase(s, t);
     tcase_set_timeout(t, 120);
     tcase_add_test(t, a_process_that_nobody_launched_is_alone);
+    tcase_add_loop_test(t, one_of_several_that_cannot_talk_is_refused, 0, (int)VLP_COUNT(launched));
     if (mpi) tcase_add_test(t, a_failure_of_one_process_is_known_to_all);
     if (mpi) tcase_add_loop_test(t, two_processes_are_one, 0, (int)VLP_COUNT(cases));
     SRunner *r = srunner_create(s);

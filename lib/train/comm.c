@@ -3,6 +3,7 @@
  * process.
  *
  * The program joins MPI only when a launcher started it, so that a single run needs no runtime.
+ * One that a launcher started beside others, but that cannot join them, is refused.
  * Sums are made by gathering and adding in rank order: the same bits whatever algorithm the MPI
  * library prefers.
  */
@@ -11,19 +12,55 @@
 
 #include <vlp/train.h>
 
+/*
+ * What launchers tell their children in the environment, the nearest first: mpirun starts its own
+ * daemons with srun. SLURM_NTASKS is no sign, as a script in an allocation has it too; nor is a
+ * PMIX_RANK of 0, which a process that is alone may have.
+ */
+static const struct launcher {
+    const char *name, *variable;
+    int         alone; /* the most that the variable says to a process without others */
+    bool        joins; /* MPI can be asked for the others */
+} launchers[] = {
+    {"Open MPI's mpirun", "OMPI_COMM_WORLD_SIZE", 1, true},
+    {"MVAPICH's mpirun", "MV2_COMM_WORLD_SIZE", 1, true},
+    {"mpirun of MPICH or Intel MPI", "PMI_SIZE", 1, true},
+    {"Slurm's srun", "SLURM_STEP_NUM_TASKS", 1, false},
+    {"a launcher with PMIx", "PMIX_RANK", 0, true},
+};
+
+/* The launcher that started other processes beside this one; NULL: none did. */
+static const struct launcher *started_several(void)
+{
+    for (size_t i = 0; i < VLP_COUNT(launchers); i++) {
+        const char *value = getenv(launchers[i].variable);
+        if (value && atoi(value) > launchers[i].alone) return &launchers[i];
+        if (value && launchers[i].alone == 1) break; /* a size of 1 settles it */
+    }
+    return NULL;
+}
+
+/* Several processes that cannot talk would each make the whole run and write over each other. */
+static enum vlp_status must_be_alone(const char *why, struct vlp_error *err)
+{
+    const struct launcher *l = started_several();
+    if (!l) return VLP_OK;
+    return vlp_fail(err, VLP_ERR_SUPPORT,
+                    "one of several processes, started by %s (%s=%s), but %s: each would make the "
+                    "whole run (unset the variable where that is meant)",
+                    l->name, l->variable, getenv(l->variable), why);
+}
+
 #ifdef VLP_HAVE_MPI
 #include <mpi.h>
 
 /* A call moves at most so many elements: counts are int in MPI. */
 enum { PIECE = 1 << 20 };
 
-/* Open MPI, MPICH and Slurm's PMI tell their children in the environment. */
-static bool launched(void)
+static bool may_join(void)
 {
-    static const char *const sign[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_RANK",
-                                       "SLURM_PROCID_MPI"};
-    for (size_t i = 0; i < VLP_COUNT(sign); i++)
-        if (getenv(sign[i])) return true;
+    for (size_t i = 0; i < VLP_COUNT(launchers); i++)
+        if (launchers[i].joins && getenv(launchers[i].variable)) return true;
     return false;
 }
 
@@ -35,14 +72,16 @@ bool vlp_comm_has_mpi(void)
 enum vlp_status vlp_comm_open(struct vlp_comm *c, struct vlp_error *err)
 {
     *c = (struct vlp_comm){.rank = 0, .size = 1};
-    if (!launched()) return VLP_OK;
+    /* Asked first: MPI changes the variables when it finds no launcher. */
+    const enum vlp_status s = must_be_alone("MPI finds none of the others", err);
+    if (!may_join()) return s;
     int level;
     if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &level) != MPI_SUCCESS)
         return vlp_fail(err, VLP_ERR_IO, "MPI cannot be started");
     c->internal = c;
     MPI_Comm_rank(MPI_COMM_WORLD, &c->rank);
     MPI_Comm_size(MPI_COMM_WORLD, &c->size);
-    return VLP_OK;
+    return c->size > 1 ? VLP_OK : s;
 }
 
 void vlp_comm_close(struct vlp_comm *c)
@@ -115,13 +154,8 @@ bool vlp_comm_has_mpi(void)
 
 enum vlp_status vlp_comm_open(struct vlp_comm *c, struct vlp_error *err)
 {
-    const char *size = getenv("OMPI_COMM_WORLD_SIZE");
     *c = (struct vlp_comm){.rank = 0, .size = 1};
-    /* Started n times by mpirun but unable to talk: n runs would write over each other. */
-    if (size && atoi(size) > 1)
-        return vlp_fail(err, VLP_ERR_SUPPORT,
-                        "started by mpirun, but this build has no MPI (see -V)");
-    return VLP_OK;
+    return must_be_alone("this build has no MPI (see -V)", err);
 }
 
 void vlp_comm_close(struct vlp_comm *c)

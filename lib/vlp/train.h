@@ -170,10 +170,15 @@ struct vlp_comm {
     int   rank, size;
     void *internal;
 };
-bool            vlp_comm_has_mpi(void); /* built with it? */
-enum vlp_status vlp_comm_open(struct vlp_comm  *c,
-                              struct vlp_error *err); /* MPI where mpirun started us */
-void            vlp_comm_close(struct vlp_comm *c);   /* waits for the others */
+bool vlp_comm_has_mpi(void); /* built with it? */
+/*
+ * Joins the other processes that a launcher (mpirun, srun) started.
+ *
+ * VLP_ERR_SUPPORT  there are others, but no MPI to reach them: not in this build, or not theirs
+ * VLP_ERR_IO       MPI cannot be started
+ */
+enum vlp_status vlp_comm_open(struct vlp_comm *c, struct vlp_error *err);
+void            vlp_comm_close(struct vlp_comm *c); /* waits for the others */
 /* This process cannot go on, and the others would wait for it for ever: all end with this status.
  * A process that is alone returns. */
 void vlp_comm_abort(struct vlp_comm *c, int status);
