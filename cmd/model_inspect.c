@@ -107,7 +107,7 @@ static void print_preprocess(const json_t *about)
 
 static void print_tensor(const struct vlp_stored *t)
 {
-    printf("%s\t%s\t[", t->name, vlp_dtype_name(t->dtype));
+    printf("%s\t%s\t[", t->name, t->odd ? t->odd : vlp_dtype_name(t->dtype));
     for (int i = 0; i < t->ndim; i++) printf("%s%" PRId64, i ? ", " : "", t->dim[i]);
     printf("]\n");
 }

@@ -1524,6 +1524,78 @@ START_TEST(no_finite_value_becomes_infinite_without_a_word)
 }
 END_TEST
 
+/* A golden model as torch.save writes it, one of its tensors sparse, and one beside it. */
+static void write_with_sparse(char path[4096], const char *sparse, const char *beside)
+{
+    struct vlp_checkpoint c;
+    struct build_zip      z = {0};
+    struct vlp_buf        pickle = {0};
+    open_ok(&c, GOLDEN "openclip-quick", NULL);
+    build_raw(&pickle, "\x80\x02}(");
+    for (size_t i = 0; i < c.n_tensors; i++) {
+        const struct vlp_stored *t = &c.tensors[i];
+        char                     key[24], name[64];
+        int64_t                  stride[VLP_MAX_DIM] = {0};
+        if (strcmp(t->name, VLP_VOCABULARY_TENSOR) == 0) continue;
+        if (sparse && strcmp(t->name, sparse) == 0) continue;
+        ck_assert_int_eq(t->dtype, VLP_F32);
+        for (int k = t->ndim; k-- > 0;)
+            stride[k] = k + 1 < t->ndim ? stride[k + 1] * t->dim[k + 1] : 1;
+        snprintf(key, sizeof key, "%zu", i);
+        snprintf(name, sizeof name, "x/data/%s", key);
+        build_text(&pickle, t->name);
+        build_tensor(&pickle, "FloatStorage", key, (int64_t)vlp_stored_numel(t), 0, t->ndim, t->dim,
+                     stride);
+        build_zip_add(&z, name, t->data, t->size, false);
+    }
+    const char *const odd[] = {sparse, beside};
+    for (size_t i = 0; i < VLP_COUNT(odd); i++) {
+        if (!odd[i]) continue;
+        build_text(&pickle, odd[i]);
+        build_global(&pickle, "torch._utils", "_rebuild_sparse_tensor");
+        build_raw(&pickle, ")R");
+    }
+    build_raw(&pickle, "u.");
+    build_zip_add(&z, "x/data.pkl", pickle.data, pickle.len, false);
+    build_zip_end(&z, false);
+    build_file(path, "model.pt", z.out.data, z.out.len);
+    build_zip_free(&z);
+    vlp_buf_free(&pickle);
+    vlp_checkpoint_close(&c);
+}
+
+START_TEST(a_sparse_tensor_of_the_model_is_refused_as_such)
+{
+    /* a projection that tells a ViT, one that its layout is known by, one of a block */
+    static const char *const names[] = {"visual.proj", "text_projection", "visual.conv1.weight",
+                                        "logit_scale", "transformer.resblocks.1.mlp.c_fc.bias"};
+    struct vlp_checkpoint    c;
+    char                     path[4096], want[128];
+    write_with_sparse(path, names[_i], NULL);
+    ck_assert_int_eq(vlp_checkpoint_open(&c, path, NULL, &err), VLP_ERR_SUPPORT);
+    snprintf(want, sizeof want, "tensor '%s' is sparse", names[_i]);
+    ck_assert_msg(strstr(err.text, want) != NULL, "%s", err.text);
+    build_remove(path);
+}
+END_TEST
+
+START_TEST(a_sparse_tensor_beside_the_model_is_passed_over_and_named)
+{
+    struct said                         said = {{0}};
+    const struct vlp_checkpoint_options opt = {.say = listen, .ctx = &said};
+    struct vlp_checkpoint               c;
+    char                                path[4096];
+    write_with_sparse(path, NULL, "counts");
+    open_ok(&c, path, &opt);
+    ck_assert_ptr_null(vlp_checkpoint_find(&c, "counts"));
+    ck_assert_ptr_nonnull(vlp_checkpoint_find(&c, "visual.proj"));
+    ck_assert_msg(strstr(said.all.data, "passed over: counts") != NULL, "%s", said.all.data);
+    vlp_checkpoint_close(&c);
+    vlp_buf_free(&said.all);
+    build_remove(path);
+}
+END_TEST
+
 START_TEST(missing_and_misshapen_tensors_are_named)
 {
     struct vlp_safetensors s;
@@ -1860,6 +1932,8 @@ int main(void)
     tcase_add_loop_test(t, no_finite_value_becomes_infinite_without_a_word, 0,
                         (int)VLP_COUNT(far_out));
     tcase_add_test(t, missing_and_misshapen_tensors_are_named);
+    tcase_add_loop_test(t, a_sparse_tensor_of_the_model_is_refused_as_such, 0, 5);
+    tcase_add_test(t, a_sparse_tensor_beside_the_model_is_passed_over_and_named);
     tcase_add_test(t, a_document_out_of_bounds_is_refused_by_the_name_of_its_key);
     tcase_add_test(t, a_size_of_pictures_that_the_model_cannot_take_is_refused);
     tcase_add_test(t, pictures_of_too_many_patches_are_refused);

@@ -254,19 +254,40 @@ START_TEST(a_tensor_of_a_class_of_its_own_is_the_plain_one)
 }
 END_TEST
 
-START_TEST(numbers_that_no_weight_has_are_passed_over)
+START_TEST(what_no_weight_is_comes_as_a_name_and_what_it_is)
 {
+    static const struct {
+        const char *name, *odd;
+    } rows[] = {{"complex", "complex"},
+                {"quantised", "quantised"},
+                {"six dimensions", "of too many dimensions"},
+                {"sparse", "sparse"},
+                {"on meta", "on the meta device"}};
     static const int64_t size[] = {12, 1, 1, 1, 1, 1}, stride[] = {1, 1, 1, 1, 1, 1};
     enum vlp_torch_kind  kind;
     build_raw(&pickle, "}(");
     build_text(&pickle, "complex");
     build_tensor(&pickle, "ComplexFloatStorage", "7", 3, 0, 1, size, stride);
+    build_text(&pickle, "quantised");
+    build_tensor(&pickle, "QInt8Storage", "8", 3, 0, 1, size, stride);
     build_text(&pickle, "six dimensions");
     build_tensor(&pickle, "FloatStorage", "0", 12, 0, 6, size, stride);
+    build_text(&pickle, "sparse");
+    build_global(&pickle, "torch._utils", "_rebuild_sparse_tensor");
+    build_raw(&pickle, ")R");
+    build_text(&pickle, "on meta");
+    build_global(&pickle, "torch._utils", "_rebuild_meta_tensor_no_storage");
+    build_raw(&pickle, ")R");
     add_view("w", 0, 1, (int64_t[]){12}, (int64_t[]){1});
     build_raw(&pickle, "u.");
     ck_assert_msg(parse(&kind, false) == VLP_OK, "%s", err.text);
-    ck_assert_uint_eq(list.n, 1);
+    ck_assert_uint_eq(list.n, VLP_COUNT(rows) + 1);
+    for (size_t i = 0; i < VLP_COUNT(rows); i++) {
+        ck_assert_str_eq(list.item[i].name, rows[i].name);
+        ck_assert_pstr_eq(list.item[i].odd, rows[i].odd);
+        ck_assert_uint_eq(list.item[i].size, 0);
+    }
+    ck_assert_ptr_null(list.item[5].odd);
     ck_assert_float_eq(floats("w")[3], 3.0f);
 }
 END_TEST
@@ -307,9 +328,9 @@ START_TEST(the_old_container_is_read_in_every_protocol)
     const struct vlp_bytes file = {(const uint8_t *)b.data, b.len, "test.pt", false};
     ck_assert(vlp_torch_is_legacy(&file));
     ck_assert_msg(vlp_torch_legacy_parse(&list, &mem, &file, &err) == VLP_OK, "%s", err.text);
-    ck_assert_uint_eq(list.n, 1);
+    ck_assert_uint_eq(list.n, 2);
     float last;
-    memcpy(&last, (const uint8_t *)list.item[0].data + 44, sizeof last);
+    memcpy(&last, (const uint8_t *)list.item[1].data + 44, sizeof last);
     ck_assert_float_eq(last, 11.0f);
     vlp_buf_free(&b);
 }
@@ -329,7 +350,7 @@ int main(void)
     tcase_add_test(t, protocol_4_reads_like_protocol_2);
     tcase_add_test(t, protocol_1_writes_truths_as_lines);
     tcase_add_test(t, a_tensor_of_a_class_of_its_own_is_the_plain_one);
-    tcase_add_test(t, numbers_that_no_weight_has_are_passed_over);
+    tcase_add_test(t, what_no_weight_is_comes_as_a_name_and_what_it_is);
     tcase_add_loop_test(t, the_old_container_is_read_in_every_protocol, 0, 2);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

@@ -37,6 +37,9 @@ bool vlp_dtype_is_real(enum vlp_dtype t);
 double vlp_stored_scalar(const struct vlp_stored *t);
 /* Fresh f32 memory with the values of t. */
 float *vlp_stored_f32(struct vlp_arena *mem, const struct vlp_stored *t);
+/* VLP_ERR_SUPPORT with what it is, when it is odd. */
+enum vlp_status vlp_stored_not_odd(const struct vlp_stored *t, const char *file,
+                                   struct vlp_error *err);
 /* Add ", name" to a sentence; after six names "..." once. *n counts them. */
 void vlp_name_list_add(struct vlp_buf *b, size_t *n, const char *name);
 

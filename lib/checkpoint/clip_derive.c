@@ -22,6 +22,7 @@ static enum vlp_status need(const struct vlp_stored **t, const struct derive *d,
 {
     *t = vlp_checkpoint_find(d->c, name);
     if (!*t) return vlp_fail(d->err, VLP_ERR_MISMATCH, "%s: tensor '%s' is missing", d->file, name);
+    VLP_TRY(vlp_stored_not_odd(*t, d->file, d->err));
     bool fits = (*t)->ndim == ndim;
     for (int i = 0; i < ndim && fits; i++) fits = (*t)->dim[i] > 0;
     char shape[128];

@@ -64,6 +64,7 @@ static enum vlp_status need_elements(const struct vlp_stored *t, const char *fil
 static enum vlp_status transpose(struct vlp_stored *t, struct vlp_arena *mem, const char *file,
                                  struct vlp_error *err)
 {
+    VLP_TRY(vlp_stored_not_odd(t, file, err));
     if (t->ndim != 2 || t->dtype == VLP_Q8_0)
         return vlp_fail(err, VLP_ERR_MISMATCH, "%s: '%.100s' is not a matrix", file, t->name);
     VLP_TRY(need_elements(t, file, err));
@@ -100,6 +101,7 @@ static enum vlp_status stack(struct vlp_stored *out, struct vlp_arena *mem, cons
 {
     const struct vlp_stored *q = &p[0].t;
     for (int i = 0; i < 3; i++) {
+        VLP_TRY(vlp_stored_not_odd(&p[i].t, file, err));
         if (q->ndim < 1 || p[i].t.dtype == VLP_Q8_0 ||
             !vlp_stored_shape_is(&p[i].t, q->ndim, q->dim))
             return vlp_fail(err, VLP_ERR_MISMATCH,

@@ -174,6 +174,8 @@ struct comparison {
     struct vlp_checkpoint *c;
     struct vlp_buf         missing, misshapen;
     size_t                 n_missing, n_misshapen;
+
+    const struct vlp_stored *odd; /* the first */
 };
 
 static bool shape_fits(const struct vlp_stored *t, int ndim, const int64_t *dim)
@@ -194,6 +196,10 @@ static void compare(void *ctx, const char *name, int ndim, const int64_t *dim, b
     }
     if (ndim == 0 && t->ndim == 1 && t->dim[0] == 1) t->ndim = 0; /* some store scalars as [1] */
     t->extra = false;
+    if (t->odd) {
+        if (!k->odd) k->odd = t;
+        return;
+    }
     char have[128], want[128], text[400];
     if (!vlp_dtype_is_real(t->dtype))
         snprintf(text, sizeof text, "%.80s of type %s", name, vlp_dtype_name(t->dtype));
@@ -217,11 +223,11 @@ static enum vlp_status check_promise(struct vlp_checkpoint *c, const char *file,
     if (vocabulary && !vlp_checkpoint_find(c, vocabulary))
         vlp_name_list_add(&k.missing, &k.n_missing, vocabulary);
 
-    enum vlp_status s = VLP_OK;
-    if (k.n_missing)
+    enum vlp_status s = k.odd ? vlp_stored_not_odd(k.odd, file, err) : VLP_OK;
+    if (s == VLP_OK && k.n_missing)
         s = vlp_fail(err, VLP_ERR_MISMATCH, "%s: %zu tensors are missing: %s", file, k.n_missing,
                      k.missing.data);
-    else if (k.n_misshapen)
+    else if (s == VLP_OK && k.n_misshapen)
         s = vlp_fail(err, VLP_ERR_MISMATCH, "%s: %zu tensors contradict the configuration: %s",
                      file, k.n_misshapen, k.misshapen.data);
     vlp_buf_free(&k.missing);
@@ -242,6 +248,15 @@ static void say_extras(const struct vlp_opening *o)
         vlp_opening_say(o, "%s: %zu tensors that the model does not use are passed over: %s",
                         o->source->file, n, names.data);
     vlp_buf_free(&names);
+}
+
+/* Nobody is to look for their values. */
+static void drop_odd(struct vlp_checkpoint *c)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < c->n_tensors; i++)
+        if (!c->tensors[i].odd) c->tensors[kept++] = c->tensors[i];
+    c->n_tensors = kept;
 }
 
 static enum vlp_status open_foreign(struct vlp_opening *o)
@@ -271,6 +286,7 @@ static enum vlp_status open_foreign(struct vlp_opening *o)
     VLP_TRY(vlp_about_validate(c->about, o->source->file, o->err));
     VLP_TRY(check_promise(c, o->source->file, o->err));
     say_extras(o);
+    drop_odd(c);
     return VLP_OK;
 }
 

@@ -491,7 +491,8 @@ static enum vlp_status op_build(struct machine *m, uint64_t arg, const uint8_t *
     if (!has(m, 2)) return bad(m, "the stack is empty");
     const struct vlp_value *state = m->stack[--m->n];
     struct vlp_value       *v = m->stack[m->n - 1];
-    if (v->kind == VLP_VALUE_DICT || v->kind == VLP_VALUE_OPAQUE || v->kind == VLP_VALUE_TENSOR)
+    if (v->kind == VLP_VALUE_DICT || v->kind == VLP_VALUE_OPAQUE || v->kind == VLP_VALUE_TENSOR ||
+        v->kind == VLP_VALUE_ODD)
         return VLP_OK; /* attributes of a dict: the versions of modules */
     if (v->kind != VLP_VALUE_OBJECT || v->seq.n) return bad(m, "state for what has none");
     if (state->kind != VLP_VALUE_DICT) return bad(m, "a module whose state is no dict");

@@ -23,6 +23,7 @@ enum vlp_value_kind {
     VLP_VALUE_GLOBAL,
     VLP_VALUE_STORAGE,
     VLP_VALUE_TENSOR,
+    VLP_VALUE_ODD,   /* a tensor or storage that weights cannot be; `odd` is what it is */
     VLP_VALUE_OPAQUE /* bookkeeping of no interest: optimizers, hyperparameters */
 };
 
@@ -36,12 +37,14 @@ enum vlp_global_role {
     VLP_GLOBAL_TENSOR_V3, /* the same, and the dtype in place 6 */
     VLP_GLOBAL_FIRST,     /* call: its first argument */
     VLP_GLOBAL_CALL,      /* call: (function, class, arguments, ...), that function of those */
+    VLP_GLOBAL_ODD,       /* makes tensors, or is a type of numbers, that weights cannot be */
     VLP_GLOBAL_INERT      /* call or new: opaque */
 };
 struct vlp_global {
     const char          *name; /* "module name"; a trailing * matches any ending */
     enum vlp_global_role role;
     enum vlp_dtype       dtype; /* of storage classes and dtypes */
+    const char          *odd;   /* what an odd tensor is, in a word */
 };
 /* NULL when it is not allowed. */
 const struct vlp_global *vlp_global_find(const char *name);
@@ -77,6 +80,7 @@ struct vlp_value {
         const struct vlp_global *global;
         struct vlp_storage      *storage;
         struct vlp_view         *tensor;
+        const char              *odd;
     };
 };
 
@@ -99,7 +103,7 @@ struct vlp_value *vlp_value_get(const struct vlp_value *dict, const char *key);
 enum vlp_status vlp_pickle_call(struct vlp_value **out, struct vlp_arena *mem,
                                 const struct vlp_global *g, const struct vlp_value *args,
                                 const char *file, struct vlp_error *err);
-/* ('storage', class, key, device, count[, view]) -> storage; opaque where its class is. */
+/* ('storage', class, key, device, count[, view]) -> storage; odd or opaque where its class is. */
 enum vlp_status vlp_pickle_storage(struct vlp_value **out, struct vlp_arena *mem,
                                    const struct vlp_value *id, const char *file,
                                    struct vlp_error *err);
@@ -107,7 +111,7 @@ enum vlp_status vlp_pickle_storage(struct vlp_value **out, struct vlp_arena *mem
 /* Where the bytes of a storage are; false when there is none of that key. */
 typedef enum vlp_status vlp_find_storage(void *ctx, const char *key, const uint8_t **data,
                                          size_t *size, struct vlp_error *err);
-/* The tensors under `root` by name, their data in place where that can be. */
+/* The tensors under `root` by name, their data in place where that can be; the odd ones too. */
 enum vlp_status vlp_torch_collect(struct vlp_stored_list *list, enum vlp_torch_kind *kind,
                                   struct vlp_arena *mem, const struct vlp_value *root,
                                   size_t pickle_size, const struct vlp_bytes *file,

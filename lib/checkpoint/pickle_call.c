@@ -12,6 +12,13 @@ static struct vlp_value *value(struct vlp_arena *mem, enum vlp_value_kind kind)
     return v;
 }
 
+static struct vlp_value *odd_value(struct vlp_arena *mem, const char *odd)
+{
+    struct vlp_value *v = value(mem, VLP_VALUE_ODD);
+    v->odd = odd;
+    return v;
+}
+
 static bool is_text(const struct vlp_value *v)
 {
     return v->kind == VLP_VALUE_TEXT && strlen(v->text.s) == v->text.len;
@@ -36,8 +43,9 @@ enum vlp_status vlp_pickle_storage(struct vlp_value **out, struct vlp_arena *mem
 {
     struct vlp_value *const *a = id->seq.item;
     if (id->kind == VLP_VALUE_TUPLE && id->seq.n >= 2 && a[1]->kind == VLP_VALUE_GLOBAL &&
-        a[1]->global->role == VLP_GLOBAL_INERT) {
-        *out = value(mem, VLP_VALUE_OPAQUE);
+        (a[1]->global->role == VLP_GLOBAL_INERT || a[1]->global->role == VLP_GLOBAL_ODD)) {
+        const char *odd = a[1]->global->odd;
+        *out = odd ? odd_value(mem, odd) : value(mem, VLP_VALUE_OPAQUE);
         return VLP_OK;
     }
     if (id->kind != VLP_VALUE_TUPLE || id->seq.n < 5 || !is_text(a[0]) ||
@@ -73,14 +81,20 @@ static bool is_seq(const struct vlp_value *v)
     return v->kind == VLP_VALUE_TUPLE || v->kind == VLP_VALUE_LIST;
 }
 
-/* Numbers that weights cannot be: complex, quantised, of eight-bit floats. */
 static bool is_opaque(const struct vlp_value *v)
 {
     return v->kind == VLP_VALUE_OPAQUE ||
            (v->kind == VLP_VALUE_GLOBAL && v->global->role == VLP_GLOBAL_INERT);
 }
 
-/* (storage, offset, size, stride, ...); tensors of more dimensions than we have are opaque. */
+/* Of a storage, a tensor or a dtype: what it is where weights cannot be that; else NULL. */
+static const char *odd_of(const struct vlp_value *v)
+{
+    if (v->kind == VLP_VALUE_ODD) return v->odd;
+    return v->kind == VLP_VALUE_GLOBAL ? v->global->odd : NULL;
+}
+
+/* (storage, offset, size, stride, ...) */
 static enum vlp_status rebuild_tensor(struct vlp_value **out, struct vlp_arena *mem,
                                       const struct vlp_global *g, const struct vlp_value *args,
                                       const char *file, struct vlp_error *err)
@@ -88,6 +102,12 @@ static enum vlp_status rebuild_tensor(struct vlp_value **out, struct vlp_arena *
     struct vlp_value *const *a = args->seq.item;
     const bool               v3 = g->role == VLP_GLOBAL_TENSOR_V3;
     const size_t             least = v3 ? 7 : 4;
+    const char              *odd = args->seq.n >= least ? odd_of(a[0]) : NULL;
+    if (args->seq.n >= least && v3 && !odd) odd = odd_of(a[6]);
+    if (odd) {
+        *out = odd_value(mem, odd);
+        return VLP_OK;
+    }
     if (args->seq.n >= least && (is_opaque(a[0]) || (v3 && is_opaque(a[6])))) {
         *out = value(mem, VLP_VALUE_OPAQUE);
         return VLP_OK;
@@ -97,7 +117,7 @@ static enum vlp_status rebuild_tensor(struct vlp_value **out, struct vlp_arena *
         return vlp_fail(err, VLP_ERR_FORMAT, "%s: pickle: damaged arguments of '%s'", file,
                         g->name);
     if (a[2]->seq.n > VLP_MAX_DIM) {
-        *out = value(mem, VLP_VALUE_OPAQUE);
+        *out = odd_value(mem, "of too many dimensions");
         return VLP_OK;
     }
     struct vlp_view *t = VLP_NEW(mem, struct vlp_view);
@@ -140,6 +160,7 @@ enum vlp_status vlp_pickle_call(struct vlp_value **out, struct vlp_arena *mem,
     case VLP_GLOBAL_DICT: *out = value(mem, VLP_VALUE_DICT); return VLP_OK;
     case VLP_GLOBAL_MODULE: *out = value(mem, VLP_VALUE_OBJECT); return VLP_OK;
     case VLP_GLOBAL_INERT: *out = value(mem, VLP_VALUE_OPAQUE); return VLP_OK;
+    case VLP_GLOBAL_ODD: *out = odd_value(mem, g->odd); return VLP_OK;
     case VLP_GLOBAL_TENSOR:
     case VLP_GLOBAL_TENSOR_V3: return rebuild_tensor(out, mem, g, args, file, err);
     case VLP_GLOBAL_CALL: return call_inner(out, mem, g, args, file, err);

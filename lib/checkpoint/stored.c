@@ -102,6 +102,17 @@ float *vlp_stored_f32(struct vlp_arena *mem, const struct vlp_stored *t)
     return v;
 }
 
+enum vlp_status vlp_stored_not_odd(const struct vlp_stored *t, const char *file,
+                                   struct vlp_error *err)
+{
+    return t->odd
+               ? vlp_fail(err, VLP_ERR_SUPPORT,
+                          "%s: tensor '%.100s' is %s; weights are read from plain arrays of real "
+                          "numbers",
+                          file, t->name, t->odd)
+               : VLP_OK;
+}
+
 void vlp_name_list_add(struct vlp_buf *b, size_t *n, const char *name)
 {
     enum { SHOWN = 6 };

@@ -115,6 +115,20 @@ static enum vlp_status add_tensor(struct collector *c, const struct vlp_view *v)
     return VLP_OK;
 }
 
+/* By name alone: should the model want it, it is told what the tensor is. */
+static void add_odd(struct collector *c, const char *odd)
+{
+    vlp_stored_list_add(c->list, &(struct vlp_stored){.name = vlp_arena_strdup(c->mem, c->path),
+                                                      .ndim = 1, /* of no elements */
+                                                      .data = "",
+                                                      .odd = odd});
+}
+
+static bool is_tensor(const struct vlp_value *v)
+{
+    return v->kind == VLP_VALUE_TENSOR || v->kind == VLP_VALUE_ODD;
+}
+
 /* Tensors of this dict or module, and of the modules below it. */
 static enum vlp_status walk(struct collector *c, const struct vlp_value *v, size_t path_len,
                             int depth)
@@ -124,7 +138,7 @@ static enum vlp_status walk(struct collector *c, const struct vlp_value *v, size
         if (c->visits-- == 0)
             return vlp_fail(c->err, VLP_ERR_LIMIT, "%s: pickle: modules refer to each other",
                             c->file->name);
-        if (child->kind != VLP_VALUE_TENSOR && child->kind != VLP_VALUE_OBJECT) continue;
+        if (!is_tensor(child) && child->kind != VLP_VALUE_OBJECT) continue;
         if (key->kind != VLP_VALUE_TEXT) continue;
         if (strlen(key->text.s) != key->text.len || path_len + key->text.len + 1 > MAX_PATH ||
             !vlp_utf8_valid(key->text.s, key->text.len, NULL))
@@ -134,6 +148,8 @@ static enum vlp_status walk(struct collector *c, const struct vlp_value *v, size
         memcpy(c->path + len - key->text.len, key->text.s, key->text.len + 1);
         if (child->kind == VLP_VALUE_TENSOR) {
             VLP_TRY(add_tensor(c, child->tensor));
+        } else if (child->kind == VLP_VALUE_ODD) {
+            add_odd(c, child->odd);
         } else {
             if (depth == MAX_DEPTH)
                 return vlp_fail(c->err, VLP_ERR_LIMIT, "%s: pickle: modules nested deeper than %d",
@@ -149,7 +165,7 @@ static bool holds_tensors(const struct vlp_value *v)
 {
     if (!v || v->kind != VLP_VALUE_DICT) return false;
     for (size_t i = 1; i < v->seq.n; i += 2)
-        if (v->seq.item[i]->kind == VLP_VALUE_TENSOR) return true;
+        if (is_tensor(v->seq.item[i])) return true;
     return false;
 }
 

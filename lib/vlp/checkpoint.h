@@ -57,8 +57,10 @@ struct vlp_stored {
     int64_t        dim[VLP_MAX_DIM];
     const void    *data;
     size_t         size; /* bytes */
-    bool mapped; /* data lies in a mapped file, whose pages may be given back and refetched */
-    bool extra;  /* the model that the document describes does not use it */
+    bool mapped;     /* data lies in a mapped file, whose pages may be given back and refetched */
+    bool extra;      /* the model that the document describes does not use it */
+    const char *odd; /* "sparse", "complex": what it is instead of numbers that are read; no data.
+                        Seen with vlp_checkpoint_options.raw only */
 };
 
 #define VLP_VOCABULARY_TENSOR "tokenizer.vocab"
@@ -87,9 +89,9 @@ struct vlp_checkpoint_options {
  * VLP_ERR_IO        cannot be opened or read
  * VLP_ERR_FORMAT    damaged or truncated; a pickle that asks for something not on the allow list
  * VLP_ERR_LIMIT     a count or size in the file is larger than the file can hold
- * VLP_ERR_SUPPORT   a well-formed file of a layout or family that we do not know
- * VLP_ERR_MISMATCH  tensors missing, or of shapes that contradict the configuration (the first six
- *                   are named), or a vlp file of another version
+ * VLP_ERR_SUPPORT   a well-formed file of a layout or family that we do not know, or a tensor of
+ * the model is sparse, complex, quantised, ... VLP_ERR_MISMATCH  tensors missing, or of shapes that
+ * contradict the configuration (the first six are named), or a vlp file of another version
  * VLP_ERR_USAGE     `path` is a folder with several files that could be meant (named), or
  *                   opt->activation is none
  * On failure `out` is untouched.
