@@ -227,7 +227,7 @@ static void fill_options(struct train_run *r)
         .decay_all = o->decay_all,
         .micro_batch = (int)o->micro_batch,
         .gather_local = o->gather == 1,
-        .patch_dropout = (float)o->patch_dropout,
+        .patch_dropout = o->patch_dropout,
         .recompute = o->recompute,
         .seed = (uint64_t)o->seed,
         .run = r->numbers,

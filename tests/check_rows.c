@@ -311,7 +311,7 @@ START_TEST(what_follows_the_end_token_changes_nothing)
 END_TEST
 
 struct seen {
-    int blocks, penultimate, rows;
+    int blocks, block_rows, penultimate, rows;
 };
 
 static void look(void *ctx, const char *name, const struct vlp_tensor *value, struct vlp_seqs seqs)
@@ -320,6 +320,7 @@ static void look(void *ctx, const char *name, const struct vlp_tensor *value, st
     s->blocks += strstr(name, ".block") != NULL;
     s->penultimate += strcmp(name, "image_penultimate") == 0;
     s->rows = vlp_rows(value);
+    if (strstr(name, ".block")) s->block_rows = s->rows;
     ck_assert_int_eq(seqs.start[seqs.n], s->rows);
 }
 
@@ -354,6 +355,37 @@ START_TEST(watching_changes_no_bit_and_shows_every_block)
 }
 END_TEST
 
+/* int(n (1 - p)) of doubles, by hand: 25 (1 - 0.6) is 10, 25 (1 - 0.56) just below 11. */
+START_TEST(patch_dropout_keeps_as_many_patches_as_open_clip)
+{
+    static const struct {
+        double share;
+        int    stay;
+    } rows[] = {{0.6, 10}, {0.56, 10}, {0.68, 7}, {0.5, 12}, {0.99, 1}};
+    struct world w;
+    open_world(&w, "{\"embed_dim\":32,\"activation\":\"gelu\",\"vision\":{\"kind\":\"vit\","
+                   "\"image_size\":40,\"patch_size\":8,\"width\":80,\"layers\":1,\"heads\":2,"
+                   "\"mlp\":349}," TEXT "}");
+    struct vlp_compute c;
+    struct vlp_error   err;
+    ck_assert_int_eq(vlp_compute_init(&c, NULL, getenv("VLP_CPU"), VLP_PRECISION_F32, &err),
+                     VLP_OK);
+    for (size_t i = 0; i < VLP_COUNT(rows); i++) {
+        struct vlp_tape t;
+        struct seen     seen = {0};
+        vlp_tape_init(&t, &c, &w.mem, false);
+        t.training = true;
+        t.patch_dropout = rows[i].share;
+        struct vlp_tensor *x = vlp_tensor_new(&t, VLP_DIMS(2, 3, 40, 40), false);
+        memset(x->data, 0, vlp_numel(x) * sizeof(float));
+        vlp_encode_image_watched(&w.model, &t, x, look, &seen);
+        ck_assert_msg(seen.block_rows == 2 * (1 + rows[i].stay), "%g: %d rows", rows[i].share,
+                      seen.block_rows);
+    }
+    close_world(&w);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("rows");
@@ -368,6 +400,7 @@ int main(void)
     tcase_add_loop_test(t, weights_used_in_passing_give_the_same_bits, 0, n * VLP_PRECISION_COUNT);
     tcase_add_loop_test(t, threads_that_share_a_fresh_model_get_the_same_bits, 0, n);
     tcase_add_test(t, what_follows_the_end_token_changes_nothing);
+    tcase_add_test(t, patch_dropout_keeps_as_many_patches_as_open_clip);
     tcase_add_loop_test(t, watching_changes_no_bit_and_shows_every_block, 0, n);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

@@ -317,7 +317,7 @@ START_TEST(a_tower_learns_the_same_beside_a_frozen_one)
             open_fixture_at(&f, cases[_i % 3], 2, _i < 3 ? VLP_PRECISION_F32 : VLP_PRECISION_BF16);
             struct vlp_train_options o = options_of(&f, "softmax");
             o.micro_batch = micro;
-            o.patch_dropout = _i % 3 == 1 ? 0.5f : 0.0f;
+            o.patch_dropout = _i % 3 == 1 ? 0.5 : 0.0;
             json_t *both = tower_gradients(&f, &o);
             *(which ? &o.text_rate : &o.image_rate) = 0;
             json_t       *one = tower_gradients(&f, &o), *want;
@@ -842,7 +842,7 @@ START_TEST(patches_of_a_tower_that_has_none_cannot_be_left_out)
         struct vlp_trainer *t;
         open_fixture(&f, cases[i], 1);
         struct vlp_train_options o = options_of(&f, "softmax");
-        o.patch_dropout = 0.5f;
+        o.patch_dropout = 0.5;
         const enum vlp_status s = vlp_trainer_open(&t, &f.model, &f.compute, NULL, &o, &err);
         ck_assert_int_eq(s, strcmp(cases[i], "resnet") == 0 ? VLP_ERR_USAGE : VLP_OK);
         if (s == VLP_OK)

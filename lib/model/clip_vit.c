@@ -123,7 +123,7 @@ static struct vlp_tensor *positions(struct vlp_tape *t, const struct clip_vit *x
  */
 static struct vlp_tensor *drop_patches(struct vlp_tape *t, struct vlp_tensor *h, int B, int T)
 {
-    const int n = T - 1, stay = (int)fmaxf(1.0f, (float)n * (1.0f - t->patch_dropout));
+    const int n = T - 1, stay = (int)fmax(1, n * (1 - t->patch_dropout));
     int      *rows = vlp_arena_alloc(t->mem, (size_t)B * (size_t)(1 + stay) * sizeof *rows), k = 0;
     for (int b = 0; b < B; b++) {
         rows[k++] = b * T;
@@ -150,7 +150,7 @@ static struct vlp_tensor *embed(struct vlp_tape *t, const struct clip_vit *x,
     struct vlp_tensor *h = vlp_concat_tokens(t, cls, vlp_seqs_even(t, B, 1), patches,
                                              vlp_seqs_even(t, B, gh * gw), &both);
     h = vlp_add(t, h, positions(t, x, gh, gw));
-    if (t->training && t->patch_dropout > 0.0f) h = drop_patches(t, h, B, 1 + gh * gw);
+    if (t->training && t->patch_dropout > 0) h = drop_patches(t, h, B, 1 + gh * gw);
     return vlp_norm_forward(t, &x->ln_pre, h);
 }
 

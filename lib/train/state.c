@@ -49,7 +49,7 @@ static json_t *options_json(const struct vlp_trainer *t)
         {"text_rate", o->text_rate},
         {"unlock_image", o->unlock_image},
         {"unlock_text", o->unlock_text},
-        {"patch_dropout", o->patch_dropout},
+        {"patch_dropout", (float)o->patch_dropout}, /* as older states have it */
         {"micro_batch", o->micro_batch},
         {"gather_local", o->gather_local},
         {"ranks", t->comm->size},

@@ -53,7 +53,7 @@ enum vlp_status vlp_trainer_open(struct vlp_trainer **out, struct vlp_model *m,
     if (!m->logit_scale)
         return vlp_fail(err, VLP_ERR_SUPPORT, "a %s model has no logit scale to train with '%s'",
                         m->family->name, o->loss->name);
-    if (o->patch_dropout > 0.0f && m->patch_size == 0)
+    if (o->patch_dropout > 0 && m->patch_size == 0)
         return vlp_fail(err, VLP_ERR_USAGE,
                         "patch dropout wants a picture tower with patches: a ResNet has none");
     VLP_TRY(check_adamw(&o->adamw, err));

@@ -335,7 +335,7 @@ struct vlp_tape {
     bool             recompute;  /* blocks keep their input alone and are computed again backward */
     struct vlp_node *last;
     struct vlp_rng   rng;           /* dropout, drop path */
-    float            patch_dropout; /* share of a picture's patches left out while training */
+    double           patch_dropout; /* share of a picture's patches left out while training */
     /* Batch norms that are trained: statistics of the batch itself, and, if they are to be kept,
      * the stored ones moved towards them. */
     bool                     batch_statistics, keep_statistics;

@@ -206,7 +206,7 @@ struct vlp_train_options {
     bool     decay_all;    /* weight decay on position embeddings as well: on every matrix */
     int      micro_batch;  /* 0: the whole batch at once */
     bool     gather_local; /* gradients through this process's own rows alone */
-    float    patch_dropout;
+    double   patch_dropout;
     bool     recompute; /* keep block inputs only, compute the rest again: gradient checkpointing */
     uint64_t seed;
     /* What else of a run changes its numbers (batch, data, augmentation): an object that a state
