@@ -123,7 +123,9 @@ START_TEST(another_flavour_is_another_fingerprint)
     open_encoder(&c, "openai", 1);
     ck_assert_str_eq(a.fingerprint, b.fingerprint); /* the folder's own flavour is hf */
     ck_assert_str_ne(a.fingerprint, c.fingerprint);
-    ck_assert_uint_eq(strlen(a.fingerprint), 32);
+    /* those that streams have which were written before */
+    ck_assert_str_eq(a.fingerprint, "e6ec163b7501c9a80ece4881e01e9c1a");
+    ck_assert_str_eq(c.fingerprint, "1d641f341763d2d277fe0de9929af851");
     vlp_encoder_close(&a);
     vlp_encoder_close(&b);
     vlp_encoder_close(&c);

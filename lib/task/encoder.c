@@ -234,6 +234,15 @@ static enum vlp_status override_cleaning(struct vlp_checkpoint *c, const char *c
 /* ---- all together ------------------------------------------------------------------------------
  */
 
+/* All that decides over pixels beside mean and deviation, which no option changes. */
+static void way_of_seeing(char text[128], const struct vlp_preprocess *p)
+{
+    const int n = snprintf(text, 128, "%d %d %d %d %d %d %d", (int)p->resize, (int)p->filter,
+                           p->width, p->height, p->rgb_first, p->crop_floor, p->fill);
+    if (p->resize_width)
+        snprintf(text + n, 128 - (size_t)n, " %d %d", p->resize_width, p->resize_height);
+}
+
 /* Vectors of pictures seen in another way are vectors of another model. */
 static void fingerprint_of(struct vlp_encoder *e, const struct vlp_preprocess *own)
 {
@@ -242,18 +251,14 @@ static void fingerprint_of(struct vlp_encoder *e, const struct vlp_preprocess *o
         memcpy(e->fingerprint, known, sizeof e->fingerprint);
     else
         vlp_checkpoint_fingerprint(&e->model.checkpoint, e->fingerprint);
-    const struct vlp_preprocess *p = &e->preprocess;
-    if (p->resize == own->resize && p->filter == own->filter && p->width == own->width &&
-        p->height == own->height && p->resize_width == own->resize_width &&
-        p->resize_height == own->resize_height && p->rgb_first == own->rgb_first &&
-        p->crop_floor == own->crop_floor && p->fill == own->fill)
-        return;
-    char      text[160];
-    const int len =
-        snprintf(text, sizeof text, "%s %d %d %d %d %d %d %d", e->fingerprint, (int)p->resize,
-                 (int)p->filter, p->width, p->height, p->rgb_first, p->crop_floor, p->fill);
+    char way[128], own_way[128];
+    way_of_seeing(way, &e->preprocess);
+    way_of_seeing(own_way, own);
+    if (strcmp(way, own_way) == 0) return;
     struct vlp_hasher *h = vlp_hasher_open();
-    vlp_hasher_add(h, text, (size_t)len);
+    vlp_hasher_add(h, e->fingerprint, strlen(e->fingerprint));
+    vlp_hasher_add(h, " ", 1);
+    vlp_hasher_add(h, way, strlen(way));
     vlp_hasher_close(h, e->fingerprint);
 }
 
