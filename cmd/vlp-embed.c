@@ -104,9 +104,15 @@ static enum vlp_status read_templates(const char *const **out, struct vlp_arena 
         struct vlp_buf text = {0};
         FILE          *f = from_stdin ? stdin : fopen(opt.templates_file, "rb");
         if (!f) return vlp_fail(err, VLP_ERR_IO, "%s: cannot be opened: %m", opt.templates_file);
-        const enum vlp_status s = vlp_read_all(&text, f, 16 << 20, opt.templates_file, err);
+        enum vlp_status s = vlp_read_all(&text, f, 16 << 20, opt.templates_file, err);
         if (!from_stdin) fclose(f);
-        if (s != VLP_OK) return s;
+        if (s == VLP_OK && memchr(text.data, '\0', text.len))
+            s = vlp_fail(err, VLP_ERR_FORMAT, "%s: not a text: it holds a NUL byte",
+                         opt.templates_file);
+        if (s != VLP_OK) {
+            vlp_buf_free(&text);
+            return s;
+        }
         char *save = NULL;
         for (char *line = strtok_r(text.data, "\r\n", &save); line;
              line = strtok_r(NULL, "\r\n", &save))

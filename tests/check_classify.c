@@ -9,6 +9,8 @@
 
 #include <vlp/classify.h>
 
+#include "checkpoint_build.h"
+
 static const char end_to_end[] = "tests/golden/clip/end-to-end";
 
 static struct vlp_compute compute(void)
@@ -187,6 +189,19 @@ START_TEST(labels_come_as_lines_or_json_with_names_and_prompts)
     for (size_t i = 0; i < VLP_COUNT(wrong); i++)
         ck_assert_msg(labels_of(&l, wrong[i], &err) == VLP_ERR_FORMAT, "'%s' is read", wrong[i]);
     ck_assert_int_eq(vlp_labels_read(&l, "/nonexistent", &err), VLP_ERR_IO);
+}
+END_TEST
+
+/* A name would end at the NUL. */
+START_TEST(a_list_of_classes_with_a_nul_is_no_text)
+{
+    struct vlp_labels l;
+    struct vlp_error  err = {0};
+    char              path[4096];
+    build_file(path, "labels", "a\nb\0c\nd\n", 8);
+    ck_assert_int_eq(vlp_labels_read(&l, path, &err), VLP_ERR_FORMAT);
+    ck_assert_msg(strstr(err.text, "NUL byte") != NULL, "%s", err.text);
+    build_remove(path);
 }
 END_TEST
 
@@ -419,6 +434,7 @@ int main(void)
     tcase_add_loop_test(tc, zero_shot_logits_and_predictions_equal_the_reference, 0, 2);
     tcase_add_test(tc, a_classifier_with_one_class_twice_is_refused);
     tcase_add_test(tc, labels_come_as_lines_or_json_with_names_and_prompts);
+    tcase_add_test(tc, a_list_of_classes_with_a_nul_is_no_text);
     tcase_add_test(tc, scores_follow_their_formulas);
     tcase_add_test(tc, logits_have_scale_bias_and_unit_inputs);
     tcase_add_test(tc, neighbours_vote_by_weight);

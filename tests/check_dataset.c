@@ -207,6 +207,26 @@ START_TEST(a_fault_of_what_is_not_trained_on_is_none)
 }
 END_TEST
 
+/* Captions stand with a NUL behind each. */
+START_TEST(a_caption_with_a_nul_is_refused_and_not_cut)
+{
+    ck_assert_int_eq(
+        system("printf 'image\tcaption\tlabel\nd/p1.png\ta\\0b\tsmall\nd/p2.png\ttwo\t\n' >n.tsv"),
+        0);
+    struct vlp_dataset *d = open_one("n.tsv", plain);
+    ck_assert_str_eq(listing(d), "d/p2.png|-|2|two/\n");
+    ck_assert_str_eq(said.data, "d/p1.png: its caption holds a NUL byte (skipped)\n");
+    ck_assert_int_eq(vlp_dataset_bad(d), 1);
+    vlp_dataset_close(d);
+
+    d = open_one("n.tsv", (struct vlp_dataset_options){.labelled = true});
+    ck_assert_ptr_nonnull(strstr(listing(d), "d/p1.png|small|1|\n"));
+    ck_assert_str_eq(said.data, "d/p1.png: its caption holds a NUL byte (skipped)\n");
+    ck_assert_int_eq(vlp_dataset_bad(d), 1);
+    vlp_dataset_close(d);
+}
+END_TEST
+
 START_TEST(another_shard_in_its_place_is_noticed)
 {
     struct vlp_dataset *d = open_one("s.tar", plain);
@@ -320,6 +340,7 @@ int main(void)
     tcase_add_test(t, weights_are_told_source_by_source);
     tcase_add_test(t, csv_with_quotes_and_newlines);
     tcase_add_test(t, a_label_may_stand_for_a_caption);
+    tcase_add_test(t, a_caption_with_a_nul_is_refused_and_not_cut);
     tcase_add_test(t, a_fault_of_what_is_not_trained_on_is_none);
     tcase_add_test(t, another_shard_in_its_place_is_noticed);
     tcase_add_test(t, a_full_or_missing_cache_folder_is_named);

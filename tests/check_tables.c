@@ -98,6 +98,50 @@ START_TEST(without_a_header_the_cells_tell)
 }
 END_TEST
 
+/* A label ends at a NUL in every output, so that one within it is told and not cut off. */
+START_TEST(a_label_with_a_nul_is_no_label)
+{
+    static const struct {
+        const char *name, *bytes;
+        size_t      len;
+    } tables[] = {
+        {"t.tsv", "image\tcaption\tlabel\na.jpg\tx\tc\0t\n", 32},
+        {"t.csv", "image,caption,label\na.jpg,x,\"c\0t\"\n", 34},
+        {"t.jsonl", "{\"image\":\"a.jpg\",\"caption\":\"x\",\"label\":\"c\\u0000t\"}\n", 51},
+    };
+    static const struct {
+        enum vlp_fault fault;
+        const char    *listing;
+    } cases[] = {{VLP_FAULT_WHOLE, "a.jpg!format\n"},
+                 {VLP_FAULT_APART, "a.jpg|a.jpg|x|-\na.jpg!format\n"},
+                 {VLP_FAULT_UNASKED, "a.jpg|a.jpg|x|-\n"}};
+    put_bytes(tables[_i].name, tables[_i].bytes, tables[_i].len);
+    for (size_t i = 0; i < VLP_COUNT(cases); i++) {
+        last = (struct vlp_error){0};
+        ck_assert_str_eq(
+            listing((struct vlp_source_options){.label_fault = cases[i].fault}, tables[_i].name),
+            cases[i].listing);
+        const bool said = strstr(last.text, "a NUL byte") != NULL;
+        ck_assert_msg(said == (cases[i].fault != VLP_FAULT_UNASKED), "%s", last.text);
+    }
+}
+END_TEST
+
+/* A text that is in the same row as its bad label is not lost, even without a picture. */
+START_TEST(a_text_beside_a_bad_label_stays)
+{
+    put_bytes("t.tsv", "id\ttext\tlabel\n1\tx\tc\0t\n2\ty\tz\n", 28);
+    ck_assert_str_eq(listing((struct vlp_source_options){.label_fault = VLP_FAULT_APART}, "t.tsv"),
+                     "1|-|x|-\n1!format\n2|-|y|z\n");
+    for (int shard = 1, named = 0; shard <= 3; shard++) {
+        const struct vlp_source_options o = {
+            .label_fault = VLP_FAULT_APART, .shard = shard, .n_shards = 3};
+        named += strstr(listing(o, "t.tsv"), "1!format") != NULL;
+        ck_assert_int_eq(named, shard >= vlp_shard_of("1", 1, 3));
+    }
+}
+END_TEST
+
 START_TEST(columns_may_be_named_or_numbered)
 {
     const char *text = "x,y,z\na.jpg,one,A\nb.jpg,two,B\n";
@@ -395,6 +439,8 @@ int main(void)
     tcase_add_test(t, a_header_names_the_columns);
     tcase_add_test(t, without_a_header_the_cells_tell);
     tcase_add_test(t, columns_may_be_named_or_numbered);
+    tcase_add_loop_test(t, a_label_with_a_nul_is_no_label, 0, 3);
+    tcase_add_test(t, a_text_beside_a_bad_label_stays);
     tcase_add_test(t, csv_quotes_hold_commas_quotes_and_lines);
     tcase_add_test(t, tsv_quotes_hold_when_they_close_the_field);
     tcase_add_test(t, pictures_count_from_the_folder_of_the_table_or_a_given_one);

@@ -186,18 +186,20 @@ START_TEST(a_fault_of_a_caption_or_label_is_no_fault_of_the_picture)
                             "head -c 5M /dev/zero >1.cls && head -c 5M /dev/zero >2.txt && "
                             "printf cat >2.cls && ln -sf 3.jpg l.jpg && printf '{' >l.json && "
                             "printf '{\"title\":{}}' >text.json && "
-                            "tar cf i.tar [0-3].* l.* text.json"),
+                            "printf p4 >4.jpg && printf 'c\\0t' >4.cls && "
+                            "tar cf i.tar [0-4].* l.* text.json"),
                      0);
     struct vlp_source_options o = {.text_fault = VLP_FAULT_APART, .label_fault = VLP_FAULT_APART};
     ck_assert_str_eq(listing(o, "i.tar"),
                      "i.tar!0.jpg|p0|-|-\ni.tar!0.jpg!format\n"
                      "i.tar!1.jpg#0|p1|x|-\ni.tar!1.jpg#1|p1|y|-\ni.tar!1.jpg!limit\n"
                      "i.tar!2.jpg|p2|-|cat\ni.tar!2.jpg!limit\ni.tar!3.jpg|p3|-|-\n"
+                     "i.tar!4.jpg|p4|-|-\ni.tar!4.jpg!format\n"
                      "i.tar!l.jpg!unsupported\ni.tar!text.json!format\n");
     o.text_fault = o.label_fault = VLP_FAULT_UNASKED;
     ck_assert_str_eq(listing(o, "i.tar"),
                      "i.tar!0.jpg|p0|-|-\ni.tar!1.jpg#0|p1|x|-\ni.tar!1.jpg#1|p1|y|-\n"
-                     "i.tar!2.jpg|p2|-|cat\ni.tar!3.jpg|p3|-|-\n"
+                     "i.tar!2.jpg|p2|-|cat\ni.tar!3.jpg|p3|-|-\ni.tar!4.jpg|p4|-|-\n"
                      "i.tar!l.jpg!unsupported\ni.tar!text.json!format\n");
 }
 END_TEST

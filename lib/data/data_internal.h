@@ -144,7 +144,7 @@ struct field {
 enum {
     RECORD_LIMIT = 16 << 20 /* bytes of a row or an object */
 };
-/* A record from these fields of row `row` (from 1) of the input; the text may be given later. */
+/* A record from these fields of row `row` (from 1) of the input. The text is given by captions. */
 void record_make(struct vlp_item *it, const struct input *in, const struct field f[COLUMN_COUNT],
                  int64_t row);
 /* A record without a picture and without text is a bad one. Call this last. */

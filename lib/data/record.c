@@ -35,8 +35,6 @@ void record_make(struct vlp_item *it, const struct input *in, const struct field
         item_begin_at(it, "%s:%lld", in->path, (long long)row);
     if (f[COLUMN_LABEL].bytes && f[COLUMN_LABEL].len)
         it->label = vlp_arena_strndup(&it->mem, f[COLUMN_LABEL].bytes, f[COLUMN_LABEL].len);
-    if (f[COLUMN_TEXT].bytes && f[COLUMN_TEXT].len)
-        item_set_text(it, f[COLUMN_TEXT].bytes, f[COLUMN_TEXT].len);
     if (id->len > ID_LIMIT) {
         item_fail(it, VLP_ERR_LIMIT, "row %lld: an id of %zu bytes", (long long)row, id->len);
     } else if (image->bytes && memchr(image->bytes, '\0', image->len)) {

@@ -194,15 +194,18 @@ static void cannot_use(const struct input *in, const char *key, const json_t *v,
                                    : c == COLUMN_LABEL ? in->opt->label_fault
                                                        : VLP_FAULT_WHOLE;
     captions_fault(&s->captions, how, VLP_ERR_FORMAT, "%s %lld: '%s': %s is no %s", unit_of(in),
-                   (long long)s->n, key, json_type_words(v), wanted[c]);
+                   (long long)s->n, key,
+                   json_is_string(v) ? "a text with a NUL byte" : json_type_words(v), wanted[c]);
 }
 
 /* Take the value as this column's; what in it cannot be used is answered. */
 static const json_t *take_as(struct source_state *s, enum column c, const json_t *v)
 {
     if (c == COLUMN_TEXT) return captions_add_value(&s->captions, v);
-    s->field[c] = field_of(c == COLUMN_IMAGE ? picture_name(v) : v, s->room[c]);
-    return s->field[c].bytes ? NULL : v;
+    const struct field f = field_of(c == COLUMN_IMAGE ? picture_name(v) : v, s->room[c]);
+    if (!f.bytes || (c == COLUMN_LABEL && memchr(f.bytes, '\0', f.len))) return v;
+    s->field[c] = f;
+    return NULL;
 }
 
 /*

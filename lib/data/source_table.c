@@ -18,6 +18,10 @@ struct table {
     int         column[COLUMN_COUNT]; /* -1: none */
     bool        ready, pending;       /* the columns are known; the first row is data */
     int64_t     n;
+
+    struct field    field[COLUMN_COUNT]; /* of the row in hand */
+    struct captions captions;            /* its text, if it has one; what is wrong with its label */
+    int             at;                  /* records given */
 };
 
 static enum vlp_status open_table(struct input *in, bool comma, struct vlp_error *err)
@@ -118,6 +122,31 @@ static enum vlp_status find_columns(struct input *in, struct vlp_error *err)
     return VLP_OK;
 }
 
+/* Fields, text and faults of the row in hand. */
+static void read_row(const struct input *in)
+{
+    struct table *t = in->state;
+    for (int c = 0; c < COLUMN_COUNT; c++)
+        t->field[c] =
+            t->column[c] < 0 ? (struct field){0} : rows_field(&t->rows, (size_t)t->column[c]);
+    const struct field *text = &t->field[COLUMN_TEXT], *label = &t->field[COLUMN_LABEL];
+    if (text->bytes && text->len) captions_add(&t->captions, text->bytes, text->len);
+    if (label->bytes && memchr(label->bytes, '\0', label->len)) {
+        captions_fault(&t->captions, in->opt->label_fault, VLP_ERR_FORMAT,
+                       "row %lld: a label with a NUL byte", (long long)t->n);
+        t->field[COLUMN_LABEL] = (struct field){0};
+    }
+}
+
+static void give(const struct input *in, struct vlp_item *out)
+{
+    struct table *t = in->state;
+    record_make(out, in, t->field, t->n);
+    captions_give(&t->captions, t->at++, out);
+    out->of_many = false; /* a row is one record, whatever is wrong with it */
+    record_check(out);
+}
+
 static enum vlp_status table_next(struct input *in, struct vlp_item *out, bool *more,
                                   struct vlp_error *err)
 {
@@ -128,23 +157,22 @@ static enum vlp_status table_next(struct input *in, struct vlp_item *out, bool *
         if (!*more) return VLP_OK;
         VLP_TRY(find_columns(in, err));
     }
+    if (t->at > 0 && t->at < captions_records(&t->captions)) {
+        *more = true;
+        give(in, out);
+        return VLP_OK;
+    }
+    captions_free(&t->captions);
+    t->at = 0;
     if (!t->pending) VLP_TRY(rows_next(r, more, err));
     if (!t->pending && !*more) return VLP_OK;
     *more = true;
     t->pending = false;
     t->n++;
-    int          needs = 0;
-    struct field f[COLUMN_COUNT] = {{0}};
-    for (int c = 0; c < COLUMN_COUNT; c++) {
-        if (t->column[c] < 0) continue;
-        f[c] = rows_field(r, (size_t)t->column[c]);
-        if (c == COLUMN_IMAGE || c == COLUMN_TEXT)
-            needs = (int)vlp_max_i64(needs, t->column[c] + 1);
-    }
-    const bool short_row = (int)r->n < needs;
-    if (!r->too_long && !short_row) {
-        record_make(out, in, f, t->n);
-        record_check(out);
+    const int needs = 1 + (int)vlp_max_i64(t->column[COLUMN_IMAGE], t->column[COLUMN_TEXT]);
+    if (!r->too_long && (int)r->n >= needs) {
+        read_row(in);
+        give(in, out);
         return VLP_OK;
     }
     item_begin_at(out, "%s:%lld", in->path, (long long)t->n);
@@ -161,6 +189,7 @@ static void table_close(struct input *in)
 {
     struct table *t = in->state;
     if (!t) return;
+    captions_free(&t->captions);
     vlp_buf_free(&t->rows.raw);
     rows_close(&t->rows);
     free(t);

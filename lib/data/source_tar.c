@@ -165,6 +165,11 @@ static void choose_captions(const struct input *in, struct group *g)
     if (g->large_label)
         captions_fault(&g->captions, in->opt->label_fault, VLP_ERR_LIMIT,
                        "%s: its label is larger than 4 MiB", g->name.data);
+    if (g->label.len && memchr(g->label.data, '\0', g->label.len)) {
+        captions_fault(&g->captions, in->opt->label_fault, VLP_ERR_FORMAT,
+                       "%s: its label holds a NUL byte", g->name.data);
+        vlp_buf_clear(&g->label);
+    }
 }
 
 /* Is this group one that the caller asked for? */

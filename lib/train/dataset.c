@@ -134,21 +134,27 @@ static enum vlp_status begin_sample(struct build *b, const struct vlp_item *it,
     return VLP_OK;
 }
 
+static void refuse(struct build *b, const struct vlp_item *it, const char *why)
+{
+    b->d->bad++;
+    say(b, "%.*s: %s (skipped)", (int)it->id_len, it->id, why);
+}
+
 static enum vlp_status add_item(struct build *b, const struct vlp_item *it, struct vlp_error *err)
 {
-    const bool  wordless = !it->text || it->text_len == 0;
+    /* Captions stand with a NUL behind each. */
+    const bool  split = it->text && memchr(it->text, '\0', it->text_len);
+    const bool  wordless = !it->text || it->text_len == 0 || split;
+    const char *fault = split ? "its caption holds a NUL byte" : "has no caption";
     const char *why = it->status != VLP_OK                         ? it->reason
                       : !it->path && !it->bytes && !it->shard      ? "has no picture"
-                      : wordless && !(b->o->labelled && it->label) ? "has no caption"
+                      : wordless && !(b->o->labelled && it->label) ? fault
                                                                    : NULL;
-    if (why) {
-        b->d->bad++;
-        say(b, "%.*s: %s (skipped)", (int)it->id_len, it->id, why);
-        return VLP_OK;
-    }
+    if (why || split) refuse(b, it, why ? why : fault);
+    if (why) return VLP_OK;
     if (!same_picture(b, it)) VLP_TRY(begin_sample(b, it, err));
     if (wordless) return VLP_OK;
-    vlp_buf_add(&b->captions, it->text, strnlen(it->text, it->text_len));
+    vlp_buf_add(&b->captions, it->text, it->text_len);
     vlp_buf_add_char(&b->captions, '\0');
     b->entry.n_captions++;
     return VLP_OK;

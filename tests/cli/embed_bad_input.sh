@@ -129,3 +129,15 @@ tar cf odd.tar -C odd a.png b.png c.png
 expect 3 vlp-embed -q -f -m "$GOLDEN/clip/end-to-end/model" -o odd.vle odd.tar
 says "b.png: is no plain file inside the tar file, but a link, a pipe or a device"
 says "c.png: is no plain file inside the tar file, but a link, a pipe or a device"
+
+# Nor to a label, which is told where labels are asked for; the picture stays.
+printf 'image\tcaption\tlabel\nphotos/p00.png\tone\ta\0b\nphotos/p01.png\ttwo\tc\n' >nul.tsv
+expect 3 vlp-embed -f --only image --label-column label -o nul.vle nul.tsv
+says "photos/p00.png: row 1: a label with a NUL byte (skipped)"
+says "2 pictures, 0 texts in"
+expect 0 vlp-embed -f --only image -o nul.vle nul.tsv
+
+# A file of templates with a NUL byte is no text.
+printf 'a {}\0b\nthe {}\n' >templates
+expect 5 vlp-embed --templates templates --lines photos/p00.txt
+says "templates: not a text: it holds a NUL byte"
