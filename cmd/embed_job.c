@@ -309,9 +309,11 @@ static void unread_close(struct unread *u)
 /* Does the record belong to one of them, as far as its id tells? */
 static bool may_be_there(const struct unread *u, const struct embed_entry *e)
 {
-    for (size_t len = 1; len < e->id_len; len++)
-        if (e->id[len] && strchr("/!#", e->id[len]) && vlp_id_find(u->by_name, e->id, len) >= 0)
-            return true;
+    for (size_t len = 1; len < e->id_len; len++) {
+        const bool root = len == 1 && e->id[0] == '/';
+        const bool ends = e->id[len] && strchr("/!#", e->id[len]);
+        if ((root || ends) && vlp_id_find(u->by_name, e->id, len) >= 0) return true;
+    }
     return false;
 }
 

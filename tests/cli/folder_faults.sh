@@ -69,6 +69,12 @@ for in in album album/deep; do
     expect 3 faulty $in $half vlp-embed -q -r --format tsv album
     grep -q album/p stdout || fail "nothing of what was seen of $in"
 done
+# Nor of the root, whose name ends in the slash that others have behind them.
+printf 'id,image\n/a.png,photos/p00.png\nb.png,photos/p01.png\n' >root.csv
+expect 0 vlp-embed --only image -o root.vle root.csv
+expect 3 faulty "" 0 vlp-embed --only image --update -o root.vle /
+says "1 deleted"
+says "1 records are kept"
 expect 0 vlp-embed -r --update -o album.vle album
 says "0 pictures"
 
