@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include <vlp/classify.h>
+#include <vlp/data.h>
 
 #include "match.h"
 
@@ -24,14 +25,6 @@ struct side {
     const char           *name; /* in the results */
 };
 
-/* The length of x in x#N, else of all. */
-static size_t stem_of(const char *id, size_t len)
-{
-    size_t n = len;
-    while (n > 0 && id[n - 1] >= '0' && id[n - 1] <= '9') n--;
-    return n > 0 && n < len && id[n - 1] == '#' ? n - 1 : len;
-}
-
 static void side_open(struct side *s, struct vlp_set *set, const struct vlp_compute *c)
 {
     const size_t dim = (size_t)set->header.dim, n = (size_t)set->n;
@@ -43,7 +36,7 @@ static void side_open(struct side *s, struct vlp_set *set, const struct vlp_comp
     s->stem_len = vlp_malloc((n + 1) * sizeof *s->stem_len);
     for (int i = 0; i < set->n; i++) {
         const bool picture = !bare && vlp_record_is(VLP_IMAGE, &set->header, set->flags[i]);
-        s->stem_len[i] = picture ? stem_of(set->ids[i], set->id_lens[i]) : set->id_lens[i];
+        s->stem_len[i] = picture ? vlp_stem_of_id(set->ids[i], set->id_lens[i]) : set->id_lens[i];
     }
     s->ids = vlp_id_table_new(set->ids, set->id_lens, set->n);
     s->stems = vlp_id_table_new(set->ids, s->stem_len, set->n);

@@ -244,6 +244,19 @@ START_TEST(an_unreadable_folder_is_named)
 }
 END_TEST
 
+START_TEST(the_stem_of_an_id_is_what_stands_before_a_number)
+{
+    static const struct {
+        const char *id;
+        size_t      stem;
+    } rows[] = {{"a.jpg#0", 5}, {"a#1#22", 3}, {"s.tar!b.png#7", 11},
+                {"a.jpg", 5},   {"a#", 2},     {"a#x1", 4},
+                {"#3", 2},      {"17", 2},     {"", 0}};
+    for (size_t i = 0; i < VLP_COUNT(rows); i++)
+        ck_assert_uint_eq(vlp_stem_of_id(rows[i].id, strlen(rows[i].id)), rows[i].stem);
+}
+END_TEST
+
 START_TEST(a_list_names_files_by_line_or_by_nul)
 {
     put("a.jpg", "x");
@@ -503,6 +516,7 @@ int main(void)
     tcase_add_test(t, links_that_lead_back_do_not_loop);
     tcase_add_test(t, a_link_to_nothing_is_named_where_folders_are_entered);
     tcase_add_test(t, an_unreadable_folder_is_named);
+    tcase_add_test(t, the_stem_of_an_id_is_what_stands_before_a_number);
     tcase_add_test(t, a_list_names_files_by_line_or_by_nul);
     tcase_add_test(t, a_list_with_tabs_is_a_failed_file);
     tcase_add_test(t, an_endless_line_in_a_list_is_a_bad_record);

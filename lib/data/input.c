@@ -220,9 +220,9 @@ const char *vlp_picture_of_id(struct vlp_arena *mem, const char *base_dir, const
     char *path = base_dir ? vlp_path_join(mem, base_dir, id) : vlp_arena_strdup(mem, id);
     if (vlp_file_exists(path)) return vlp_is_dir(path) ? NULL : path;
     if (vlp_shard_length(path)) return path;
-    char *mark = strrchr(path, '#');
-    if (!mark || mark[1] == '\0' || mark[1 + strspn(mark + 1, "0123456789")] != '\0') return NULL;
-    *mark = '\0';
+    const size_t len = strlen(path), stem = vlp_stem_of_id(path, len);
+    if (stem == len) return NULL;
+    path[stem] = '\0';
     return vlp_file_exists(path) && !vlp_is_dir(path) ? path : NULL;
 }
 

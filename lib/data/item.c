@@ -83,6 +83,13 @@ void item_number_id(struct vlp_item *it, int k)
     it->id_len += n;
 }
 
+size_t vlp_stem_of_id(const char *id, size_t len)
+{
+    size_t n = len;
+    while (n > 0 && id[n - 1] >= '0' && id[n - 1] <= '9') n--;
+    return n > 1 && n < len && id[n - 1] == '#' ? n - 1 : len;
+}
+
 bool item_of_lost_input(struct vlp_item *it, const struct vlp_source_options *o, const char *path,
                         enum vlp_status s, const struct vlp_error *err)
 {

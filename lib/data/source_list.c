@@ -30,12 +30,12 @@ static enum vlp_status list_open(struct input *in, struct vlp_error *err)
  */
 static bool strip_caption_number(struct list *l)
 {
-    char        *path = l->line.data, *mark = strrchr(path, '#');
-    const size_t digits = mark ? strspn(mark + 1, "0123456789") : 0;
-    const bool   numbered = digits > 0 && mark[1 + digits] == '\0' && !vlp_file_exists(path);
+    char        *path = l->line.data;
+    const size_t stem = vlp_stem_of_id(path, l->line.len);
+    const bool   numbered = stem < l->line.len && !vlp_file_exists(path);
     if (numbered) {
-        *mark = '\0';
-        l->line.len = (size_t)(mark - path);
+        path[stem] = '\0';
+        l->line.len = stem;
     }
     const bool again = numbered && l->before.len && strcmp(l->before.data, path) == 0;
     vlp_buf_clear(&l->before);

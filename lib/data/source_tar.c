@@ -176,10 +176,9 @@ static void choose_captions(const struct input *in, struct group *g)
 static bool asked_for(const struct input *in, const struct group *g)
 {
     if (!in->member) return true;
-    const size_t n = g->name.len;
-    if (strncmp(in->member, g->name.data, n) != 0) return false;
-    const char *rest = in->member + n;
-    return *rest == '\0' || (*rest == '#' && rest[1 + strspn(rest + 1, "0123456789")] == '\0');
+    const size_t n = g->name.len, len = strlen(in->member);
+    return (len == n || vlp_stem_of_id(in->member, len) == n) &&
+           memcmp(in->member, g->name.data, n) == 0;
 }
 
 static void collect_group(struct input *in)

@@ -78,16 +78,6 @@ static enum vlp_status enter_shard(struct sample_store *s, const char *path, str
     return VLP_OK;
 }
 
-/* How much of a record's id is its picture's: "#k" numbers captions. */
-static size_t picture_id(const struct vlp_item *it)
-{
-    const char *mark = memrchr(it->id, '#', it->id_len);
-    if (!mark || mark == it->id) return it->id_len;
-    const size_t digits = strspn(mark + 1, "0123456789");
-    const bool   numbers = digits > 0 && mark + 1 + digits == it->id + it->id_len;
-    return numbers ? (size_t)(mark - it->id) : it->id_len;
-}
-
 /* Does this record show the picture of the sample in the making? */
 static bool same_picture(const struct build *b, const struct vlp_item *it)
 {
@@ -98,7 +88,7 @@ static bool same_picture(const struct build *b, const struct vlp_item *it)
     if (it->shard)
         return e->kind == SAMPLE_IN_SHARD && it->offset == e->offset && s->n_shards &&
                strcmp(s->shard[s->n_shards - 1].path, it->shard) == 0;
-    return e->kind == SAMPLE_UNPACKED && picture_id(it) == b->id.len &&
+    return e->kind == SAMPLE_UNPACKED && vlp_stem_of_id(it->id, it->id_len) == b->id.len &&
            memcmp(it->id, b->id.data, b->id.len) == 0 &&
            unpacked_is_last(&b->d->unpacked, it->bytes, it->bytes_len);
 }
@@ -108,7 +98,7 @@ static enum vlp_status begin_sample(struct build *b, const struct vlp_item *it,
 {
     struct vlp_dataset *d = b->d;
     const char         *id = it->id;
-    const size_t        id_len = picture_id(it);
+    const size_t        id_len = vlp_stem_of_id(it->id, it->id_len);
     finish_sample(b);
     b->entry = (struct sample_entry){.id = keep(&b->id, id, id_len), .size = it->size};
     if (it->label) b->entry.label = keep(&b->label, it->label, strlen(it->label));

@@ -113,6 +113,9 @@ size_t vlp_shard_length(const char *path);
  */
 const char *vlp_member_of_id(const char *id);
 
+/* The length of ID in "ID#1", the id of a caption's record, else of all. */
+size_t vlp_stem_of_id(const char *id, size_t len);
+
 /*
  * A list that is no source: one entry a line or, with `nul`, between NULs. A line that is too long
  * for what it is, or has a NUL in it, is a bad one.
