@@ -430,7 +430,16 @@ START_TEST(numbers_read_back_as_they_were)
         vlp_format_f32(text, value[i]);
         ck_assert(vlp_parse_f64(text, &back));
         ck_assert_mem_eq(&(float){(float)back}, &value[i], sizeof(float));
+        float narrow;
+        ck_assert(vlp_parse_f32(text, &narrow));
+        ck_assert_mem_eq(&narrow, &value[i], sizeof(float));
     }
+    /* just above the middle of two floats, of which the double next to it is the middle */
+    float above;
+    ck_assert(vlp_parse_f32("1.000000059604644775390625000001", &above));
+    ck_assert_float_eq(above, 1.0000001192092896f);
+    ck_assert(!vlp_parse_f32("", &above) && !vlp_parse_f32(" 1", &above) &&
+              !vlp_parse_f32("1 ", &above));
     char text[32];
     vlp_format_f32(text, 0.1f);
     ck_assert_str_eq(text, "0.1");

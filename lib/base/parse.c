@@ -48,11 +48,27 @@ static locale_t c_locale(void)
     return shared_c_locale;
 }
 
+/* strtod skips spaces */
+static bool begins_number(const char *s)
+{
+    return !(*s == '\0' || *s == ' ' || (*s >= '\t' && *s <= '\r'));
+}
+
 bool vlp_parse_f64(const char *s, double *out)
 {
-    if (*s == '\0' || *s == ' ' || (*s >= '\t' && *s <= '\r')) return false;
+    if (!begins_number(s)) return false;
     char        *end;
     const double v = strtod_l(s, &end, c_locale());
+    if (end == s || *end) return false;
+    *out = v;
+    return true;
+}
+
+bool vlp_parse_f32(const char *s, float *out)
+{
+    if (!begins_number(s)) return false;
+    char       *end;
+    const float v = strtof_l(s, &end, c_locale());
     if (end == s || *end) return false;
     *out = v;
     return true;

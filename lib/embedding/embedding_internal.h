@@ -54,7 +54,7 @@ enum vlp_status npy_parse(struct vlp_npy *n, const uint8_t *p, size_t size, cons
 bool npy_put_header(struct vlp_buf *b, enum vlp_dtype dtype, int ndim, const int64_t *dim,
                     size_t at_least);
 
-/* ---- text.c: numbers and lines of text ----------------------------------------------------------
+/* ---- text.c: where lines of text go ------------------------------------------------------------
  */
 
 /* Where the lines of a text format go, and the line in hand: `create` and `finish` of its row. */
@@ -65,8 +65,6 @@ struct text_writer {
 enum vlp_status text_create(struct vlp_embedding_writer              *w,
                             const struct vlp_embedding_write_options *opt, struct vlp_error *err);
 enum vlp_status text_finish(struct vlp_embedding_writer *w, bool commit, struct vlp_error *err);
-/* A whole-string float, read in one rounding; false when it is anything else. */
-bool text_parse_f32(const char *s, float *out);
 
 /* ---- ids.c: the file of ids beside a file of vectors -------------------------------------------
  */

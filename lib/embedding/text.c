@@ -1,10 +1,7 @@
 /*
- * text.c -- numbers in text files, and where their lines go.
+ * text.c -- where the lines of text formats go.
  */
-#include <locale.h>
-#include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "embedding_internal.h"
 
@@ -30,21 +27,4 @@ enum vlp_status text_finish(struct vlp_embedding_writer *w, bool commit, struct 
     vlp_buf_free(&v->line);
     free(v);
     return s;
-}
-
-static locale_t       shared_c_locale;
-static pthread_once_t made_c_locale = PTHREAD_ONCE_INIT;
-
-static void make_c_locale(void)
-{
-    shared_c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-}
-
-bool text_parse_f32(const char *s, float *out)
-{
-    pthread_once(&made_c_locale, make_c_locale);
-    if (*s == '\0' || *s == ' ' || (*s >= '\t' && *s <= '\r')) return false;
-    char *end;
-    *out = strtof_l(s, &end, shared_c_locale);
-    return end != s && *end == '\0';
 }

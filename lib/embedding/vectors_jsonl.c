@@ -128,7 +128,7 @@ static bool take_bytes(struct vlp_buf *out, const json_t *record, const char *ke
 
 static bool take_value(float *x, const json_t *v)
 {
-    if (json_is_string(v)) return text_parse_f32(json_string_value(v), x);
+    if (json_is_string(v)) return vlp_parse_f32(json_string_value(v), x);
     *x = (float)json_number_value(v);
     return json_is_number(v);
 }

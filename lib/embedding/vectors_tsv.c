@@ -53,7 +53,7 @@ static bool is_header(const char *line)
     if (!second) return false;
     const size_t len = strcspn(++second, "\t");
     if (len < sizeof field) memcpy(field, second, len);
-    return !text_parse_f32(field, &x);
+    return !vlp_parse_f32(field, &x);
 }
 
 static enum vlp_status tsv_open(struct vlp_embedding_reader *r, struct vlp_error *err)
@@ -90,7 +90,7 @@ static const char *parse_row(struct tsv_reader *v, float *x, int dim, size_t *id
         p = tab + 1;
         tab = strchr(p, '\t');
         if (tab) *tab = '\0';
-        if (!text_parse_f32(p, &x[c])) return "has a value that is no number";
+        if (!vlp_parse_f32(p, &x[c])) return "has a value that is no number";
     }
     return tab ? "has more values than the first" : NULL;
 }
