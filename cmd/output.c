@@ -67,23 +67,8 @@ void cmd_put_tsv(FILE *f, const char *s, size_t len)
 
 void cmd_put_json(FILE *f, const char *s, size_t len)
 {
-    const char *end = s + len;
-    putc('"', f);
-    while (s < end) {
-        const char   *at = s;
-        const int32_t c = vlp_utf8_next(&s, end);
-        if (c < 0)
-            fputs("\\ufffd", f);
-        else if (c == '"' || c == '\\')
-            fprintf(f, "\\%c", (int)c);
-        else if (c == '\n')
-            fputs("\\n", f);
-        else if (c == '\t')
-            fputs("\\t", f);
-        else if (c < 0x20 || c == 0x7f)
-            fprintf(f, "\\u%04x", (unsigned)c);
-        else
-            fwrite(at, 1, (size_t)(s - at), f);
-    }
-    putc('"', f);
+    struct vlp_buf b = {0};
+    vlp_buf_add_json(&b, s, len);
+    fwrite(b.data, 1, b.len, f);
+    vlp_buf_free(&b);
 }

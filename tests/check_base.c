@@ -452,6 +452,21 @@ START_TEST(numbers_read_back_as_they_were)
 }
 END_TEST
 
+START_TEST(a_json_string_says_what_it_cannot_hold)
+{
+    struct vlp_buf b = {0};
+    ck_assert(vlp_buf_add_json(&b, "a\"\\\n\t\r\x7f\0\xc3\xa9", 10));
+    ck_assert_str_eq(b.data, "\"a\\\"\\\\\\n\\t\\u000d\\u007f\\u0000\xc3\xa9\"");
+    vlp_buf_clear(&b);
+    ck_assert(!vlp_buf_add_json(&b, "\xff\xe9z", 3));
+    ck_assert_str_eq(b.data, "\"\\ufffd\\ufffdz\"");
+    vlp_buf_clear(&b);
+    ck_assert(vlp_buf_add_json(&b, "", 0));
+    ck_assert_str_eq(b.data, "\"\"");
+    vlp_buf_free(&b);
+}
+END_TEST
+
 START_TEST(utf8_refuses_what_is_not_utf8)
 {
     static const struct {
@@ -536,6 +551,7 @@ int main(void)
     tcase_add_test(t, an_empty_stream_leaves_no_memory_behind);
     tcase_add_test(t, a_folder_that_cannot_be_read_on_has_no_end);
     tcase_add_test(t, numbers_read_back_as_they_were);
+    tcase_add_test(t, a_json_string_says_what_it_cannot_hold);
     tcase_add_test(t, utf8_refuses_what_is_not_utf8);
     tcase_add_test(t, messages_stay_on_one_line);
     tcase_add_test(t, a_name_can_be_taken_off_a_sentence);

@@ -86,3 +86,28 @@ size_t vlp_tsv_unescape(char *s, size_t len)
     }
     return n;
 }
+
+bool vlp_buf_add_json(struct vlp_buf *b, const char *s, size_t len)
+{
+    const char *end = s + len;
+    bool        exact = true;
+    vlp_buf_add_char(b, '"');
+    while (s < end) {
+        const char   *at = s;
+        const int32_t c = vlp_utf8_next(&s, end);
+        if (c < 0) {
+            vlp_buf_add_str(b, "\\ufffd");
+            exact = false;
+        } else if (c == '"' || c == '\\') {
+            vlp_buf_printf(b, "\\%c", (int)c);
+        } else if (c == '\n' || c == '\t') {
+            vlp_buf_add_str(b, c == '\n' ? "\\n" : "\\t");
+        } else if (c < 0x20 || c == 0x7f) {
+            vlp_buf_printf(b, "\\u%04x", (unsigned)c);
+        } else {
+            vlp_buf_add(b, at, (size_t)(s - at));
+        }
+    }
+    vlp_buf_add_char(b, '"');
+    return exact;
+}

@@ -224,24 +224,8 @@ static void jsonl_close(struct vlp_embedding_reader *r)
 /* "key":"text" with U+FFFD for what is not UTF-8, then the exact bytes in "key_hex". */
 static void put_bytes(struct vlp_buf *b, const char *key, const char *s, size_t len)
 {
-    const char *p = s, *end = s + len;
-    bool        exact = true;
-    vlp_buf_printf(b, "\"%s\":\"", key);
-    while (p < end) {
-        const char   *at = p;
-        const int32_t c = vlp_utf8_next(&p, end);
-        if (c < 0) exact = false;
-        if (c < 0)
-            vlp_buf_add_str(b, "\\ufffd");
-        else if (c == '"' || c == '\\')
-            vlp_buf_printf(b, "\\%c", (int)c);
-        else if (c < 0x20)
-            vlp_buf_printf(b, "\\u%04x", (unsigned)c);
-        else
-            vlp_buf_add(b, at, (size_t)(p - at));
-    }
-    vlp_buf_add_char(b, '"');
-    if (exact) return;
+    vlp_buf_printf(b, "\"%s\":", key);
+    if (vlp_buf_add_json(b, s, len)) return;
     vlp_buf_printf(b, ",\"%s_hex\":\"", key);
     for (size_t i = 0; i < len; i++) vlp_buf_printf(b, "%02x", (uint8_t)s[i]);
     vlp_buf_add_char(b, '"');

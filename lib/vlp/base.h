@@ -123,6 +123,8 @@ void vlp_buf_printf(struct vlp_buf *b, const char *fmt, ...) __attribute__((form
  * giving the new length. */
 void   vlp_buf_add_tsv(struct vlp_buf *b, const char *s, size_t len);
 size_t vlp_tsv_unescape(char *s, size_t len);
+/* A JSON string with its quotes. What is not UTF-8 becomes U+FFFD, a byte each: then false. */
+bool vlp_buf_add_json(struct vlp_buf *b, const char *s, size_t len);
 
 /* ---- numbers in storage ------------------------------------------------------------------- */
 
