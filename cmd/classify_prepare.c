@@ -63,12 +63,9 @@ static enum vlp_status set_scale(struct classify_job *job, struct vlp_error *err
                         cmd_model_path());
     job->classifier.scale = expf(vlp_param_f32(job->encoder.model.logit_scale)[0]);
     /* a model of the sigmoid loss has learned where a pair begins to be true */
-    const struct vlp_stored *learned =
-        vlp_checkpoint_find(&job->encoder.model.checkpoint, "logit_bias");
-    if (!learned || job->classifier.bias) return VLP_OK;
     struct vlp_classifier *c = &job->classifier;
     float                  bias;
-    vlp_to_f32(&bias, learned->data, learned->dtype, 1);
+    if (c->bias || !vlp_model_logit_bias(&job->encoder.model, &bias)) return VLP_OK;
     c->bias = VLP_NEW_N(&c->mem, float, (size_t)c->n);
     for (int i = 0; i < c->n; i++) c->bias[i] = bias;
     return VLP_OK;

@@ -89,9 +89,8 @@ static void add_logits(struct values *v, struct vlp_model *m)
     add_rows(v, "logit_scale", &told, 1, 1, 1);
     if (!a || !b) return;
     /* open_clip's models of the sigmoid loss */
-    const struct vlp_stored *added = vlp_checkpoint_find(&m->checkpoint, "logit_bias");
-    float                    bias = 0;
-    if (added) vlp_to_f32(&bias, added->data, added->dtype, 1);
+    float bias = 0;
+    vlp_model_logit_bias(m, &bias);
     const int64_t ni = a->rows, nt = b->rows, dim = a->cols;
     float        *per_image = vlp_malloc((size_t)(ni * nt) * sizeof *per_image);
     float        *per_text = vlp_malloc((size_t)(ni * nt) * sizeof *per_text);

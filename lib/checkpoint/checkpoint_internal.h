@@ -35,8 +35,6 @@ size_t vlp_dtype_align(enum vlp_dtype t);
 bool vlp_dtype_is_real(enum vlp_dtype t);
 /* The value of a scalar, whatever its type. */
 double vlp_stored_scalar(const struct vlp_stored *t);
-/* Fresh f32 memory with the values of t. */
-float *vlp_stored_f32(struct vlp_arena *mem, const struct vlp_stored *t);
 /* VLP_ERR_SUPPORT with what it is, when it is odd. */
 enum vlp_status vlp_stored_not_odd(const struct vlp_stored *t, const char *file,
                                    struct vlp_error *err);

@@ -160,15 +160,6 @@ void clip_declare_stack(struct vlp_model *m, struct vlp_stack *s, const char *na
     ps->prefix = "";
 }
 
-float *clip_stored_values(struct vlp_model *m, const struct vlp_stored *s)
-{
-    size_t n = 1;
-    for (int i = 0; i < s->ndim; i++) n *= (size_t)s->dim[i];
-    float *v = vlp_arena_alloc(&m->mem, n * sizeof *v);
-    vlp_to_f32(v, s->data, s->dtype, n);
-    return v;
-}
-
 static bool fit(struct vlp_model *m, struct vlp_param *p, const struct vlp_stored *s)
 {
     return clip_vit_fit(m, p, s) || clip_text_fit(m, p, s);

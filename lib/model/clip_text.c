@@ -66,7 +66,7 @@ bool clip_text_fit(struct vlp_model *m, struct vlp_param *p, const struct vlp_st
     if (p != x->position || s->ndim != 2 || s->dim[1] != x->tower.width) return false;
     if (s->dim[0] < 1 || s->dim[0] > 1 << 16) return false;
     float *to = vlp_arena_alloc(&m->mem, vlp_numel(&p->tensor) * sizeof *to);
-    vlp_resample_grid(to, x->context, 1, clip_stored_values(m, s), (int)s->dim[0], 1, 0,
+    vlp_resample_grid(to, x->context, 1, vlp_stored_f32(&m->mem, s), (int)s->dim[0], 1, 0,
                       x->tower.width, VLP_RESAMPLE_LINEAR);
     vlp_param_bind(p, VLP_F32, to);
     return true;

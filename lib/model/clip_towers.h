@@ -90,7 +90,4 @@ struct vlp_tensor *clip_resnet_encode(struct vlp_model *m, struct vlp_tape *t,
                                       struct vlp_tensor *images, const struct vlp_watcher *watch);
 void               clip_resnet_free(struct clip *c);
 
-/* f32 values of a stored tensor in m->mem. */
-float *clip_stored_values(struct vlp_model *m, const struct vlp_stored *s);
-
 #endif

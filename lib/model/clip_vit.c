@@ -81,7 +81,7 @@ bool clip_vit_fit(struct vlp_model *m, struct vlp_param *p, const struct vlp_sto
     const int g = x->image_size / x->patch_size;
     if ((int64_t)stored * stored != s->dim[0] - 1) return false;
     float *to = vlp_arena_alloc(&m->mem, vlp_numel(&p->tensor) * sizeof *to);
-    vlp_resample_grid(to, g, g, clip_stored_values(m, s), stored, stored, 1, x->tower.width,
+    vlp_resample_grid(to, g, g, vlp_stored_f32(&m->mem, s), stored, stored, 1, x->tower.width,
                       VLP_RESAMPLE_ANTIALIAS);
     vlp_param_bind(p, VLP_F32, to);
     return true;

@@ -132,6 +132,14 @@ enum vlp_status vlp_model_new(struct vlp_model *m, const json_t *about, uint64_t
     return s;
 }
 
+bool vlp_model_logit_bias(const struct vlp_model *m, float *bias)
+{
+    const struct vlp_stored *s = vlp_checkpoint_find(&m->checkpoint, "logit_bias");
+    if (!s || s->size != vlp_dtype_size(s->dtype, 1)) return false;
+    vlp_to_f32(bias, s->data, s->dtype, 1);
+    return true;
+}
+
 void vlp_model_close(struct vlp_model *m)
 {
     if (m->family && m->net && m->family->free) m->family->free(m);

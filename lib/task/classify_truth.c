@@ -36,19 +36,12 @@ static void add(struct vlp_truth *t, const char *id, size_t id_len, const char *
 
 /* ---- TSV ----------------------------------------------------------------------------------- */
 
-/* A field with its escapes \t \n \r \\ undone. */
+/* A field with its escapes undone. */
 static char *field(struct vlp_arena *mem, const char *s, size_t len, size_t *out_len)
 {
-    char  *out = vlp_arena_alloc(mem, len + 1);
-    size_t n = 0;
-    for (size_t i = 0; i < len; i++) {
-        static const char from[] = "tnr\\", to[] = "\t\n\r\\";
-        const char       *e = s[i] == '\\' && i + 1 < len ? strchr(from, s[i + 1]) : NULL;
-        out[n++] = e && *e ? to[e - from] : s[i];
-        i += e && *e;
-    }
-    out[n] = '\0';
-    *out_len = n;
+    char *out = vlp_arena_strndup(mem, s, len);
+    *out_len = vlp_tsv_unescape(out, len);
+    out[*out_len] = '\0';
     return out;
 }
 

@@ -73,9 +73,7 @@ enum vlp_status vlp_trainer_open(struct vlp_trainer **out, struct vlp_model *m,
         t->logit_bias->layer = -1;
         vlp_params_start(&t->own, o->seed);
         /* the start model may have learned one with this loss */
-        const struct vlp_stored *learned = vlp_checkpoint_find(&m->checkpoint, "logit_bias");
-        if (learned && vlp_dtype_size(learned->dtype, 1) == learned->size)
-            vlp_to_f32(t->logit_bias->tensor.data, learned->data, learned->dtype, 1);
+        vlp_model_logit_bias(m, t->logit_bias->tensor.data);
     }
     const enum vlp_status s = vlp_trainer_groups(t, err);
     if (s != VLP_OK) {

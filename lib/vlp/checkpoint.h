@@ -102,6 +102,8 @@ enum vlp_status vlp_checkpoint_open(struct vlp_checkpoint *out, const char *path
 void            vlp_checkpoint_close(struct vlp_checkpoint *c); /* fine on a zeroed one */
 
 const struct vlp_stored *vlp_checkpoint_find(const struct vlp_checkpoint *c, const char *name);
+/* Fresh f32 memory with the values of t. */
+float *vlp_stored_f32(struct vlp_arena *mem, const struct vlp_stored *t);
 
 /*
  * XXH3-128 over names, shapes and f32 values of the tensors that are not extra, the configuration,

@@ -65,6 +65,9 @@ enum vlp_status vlp_model_open(struct vlp_model *m, struct vlp_checkpoint *c,
 enum vlp_status vlp_model_new(struct vlp_model *m, const json_t *about, uint64_t seed,
                               struct vlp_error *err);
 void            vlp_model_close(struct vlp_model *m);
+/* What a model of the sigmoid loss has learned to add to its logits; false: nothing, *bias stays.
+ */
+bool vlp_model_logit_bias(const struct vlp_model *m, float *bias);
 
 struct vlp_tensor *vlp_encode_image(struct vlp_model *m, struct vlp_tape *t,
                                     struct vlp_tensor *images);
