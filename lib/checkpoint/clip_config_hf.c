@@ -7,12 +7,7 @@
  */
 #include <string.h>
 
-#include "checkpoint_internal.h"
-
-struct hf {
-    const struct vlp_opening *o;
-    const char               *file;
-};
+#include "clip_config.h"
 
 /* { ...X_config, ...X_config_dict } */
 static json_t *tower_config(const json_t *config, const char *name)
@@ -28,38 +23,14 @@ static json_t *tower_config(const json_t *config, const char *name)
     return merged;
 }
 
-static enum vlp_status read_count(const struct hf *h, const json_t *o, const char *key,
-                                  json_int_t missing, json_int_t *out)
-{
-    const json_t *v = json_object_get(o, key);
-    *out = missing;
-    if (!v || json_is_null(v)) return VLP_OK;
-    *out = json_integer_value(v);
-    if (json_is_integer(v) && *out >= 1 && *out <= VLP_MAX_COUNT) return VLP_OK;
-    return vlp_fail(h->o->err, VLP_ERR_FORMAT, "%s: '%s' has an impossible value", h->file, key);
-}
-
-/* What config.json says beside what the tensors say. */
-static enum vlp_status agree(const struct hf *h, const json_t *tower, const char *ours,
-                             const json_t *config, const char *theirs, json_int_t missing)
-{
-    json_int_t       said;
-    const json_int_t real = json_integer_value(json_object_get(tower, ours));
-    VLP_TRY(read_count(h, config, theirs, missing, &said));
-    if (said == real) return VLP_OK;
-    return vlp_fail(h->o->err, VLP_ERR_MISMATCH,
-                    "%s: '%s' is %lld, but the tensors of %s have %lld", h->file, theirs,
-                    (long long)said, h->o->source->file, (long long)real);
-}
-
-static enum vlp_status read_tower(const struct hf *h, json_t *tower, const json_t *config,
+static enum vlp_status read_tower(const struct config_file *h, json_t *tower, const json_t *config,
                                   json_int_t width, json_int_t mlp, json_int_t heads)
 {
     json_int_t n;
-    VLP_TRY(agree(h, tower, "width", config, "hidden_size", width));
-    VLP_TRY(agree(h, tower, "layers", config, "num_hidden_layers", 12));
-    VLP_TRY(agree(h, tower, "mlp", config, "intermediate_size", mlp));
-    VLP_TRY(read_count(h, config, "num_attention_heads", heads, &n));
+    VLP_TRY(config_agree(h, tower, "width", config, "hidden_size", width));
+    VLP_TRY(config_agree(h, tower, "layers", config, "num_hidden_layers", 12));
+    VLP_TRY(config_agree(h, tower, "mlp", config, "intermediate_size", mlp));
+    VLP_TRY(config_count(h, config, "num_attention_heads", heads, &n));
     json_object_set_new(tower, "heads", json_integer(n));
     const json_t *eps = json_object_get(config, "layer_norm_eps");
     if (json_is_number(eps))
@@ -73,7 +44,7 @@ static const char *activation_of(const json_t *config)
     return name ? name : "quick_gelu";
 }
 
-static enum vlp_status check_activation(const struct hf *h, const char *name)
+static enum vlp_status check_activation(const struct config_file *h, const char *name)
 {
     if (strcmp(name, "gelu") == 0 || strcmp(name, "quick_gelu") == 0) return VLP_OK;
     return vlp_fail(h->o->err, VLP_ERR_SUPPORT, "%s: hidden_act '%.40s' is not known", h->file,
@@ -81,8 +52,8 @@ static enum vlp_status check_activation(const struct hf *h, const char *name)
 }
 
 /* The text tower's counts for both, unless the image tower has another. */
-static enum vlp_status read_activation(const struct hf *h, json_t *about, const json_t *text,
-                                       const json_t *vision)
+static enum vlp_status read_activation(const struct config_file *h, json_t *about,
+                                       const json_t *text, const json_t *vision)
 {
     const char *a = activation_of(text), *b = activation_of(vision);
     VLP_TRY(check_activation(h, a));
@@ -95,14 +66,15 @@ static enum vlp_status read_activation(const struct hf *h, json_t *about, const 
 }
 
 /* Pictures that the patches do not divide have a rest that is in none of them. */
-static enum vlp_status read_image_size(const struct hf *h, json_t *tower, const json_t *vision)
+static enum vlp_status read_image_size(const struct config_file *h, json_t *tower,
+                                       const json_t *vision)
 {
     json_int_t       said;
     const json_int_t real = json_integer_value(json_object_get(tower, "image_size"));
     const json_int_t patch = json_integer_value(json_object_get(tower, "patch_size"));
-    VLP_TRY(read_count(h, vision, "image_size", 224, &said));
+    VLP_TRY(config_count(h, vision, "image_size", 224, &said));
     if (said / patch != real / patch)
-        return agree(h, tower, "image_size", vision, "image_size", 224);
+        return config_agree(h, tower, "image_size", vision, "image_size", 224);
     json_object_set_new(tower, "image_size", json_integer(said));
     return VLP_OK;
 }
@@ -111,36 +83,36 @@ static enum vlp_status read_image_size(const struct hf *h, json_t *tower, const 
  * Texts are pooled at the end token. 2 stood in all files once and means the largest id, which the
  * end token is unless somebody has added tokens behind it.
  */
-static enum vlp_status read_eos(const struct hf *h, json_t *tower, const json_t *text)
+static enum vlp_status read_eos(const struct config_file *h, json_t *tower, const json_t *text)
 {
     enum { OLD = 2, RELEASED = 49407 };
     const json_t    *v = json_object_get(text, "eos_token_id");
     const json_int_t vocab = json_integer_value(json_object_get(tower, "vocab"));
     json_int_t       eos = OLD;
-    if (!json_is_array(v)) VLP_TRY(read_count(h, text, "eos_token_id", RELEASED, &eos));
+    if (!json_is_array(v)) VLP_TRY(config_count(h, text, "eos_token_id", RELEASED, &eos));
     if (eos != OLD && eos < vocab - 1) json_object_set_new(tower, "eos", json_integer(eos));
     return VLP_OK;
 }
 
-static enum vlp_status read_config(const struct hf *h, json_t *about, const json_t *text,
+static enum vlp_status read_config(const struct config_file *h, json_t *about, const json_t *text,
                                    const json_t *vision, const json_t *top)
 {
     json_t *config = json_object_get(about, "config");
     json_t *tower = json_object_get(config, "text");
     VLP_TRY(read_tower(h, tower, text, 512, 2048, 8));
-    VLP_TRY(agree(h, tower, "context", text, "max_position_embeddings", 77));
-    VLP_TRY(agree(h, tower, "vocab", text, "vocab_size", 49408));
+    VLP_TRY(config_agree(h, tower, "context", text, "max_position_embeddings", 77));
+    VLP_TRY(config_agree(h, tower, "vocab", text, "vocab_size", 49408));
     VLP_TRY(read_eos(h, tower, text));
     tower = json_object_get(config, "vision");
     VLP_TRY(read_tower(h, tower, vision, 768, 3072, 12));
-    VLP_TRY(agree(h, tower, "patch_size", vision, "patch_size", 32));
+    VLP_TRY(config_agree(h, tower, "patch_size", vision, "patch_size", 32));
     VLP_TRY(read_image_size(h, tower, vision));
-    VLP_TRY(agree(h, config, "embed_dim", top, "projection_dim", 512));
+    VLP_TRY(config_agree(h, config, "embed_dim", top, "projection_dim", 512));
     return read_activation(h, about, text, vision);
 }
 
 /* preprocessor_config.json, or what newer files keep inside processor_config.json. */
-static enum vlp_status read_preprocess(const struct hf *h, json_t *about)
+static enum vlp_status read_preprocess(const struct config_file *h, json_t *about)
 {
     const char *name = "preprocessor_config.json";
     json_t     *cfg = NULL, *outer = NULL;
@@ -168,7 +140,8 @@ static enum vlp_status read_preprocess(const struct hf *h, json_t *about)
 
 enum vlp_status vlp_clip_config_hf(const struct vlp_opening *o, json_t *about, const json_t *top)
 {
-    const struct hf h = {o, vlp_path_join(o->source->mem, o->source->folder, "config.json")};
+    const struct config_file h = {o,
+                                  vlp_path_join(o->source->mem, o->source->folder, "config.json")};
     if (!json_is_object(top))
         return vlp_fail(o->err, VLP_ERR_FORMAT, "%s: not a JSON object", h.file);
     json_t               *text = tower_config(top, "text"), *vision = tower_config(top, "vision");
@@ -209,7 +182,7 @@ enum vlp_status vlp_clip_describe_hf(struct vlp_opening *o, json_t *about)
     json_t *vision = json_object_get(config, "vision");
     json_object_set_new(vision, "interpolate", json_string("hf"));
 
-    const struct hf h = {o, NULL};
+    const struct config_file h = {o, NULL};
     VLP_TRY(vlp_json_beside(&top, o->source, "config.json", o->err));
     enum vlp_status s = top ? vlp_clip_config_hf(o, about, top) : describe_bare(o, about);
     json_decref(top);

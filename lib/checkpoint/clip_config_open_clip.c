@@ -9,56 +9,26 @@
 #include <math.h>
 #include <string.h>
 
-#include "checkpoint_internal.h"
+#include "clip_config.h"
 
 #define CONFIG "open_clip_config.json"
 
 struct open_clip {
-    const struct vlp_opening *o;
-    const char               *file;
-    const json_t             *vision, *text, *top; /* of model_cfg */
+    struct config_file in;
+    const json_t      *vision, *text, *top; /* of model_cfg */
 };
-
-static enum vlp_status read_count(const struct open_clip *c, const json_t *o, const char *key,
-                                  json_int_t missing, json_int_t *out)
-{
-    const json_t *v = json_object_get(o, key);
-    *out = missing;
-    if (!v || json_is_null(v)) return VLP_OK;
-    *out = json_integer_value(v);
-    if (json_is_integer(v) && *out >= 1 && *out <= VLP_MAX_COUNT) return VLP_OK;
-    return vlp_fail(c->o->err, VLP_ERR_FORMAT, "%s: '%s' has an impossible value", c->file, key);
-}
 
 /* 224, or a list of two that are the same. */
 static enum vlp_status read_side(const struct open_clip *c, const char *key, json_int_t missing,
                                  json_int_t *out)
 {
     const json_t *v = json_object_get(c->vision, key);
-    if (!json_is_array(v)) return read_count(c, c->vision, key, missing, out);
+    if (!json_is_array(v)) return config_count(&c->in, c->vision, key, missing, out);
     *out = json_integer_value(json_array_get(v, 0));
     if (json_array_size(v) == 2 && json_integer_value(json_array_get(v, 1)) == *out && *out >= 1 &&
         *out <= VLP_MAX_IMAGE_SIZE)
         return VLP_OK;
-    return vlp_fail(c->o->err, VLP_ERR_SUPPORT, "%s: '%s' is not a square", c->file, key);
-}
-
-static enum vlp_status agree_with(const struct open_clip *c, const json_t *tower, const char *ours,
-                                  const char *theirs, json_int_t said)
-{
-    const json_int_t real = json_integer_value(json_object_get(tower, ours));
-    if (said == real) return VLP_OK;
-    return vlp_fail(c->o->err, VLP_ERR_MISMATCH,
-                    "%s: '%s' is %lld, but the tensors of %s have %lld", c->file, theirs,
-                    (long long)said, c->o->source->file, (long long)real);
-}
-
-static enum vlp_status agree(const struct open_clip *c, const json_t *tower, const char *ours,
-                             const json_t *config, const char *theirs, json_int_t missing)
-{
-    json_int_t said;
-    VLP_TRY(read_count(c, config, theirs, missing, &said));
-    return agree_with(c, tower, ours, theirs, said);
+    return vlp_fail(c->in.o->err, VLP_ERR_SUPPORT, "%s: '%s' is not a square", c->in.file, key);
 }
 
 /* Switches that make another model of it; null, false and `fine` are the plain one. Words that lie
@@ -86,8 +56,8 @@ static bool is_off(const json_t *v)
 
 static enum vlp_status refuse_switch(const struct open_clip *c, const char *key)
 {
-    return vlp_fail(c->o->err, VLP_ERR_SUPPORT, "%s: '%s' asks for another architecture", c->file,
-                    key);
+    return vlp_fail(c->in.o->err, VLP_ERR_SUPPORT, "%s: '%s' asks for another architecture",
+                    c->in.file, key);
 }
 
 static bool is_word(const json_t *v, const char *word)
@@ -108,8 +78,8 @@ static enum vlp_status check_tokenizer(const struct open_clip *c)
         (strcmp(key, "clean") == 0 &&
          (is_word(part, "lower") || (named && is_word(part, "whitespace"))));
     return plain ? VLP_OK
-                 : vlp_fail(c->o->err, VLP_ERR_SUPPORT,
-                            "%s: 'tokenizer_kwargs' asks for another tokenizer", c->file);
+                 : vlp_fail(c->in.o->err, VLP_ERR_SUPPORT,
+                            "%s: 'tokenizer_kwargs' asks for another tokenizer", c->in.file);
 }
 
 static enum vlp_status check_switches(const struct open_clip *c)
@@ -152,8 +122,8 @@ static enum vlp_status set_heads(const struct open_clip *c, json_t *tower, json_
 {
     const json_int_t n = width / head;
     if (n < 1 || width % n)
-        return vlp_fail(c->o->err, VLP_ERR_FORMAT,
-                        "%s: 'head_width' %lld makes no whole heads of the width %lld", c->file,
+        return vlp_fail(c->in.o->err, VLP_ERR_FORMAT,
+                        "%s: 'head_width' %lld makes no whole heads of the width %lld", c->in.file,
                         (long long)head, (long long)width);
     json_object_set_new(tower, "heads", json_integer(n));
     return VLP_OK;
@@ -179,7 +149,7 @@ static enum vlp_status read_vit(const struct open_clip *c, json_t *tower)
 {
     json_int_t       size, head;
     const json_int_t width = json_integer_value(json_object_get(tower, "width"));
-    VLP_TRY(read_count(c, c->vision, "head_width", 64, &head));
+    VLP_TRY(config_count(&c->in, c->vision, "head_width", 64, &head));
     VLP_TRY(set_heads(c, tower, width, head));
     VLP_TRY(read_pool(c, tower));
     json_object_del(tower, "ln_pre");
@@ -190,9 +160,9 @@ static enum vlp_status read_vit(const struct open_clip *c, json_t *tower)
     const double  mlp =
         trunc((double)width * (json_is_number(ratio) ? json_number_value(ratio) : 4));
     if (mlp != (double)json_integer_value(json_object_get(tower, "mlp")))
-        return vlp_fail(c->o->err, VLP_ERR_MISMATCH,
+        return vlp_fail(c->in.o->err, VLP_ERR_MISMATCH,
                         "%s: 'mlp_ratio' makes %.0f hidden units, but the tensors of %s have %lld",
-                        c->file, mlp, c->o->source->file,
+                        c->in.file, mlp, c->in.o->source->file,
                         (long long)json_integer_value(json_object_get(tower, "mlp")));
     VLP_TRY(read_side(c, "image_size", 224, &size));
     const json_int_t patch = json_integer_value(json_object_get(tower, "patch_size"));
@@ -207,11 +177,11 @@ static enum vlp_status read_resnet(const struct open_clip *c, json_t *tower)
     json_int_t size, head;
     VLP_TRY(read_side(c, "image_size", 224, &size));
     if (size / 32 != json_integer_value(json_object_get(tower, "image_size")) / 32)
-        return vlp_fail(c->o->err, VLP_ERR_MISMATCH,
-                        "%s: 'image_size' %lld does not fit the positions of %s", c->file,
-                        (long long)size, c->o->source->file);
+        return vlp_fail(c->in.o->err, VLP_ERR_MISMATCH,
+                        "%s: 'image_size' %lld does not fit the positions of %s", c->in.file,
+                        (long long)size, c->in.o->source->file);
     json_object_set_new(tower, "image_size", json_integer(size));
-    VLP_TRY(read_count(c, c->vision, "head_width", 64, &head));
+    VLP_TRY(config_count(&c->in, c->vision, "head_width", 64, &head));
     const json_int_t width = 32 * json_integer_value(json_object_get(tower, "width"));
     return set_heads(c, tower, width, head);
 }
@@ -219,9 +189,9 @@ static enum vlp_status read_resnet(const struct open_clip *c, json_t *tower)
 static enum vlp_status read_text(const struct open_clip *c, json_t *tower)
 {
     json_int_t n;
-    VLP_TRY(read_count(c, c->text, "heads", 8, &n));
+    VLP_TRY(config_count(&c->in, c->text, "heads", 8, &n));
     json_object_set_new(tower, "heads", json_integer(n));
-    VLP_TRY(read_count(c, c->text, "context_length", 77, &n));
+    VLP_TRY(config_count(&c->in, c->text, "context_length", 77, &n));
     json_object_set_new(tower, "context", json_integer(n));
     read_eps(tower, c->text);
 
@@ -229,7 +199,7 @@ static enum vlp_status read_text(const struct open_clip *c, json_t *tower)
     size_t                   eos;
     VLP_TRY(read_choice(c, c->text, "pool_type", words, VLP_COUNT(words), &eos));
     if (!eos) return VLP_OK;
-    VLP_TRY(read_count(c, c->text, "eos_id", 2, &n));
+    VLP_TRY(config_count(&c->in, c->text, "eos_id", 2, &n));
     /* the largest id is meant where none is said: one model, one fingerprint */
     if (n != json_integer_value(json_object_get(tower, "vocab")) - 1)
         json_object_set_new(tower, "eos", json_integer(n));
@@ -241,21 +211,21 @@ static enum vlp_status check_shapes(const struct open_clip *c, const json_t *con
     const json_t *text = json_object_get(config, "text"),
                  *vision = json_object_get(config, "vision");
     json_int_t patch;
-    VLP_TRY(agree(c, config, "embed_dim", c->top, "embed_dim", 512));
-    VLP_TRY(agree(c, text, "width", c->text, "width", 512));
-    VLP_TRY(agree(c, text, "layers", c->text, "layers", 12));
-    VLP_TRY(agree(c, text, "vocab", c->text, "vocab_size", 49408));
+    VLP_TRY(config_agree(&c->in, config, "embed_dim", c->top, "embed_dim", 512));
+    VLP_TRY(config_agree(&c->in, text, "width", c->text, "width", 512));
+    VLP_TRY(config_agree(&c->in, text, "layers", c->text, "layers", 12));
+    VLP_TRY(config_agree(&c->in, text, "vocab", c->text, "vocab_size", 49408));
     if (is_vit(vision)) {
-        VLP_TRY(agree(c, vision, "width", c->vision, "width", 768));
-        VLP_TRY(agree(c, vision, "layers", c->vision, "layers", 12));
+        VLP_TRY(config_agree(&c->in, vision, "width", c->vision, "width", 768));
+        VLP_TRY(config_agree(&c->in, vision, "layers", c->vision, "layers", 12));
         VLP_TRY(read_side(c, "patch_size", 16, &patch));
-        return agree_with(c, vision, "patch_size", "patch_size", patch);
+        return config_agree_with(&c->in, vision, "patch_size", "patch_size", patch);
     }
-    VLP_TRY(agree(c, vision, "width", c->vision, "width", 64));
+    VLP_TRY(config_agree(&c->in, vision, "width", c->vision, "width", 64));
     if (json_equal(json_object_get(c->vision, "layers"), json_object_get(vision, "layers")))
         return VLP_OK;
-    return vlp_fail(c->o->err, VLP_ERR_MISMATCH, "%s: 'layers' does not fit the tensors of %s",
-                    c->file, c->o->source->file);
+    return vlp_fail(c->in.o->err, VLP_ERR_MISMATCH, "%s: 'layers' does not fit the tensors of %s",
+                    c->in.file, c->in.o->source->file);
 }
 
 /* `config` is changed only by what the file says beyond the tensors' shapes. */
@@ -263,8 +233,8 @@ static enum vlp_status read_model(const struct open_clip *c, json_t *config)
 {
     json_t *vision = json_object_get(config, "vision");
     if (!json_is_object(c->vision) || !json_is_object(c->text))
-        return vlp_fail(c->o->err, VLP_ERR_FORMAT, "%s: no model_cfg with vision_cfg and text_cfg",
-                        c->file);
+        return vlp_fail(c->in.o->err, VLP_ERR_FORMAT,
+                        "%s: no model_cfg with vision_cfg and text_cfg", c->in.file);
     VLP_TRY(check_switches(c));
     VLP_TRY(check_shapes(c, config));
     VLP_TRY(read_text(c, json_object_get(config, "text")));
@@ -302,9 +272,10 @@ enum vlp_status vlp_clip_config_open_clip(const struct vlp_opening *o, json_t *a
     struct vlp_opening asked = *o;
     asked.err = &why;
     const json_t          *model = json_object_get(top, "model_cfg");
-    const struct open_clip c = {&asked, vlp_path_join(o->source->mem, o->source->folder, CONFIG),
+    const struct open_clip c = {{&asked, vlp_path_join(o->source->mem, o->source->folder, CONFIG)},
                                 json_object_get(model, "vision_cfg"),
-                                json_object_get(model, "text_cfg"), model};
+                                json_object_get(model, "text_cfg"),
+                                model};
     json_t                *config = json_deep_copy(json_object_get(about, "config"));
     *used = false;
     const enum vlp_status s = read_model(&c, config);
@@ -324,8 +295,8 @@ enum vlp_status vlp_clip_config_open_clip(const struct vlp_opening *o, json_t *a
     const json_t *side = json_object_get(json_object_get(config, "vision"), "image_size");
     json_t       *p = vlp_preprocess_default("openai", json_integer_value(side));
     json_object_set_new(about, "preprocess", p);
-    VLP_TRY(
-        vlp_preprocess_from_open_clip(p, json_object_get(top, "preprocess_cfg"), c.file, o->err));
+    VLP_TRY(vlp_preprocess_from_open_clip(p, json_object_get(top, "preprocess_cfg"), c.in.file,
+                                          o->err));
     /* open_clip gives the pictures the model's side whatever the file says */
     json_object_set_new(p, "size", json_pack("[O, O]", side, side));
     vlp_own_keys_apply(about, json_object_get(top, "vlp"));
