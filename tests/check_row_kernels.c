@@ -110,6 +110,20 @@ START_TEST(activations_keep_infinities_and_what_is_not_a_number)
 }
 END_TEST
 
+START_TEST(activations_vanish_far_below_zero)
+{
+    const struct vlp_compute c = level(_i, 1);
+    for (int a = VLP_ACT_GELU; a <= VLP_ACT_RELU; a++)
+        for (float far = 20.0f; far < INFINITY; far *= 1.5f) {
+            float x[2] = {-far, far}, y[2];
+            vlp_activate(&c, (enum vlp_activation)a, y, x, 2);
+            const double want = exact((enum vlp_activation)a, x[0]);
+            if (!(fabs(y[0] - want) < 1e-12 && y[1] == far))
+                ck_abort_msg("activation %d: %g at %g, %g at %g", a, y[0], x[0], y[1], x[1]);
+        }
+}
+END_TEST
+
 START_TEST(layernorm_goes_back_as_the_formula_says)
 {
     const struct vlp_compute c = level(_i, 1);
@@ -396,6 +410,7 @@ int main(void)
     tcase_add_loop_test(t, columns_are_added_row_by_row, 0, levels);
     tcase_add_loop_test(t, activations_are_exact_to_a_few_units_in_the_last_place, 0, levels);
     tcase_add_loop_test(t, activations_keep_infinities_and_what_is_not_a_number, 0, levels);
+    tcase_add_loop_test(t, activations_vanish_far_below_zero, 0, levels);
     tcase_add_loop_test(t, activation_slopes_are_those_of_finite_differences, 0, levels);
     tcase_add_loop_test(t, softmax_rows_sum_to_one_and_give_their_log_sum, 0, levels);
     tcase_add_loop_test(t, softmax_of_masked_entries_is_zero, 0, levels);

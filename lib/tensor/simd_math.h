@@ -97,12 +97,12 @@ static inline vf v_gelu(vf x)
 
 static inline vf v_quick_gelu(vf x)
 {
-    /* e^85 is as good as infinity: the quotient is zero to any sum that it enters */
+    /* below -49.94 e^85 and more is divided by: zero to any sum that it enters */
     vf       n;
-    const vf one = v_set1(1.0f), z = v_min(v_set1(85.0f), v_mul(x, v_set1(-1.702f)));
-    const vf y = v_exp_parts(v_max(v_set1(-87.0f), z), &n);
+    const vf one = v_set1(1.0f), low = v_max(v_set1(-49.94f), x);
+    const vf y = v_exp_parts(v_max(v_set1(-87.0f), v_mul(low, v_set1(-1.702f))), &n);
     const vf e = v_of_bits(vi_add(v_bits(y), vi_shl(v_to_vi(n), 23)));
-    return v_quotient(x, v_add(one, e));
+    return v_quotient(low, v_add(one, e));
 }
 
 static inline vf v_activate(enum vlp_activation act, vf x)
