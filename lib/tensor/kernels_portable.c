@@ -1,17 +1,16 @@
 /* kernels_portable.c -- the level that every machine runs: vectors of four, no fused products. */
 #include "simd_portable.h"
 
-#define TILE_ROWS    4
-#define TILE_VECTORS 2
-#define PEAK_SUMS    10
+#define TILE_ROWS     4
+#define TILE_VECTORS  2
+#define PEAK_SUMS     10
+#define LEVEL_KERNELS vlp_kernels_portable
+#define LEVEL_INT8    int8
 
-#include "attention_back_impl.h"
-#include "attention_impl.h"
 #include "finish_impl.h"
+#include "gemm_f32_impl.h"
 #include "peak_impl.h"
 #include "quant_impl.h"
-#include "scan_impl.h"
-#include "weights_impl.h"
 
 /* c[r][n] (+)= sum over four bytes each of u8 times s8 */
 static void tile_int8(int rows, int units, const void *a, const void *b, void *c, bool add,
@@ -30,37 +29,6 @@ static void tile_int8(int rows, int units, const void *a, const void *b, void *c
     }
 }
 
-static const struct vlp_gemm_kind f32 = {
-    .name = "f32",
-    .mr = TILE_ROWS,
-    .nr = TILE_COLS,
-    .unit = 1,
-    .row_step = 1,
-    .k_align = 1,
-    .tile = tile_f32,
-    .load_row = load_row_f32,
-    .load_columns = load_columns_f32,
-    .finish = finish,
-    .expand = expand_panel,
-    .flops = flops_f32,
-};
-
-static const struct vlp_gemm_kind bf16 = {
-    .name = "bf16 as f32",
-    .mr = TILE_ROWS,
-    .nr = TILE_COLS,
-    .unit = 1,
-    .row_step = 1,
-    .k_align = 1,
-    .round_bf16 = true,
-    .tile = tile_f32,
-    .load_row = load_row_bf16_as_f32,
-    .load_columns = load_columns_bf16_as_f32,
-    .finish = finish,
-    .expand = expand_panel,
-    .flops = flops_f32,
-};
-
 static const struct vlp_gemm_kind int8 = {
     .name = "int8",
     .mr = TILE_ROWS,
@@ -76,22 +44,4 @@ static const struct vlp_gemm_kind int8 = {
     .flops = flops_f32,
 };
 
-const struct vlp_kernels vlp_kernels_portable = {
-    .gemm = {&f32, &bf16, &int8},
-    .layernorm = row_layernorm,
-    .activate = row_activate,
-    .activate_backward = row_activate_backward,
-    .activate_chain = row_activate_chain,
-    .layernorm_backward = row_layernorm_backward,
-    .add_columns = add_columns,
-    .softmax = row_softmax,
-    .dot = row_dot,
-    .widen = row_widen,
-    .row_int8 = row_int8,
-    .scan = scan_rows,
-    .attention_lanes = QUERIES,
-    .attention = attention,
-    .attention_backward = attention_backward,
-    .read = read_all,
-    .triad = triad,
-};
+#include "kernels_impl.h"
