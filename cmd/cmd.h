@@ -323,7 +323,7 @@ void cmd_put_json(FILE *f, const char *s, size_t len);
 struct cmd_failures {
     struct vlp_output out; /* no file: not asked for */
     int64_t           n;
-    bool              made;          /* the file was not there before */
+    char             *made;          /* the file that was not there before, behind links; or NULL */
     bool              whole;         /* to be set when the job has come to the end of its input */
     int               trouble;       /* errno of the first write that failed */
     bool              stop_at_first; /* --on-error stop */

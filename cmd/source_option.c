@@ -119,11 +119,15 @@ enum vlp_status cmd_failures_open(struct cmd_failures *f, const char *path, bool
                         "names would be lost",
                         path);
     if (strcmp(path, "-") != 0 && stat(path, &st) != 0) {
-        /* Where there was nothing it can be watched as it grows. */
-        f->out.file = fopen(path, "wbx");
-        if (!f->out.file) return vlp_fail(err, VLP_ERR_IO, "%s: %m", path);
+        /* Where there was nothing, not even where a link leads, it can be watched as it grows. */
+        char *place = vlp_end_of_links(path);
+        f->out.file = fopen(place, "wbx");
+        if (!f->out.file) {
+            free(place);
+            return vlp_fail(err, VLP_ERR_IO, "%s: %m", path);
+        }
         f->out.path = vlp_strdup(path);
-        f->made = true;
+        f->made = place;
         return VLP_OK;
     }
     if (strcmp(path, "-") != 0 && S_ISREG(st.st_mode)) force = force || is_failures_file(path);
@@ -159,16 +163,17 @@ void cmd_failures_add(struct cmd_failures *f, const char *id, size_t id_len, enu
 enum vlp_status cmd_failures_close(struct cmd_failures *f, struct vlp_error *err)
 {
     if (!f->out.file) return VLP_OK;
+    enum vlp_status s = VLP_OK;
     if (!f->whole && (f->n == 0 || f->out.temp)) {
-        if (f->made) unlink(f->out.path);
+        if (f->made) unlink(f->made);
         vlp_output_abort(&f->out);
-        return VLP_OK;
-    }
-    if (f->trouble) {
-        const enum vlp_status s =
-            vlp_fail(err, VLP_ERR_IO, "%s: %s", f->out.path, strerror(f->trouble));
+    } else if (f->trouble) {
+        s = vlp_fail(err, VLP_ERR_IO, "%s: %s", f->out.path, strerror(f->trouble));
         vlp_output_abort(&f->out);
-        return s;
+    } else {
+        s = vlp_output_commit(&f->out, err);
     }
-    return vlp_output_commit(&f->out, err);
+    free(f->made);
+    f->made = NULL;
+    return s;
 }

@@ -63,6 +63,16 @@ expect 0 vlp-embed -q --add photos/p01.png -o link.vle
 ln -s disk/none none.vle
 expect 1 vlp-embed -q photos/p99.png -o none.vle
 [ -L none.vle ] && [ ! -e disk/none ] || fail "of nothing: $(ls -l . disk)"
+echo bad >bad.png
+ln -s disk/failed-2 failed-1
+ln -s failed-1 failed-link
+for i in 1 2; do # new, and replaced
+    expect 3 vlp-embed -q bad.png photos/p00.png -f -o x.vle --failed failed-link
+    [ -L failed-link ] && [ "$(cut -f 1 disk/failed-2)" = bad.png ] || fail "$i: $(ls -l . disk)"
+done
+rm disk/failed-2
+expect 1 vlp-embed -q photos/p00.png --format tsv -o /dev/full --failed failed-link
+[ -L failed-link ] && [ ! -e disk/failed-2 ] || fail "of nothing: $(ls -l . disk)"
 # The name of a new file is on the disk as surely as its bytes.
 put_before synced <<'C'
 #include <dlfcn.h>
