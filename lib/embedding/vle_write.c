@@ -192,10 +192,13 @@ static enum vlp_status open_file(struct vlp_embedding_writer              *w,
     if (v->old >= 0 && unlink(v->made) != 0)
         return vlp_fail(err, VLP_ERR_IO, "%s: %s", w->path, strerror(errno));
     close_old(v);
-    const int how = !regular ? O_WRONLY : continues ? O_RDWR : O_RDWR | O_CREAT | O_EXCL;
-    v->fd = open(v->made ? v->made : w->path, how | O_CLOEXEC, 0666);
+    const int    how = !regular ? O_WRONLY : continues ? O_RDWR : O_RDWR | O_CREAT | O_EXCL;
+    const mode_t mode =
+        there ? st.st_mode & 07777 : 0666; /* who may read it may read what follows */
+    v->fd = open(v->made ? v->made : w->path, how | O_CLOEXEC, mode);
     if (v->fd < 0) return vlp_fail(err, VLP_ERR_IO, "%s: %s", w->path, strerror(errno));
     if (!regular) return VLP_OK;
+    if (there && !continues) fchmod(v->fd, mode); /* past the umask */
     VLP_TRY(lock(w, v->fd, continues ? opt->seen : NULL, err));
     if (!continues) return VLP_OK;
     if (fstat(v->fd, &st) != 0)

@@ -73,6 +73,15 @@ done
 rm disk/failed-2
 expect 1 vlp-embed -q photos/p00.png --format tsv -o /dev/full --failed failed-link
 [ -L failed-link ] && [ ! -e disk/failed-2 ] || fail "of nothing: $(ls -l . disk)"
+# What is overwritten is as secret as it was, whatever the format.
+for to in own.vle own.tsv own.npy; do
+    expect 0 vlp-embed -q photos/p00.png -o $to
+    (umask 077 && chmod 664 $to && expect 0 vlp-embed -q photos/p00.png -f -o $to) || exit 1
+    [ "$(stat -c %a $to)" = 664 ] || fail "$to: $(stat -c %a $to)"
+    chmod 600 $to
+    expect 0 vlp-embed -q photos/p00.png -f -o $to
+    [ "$(stat -c %a $to)" = 600 ] || fail "$to: $(stat -c %a $to)"
+done
 # The name of a new file is on the disk as surely as its bytes.
 put_before synced <<'C'
 #include <dlfcn.h>
