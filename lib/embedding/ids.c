@@ -1,5 +1,6 @@
 /*
- * ids.c -- PATH.ids: the ids of a file of bare vectors, one a line, escaped as in TSV.
+ * ids.c -- PATH.ids: the ids of a file of bare vectors, one a line, escaped as in TSV. They are
+ * beside the file itself, wherever links to it may be.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -13,12 +14,24 @@ static char *ids_path(const char *path)
     return b.data;
 }
 
+static char *ids_path_behind_links(const char *path)
+{
+    char *place = vlp_end_of_links(path), *ids = ids_path(place);
+    free(place);
+    return ids;
+}
+
 enum vlp_status ids_open(struct ids_file *f, const char *path, struct vlp_error *err)
 {
     enum vlp_status s = VLP_OK;
     if (!path) return VLP_OK;
-    char *ids = ids_path(path);
+    char *ids = ids_path_behind_links(path);
     f->there = vlp_file_exists(ids);
+    if (!f->there) { /* beside the link: an array of somebody else's may have been given ids so */
+        free(ids);
+        ids = ids_path(path);
+        f->there = vlp_file_exists(ids);
+    }
     if (f->there) s = feed_open(&f->feed, ids, err);
     if (s != VLP_OK) f->there = false;
     free(ids);
@@ -78,7 +91,7 @@ enum vlp_status ids_create(struct ids_output *o, const struct vlp_embedding_writ
 {
     *o = (struct ids_output){0};
     if (w->standard) return VLP_OK;
-    char                 *ids = ids_path(w->path);
+    char                 *ids = ids_path_behind_links(w->path);
     const enum vlp_status s = vlp_output_open(&o->out, ids, opt->force, err);
     o->there = s == VLP_OK;
     free(ids);

@@ -58,6 +58,14 @@ for to in link.vle link.tsv link.npy link.safetensors; do
     done
     [ "$(ls disk | grep -c tmp)" -eq 0 ] || fail "$(ls disk)"
 done
+[ -s disk/first-link.npy.ids ] && [ ! -e link.npy.ids ] || fail "ids are not beside their array"
+for array in link.npy second-link.npy disk/first-link.npy; do # read through links as well
+    expect 0 vlp-embed -q --convert --format tsv $array
+    [ "$(cut -f 1 stdout)" = photos/p00.png ] || fail "$array: $(cut -f 1 stdout)"
+done
+mv disk/first-link.npy.ids link.npy.ids
+expect 0 vlp-embed -q --convert --format tsv link.npy
+[ "$(cut -f 1 stdout)" = photos/p00.png ] || fail "ids beside a link: $(cut -f 1 stdout)"
 expect 0 vlp-embed -q --add photos/p01.png -o link.vle
 [ -L link.vle ] || fail "--add replaced the link"
 ln -s disk/none none.vle
