@@ -92,7 +92,8 @@ static enum vlp_status add_list(struct gathering *g, const char *path, int kind,
             s = refuse_line(g, path, &line, err);
         } else {
             const size_t len = columns ? vlp_first_field(line.bytes, line.len) : line.len;
-            if (len) s = add_entry(g, &(struct match_asked){kind, line.bytes, len}, err);
+            if (len || kind == VLP_TERM_TEXT) /* an empty text is one; nobody is called so */
+                s = add_entry(g, &(struct match_asked){kind, line.bytes, len}, err);
         }
         if (s != VLP_OK) break;
     }

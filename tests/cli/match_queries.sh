@@ -17,6 +17,20 @@ tr '\n' '\0' <texts | vlp-match -0 --lines - -k 4 p.vle >nul
 same alone nul
 cat p.vle | vlp-match --lines texts -k 4 - >piped
 same alone piped
+# An empty line is an empty text, as where texts are embedded first.
+printf 'a circle\n\na red barn\n\n' >gaps
+expect 0 vlp-embed -q --lines gaps -o gaps.vle
+vlp-match -Q gaps.vle -k 2 p.vle | cut -f 2- >stored
+expect 0 vlp-match --lines gaps -k 2 p.vle
+cut -f 2- stdout >list
+same list stored
+cut -f 1 stdout | uniq >names
+same names gaps
+tr '\n' '\0' <gaps | vlp-match -0 --lines - -k 2 p.vle | cut -f 2- >nul
+same nul stored
+printf 'photos/p01.png\n\nphotos/p02.png\n' | expect 0 vlp-match --ids-from - -k 1 p.vle
+[ "$(wc -l <stdout)" -eq 2 ] || fail "ids: $(cat stdout)"
+
 [ "$(wc -l <alone)" -eq 8 ] || fail "not four matches each"
 
 # A picture finds itself with score 1 (to rounding), by file, by id and as an expression.
