@@ -148,6 +148,23 @@ START_TEST(a_json_neighbour_is_asked_only_where_no_text_says_it)
 }
 END_TEST
 
+START_TEST(a_text_without_a_picture_has_the_name_of_its_own_member)
+{
+    static const char *const orders[] = {"cls txt json", "json cls txt", "txt json cls"};
+    ck_assert_int_eq(system("printf cat >0.cls && printf c0 >0.txt && printf '{\"caption\":\"j\"}' "
+                            ">0.json && cp 0.cls 1.cls && cp 0.json 1.json"),
+                     0);
+    for (size_t i = 0; i < VLP_COUNT(orders); i++) {
+        char command[192];
+        snprintf(command, sizeof command,
+                 "tar cf i.tar $(for e in %s; do echo 0.$e; done) 1.cls 1.json", orders[i]);
+        ck_assert_int_eq(system(command), 0);
+        ck_assert_str_eq(listing(plain, "i.tar"), "i.tar!0.txt|-|c0|cat\ni.tar!1.json|-|j|cat\n");
+        ck_assert_str_eq(listing(plain, "i.tar!1.json"), "i.tar!1.json|-|j|cat\n");
+    }
+}
+END_TEST
+
 /* What Python's json.dumps makes of a number that is none, and what is no JSON at all. */
 START_TEST(a_fault_of_the_metadata_counts_only_where_they_are_needed)
 {
@@ -478,6 +495,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, neighbours_with_one_stem_are_pairs);
     tcase_add_test(t, a_json_neighbour_is_asked_only_where_no_text_says_it);
+    tcase_add_test(t, a_text_without_a_picture_has_the_name_of_its_own_member);
     tcase_add_test(t, a_fault_of_the_metadata_counts_only_where_they_are_needed);
     tcase_add_test(t, json_captions_are_what_they_are_in_json_lines);
     tcase_add_test(t, a_fault_of_a_caption_or_label_is_no_fault_of_the_picture);

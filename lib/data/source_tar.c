@@ -14,10 +14,14 @@
 
 #include "tar_internal.h"
 
+/* What a member is; a group is called as the last in this order that it has. */
+enum part { LABEL, METADATA, WORDS, PICTURE };
+
 /* The members of one stem. */
 struct group {
     bool            open;
-    struct vlp_buf  stem, name; /* of the picture, or of the first caption */
+    struct vlp_buf  stem, name;
+    enum part       named_by;
     bool            has_picture;
     struct vlp_buf  bytes;
     int64_t         size, offset; /* offset -1: they are in `bytes`, else in the shard */
@@ -86,6 +90,14 @@ static bool is_ours(const struct input *in, const struct tar_member *m)
     return name_is_wanted(in->opt, m->name);
 }
 
+static enum part part_of(const char *name)
+{
+    const char *ext = vlp_path_ext(name);
+    if (strcasecmp(ext, "cls") == 0) return LABEL;
+    if (strcasecmp(ext, "json") == 0) return METADATA;
+    return captions_ending(ext) ? WORDS : PICTURE;
+}
+
 static size_t trimmed(const char *text, size_t len)
 {
     while (len && strchr(" \t\r\n", text[len - 1])) len--;
@@ -93,15 +105,15 @@ static size_t trimmed(const char *text, size_t len)
 }
 
 /* The text of the member `name`, a label or captions. */
-static void add_words(const struct input *in, struct group *g, const char *name, const char *ext,
+static void add_words(const struct input *in, struct group *g, const char *name, enum part part,
                       bool too_long)
 {
     const struct tar    *t = in->state;
     const char          *text = t->text.data;
     const size_t         len = t->text.len;
     const enum vlp_fault how = in->opt->text_fault;
-    const bool           json = strcasecmp(ext, "json") == 0;
-    if (strcasecmp(ext, "cls") == 0) {
+    const bool           json = part == METADATA;
+    if (part == LABEL) {
         if (too_long)
             g->large_label = true;
         else
@@ -121,16 +133,16 @@ static void add_member(const struct input *in, struct group *g)
 {
     struct tar              *t = in->state;
     const struct tar_member *m = &t->member;
-    const char              *ext = vlp_path_ext(m->name);
-    const bool               caption = captions_ending(ext), label = strcasecmp(ext, "cls") == 0;
+    const enum part          part = part_of(m->name);
     bool                     too_long = false;
-    if (!g->open) {
-        vlp_buf_add(&g->stem, m->name, stem_length(m->name));
-        g->open = true;
-    }
-    if (!caption && !label) {
+    if (!g->open) vlp_buf_add(&g->stem, m->name, stem_length(m->name));
+    if (!g->open || part > g->named_by) {
         vlp_buf_clear(&g->name);
         vlp_buf_add_str(&g->name, m->name);
+        g->named_by = part;
+    }
+    g->open = true;
+    if (part == PICTURE) {
         g->has_picture = true;
         g->mtime = m->mtime;
         if (!m->regular) {
@@ -148,10 +160,9 @@ static void add_member(const struct input *in, struct group *g)
         }
         return;
     }
-    if (g->name.len == 0) vlp_buf_add_str(&g->name, m->name);
     t->status = tar_read(&t->reader, &t->text, CAPTION_FILE_LIMIT, &too_long, &t->error);
     if (t->status != VLP_OK) return;
-    add_words(in, g, m->name, ext, too_long);
+    add_words(in, g, m->name, part, too_long);
 }
 
 /* Metadata say once more what a .txt neighbour says, whichever of the two stands first. */
