@@ -73,8 +73,7 @@ static enum vlp_status list_next(struct input *in, struct vlp_item *out, bool *m
         if (!*more) return VLP_OK;
         if (line.status != VLP_OK) {
             item_begin_at(out, "%s:%lld", in->path, (long long)l->n);
-            item_fail(out, line.status, "%s: line %lld %s", l->stream.name, (long long)l->n,
-                      line.reason);
+            item_fail(out, line.status, "line %lld %s", (long long)l->n, line.reason);
             return VLP_OK;
         }
         l->line.len = in->opt->nul ? line.len : vlp_first_field(line.bytes, line.len);
