@@ -431,11 +431,21 @@ START_TEST(what_is_no_tar_is_a_format_error)
 {
     spill("t.tar", "not a tar file at all, whatever its name may say", 48);
     ck_assert_str_eq(listing(plain, "t.tar"), "!format");
+    ck_assert_msg(strstr(last.text, "t.tar: no tar file"), "%s", last.text);
     spill("t.tar", "", 0);
     ck_assert_str_eq(listing(plain, "t.tar"), "!format");
     spill("t.tar.gz", "\x1f\x8b\x08\x00garbage", 11);
     ck_assert_str_eq(listing(plain, "t.tar.gz"), "!format");
     ck_assert_str_eq(listing(plain, "none.tar"), "!io");
+    /* packed soundly, but with something else in it; a sound packing is not called damaged */
+    static const char *const packers[] = {"gzip", "zstd", "xz"};
+    for (size_t i = 0; i < VLP_COUNT(packers); i++) {
+        char command[64];
+        snprintf(command, sizeof command, "%s -q -c d/b.json >b.packed", packers[i]);
+        ck_assert_int_eq(system(command), 0);
+        ck_assert_str_eq(listing(plain, "b.packed"), "!format");
+        ck_assert_msg(strstr(last.text, "compressed, but no tar file"), "%s", last.text);
+    }
 }
 END_TEST
 

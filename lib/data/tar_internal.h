@@ -40,7 +40,7 @@ struct tar_member {
 };
 enum vlp_status tar_open(struct tar_reader *t, struct input *in, struct vlp_error *err);
 void            tar_close(struct tar_reader *t);
-/* VLP_ERR_FORMAT names the member before the damage and the offset. */
+/* VLP_ERR_FORMAT names the member before the damage and the offset; or it is no tar file. */
 enum vlp_status tar_next(struct tar_reader *t, struct tar_member *m, bool *more,
                          struct vlp_error *err);
 /* The bytes of the member, or, beyond `limit`, *too_long: the rest is skipped by the next tar_next.

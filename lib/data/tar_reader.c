@@ -63,6 +63,11 @@ static uint64_t place(const struct tar_reader *t)
     return at < 0 ? t->stream.offset : (uint64_t)at;
 }
 
+static bool is_packed(const struct tar_reader *t)
+{
+    return t->gunzip || archive_filter_code(t->archive, 0) != ARCHIVE_FILTER_NONE;
+}
+
 /* What libarchive says, with the place. */
 static enum vlp_status archive_failed(struct tar_reader *t, struct vlp_error *err)
 {
@@ -70,6 +75,12 @@ static enum vlp_status archive_failed(struct tar_reader *t, struct vlp_error *er
         if (err) *err = t->feed_error;
         return t->feed_status;
     }
+    const bool no_format = archive_format(t->archive) == 0;
+    if (!t->fault && no_format &&
+        archive_errno(t->archive) == EILSEQ) /* not a filter's complaint */
+        return vlp_fail(err, VLP_ERR_FORMAT,
+                        "%s: %sno tar file, or one whose first header is damaged", t->stream.name,
+                        is_packed(t) ? "compressed, but " : "");
     const char *why = t->fault ? t->fault : archive_error_string(t->archive);
     return vlp_fail(err, VLP_ERR_FORMAT, "%s: damaged %s%s%s at offset %llu: %s", t->stream.name,
                     t->n ? "after member '" : "at its beginning", t->n ? t->name.data : "",
@@ -124,8 +135,7 @@ static enum vlp_status begin(struct tar_reader *t, bool *empty, struct vlp_error
 /* Where the data of the member whose header was read last begins, if it lies there in one piece. */
 static int64_t data_offset(const struct tar_reader *t, struct archive_entry *e)
 {
-    const bool plain = !t->gunzip && archive_filter_code(t->archive, 0) == ARCHIVE_FILTER_NONE;
-    if (t->file_size < 0 || !plain || archive_entry_sparse_count(e) > 0) return -1;
+    if (t->file_size < 0 || is_packed(t) || archive_entry_sparse_count(e) > 0) return -1;
     enum { BLOCK = 512 };
     const int64_t at = archive_filter_bytes(t->archive, 0);
     const int64_t size = archive_entry_size(e), left = t->file_size - at;
