@@ -112,16 +112,16 @@ START_TEST(one_to_one_of_copies_takes_the_earliest)
 }
 END_TEST
 
-/* Is `to` reached from `from` over pairs that come before `limit` in the order of strength? */
-static bool reaches(int n, int from, int to, struct vlp_pair limit)
+/* Whom one comes to from `from` over pairs that come before `limit` in the order of strength. */
+static void reach(bool seen[NA], int from, struct vlp_pair limit)
 {
-    bool seen[NA] = {0};
-    int  stack[NA], top = 0;
+    int stack[NA], top = 0;
+    memset(seen, 0, NA * sizeof *seen);
     stack[top++] = from;
     seen[from] = true;
     while (top) {
         const int x = stack[--top];
-        for (int y = 0; y < n; y++) {
+        for (int y = 0; y < NA; y++) {
             const int   a = x < y ? x : y, b = x < y ? y : x;
             const float s = score(A[a], A[b]);
             if (seen[y] || a == b) continue;
@@ -133,20 +133,17 @@ static bool reaches(int n, int from, int to, struct vlp_pair limit)
             stack[top++] = y;
         }
     }
-    return seen[to];
 }
 
-START_TEST(groups_are_connected_components_and_explained_by_their_weakest_link)
+/* Against the definition, with brute force; returns how many groups there are. */
+static int check_groups(int threads, float threshold)
 {
-    fill((uint64_t)_i + 99);
-    const float              threshold = 6.0f + (float)(_i % 2);
-    struct vlp_pool         *pool = vlp_pool_open(1 + _i % 3);
+    struct vlp_pool         *pool = vlp_pool_open(threads);
     const struct vlp_compute c = compute_with(pool);
     struct vlp_groups        g;
     vlp_find_groups(&g, &c, VLP_DOT, A[0], NA, DIM, threshold);
     int group_of[NA];
     for (int i = 0; i < NA; i++) group_of[i] = -1;
-    ck_assert_int_gt(g.n, 1);
     for (int k = 0; k < g.n; k++) {
         const struct vlp_group *x = &g.group[k];
         ck_assert_int_ge(x->n, 2);
@@ -157,10 +154,13 @@ START_TEST(groups_are_connected_components_and_explained_by_their_weakest_link)
         const struct vlp_pair link = x->weakest_link;
         ck_assert_float_eq(link.score, score(A[link.a], A[link.b]));
         ck_assert(link.score >= threshold);
-        ck_assert(!reaches(NA, link.a, link.b, link));
+        bool reached[NA];
+        reach(reached, link.a, link);
+        ck_assert(!reached[link.b]);
         struct vlp_pair next = link;
         next.b++; /* with it, all hangs together */
-        for (int i = 1; i < x->n; i++) ck_assert(reaches(NA, x->member[0], x->member[i], next));
+        reach(reached, x->member[0], next);
+        for (int i = 1; i < x->n; i++) ck_assert(reached[x->member[i]]);
 
         struct vlp_pair least = {0, 0, INFINITY};
         for (int i = 0; i < x->n; i++)
@@ -172,16 +172,67 @@ START_TEST(groups_are_connected_components_and_explained_by_their_weakest_link)
         ck_assert_int_eq(x->weakest_pair.b, least.b);
         ck_assert_float_eq(x->weakest_pair.score, least.score);
     }
-    const struct vlp_pair all = {-1, -1, threshold};
-    for (int i = 0; i < NA; i++)
-        for (int j = i + 1; j < NA; j++) {
-            struct vlp_pair edge = all;
-            edge.a = NA; /* pairs equal to the threshold count */
-            const bool together = reaches(NA, i, j, edge);
-            ck_assert(together == (group_of[i] >= 0 && group_of[i] == group_of[j]));
-        }
+    for (int i = 0; i < NA; i++) {
+        const struct vlp_pair all = {NA, -1, threshold}; /* pairs equal to the threshold count */
+        bool                  reached[NA];
+        reach(reached, i, all);
+        for (int j = i + 1; j < NA; j++)
+            ck_assert(reached[j] == (group_of[i] >= 0 && group_of[i] == group_of[j]));
+    }
+    const int n = g.n;
     vlp_groups_free(&g);
     vlp_pool_close(pool);
+    return n;
+}
+
+START_TEST(groups_are_connected_components_and_explained_by_their_weakest_link)
+{
+    fill((uint64_t)_i + 99);
+    ck_assert_int_gt(check_groups(1 + _i % 3, 6.0f + (float)(_i % 2)), 1);
+}
+END_TEST
+
+/* Copies hang on one another, or, where their own product is too small, on others. */
+START_TEST(groups_of_copies_are_what_they_are_by_definition)
+{
+    const int kinds = 3 + 9 * _i;
+    fill((uint64_t)_i + 200);
+    for (int i = 0; i < kinds; i++)
+        for (int c = 0; c < DIM; c++) A[i][c] *= (float)(1 + i % 3);
+    for (int i = kinds; i < NA; i++) memcpy(A[i], A[(i * 7 + i / 5) % kinds], sizeof A[i]);
+    for (int i = 0; i < kinds / 2; i++) { /* first ones anywhere */
+        float row[DIM];
+        memcpy(row, A[i], sizeof row);
+        memcpy(A[i], A[NA - 1 - 3 * i], sizeof row);
+        memcpy(A[NA - 1 - 3 * i], row, sizeof row);
+    }
+    int n = 0;
+    for (int t = 0; t < 40; t += 3) n += check_groups(1 + t % 2, (float)t - 3.0f);
+    ck_assert_int_gt(n, 14);
+}
+END_TEST
+
+/* A copy may be as little like its own kind as like another. */
+START_TEST(of_equally_weak_pairs_the_first_is_named)
+{
+    static const struct {
+        float row[4][2];
+        int   a, b;
+    } cases[] = {{{{2, 0}, {2, 3}, {2, 0}, {2, 3}}, 0, 1},
+                 {{{2, 0}, {2, 0}, {2, 3}, {2, 3}}, 0, 1},
+                 {{{2, 3}, {2, 3}, {2, 0}, {2, 0}}, 0, 2},
+                 {{{2, 3}, {2, 0}, {2, 0}, {2, 3}}, 0, 1},
+                 {{{2, 3}, {1, 0}, {1, 0}, {2, 3}}, 1, 2}};
+    const struct vlp_compute c = compute_with(NULL);
+    for (size_t i = 0; i < VLP_COUNT(cases); i++) {
+        struct vlp_groups g;
+        vlp_find_groups(&g, &c, VLP_DOT, cases[i].row[0], 4, 2, 2.0f);
+        ck_assert_int_eq(g.n, 1);
+        ck_assert_int_eq(g.group[0].n, 4);
+        ck_assert_int_eq(g.group[0].weakest_pair.a, cases[i].a);
+        ck_assert_int_eq(g.group[0].weakest_pair.b, cases[i].b);
+        vlp_groups_free(&g);
+    }
 }
 END_TEST
 
@@ -271,6 +322,8 @@ int main(void)
     tcase_add_loop_test(tc, one_to_one_of_copies_takes_the_earliest, 0, 3);
     tcase_add_loop_test(tc, groups_are_connected_components_and_explained_by_their_weakest_link, 0,
                         4);
+    tcase_add_loop_test(tc, groups_of_copies_are_what_they_are_by_definition, 0, 5);
+    tcase_add_test(tc, of_equally_weak_pairs_the_first_is_named);
     tcase_add_test(tc, equal_vectors_have_cosine_one_and_no_others);
     tcase_add_test(tc, a_crowd_of_equal_rows_is_one_group);
     suite_add_tcase(suite, tc);

@@ -96,15 +96,8 @@ static void sift(struct greedy *g, int i)
 static void search_free(struct greedy *g, struct vlp_search *s, int n_free)
 {
     for (int i0 = 0; i0 < n_free; i0 += ROWS_AT_ONCE) {
-        const int    n = (int)vlp_min_i64(ROWS_AT_ONCE, n_free - i0);
-        const int   *row = g->free_row + i0;
-        const size_t dim = (size_t)g->dim;
-        const float *x = g->B + (size_t)row[0] * dim;
-        if (row[n - 1] - row[0] != n - 1) {
-            for (int i = 0; i < n; i++)
-                memcpy(g->rows + (size_t)i * dim, g->B + (size_t)row[i] * dim, dim * sizeof *x);
-            x = g->rows;
-        }
+        const int       n = (int)vlp_min_i64(ROWS_AT_ONCE, n_free - i0);
+        const float    *x = gather_rows(g->rows, g->B, g->free_row + i0, n, g->dim);
         struct vlp_rows rows = vlp_rows_of(g->metric, x, n, g->dim);
         rows.first = i0;
         vlp_search_rows(s, &rows);
@@ -194,33 +187,6 @@ static bool take_best(struct greedy *g, struct vlp_pair *out)
     return found;
 }
 
-/* The first of equal rows of A go to the heap, with the others behind them. */
-static void gather_equal(struct greedy *g)
-{
-    const size_t size = (size_t)g->dim * sizeof *g->A, n = (size_t)g->na;
-    const char **row = vlp_malloc((n + 1) * sizeof *row);
-    size_t      *len = vlp_malloc((n + 1) * sizeof *len);
-    for (size_t a = 0; a < n; a++) {
-        row[a] = (const char *)g->A + a * size;
-        len[a] = size;
-    }
-    struct vlp_id_table *rows = vlp_id_table_new(row, len, g->na);
-    for (int a = 0; a < g->na; a++) g->next[a] = -1;
-    for (int a = g->na - 1; a >= 0; a--) {
-        const int first = vlp_id_find(rows, row[a], size);
-        if (first != a) {
-            g->next[a] = g->next[first];
-            g->next[first] = a;
-        }
-        g->asks[a] = a;
-    }
-    for (int a = 0; a < g->na; a++)
-        if (vlp_id_find(rows, row[a], size) == a) g->heap[g->n_heap++] = a;
-    vlp_id_table_free(rows);
-    free(row);
-    free(len);
-}
-
 int vlp_join_one_to_one(const struct vlp_compute *c, enum vlp_metric metric, struct vlp_pair *out,
                         const float *A, int na, const float *B, int nb, int dim, float min_score)
 {
@@ -243,7 +209,9 @@ int vlp_join_one_to_one(const struct vlp_compute *c, enum vlp_metric metric, str
     g.free_row = vlp_malloc(((size_t)nb + 1) * sizeof *g.free_row);
     g.queries = vlp_malloc((size_t)vlp_min_i64(na, QUERIES_AT_ONCE) * size + 1);
     g.rows = vlp_malloc((size_t)vlp_min_i64(nb, ROWS_AT_ONCE) * size + 1);
-    gather_equal(&g);
+    find_equal_rows(g.asks, g.next, A, na, dim);
+    for (int a = 0; a < na; a++)
+        if (g.asks[a] == a) g.heap[g.n_heap++] = a; /* asks for the others, too */
     if (na) refill(&g);
     while (g.n_heap) n += take_best(&g, &out[n]);
     free(g.next);

@@ -68,6 +68,15 @@ void rows_part_f32(const struct vlp_rows *rows, int i, int from, int n, float *o
 int rows_run(struct vlp_rows *run, const struct vlp_rows *rows, int i, int end, float *unit);
 
 /*
+ * Rows of x (n, dim) that are equal: first[i] is the lowest that is equal to row i, itself maybe;
+ * next[i] the one after it, or -1.
+ */
+void find_equal_rows(int *first, int *next, const float *x, int n, int dim);
+/* Rows row[0 .. n-1] of x, rising, one behind the other: where they lie, or copied to `room` (n,
+ * dim). */
+const float *gather_rows(float *room, const float *x, const int *row, int n, int dim);
+
+/*
  * Approximate products of many queries with tiles of rows: the matrix product finds who could be a
  * hit, score_rows then gives the score. `keep` is called for every (query, row, score) with
  * score >= thresholds[query], on the worker given; it may raise its worker's thresholds
