@@ -140,9 +140,12 @@ static void refill(struct greedy *g)
     int           n = 0, longest = FIRST_LIST / 4;
     g->n_dry = 0;
     for (int i = 0; i < g->n_heap; i++) {
-        const int          a = g->heap[i];
-        const struct list *l = &g->list[a];
-        if (l->hit && !settle(g, a)) continue;
+        const int    a = g->heap[i];
+        struct list *l = &g->list[a];
+        if (l->hit && !settle(g, a)) {
+            drop(g, l);
+            continue;
+        }
         g->heap[n++] = a;
         if (!is_dry(l)) continue;
         g->dry[g->n_dry++] = a;
