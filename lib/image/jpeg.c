@@ -2,8 +2,8 @@
  * jpeg.c -- JPEG files, decoded with the accurate integer transform and smooth chroma.
  *
  * Modes as Pillow has them: one component L, three RGB, four CMYK, which is always taken to be
- * stored inverted as Adobe does. Data that ends early is an error; data that is merely damaged in
- * the middle decodes with a warning.
+ * stored inverted as Adobe does. Data that ends early is an error, and so is what libjpeg cannot
+ * get past on its way to the end marker; what it merely complains of decodes with a warning.
  */
 #include <setjmp.h>
 #include <stdio.h>
@@ -49,10 +49,19 @@ static void on_error(j_common_ptr c)
     longjmp(s->out, 1);
 }
 
+/* Complaints about what says nothing of the pixels. */
+static bool is_harmless(int code)
+{
+    static const int harmless[] = {JWRN_ADOBE_XFORM, JWRN_JFIF_MAJOR, JWRN_BOGUS_ICC};
+    for (size_t i = 0; i < VLP_COUNT(harmless); i++)
+        if (harmless[i] == code) return true;
+    return false;
+}
+
 static void on_message(j_common_ptr c, int level)
 {
     struct state *s = c->client_data;
-    if (level >= 0) return; /* tracing */
+    if (level >= 0 || is_harmless(c->err->msg_code)) return; /* tracing, or no damage */
     if (c->err->num_warnings++ == 0) c->err->format_message(c, s->warning);
 }
 
@@ -242,8 +251,11 @@ static enum vlp_status read_guarded(struct state *s, struct vlp_image *out, stru
     const size_t size = (size_t)out->width * out->height * vlp_image_mode_bytes(out->mode);
     out->data = vlp_arena_alloc(mem, size);
     if (!read_rows(s, out)) return truncated(s, len, name, err);
+    /* To the end, as the reference reads: data can stop making sense behind a marker that libjpeg
+     * takes for its end. False is a missing end marker behind the last row: nothing is lost. */
+    (void)jpeg_finish_decompress(&s->c);
     if (out->mode == VLP_IMAGE_CMYK) invert(out->data, size);
-    if (s->warning[0]) out->warning = vlp_arena_strdup(mem, s->warning);
+    if (s->warning[0]) out->warning = vlp_arena_printf(mem, "damaged JPEG: %s", s->warning);
     return VLP_OK;
 }
 
