@@ -20,6 +20,7 @@ static enum vlp_status take(void *ctx, const struct vlp_embedded *r, struct vlp_
         if (job->failures.stop_at_first) return vlp_fail(err, why, "stopped at '%s'", it->id);
         return VLP_OK;
     }
+    cmd_warn_of_damage(&job->failures, it->id, it->id_len, r->warning);
     const char *picture = it->path;
     if (!picture && classify.html) picture = vlp_picture_of_id(&r->item->mem, NULL, it->id);
     classify_one(job, it->id, it->id_len, r->image, it->label, picture);

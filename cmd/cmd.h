@@ -256,9 +256,10 @@ int cmd_threads(void);
 
 /* ---- messages (thread-safe; a progress line is erased first) --------------------------------- */
 
-void cmd_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));  /* always */
-void cmd_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));   /* unless -qq */
-void cmd_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));   /* unless -q */
+void cmd_error(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* always */
+void cmd_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));  /* unless -qq */
+void cmd_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));  /* unless -q */
+void cmd_note_damaged(int64_t n); /* how many damaged pictures were used, unless none was */
 void cmd_detail(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* with -v */
 /* Print the sentence in `err` and give the exit status that it maps to. */
 int cmd_fail(const struct vlp_error *err);
@@ -323,6 +324,7 @@ void cmd_put_json(FILE *f, const char *s, size_t len);
 struct cmd_failures {
     struct vlp_output out; /* no file: not asked for */
     int64_t           n;
+    int64_t           damaged;       /* pictures that were used although something is amiss */
     char             *made;          /* the file that was not there before, behind links; or NULL */
     bool              whole;         /* to be set when the job has come to the end of its input */
     int               trouble;       /* errno of the first write that failed */
@@ -333,10 +335,14 @@ enum vlp_status cmd_failures_open(struct cmd_failures *f, const char *path /* ma
 /* Name it on stderr ("id: reason (skipped)"), write it down, count it. */
 void cmd_failures_add(struct cmd_failures *f, const char *id, size_t id_len, enum vlp_status why,
                       const char *detail);
+/* A picture that was used as its decoder repaired it, if `warning` says that there was something to
+ * repair (vlp_image's; NULL: sound): name it on stderr, count it. It is no failed record. */
+void cmd_warn_of_damage(struct cmd_failures *f, const char *id, size_t id_len, const char *warning);
 /* A stored vector with NaN or infinity (*odd) is such a record; fails when that ends the job. */
 enum vlp_status cmd_check_vector(struct cmd_failures *f, const char *id, size_t id_len,
                                  const float *x, int dim, bool *odd, struct vlp_error *err);
-/* A job that is not `whole` leaves a list that was there as it was, for that may name what this run
+/* Says how many damaged pictures were used (a note).
+ * A job that is not `whole` leaves a list that was there as it was, for that may name what this run
  * has not come to; and no list where there was none, unless it named something. */
 enum vlp_status cmd_failures_close(struct cmd_failures *f, struct vlp_error *err);
 /* Rows for it: one table per program holds them. */

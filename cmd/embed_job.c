@@ -271,6 +271,7 @@ static enum vlp_status take(void *ctx, const struct vlp_embedded *r, struct vlp_
     const bool alone = r->text_status != VLP_OK;
     if (alone && keeps_caption(j, it)) return skip(j, it, r->text_status, r->text_reason, err);
     if (embed_merges(j->o)) VLP_TRY(forget_stale(j, it, err));
+    cmd_warn_of_damage(&j->bad, it->id, it->id_len, r->warning);
     if (r->image) VLP_TRY(put_image(j, r, err));
     if (r->text) VLP_TRY(put_text(j, r, err));
     if (alone)

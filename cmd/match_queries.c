@@ -193,9 +193,13 @@ static enum vlp_status encode(struct gathering *g, const struct vlp_embedding_he
         s = match_open_encoder(g->job, h, h_name, err);
         if (s != VLP_OK) break;
         if (term->kind == VLP_TERM_IMAGE) {
+            char *warning;
             if (vlp_encode_picture_file(&g->job->encoder, term->value,
-                                        g->vector + (size_t)t * (size_t)g->q->dim, err) != VLP_OK)
+                                        g->vector + (size_t)t * (size_t)g->q->dim, &warning,
+                                        err) != VLP_OK)
                 s = give_up(g, g->of[t], err->status, err->text, err);
+            cmd_warn_of_damage(&g->job->failures, term->value, term->len, warning);
+            free(warning);
             continue;
         }
         VLP_TRY(vlp_encoder_texts(&g->job->encoder, err));

@@ -1,6 +1,7 @@
 /*
  * message.c -- sentences on stderr, one line each, never mixed with a progress line or each other.
  */
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,6 +86,13 @@ void cmd_note(const char *fmt, ...)
 void cmd_detail(const char *fmt, ...)
 {
     if (cmd_common.verbose > 0 && cmd_common.quiet < 1) SAY(NULL);
+}
+
+void cmd_note_damaged(int64_t n)
+{
+    if (n > 0)
+        cmd_note("%" PRId64 " damaged %s used all the same", n,
+                 n == 1 ? "picture was" : "pictures were");
 }
 
 bool cmd_warn_of_end(const char *path, enum vlp_ending ending)

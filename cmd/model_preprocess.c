@@ -83,6 +83,7 @@ static enum vlp_status one(const char *in, const char *out, int as,
         vlp_arena_free(&mem);
         return bad->stop_at_first ? vlp_fail(err, s, "stopped at %s", in) : VLP_OK;
     }
+    cmd_warn_of_damage(bad, in, strlen(in), image.warning);
     const struct vlp_image *rgb = vlp_preprocess_u8(&mem, &image, how);
     s = vlp_output_open(&o, out, force, err);
     if (s == VLP_OK) {

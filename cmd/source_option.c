@@ -160,8 +160,16 @@ void cmd_failures_add(struct cmd_failures *f, const char *id, size_t id_len, enu
     if (fflush(file) != 0 && !f->trouble) f->trouble = errno;
 }
 
+void cmd_warn_of_damage(struct cmd_failures *f, const char *id, size_t id_len, const char *warning)
+{
+    if (!warning) return;
+    f->damaged++;
+    cmd_warn("%.*s: %s (used all the same)", (int)id_len, id, warning);
+}
+
 enum vlp_status cmd_failures_close(struct cmd_failures *f, struct vlp_error *err)
 {
+    cmd_note_damaged(f->damaged);
     if (!f->out.file) return VLP_OK;
     enum vlp_status s = VLP_OK;
     if (!f->whole && (f->n == 0 || f->out.temp)) {

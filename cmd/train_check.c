@@ -13,11 +13,12 @@ struct check {
     const struct train_run   *r;
     const struct vlp_dataset *data;
     struct vlp_arena         *mem; /* of each thread */
-    int64_t                   first, bad, cut;
+    int64_t                   first, bad, cut, damaged;
     struct tried {
         enum vlp_status  status;
         struct vlp_error err;
         int              cut;
+        bool             damaged; /* but it can be used: err.text says what is the matter */
     } tried[CHUNK];
 };
 
@@ -27,9 +28,12 @@ static void try_one(void *ctx, int i, int worker)
     struct tried               *t = &c->tried[i];
     struct vlp_arena           *mem = &c->mem[worker];
     const struct vlp_arena_mark mark = vlp_arena_mark(mem);
+    const char                 *damage;
     *t = (struct tried){0};
     t->status = vlp_dataset_try(c->data, c->first + i, mem, &c->r->encoder.preprocess,
-                                c->r->encoder.tokenizer, &t->cut, &t->err);
+                                c->r->encoder.tokenizer, &t->cut, &damage, &t->err);
+    t->damaged = t->status == VLP_OK && damage;
+    if (t->damaged) vlp_fail(&t->err, VLP_OK, "%s", damage);
     vlp_arena_rewind(mem, mark);
 }
 
@@ -40,17 +44,18 @@ static void check_data(struct check *c, const struct vlp_dataset *data)
     const int        threads = vlp_pool_threads(pool);
     c->data = data;
     c->bad = vlp_dataset_bad(data);
-    c->cut = 0;
+    c->cut = c->damaged = 0;
     c->mem = vlp_calloc((size_t)threads, sizeof *c->mem);
     cmd_progress_start("pictures", n);
     for (c->first = 0; c->first < n && !cmd_stopped(); c->first += CHUNK) {
         const int count = (int)vlp_min_i64(CHUNK, n - c->first);
         vlp_parallel(pool, count, try_one, c);
         for (int i = 0; i < count; i++) {
-            c->cut += c->tried[i].cut;
-            if (c->tried[i].status == VLP_OK) continue;
-            cmd_warn("%s", c->tried[i].err.text);
-            c->bad++;
+            const struct tried *t = &c->tried[i];
+            c->cut += t->cut;
+            c->bad += t->status != VLP_OK;
+            c->damaged += t->damaged;
+            if (t->status != VLP_OK || t->damaged) cmd_warn("%s", t->err.text);
         }
         cmd_progress_add(count, 0);
     }
@@ -72,6 +77,7 @@ int train_check(struct train_run *r)
     printf("captions\t%lld\n", (long long)vlp_dataset_captions(r->data));
     printf("captions_cut\t%lld\n", (long long)c->cut);
     printf("bad\t%lld\n", (long long)c->bad);
+    printf("damaged\t%lld\n", (long long)c->damaged);
     printf("steps_per_epoch\t%lld\n", (long long)r->epoch_steps);
     printf("steps\t%lld\n", (long long)r->options.schedule.total);
     if (r->eval && !cmd_stopped()) {
@@ -81,6 +87,7 @@ int train_check(struct train_run *r)
         printf("validation_pictures\t%lld\n", (long long)vlp_dataset_size(held));
         printf("validation_captions\t%lld\n", (long long)vlp_dataset_captions(held));
         printf("validation_bad\t%lld\n", (long long)c->bad);
+        printf("validation_damaged\t%lld\n", (long long)c->damaged);
     }
     free(c);
     if (cmd_stopped()) return CMD_SIGNALLED + cmd_stopped();

@@ -468,6 +468,7 @@ int train_loop(struct train_run *r)
     if (s == VLP_OK && status == CMD_OK &&
         (vlp_dataset_bad(r->data) || vlp_loader_bad(l.loader) || l.skipped))
         status = CMD_SKIPPED;
+    if (s == VLP_OK) cmd_note_damaged(vlp_loader_damaged(l.loader));
     const bool silent = l.culprit >= 0 && !is_culprit(&l);
     if (s != VLP_OK) status = silent ? cmd_exit_of(s) : cmd_fail(&err);
     /* failed together: nobody ends the others before the reason is said and the steps are saved */

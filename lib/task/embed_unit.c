@@ -82,13 +82,16 @@ static bool is_same_picture(const struct vlp_unit *u, int i, int k)
            memcmp(a->bytes, b->bytes, a->bytes_len) == 0;
 }
 
-/* Picture i to pixels, appended behind the `n` that are there when the model takes one size. */
+/* Picture i to pixels; that it is damaged goes into its result. */
 static enum vlp_status picture(struct vlp_unit *u, int i, struct vlp_encoder *e,
                                struct vlp_arena *mem, struct vlp_image **rgb, struct vlp_error *err)
 {
     const struct vlp_item *it = &u->item[i];
     const char            *name = it->path ? it->path : it->id;
-    return vlp_encoder_picture(e, mem, name, it->bytes, it->bytes_len, rgb, err);
+    const char            *warning;
+    VLP_TRY(vlp_encoder_picture(e, mem, name, it->bytes, it->bytes_len, rgb, &warning, err));
+    if (warning) u->result[i].warning = vlp_arena_strdup(&u->mem, warning);
+    return VLP_OK;
 }
 
 static void encode_pictures(struct vlp_unit *u, struct vlp_encoder *e, const struct vlp_compute *c,
@@ -134,8 +137,11 @@ static void encode_pictures(struct vlp_unit *u, struct vlp_encoder *e, const str
         vlp_encode_pixels(e, c, mem, pixels, n, e->preprocess.height, e->preprocess.width, f,
                           vectors);
     for (int k = 0; k < n; k++) u->result[row[k]].image = vectors + (size_t)k * (size_t)dim;
-    for (int i = 0; i < u->n; i++)
-        if (twin[i] >= 0) u->result[i].image = u->result[twin[i]].image;
+    for (int i = 0; i < u->n; i++) {
+        if (twin[i] < 0) continue;
+        u->result[i].image = u->result[twin[i]].image;
+        u->result[i].warning = u->result[twin[i]].warning;
+    }
     vlp_arena_rewind(mem, mark);
 }
 

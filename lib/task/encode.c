@@ -114,7 +114,8 @@ enum vlp_status vlp_encoder_tokenize(struct vlp_encoder *e, struct vlp_tokens *o
 
 enum vlp_status vlp_encoder_picture(const struct vlp_encoder *e, struct vlp_arena *mem,
                                     const char *path, const void *bytes, size_t len,
-                                    struct vlp_image **out, struct vlp_error *err)
+                                    struct vlp_image **out, const char **warning,
+                                    struct vlp_error *err)
 {
     struct vlp_image image;
     if (bytes)
@@ -122,27 +123,30 @@ enum vlp_status vlp_encoder_picture(const struct vlp_encoder *e, struct vlp_aren
     else
         VLP_TRY(vlp_image_read(&image, mem, path, err));
     *out = vlp_preprocess_u8(mem, &image, &e->preprocess);
+    *warning = image.warning;
     return VLP_OK;
 }
 
 static const struct vlp_features normalized = {.normalize = true};
 
 enum vlp_status vlp_encode_picture_file(struct vlp_encoder *e, const char *path, float *out,
-                                        struct vlp_error *err)
+                                        char **warning, struct vlp_error *err)
 {
     struct vlp_arena  mem;
     struct vlp_image *rgb;
+    const char       *damage = NULL;
     vlp_arena_init(&mem);
-    const enum vlp_status s = vlp_encoder_picture(e, &mem, path, NULL, 0, &rgb, err);
+    enum vlp_status s = vlp_encoder_picture(e, &mem, path, NULL, 0, &rgb, &damage, err);
     if (s == VLP_OK) {
         float *pixels = VLP_NEW_N(&mem, float, 3 * (size_t)rgb->width * (size_t)rgb->height);
         vlp_preprocess_normalize(pixels, rgb, &e->preprocess);
         vlp_encode_pixels(e, &e->compute, &mem, pixels, 1, rgb->height, rgb->width, &normalized,
                           out);
     }
-    vlp_arena_free(&mem);
     if (s == VLP_OK && !vlp_vector_is_finite(out, (size_t)e->model.embed_dim))
-        return vlp_fail(err, VLP_ERR_FORMAT, "%s: %s", path, vlp_not_finite);
+        s = vlp_fail(err, VLP_ERR_FORMAT, "%s: %s", path, vlp_not_finite);
+    if (warning) *warning = s == VLP_OK && damage ? vlp_strdup(damage) : NULL;
+    vlp_arena_free(&mem);
     return s;
 }
 

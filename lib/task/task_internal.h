@@ -10,10 +10,12 @@
 enum vlp_status vlp_encoder_tokenize(struct vlp_encoder *e, struct vlp_tokens *out,
                                      struct vlp_arena *mem, const char *text, size_t len,
                                      struct vlp_error *err);
-/* The file (`bytes` NULL) or the bytes of a picture to the u8 pixels that the model sees. */
+/* The file (`bytes` NULL) or the bytes of a picture to the u8 pixels that the model sees, and what
+ * of it is damaged and was read over, or NULL. */
 enum vlp_status vlp_encoder_picture(const struct vlp_encoder *e, struct vlp_arena *mem,
                                     const char *path, const void *bytes, size_t len,
-                                    struct vlp_image **out, struct vlp_error *err);
+                                    struct vlp_image **out, const char **warning,
+                                    struct vlp_error *err);
 /* Are all n numbers finite? A vector with a NaN compares as nothing, and takes with it what it is
  * averaged with. */
 bool              vlp_vector_is_finite(const float *v, size_t n);

@@ -310,12 +310,13 @@ enum vlp_status vlp_dataset_picture(const struct vlp_dataset *d, const struct vl
 
 enum vlp_status vlp_dataset_try(const struct vlp_dataset *d, int64_t i, struct vlp_arena *mem,
                                 const struct vlp_preprocess *how, const struct vlp_tokenizer *tok,
-                                int *cut, struct vlp_error *err)
+                                int *cut, const char **damage, struct vlp_error *err)
 {
     struct vlp_sample s;
     struct vlp_image  pic;
     struct vlp_tokens tokens;
     vlp_dataset_at(d, i, mem, &s);
+    *damage = NULL;
     VLP_TRY(vlp_dataset_picture(d, &s, mem, &pic, err));
     vlp_preprocess_u8(mem, &pic, how);
     for (int k = 0; k < s.n_captions; k++) {
@@ -327,6 +328,8 @@ enum vlp_status vlp_dataset_try(const struct vlp_dataset *d, int64_t i, struct v
         }
         *cut += tokens.full > tokens.n;
     }
+    if (pic.warning)
+        *damage = vlp_arena_printf(mem, "%s: %s (used all the same)", s.id, pic.warning);
     return VLP_OK;
 }
 

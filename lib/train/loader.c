@@ -14,10 +14,11 @@
 
 enum { DEPTH = 3, TRIES = 20 };
 
-/* A sample that was drawn for this batch and cannot be used. */
+/* A sample that was drawn for this batch and cannot be used, or is damaged and was used. */
 struct fault {
     int      turn; /* row * TRIES + try */
     uint32_t index;
+    bool     used;
     char    *text;
 };
 
@@ -43,11 +44,11 @@ struct vlp_loader {
 
     pthread_mutex_t mutex;
     pthread_cond_t  room, ready;
-    int64_t         next_task;  /* (step - first_step) * rows + row */
-    int64_t         next_batch; /* to hand out */
-    int64_t         taken;      /* batches whose slots are free again */
-    int64_t         bad;        /* the consumer's own */
-    uint8_t        *known_bad;  /* a bit a sample */
+    int64_t         next_task;    /* (step - first_step) * rows + row */
+    int64_t         next_batch;   /* to hand out */
+    int64_t         taken;        /* batches whose slots are free again */
+    int64_t         bad, damaged; /* the consumer's own */
+    uint8_t        *named;        /* a bit a sample */
     bool            closing, failed;
     pthread_t      *thread;
     int             threads;
@@ -71,10 +72,11 @@ static uint32_t sample_of(struct vlp_loader *l, int64_t step, int row)
     return order[step % l->per_epoch * l->o.batch + row];
 }
 
-/* One sample into its row; false when its picture or its captions cannot be used. */
+/* One sample into its row; false when its picture or its captions cannot be used. *warning is that
+ * of a damaged picture that was used, in `mem`, or NULL. */
 static bool load(struct vlp_loader *l, const struct vlp_sample *s, struct vlp_rng *r,
                  struct vlp_arena *mem, float *image, int32_t *ids, int *n_ids,
-                 struct vlp_error *err)
+                 const char **warning, struct vlp_error *err)
 {
     struct vlp_image        pic;
     struct vlp_tokens       tokens;
@@ -88,27 +90,28 @@ static bool load(struct vlp_loader *l, const struct vlp_sample *s, struct vlp_rn
     vlp_preprocess_normalize(image, rgb, l->o.preprocess);
     memcpy(ids, tokens.ids, (size_t)tokens.n * sizeof *ids);
     *n_ids = tokens.n;
+    *warning = pic.warning;
     return true;
 }
 
-static bool is_known_bad(const struct vlp_loader *l, uint32_t index)
+static bool is_named(const struct vlp_loader *l, uint32_t index)
 {
-    return l->known_bad[index / 8] >> index % 8 & 1;
+    return l->named[index / 8] >> index % 8 & 1;
 }
 
-/* Sample `index` cannot be used: to be named when the batch is handed out, unless that was done. */
+/* Sample `index` is faulty: to be named when the batch is handed out, unless that was done. */
 static void note_fault(struct vlp_loader *l, struct slot *slot, int turn, uint32_t index,
-                       const struct vlp_sample *s, const struct vlp_error *err)
+                       const struct vlp_sample *s, const char *what, bool used)
 {
     struct vlp_buf text = {0};
-    vlp_buf_printf(&text, "%s: %s (another sample takes its place)", s->id,
-                   vlp_without_name(err->text, s->id, strlen(s->id)));
+    vlp_buf_printf(&text, "%s: %s (%s)", s->id, vlp_without_name(what, s->id, strlen(s->id)),
+                   used ? "used all the same" : "another sample takes its place");
     pthread_mutex_lock(&l->mutex);
-    if (is_known_bad(l, index)) {
+    if (is_named(l, index)) {
         vlp_buf_free(&text);
     } else {
         slot->fault = vlp_realloc(slot->fault, (size_t)(slot->n_faults + 1) * sizeof *slot->fault);
-        slot->fault[slot->n_faults++] = (struct fault){turn, index, text.data};
+        slot->fault[slot->n_faults++] = (struct fault){turn, index, used, text.data};
     }
     pthread_mutex_unlock(&l->mutex);
 }
@@ -119,15 +122,16 @@ static int by_turn(const void *a, const void *b)
     return (x->turn > y->turn) - (x->turn < y->turn);
 }
 
-/* Under the mutex: name and count what is bad in a batch, in the order of its rows. */
+/* Under the mutex: name and count what is faulty in a batch, in the order of its rows. */
 static void tell_faults(struct vlp_loader *l, struct slot *slot)
 {
     if (slot->n_faults) qsort(slot->fault, (size_t)slot->n_faults, sizeof *slot->fault, by_turn);
     for (int i = 0; i < slot->n_faults; i++) {
         const struct fault *f = &slot->fault[i];
-        if (!is_known_bad(l, f->index)) {
-            l->known_bad[f->index / 8] |= (uint8_t)(1u << f->index % 8);
-            l->bad++;
+        if (!is_named(l, f->index)) {
+            l->named[f->index / 8] |= (uint8_t)(1u << f->index % 8);
+            l->bad += !f->used;
+            l->damaged += f->used;
             if (l->o.say) l->o.say(l->o.ctx, f->text);
         }
         free(f->text);
@@ -146,9 +150,12 @@ static enum vlp_status fill(struct vlp_loader *l, struct slot *slot, int64_t ste
         struct vlp_sample           s;
         const struct vlp_arena_mark mark = vlp_arena_mark(mem);
         vlp_dataset_at(l->o.data, index, mem, &s);
-        const bool ok = load(l, &s, &r, mem, slot->images + (size_t)row * l->picture,
-                             slot->ids + (size_t)row * (size_t)l->context, &slot->n_ids[row], err);
-        if (!ok) note_fault(l, slot, row * TRIES + try, index, &s, err);
+        const char *warning = NULL;
+        const bool  ok =
+            load(l, &s, &r, mem, slot->images + (size_t)row * l->picture,
+                 slot->ids + (size_t)row * (size_t)l->context, &slot->n_ids[row], &warning, err);
+        const char *what = ok ? warning : err->text;
+        if (what) note_fault(l, slot, row * TRIES + try, index, &s, what, ok);
         vlp_arena_rewind(mem, mark);
         if (ok) return VLP_OK;
         index = vlp_rng_below(&r, (uint32_t)vlp_dataset_size(l->o.data));
@@ -218,7 +225,7 @@ enum vlp_status vlp_loader_open(struct vlp_loader **out, const struct vlp_loader
     l->start = vlp_malloc((rows + 1) * sizeof *l->start);
     l->order = vlp_malloc((size_t)epoch * sizeof *l->order);
     l->order2 = vlp_malloc((size_t)epoch * sizeof *l->order2);
-    l->known_bad = vlp_calloc((size_t)vlp_dataset_size(o->data) / 8 + 1, 1);
+    l->named = vlp_calloc((size_t)vlp_dataset_size(o->data) / 8 + 1, 1);
     l->epoch = -2;
     l->epoch2 = -1;
     pthread_mutex_init(&l->mutex, NULL);
@@ -271,6 +278,11 @@ int64_t vlp_loader_bad(const struct vlp_loader *l)
     return l->bad;
 }
 
+int64_t vlp_loader_damaged(const struct vlp_loader *l)
+{
+    return l->damaged;
+}
+
 void vlp_loader_close(struct vlp_loader *l)
 {
     if (!l) return;
@@ -290,7 +302,7 @@ void vlp_loader_close(struct vlp_loader *l)
     pthread_cond_destroy(&l->room);
     pthread_cond_destroy(&l->ready);
     free(l->thread);
-    free(l->known_bad);
+    free(l->named);
     free(l->order);
     free(l->order2);
     free(l->ids);

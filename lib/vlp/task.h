@@ -64,9 +64,10 @@ enum vlp_status vlp_preprocess_of(struct vlp_preprocess *out, const json_t *abou
                                   struct vlp_error *err);
 
 /* One picture file or text to its normalised vector (embed_dim floats): queries given on the spot.
- * VLP_ERR_FORMAT also where it is not finite: the model is damaged. */
+ * VLP_ERR_FORMAT also where it is not finite: the model is damaged. *warning (may be NULL) is what
+ * of the picture is damaged and was read over, to be told and freed, or NULL. */
 enum vlp_status vlp_encode_picture_file(struct vlp_encoder *e, const char *path, float *out,
-                                        struct vlp_error *err);
+                                        char **warning, struct vlp_error *err);
 enum vlp_status vlp_encode_string(struct vlp_encoder *e, const char *text, float *out, bool *cut,
                                   struct vlp_error *err);
 /* n texts at once, normalised rows. `cut` (n) may be NULL. */
@@ -102,6 +103,7 @@ struct vlp_embedded {
     enum vlp_status  status; /* not VLP_OK: neither vector; `reason` says why. Vectors are finite */
     const char      *reason;
     const float     *image, *text; /* NULL: the record has none, or it was not wanted */
+    const char      *warning;      /* the picture is damaged, but was used: vlp_image's, or NULL */
     bool             cut;          /* the text was longer than the context */
     enum vlp_status  text_status;  /* not VLP_OK: the picture came through, the text did not */
     const char      *text_reason;

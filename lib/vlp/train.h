@@ -122,11 +122,12 @@ enum vlp_status vlp_dataset_picture(const struct vlp_dataset *d, const struct vl
                                     struct vlp_error *err);
 /*
  * Try to use sample i, its picture and every caption: what --check does. VLP_OK, or why not, with
- * its id. *cut counts captions longer than the context.
+ * its id. *cut counts captions longer than the context; *damage is the sentence about a picture
+ * that is damaged but would be used, in `mem`, or NULL.
  */
 enum vlp_status vlp_dataset_try(const struct vlp_dataset *d, int64_t i, struct vlp_arena *mem,
                                 const struct vlp_preprocess *how, const struct vlp_tokenizer *tok,
-                                int *cut, struct vlp_error *err);
+                                int *cut, const char **damage, struct vlp_error *err);
 /* Order of one epoch: vlp_dataset_epoch() indices, a function of (seed, epoch). */
 void vlp_dataset_order(const struct vlp_dataset *d, uint64_t seed, int64_t epoch, uint32_t *order);
 
@@ -157,10 +158,12 @@ enum vlp_status vlp_loader_open(struct vlp_loader **out, const struct vlp_loader
 /*
  * The batch of the next step, in order; valid until the next call. A sample that cannot be read is
  * named through `say` once, counted, and its place taken by another drawn from (seed, step, row).
- * That of a batch which nobody takes is neither. After a failure there is no next batch.
+ * That of a batch which nobody takes is neither. A damaged picture that is used is named and
+ * counted likewise, on its own. After a failure there is no next batch.
  */
 enum vlp_status vlp_loader_next(struct vlp_loader *l, struct vlp_batch *b, struct vlp_error *err);
 int64_t         vlp_loader_bad(const struct vlp_loader *l);
+int64_t         vlp_loader_damaged(const struct vlp_loader *l);
 void            vlp_loader_close(struct vlp_loader *l);
 
 /* ---- several processes --------------------------------------------------------------------- */
