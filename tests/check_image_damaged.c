@@ -20,6 +20,8 @@ static const struct {
     {"animated-cut-second-frame.webp", VLP_ERR_FORMAT, "truncated WebP: 6133 bytes of 8178"},
     {"animated.webp", VLP_OK, NULL},
     {"avif-renamed.png", VLP_ERR_SUPPORT, "an AVIF picture"},
+    {"bad-crc-before.png", VLP_ERR_FORMAT, "wrong checksum of chunk eXIf at byte 33"},
+    {"bad-crc-behind.png", VLP_OK, "damaged PNG: wrong checksum of chunk eXIf at byte 362"},
     {"bad-crc.png", VLP_ERR_FORMAT, "wrong checksum of chunk IDAT at byte 33"},
     {"bad-deflate.png", VLP_ERR_FORMAT, "damaged PNG"},
     {"bad-depth.png", VLP_ERR_FORMAT, "damaged PNG"},
@@ -134,6 +136,17 @@ START_TEST(colours_outside_of_the_palette_are_black)
 }
 END_TEST
 
+/* Pillow takes the orientation from it all the same. */
+START_TEST(a_chunk_behind_the_pixels_counts_whatever_its_checksum)
+{
+    struct vlp_arena mem = {0};
+    struct vlp_image im;
+    ck_assert_int_eq(vlp_image_read(&im, &mem, DIR_NAME "/bad-crc-behind.png", NULL), VLP_OK);
+    ck_assert_int_eq(im.orientation, 6);
+    vlp_arena_free(&mem);
+}
+END_TEST
+
 static const char *const sound[] = {
     "tests/golden/image/jpeg-size-37x23.jpg", "tests/data/image/png-renamed.jpg",
     "tests/data/image/animated.webp",         "tests/data/image/many-scans.jpg",
@@ -197,6 +210,7 @@ int main(void)
     tcase_add_loop_test(t, damaged_file_has_its_stated_outcome, 0, N_CASES);
     tcase_add_test(t, every_damaged_file_has_a_stated_outcome);
     tcase_add_test(t, colours_outside_of_the_palette_are_black);
+    tcase_add_test(t, a_chunk_behind_the_pixels_counts_whatever_its_checksum);
     tcase_add_loop_test(t, every_cut_of_a_picture_is_an_error, 0, n_sound);
     tcase_add_loop_test(t, no_flipped_byte_does_worse_than_an_error, 0, n_sound);
     suite_add_tcase(s, t);

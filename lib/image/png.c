@@ -1,6 +1,9 @@
 /*
  * png.c -- PNG files: the chunks checked and walked here, the pixels by libpng.
  *
+ * A wrong checksum is an error, but behind the pixels a warning; Pillow heeds those before them
+ * only.
+ *
  * Modes as Pillow has them: grey of 1 bit "1", of 2, 4 and 8 bits L (scaled to 0..255), of 16 bits
  * I;16; grey and alpha LA, of 16 bits RGBA; palette P; other samples of 16 bits keep their high
  * byte. Transparency by colour, gamma and profiles change nothing, so their chunks are not read.
@@ -24,6 +27,7 @@ struct layout {
     int      depth, colour;
     bool     has_data;
     int      palette; /* entries */
+    char     warning[64];
     /* The last chunk of each kind that may tell the orientation, whole, or NULL. */
     const uint8_t *exif, *text_exif, *xmp;
 };
@@ -78,6 +82,24 @@ static int orientation(const struct layout *l)
     return found ? found : 1;
 }
 
+/* Checksums of the pixels and of what stands before them must be right. Behind them a wrong one
+ * does no harm, and the first is noted. */
+static enum vlp_status check_sum(struct layout *l, const uint8_t *chunk, size_t at,
+                                 const char *name, struct vlp_error *err)
+{
+    const uint32_t size = get_u32(chunk);
+    const char    *type = (const char *)chunk + 4;
+    if (crc32(0, chunk + 4, size + 4) == get_u32(chunk + 8 + size)) return VLP_OK;
+    if (!l->has_data || is_type(chunk, "IDAT"))
+        return vlp_fail(err, VLP_ERR_FORMAT,
+                        "%s: damaged PNG: wrong checksum of chunk %.4s at byte %zu", name, type,
+                        at);
+    if (!l->warning[0])
+        snprintf(l->warning, sizeof l->warning,
+                 "damaged PNG: wrong checksum of chunk %.4s at byte %zu", type, at);
+    return VLP_OK;
+}
+
 /* Every chunk up to the end: whole, with a right checksum, and what it says that matters. */
 static enum vlp_status walk(struct layout *l, const uint8_t *data, size_t len, const char *name,
                             struct vlp_error *err)
@@ -102,10 +124,7 @@ static enum vlp_status walk(struct layout *l, const uint8_t *data, size_t len, c
             return vlp_fail(err, VLP_ERR_FORMAT,
                             "%s: truncated PNG: chunk %.4s at byte %zu has %u bytes, %zu are there",
                             name, (const char *)chunk + 4, at, size, len - at - CHUNK_FRAME);
-        if (crc32(0, chunk + 4, size + 4) != get_u32(body + size))
-            return vlp_fail(err, VLP_ERR_FORMAT,
-                            "%s: damaged PNG: wrong checksum of chunk %.4s at byte %zu", name,
-                            (const char *)chunk + 4, at);
+        VLP_TRY(check_sum(l, chunk, at, name, err));
         if (first != is_type(chunk, "IHDR"))
             return vlp_fail(err, VLP_ERR_FORMAT, "%s: damaged PNG: %s", name,
                             first ? "it does not begin with a header" : "it has two headers");
@@ -258,6 +277,7 @@ static enum vlp_status read_file(struct vlp_image *out, struct vlp_arena *mem, c
     if (!s.info) vlp_no_memory(0);
     enum vlp_status status = read_guarded(&s, &l, out, mem, name, err);
     png_destroy_read_struct(&s.png, &s.info, NULL);
+    if (status == VLP_OK && l.warning[0]) out->warning = vlp_arena_strdup(mem, l.warning);
     return status;
 }
 

@@ -31,7 +31,7 @@ struct vlp_image {
     enum vlp_image_mode mode;
     int         orientation; /* EXIF or XMP, 1..8; 1 when the file says nothing or nonsense */
     const char *format;      /* "jpeg", "png", "webp" */
-    const char *warning;     /* what is damaged and was read over ("damaged JPEG: ..."), or NULL */
+    const char *warning;     /* what is damaged and was read over ("damaged PNG: ..."), or NULL */
     uint8_t    *data;        /* owned by the arena given */
     uint8_t     palette[256][4]; /* VLP_IMAGE_P: RGBA */
 };
@@ -75,7 +75,8 @@ extern const char *const vlp_preprocess_flavours[]; /* NULL-terminated, for --he
 /*
  * Decode the file in memory; its first bytes decide the format, not its name. `name` is for
  * messages. Of an animation the first frame is read. JPEG data that is damaged, but not so that the
- * reference refuses it, decodes as libjpeg repairs it, with a `warning` that is to be told.
+ * reference refuses it, decodes as libjpeg repairs it, with a `warning` that is to be told; so does
+ * a PNG with a wrong checksum behind its pixels.
  *
  * VLP_ERR_FORMAT   damaged or truncated, or no picture at all
  * VLP_ERR_SUPPORT  no decoder knows it (the sentence names what it looks like, e.g. GIF)
