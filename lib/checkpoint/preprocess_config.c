@@ -96,16 +96,14 @@ static bool is_side(const json_t *v)
 }
 
 /* [height, width] in files, [width, height] in ours. */
-static void set_sides(const struct reader *r, const char *key, const json_t *height,
-                      const json_t *width)
+static void set_sides(const struct reader *r, const char *key, json_int_t height, json_int_t width)
 {
-    json_object_set_new(r->out, key,
-                        json_pack("[I, I]", json_integer_value(width), json_integer_value(height)));
+    json_object_set_new(r->out, key, json_pack("[I, I]", width, height));
 }
 
 static void set_size(const struct reader *r, const json_t *height, const json_t *width)
 {
-    set_sides(r, "size", height, width);
+    set_sides(r, "size", json_integer_value(height), json_integer_value(width));
 }
 
 /* A word of a table; the default when it is absent or null. Without `to` it changes nothing. */
@@ -170,10 +168,11 @@ enum vlp_status vlp_preprocess_from_open_clip(json_t *preprocess, const json_t *
 
 /* ---- Hugging Face ---------------------------------------------------------------------------- */
 
-/* do_x: true when absent or null. */
+/* do_x: true when absent; null is none, as in Python. */
 static bool does(const json_t *cfg, const char *key)
 {
-    return !json_is_false(json_object_get(cfg, key));
+    const json_t *v = json_object_get(cfg, key);
+    return !json_is_false(v) && !json_is_null(v);
 }
 
 static enum vlp_status refuse(const struct reader *r, const char *what)
@@ -181,50 +180,59 @@ static enum vlp_status refuse(const struct reader *r, const char *what)
     return vlp_fail(r->err, VLP_ERR_SUPPORT, "%s: %s, which is not done here", r->file, what);
 }
 
-/* 224, [h, w], { "shortest_edge": 224 } or { "height": 224, "width": 224 }. */
-static enum vlp_status read_hf_size(const struct reader *r, const char *key, const json_t **height,
-                                    const json_t **width, bool *shortest)
+struct hf_size {
+    json_int_t height, width;
+    bool       shortest; /* both are the shorter edge */
+};
+
+/* 224 (a square where that is the `default_to_square`), [h, w], { "shortest_edge": 224 } or
+ * { "height": 224, "width": 224 }; absent or null keeps what is there. */
+static enum vlp_status read_hf_size(const struct reader *r, const char *key, struct hf_size *size)
 {
-    const json_t *v = json_object_get(r->in, key);
-    *height = *width = NULL;
-    *shortest = false;
+    const json_t *v = json_object_get(r->in, key), *height, *width;
     if (!v || json_is_null(v)) return VLP_OK;
     if (json_is_object(v)) {
         const json_t *edge = json_object_get(v, "shortest_edge");
         const json_t *longest = json_object_get(v, "longest_edge");
         if (longest && !json_is_null(longest)) return refuse(r, "a limit of the longer side");
-        *shortest = edge && !json_is_null(edge);
-        *height = *shortest ? edge : json_object_get(v, "height");
-        *width = *shortest ? edge : json_object_get(v, "width");
+        size->shortest = edge && !json_is_null(edge);
+        height = size->shortest ? edge : json_object_get(v, "height");
+        width = size->shortest ? edge : json_object_get(v, "width");
     } else if (json_is_array(v)) {
-        *height = json_array_get(v, 0);
-        *width = json_array_get(v, 1);
+        size->shortest = false;
+        height = json_array_get(v, 0);
+        width = json_array_get(v, 1);
     } else {
-        *height = *width = v;
-        *shortest = true;
+        size->shortest = !json_is_true(json_object_get(r->in, "default_to_square"));
+        height = width = v;
     }
-    return is_side(*height) && is_side(*width) ? VLP_OK : bad(r, key);
+    if (!is_side(height) || !is_side(width)) return bad(r, key);
+    size->height = json_integer_value(height);
+    size->width = json_integer_value(width);
+    return VLP_OK;
 }
 
+/* A key that is missing has the value of CLIP's processor, whatever the model's size. */
 static enum vlp_status read_hf_geometry(const struct reader *r)
 {
-    const json_t *h, *w, *crop_h, *crop_w;
-    bool          shortest, crop_shortest;
-    VLP_TRY(read_hf_size(r, "size", &h, &w, &shortest));
-    VLP_TRY(read_hf_size(r, "crop_size", &crop_h, &crop_w, &crop_shortest));
+    struct hf_size size = {224, 224, true}, crop = {224, 224, false};
+    VLP_TRY(read_hf_size(r, "size", &size));
+    VLP_TRY(read_hf_size(r, "crop_size", &crop));
     if (!does(r->in, "do_resize")) return refuse(r, "pictures are not resized (do_resize)");
-    const bool crop = does(r->in, "do_center_crop");
-    if (!h && !crop_h) return VLP_OK;
-    if (shortest && !crop) return refuse(r, "pictures are resized but not cropped to one size");
-    if (!crop) crop_h = h, crop_w = w;
-    /* a key that is missing has the value of CLIP's processor */
-    json_t *usual = json_integer(224);
-    if (!crop_h) crop_h = crop_w = usual;
-    if (!h) h = w = usual, shortest = true;
-    json_object_set_new(r->out, "resize", json_string(shortest ? "shortest" : "squash"));
-    set_size(r, crop_h, crop_w);
-    if (!json_equal(h, crop_h) || !json_equal(w, crop_w)) set_sides(r, "resize_to", h, w);
-    json_decref(usual);
+    const json_t *pad = json_object_get(r->in, "pad_size");
+    if (json_is_true(json_object_get(r->in, "do_pad")) && pad && !json_is_null(pad))
+        return refuse(r, "pictures are padded (do_pad)");
+    /* of KOSMOS-2, in the place of any size */
+    if (json_is_true(json_object_get(r->in, "use_square_size")))
+        size = (struct hf_size){224, 224, false};
+    if (!does(r->in, "do_center_crop")) {
+        if (size.shortest) return refuse(r, "pictures are resized but not cropped to one size");
+        crop = size;
+    }
+    json_object_set_new(r->out, "resize", json_string(size.shortest ? "shortest" : "squash"));
+    set_sides(r, "size", crop.height, crop.width);
+    if (size.height != crop.height || size.width != crop.width)
+        set_sides(r, "resize_to", size.height, size.width);
     return VLP_OK;
 }
 
