@@ -1,9 +1,9 @@
 /*
  * clip_derive.c -- the configuration of a CLIP from the shapes of its tensors.
  *
- *   ViT iff visual.proj exists; width and patch from visual.conv1, depth by counting, side from the
- *   grid of positions. The weights do not say how many heads a tower has: width / 64, but for the
- *   three known vision towers of open_clip.
+ *   ViT or ResNet by a tensor that the other has not; width and patch from visual.conv1, depth by
+ *   counting, side from the grid of positions. The weights do not say how many heads a tower has:
+ * width / 64, but for the three known vision towers of open_clip.
  */
 #include <math.h>
 #include <string.h>
@@ -88,8 +88,9 @@ static int64_t heads_of(int64_t width, int64_t head)
 
 static enum vlp_status derive_vit(json_t **out, const struct derive *d, bool openai)
 {
-    const struct vlp_stored *conv, *position;
+    const struct vlp_stored *projection, *conv, *position;
     int64_t                  grid = 0;
+    VLP_TRY(need(&projection, d, "visual.proj", 2));
     VLP_TRY(need(&conv, d, "visual.conv1.weight", 4));
     VLP_TRY(need(&position, d, "visual.positional_embedding", 2));
     VLP_TRY(side_of_grid(&grid, d, position));
@@ -125,6 +126,25 @@ static enum vlp_status derive_resnet(json_t **out, const struct derive *d)
     return VLP_OK;
 }
 
+/* The kind of tower that a checkpoint has tensors of, be they not all there. */
+static enum vlp_status derive_vision(json_t **out, const struct derive *d, bool openai)
+{
+    static const struct {
+        const char *tensor;
+        bool        vit;
+    } signs[] = {{"visual.proj", true},
+                 {"visual.class_embedding", true},
+                 {"visual.layer1.0.conv1.weight", false},
+                 {"visual.attnpool.positional_embedding", false}};
+    for (size_t i = 0; i < VLP_COUNT(signs); i++)
+        if (vlp_checkpoint_find(d->c, signs[i].tensor))
+            return signs[i].vit ? derive_vit(out, d, openai) : derive_resnet(out, d);
+    return vlp_fail(d->err, VLP_ERR_MISMATCH,
+                    "%s: its tower of pictures is neither a ViT ('%s' is missing) nor a ResNet "
+                    "('%s' is missing)",
+                    d->file, signs[0].tensor, signs[2].tensor);
+}
+
 static enum vlp_status derive_text(json_t **out, const struct derive *d)
 {
     const struct vlp_stored *position, *token;
@@ -145,8 +165,7 @@ enum vlp_status vlp_clip_derive(json_t **config, const struct vlp_opening *o)
     const bool               openai = o->source->container == VLP_CONTAINER_SCRIPT;
     json_t                  *vision = NULL, *text = NULL;
     VLP_TRY(need(&projection, &d, "text_projection", 2));
-    VLP_TRY(vlp_checkpoint_find(o->out, "visual.proj") ? derive_vit(&vision, &d, openai)
-                                                       : derive_resnet(&vision, &d));
+    VLP_TRY(derive_vision(&vision, &d, openai));
     const enum vlp_status s = derive_text(&text, &d);
     if (s != VLP_OK) {
         json_decref(vision);
