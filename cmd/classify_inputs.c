@@ -94,6 +94,25 @@ bool classify_enough(const struct classify_job *job)
     return cmd_source.limit > 0 && job->n_given >= cmd_source.limit;
 }
 
+/* Where all vectors are here already, --report and --confusion are refused before the first of them
+ * if no answer could be held against a right label. */
+static enum vlp_status expect_labels(const struct classify_job *job, const struct vlp_set *set,
+                                     struct vlp_error *err)
+{
+    struct vlp_buf buf = {0};
+    bool           any = (!classify.report && !classify.confusion) || classify.embeddings.n > 1;
+    for (int i = 0; i < set->n && !any; i++) {
+        const char *label =
+            classify_label_of(job, set->ids[i], set->id_lens[i], classify_own_label(set, i), &buf);
+        any = label && classify_number_of(job, label) >= 0;
+    }
+    vlp_buf_free(&buf);
+    if (any) return VLP_OK;
+    return vlp_fail(err, VLP_ERR_USAGE,
+                    "no record has a right label among the classes: give --truth or "
+                    "--folder-labels");
+}
+
 enum vlp_status classify_vectors(struct classify_job *job, const char *path, struct vlp_error *err)
 {
     struct vlp_set set;
@@ -106,6 +125,7 @@ enum vlp_status classify_vectors(struct classify_job *job, const char *path, str
     }
     if (s != VLP_OK) return s;
     s = classify_check_fit(job, set.header.dim, set.header.fingerprint, path, err);
+    if (s == VLP_OK) s = expect_labels(job, &set, err);
     if (s == VLP_OK) {
         const float *x = vlp_set_vectors(&set, job->has_knn ? VLP_COSINE : VLP_DOT);
         cmd_progress_start("vectors", set.n);

@@ -61,10 +61,12 @@ struct classify_job {
     bool                  silent; /* something else goes where results would */
     struct cmd_failures   failures;
     struct vlp_page      *page;
-    int64_t               n_done, n_without_truth;
-    int64_t               n_given; /* stored vectors, for --limit */
-    bool                  cut;     /* a file of vectors was not whole */
-    enum vlp_status       lost;    /* of the first input that could not be read to its end */
+    int64_t               n_done;
+    int64_t               n_without_truth; /* records that no class is right for */
+    bool                  has_truth;       /* of some record the right label was said, or asked */
+    int64_t               n_given;         /* stored vectors, for --limit */
+    bool                  cut;             /* a file of vectors was not whole */
+    enum vlp_status       lost; /* of the first input that could not be read to its end */
     float                *logits, *scores;
     int                  *order;
 };
@@ -103,7 +105,13 @@ enum vlp_status classify_vectors(struct classify_job *job, const char *path, str
 void classify_one(struct classify_job *job, const char *id, size_t id_len, const float *x,
                   const char *own, const char *picture);
 void classify_put_header(struct classify_job *job);
-/* Accuracy, confusion, page: what is told at the end. */
+/* The number of the class that a label names; -1: none. */
+int classify_number_of(const struct classify_job *job, const char *label);
+/* Can the right labels that are known before the first record, those of --truth, be counted as
+ * --report and --confusion ask? VLP_ERR_USAGE if none of them is a class. */
+enum vlp_status classify_expect_truth(struct classify_job *job, struct vlp_error *err);
+/* When the results are whole: accuracy, page, report, confusion. One that cannot be written does
+ * not keep the others from it; the first failure is given. */
 enum vlp_status classify_finish(struct classify_job *job, struct vlp_error *err);
 void            classify_put_f32(FILE *f, float v);
 void            classify_put_f64(FILE *f, double v);

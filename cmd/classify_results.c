@@ -46,7 +46,6 @@ void classify_put_header(struct classify_job *job)
     job->logits = vlp_malloc((n + 1) * sizeof *job->logits);
     job->scores = vlp_malloc((n + 1) * sizeof *job->scores);
     job->order = vlp_malloc((n + 1) * sizeof *job->order);
-    job->named_by_number = named_by_number(&job->classifier);
     vlp_evaluation_init(&job->evaluation, job->classifier.n);
 }
 
@@ -75,8 +74,8 @@ static const char *class_name(const struct classify_job *job, int c)
     return c == job->classifier.n ? classify.unknown_name : job->classifier.name[c];
 }
 
-/* The number of a right label: a class's name, or its number where no name is a number. */
-static int truth_number(const struct classify_job *job, const char *label)
+/* A right label is a class's name, or its number where no name is a number. */
+int classify_number_of(const struct classify_job *job, const char *label)
 {
     int64_t   number;
     const int c = vlp_names_find(job->classes, label);
@@ -85,6 +84,20 @@ static int truth_number(const struct classify_job *job, const char *label)
         number < job->classifier.n)
         return (int)number;
     return -1;
+}
+
+enum vlp_status classify_expect_truth(struct classify_job *job, struct vlp_error *err)
+{
+    job->named_by_number = named_by_number(&job->classifier);
+    job->has_truth = job->truth || classify.folder_labels;
+    if (!job->truth || (!classify.report && !classify.confusion)) return VLP_OK;
+    for (int i = 0; i < vlp_truth_count(job->truth); i++) {
+        const char *id, *label;
+        vlp_truth_entry(job->truth, i, &id, &label);
+        if (classify_number_of(job, label) >= 0) return VLP_OK;
+    }
+    return vlp_fail(err, VLP_ERR_USAGE, "%s: none of its labels is one of the classes",
+                    classify.truth);
 }
 
 static void put_tsv(struct classify_job *job, const char *id, size_t id_len, const int *order,
@@ -169,13 +182,14 @@ void classify_one(struct classify_job *job, const char *id, size_t id_len, const
     const bool  unknown = n == 0 || job->scores[job->order[0]] < (float)classify.unknown;
     const float best = n ? job->scores[job->order[0]] : (float)NAN;
     const char *truth = classify_label_of(job, id, id_len, own, &buf);
-    const int   number = truth ? truth_number(job, truth) : -1;
+    const int   number = truth ? classify_number_of(job, truth) : -1;
     int         right = -1;
+    job->has_truth |= truth != NULL;
     if (number >= 0) {
         const int none = classes;
         vlp_evaluation_add(&job->evaluation, number, unknown ? &none : job->order, unknown ? 1 : n);
         right = !unknown && job->order[0] == number;
-    } else if (job->truth || classify.folder_labels) {
+    } else {
         job->n_without_truth++;
     }
     const int none = classes, shown = classify.k ? (int)vlp_min_i64(n, classify.k) : n;
@@ -200,7 +214,7 @@ static enum vlp_status write_file(const char *path, const struct vlp_buf *b, str
     return s;
 }
 
-static enum vlp_status write_report(const struct classify_job *job, struct vlp_error *err)
+static enum vlp_status write_report(struct classify_job *job, struct vlp_error *err)
 {
     const struct vlp_evaluation *e = &job->evaluation;
     const double                 total = e->total ? (double)e->total : 1.0;
@@ -307,6 +321,10 @@ static enum vlp_status write_page(struct classify_job *job, struct vlp_error *er
 enum vlp_status classify_finish(struct classify_job *job, struct vlp_error *err)
 {
     const struct vlp_evaluation *e = &job->evaluation;
+    const bool                   counts = classify.report || classify.confusion;
+    struct vlp_error             later;
+    enum vlp_status              s = VLP_OK;
+    if (!job->has_truth) job->n_without_truth = 0; /* nobody spoke of right and wrong */
     if (e->total)
         cmd_note("%lld records: top-1 %.4f, top-5 %.4f, mean per class %.4f", (long long)e->total,
                  (double)e->top1 / (double)e->total, (double)e->top5 / (double)e->total,
@@ -314,10 +332,21 @@ enum vlp_status classify_finish(struct classify_job *job, struct vlp_error *err)
     if (job->n_without_truth)
         cmd_warn("%lld records have no right label among the classes",
                  (long long)job->n_without_truth);
-    if ((classify.report || classify.confusion) && !e->total)
-        return vlp_fail(err, VLP_ERR_USAGE,
-                        "no record has a right label: give --truth or --folder-labels");
-    if (classify.report) VLP_TRY(write_report(job, err));
-    if (classify.confusion) VLP_TRY(write_confusion(job, err));
-    return job->page ? write_page(job, err) : VLP_OK;
+    const struct {
+        bool due;
+        enum vlp_status (*write)(struct classify_job *, struct vlp_error *);
+    } file[] = {{job->page != NULL, write_page},
+                {classify.report && e->total, write_report},
+                {classify.confusion && e->total, write_confusion}};
+    for (size_t i = 0; i < VLP_COUNT(file); i++) {
+        if (!file[i].due) continue;
+        const enum vlp_status made = file[i].write(job, s == VLP_OK ? err : &later);
+        if (s == VLP_OK) s = made;
+    }
+    if (s == VLP_OK && counts && !e->total)
+        s = vlp_fail(err, VLP_ERR_FORMAT,
+                     "no record has a right label among the classes: there is nothing to count for "
+                     "%s",
+                     classify.report ? "--report" : "--confusion");
+    return s;
 }

@@ -175,6 +175,15 @@ static void check_streams(int n_paths, char **paths)
     cmd_one_each("standard output", out, VLP_COUNT(out));
 }
 
+/* May records bring a right label with them? Folders and pictures have none. */
+static bool may_have_labels(int n_paths, char **paths)
+{
+    bool may = classify.embeddings.n > 0 || cmd_source.files_from || cmd_source.format;
+    for (int i = 0; i < n_paths; i++)
+        may |= !vlp_is_dir(paths[i]) && !vlp_name_is_picture(paths[i]);
+    return may;
+}
+
 /* Operands that are files of vectors all are what -E takes. */
 static void take_vectors(int *n_paths, char **paths)
 {
@@ -208,6 +217,9 @@ static void check_usage(int *n_paths, char **paths)
         cmd_usage_error("pictures and -E together");
     if (!classify.embeddings.n && !has_pictures(*n_paths) && !classify.save && !classify.fit)
         cmd_usage_error("nothing to classify: give pictures or -E");
+    if ((classify.report || classify.confusion) && !classify.truth && !classify.folder_labels &&
+        has_pictures(*n_paths) && !may_have_labels(*n_paths, paths))
+        cmd_usage_error("no record has a right label: give --truth or --folder-labels");
     if (classify.save && classify.knn)
         cmd_usage_error("neighbours cannot be saved as a classifier");
     if (cmd_given("C") && cmd_given("lambda")) cmd_usage_error("--C and --lambda together");
@@ -239,6 +251,7 @@ static enum vlp_status run(struct classify_job *job, char **paths, int n_paths,
     if (classify.truth) VLP_TRY(vlp_truth_read(&job->truth, classify.truth, err));
     VLP_TRY(classify.fit ? classify_fit(job, !inputs, err) : classify_prepare(job, err));
     if (!inputs) return VLP_OK;
+    VLP_TRY(classify_expect_truth(job, err));
     VLP_TRY(classify_open_output(job, err));
     cmd_stop_politely(); /* until here nothing was begun that would have to be ended */
     classify_put_header(job);
@@ -249,6 +262,8 @@ static enum vlp_status run(struct classify_job *job, char **paths, int n_paths,
         job->failures.whole = true; /* all are named */
         return vlp_fail(err, VLP_ERR_FORMAT, "no record could be classified");
     }
+    VLP_TRY(vlp_output_commit(&job->out, err)); /* whole, whatever becomes of what is made of it */
+    job->failures.whole = true;
     return classify_finish(job, err);
 }
 

@@ -153,7 +153,6 @@ void record_check(struct vlp_item *it);
 /* ---- names.c: what a name tells
  * --------------------------------------------------------------------- */
 
-bool name_is_picture(const char *path);
 /* Of what was found in a folder or tar, not named: do the include and exclude lists let this path
  * in? Without an include list it needs a picture's ending. */
 bool name_is_wanted(const struct vlp_source_options *o, const char *path);

@@ -60,7 +60,7 @@ static const struct source_kind *by_ending(const char *path)
         const size_t n = strlen(endings[i].ending);
         if (len > n && strcasecmp(path + len - n, endings[i].ending) == 0) return endings[i].kind;
     }
-    return name_is_picture(path) ? &source_picture : NULL;
+    return vlp_name_is_picture(path) ? &source_picture : NULL;
 }
 
 /* Pictures have control bytes in their first few. */

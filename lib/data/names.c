@@ -12,7 +12,7 @@ static const char *const picture_endings[] = {"jpg",  "jpeg", "jpe",  "jfif", "p
                                               "webp", "gif",  "bmp",  "tif",  "tiff",
                                               "avif", "heic", "heif", "jp2",  "ppm"};
 
-bool name_is_picture(const char *path)
+bool vlp_name_is_picture(const char *path)
 {
     const char *ext = vlp_path_ext(path);
     for (size_t i = 0; i < VLP_COUNT(picture_endings); i++)
@@ -37,5 +37,5 @@ bool name_is_wanted(const struct vlp_source_options *o, const char *path)
 {
     if (name_is_excluded(o, path)) return false;
     if (o->include && *o->include) return matches(o->include, path);
-    return name_is_picture(path);
+    return vlp_name_is_picture(path);
 }

@@ -53,7 +53,8 @@ static enum vlp_status read_pipe(struct input *in, struct vlp_item *out, struct 
  * have had captions: beside it, or in its shard. */
 static bool may_be_many(const struct input *in, const struct captions *c)
 {
-    return !name_is_picture(in->path) || (in->opt->captions && c->n <= 1) || strchr(in->path, '!');
+    return !vlp_name_is_picture(in->path) || (in->opt->captions && c->n <= 1) ||
+           strchr(in->path, '!');
 }
 
 static enum vlp_status picture_next(struct input *in, struct vlp_item *out, bool *more,

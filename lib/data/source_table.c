@@ -74,7 +74,7 @@ static void guess(struct table *t, const bool told[COLUMN_COUNT])
     for (int i = 0; i < n && t->column[COLUMN_IMAGE] < 0; i++) {
         const struct field f = rows_field(r, (size_t)i);
         char              *cell = vlp_strndup(f.bytes, f.len);
-        if (i != t->column[COLUMN_ID] && i != t->column[COLUMN_LABEL] && name_is_picture(cell))
+        if (i != t->column[COLUMN_ID] && i != t->column[COLUMN_LABEL] && vlp_name_is_picture(cell))
             t->column[COLUMN_IMAGE] = i;
         free(cell);
     }

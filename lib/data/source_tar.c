@@ -78,7 +78,7 @@ static bool belongs(const struct group *g, const char *name)
 {
     const size_t len = stem_length(name);
     return len == g->stem.len && memcmp(g->stem.data, name, len) == 0 &&
-           !(g->has_picture && name_is_picture(name));
+           !(g->has_picture && vlp_name_is_picture(name));
 }
 
 static bool is_ours(const struct input *in, const struct tar_member *m)

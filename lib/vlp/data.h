@@ -105,6 +105,8 @@ void vlp_source_close(struct vlp_source *s);
  * record), or "SHARD.tar!MEMBER" with that shard; under `base_dir` (NULL: here). NULL: nowhere.
  */
 const char *vlp_picture_of_id(struct vlp_arena *mem, const char *base_dir, const char *id);
+/* Does the name end as those of pictures do? Such a file is taken for one. */
+bool vlp_name_is_picture(const char *path);
 /* The length of SHARD in "SHARD!MEMBER" where SHARD is a file and the whole is none; else 0. */
 size_t vlp_shard_length(const char *path);
 /*

@@ -16,6 +16,44 @@ expect 0 vlp-classify -l circle,square --truth truth.tsv --confusion c.tsv p.vle
 expect 2 vlp-classify -l circle,square --confusion d.png p.vle
 says 'no record has a right label'
 
+# A label that is none of the classes counts as wrong truth does, whether --truth or the record says it.
+printf '{"image":"photos/%s.png","label":"%s"}\n' p00 circle p01 square p02 barn >brought.jsonl
+sed 's/.*\(p0.\).*label":"\(.*\)"}/\1\t\2/' brought.jsonl >brought.tsv
+expect 0 vlp-embed -q -o brought.vle brought.jsonl
+vlp-embed -q -o bare.vle photos/p0[0-2].png
+for input in '-E brought.vle' brought.jsonl '--truth brought.tsv -E bare.vle' '--truth brought.tsv photos/p00.png photos/p01.png photos/p02.png'; do
+    expect 0 vlp-classify -l circle,square --report - $input
+    says '2 records: top-1'
+    says '1 records have no right label among the classes'
+    prints '"records": 2'
+    prints '"without_truth": 1'
+done
+expect 0 vlp-embed -q --limit 1 -o known.vle brought.jsonl
+expect 0 vlp-classify --knn known.vle -E brought.vle
+says '2 records have no right label among the classes'
+expect 0 vlp-classify -l circle,square bare.vle # nobody spoke of labels
+grep -q 'right label' stderr && fail "$(cat stderr)"
+
+# Nothing to count: said before the start where it is known; else what is whole is kept.
+printf 'p00\tbarn\n' >barn.tsv
+for judged in '--report r.json' '--confusion r.tsv'; do
+    for input in 'photos' 'photos/p00.png' '--truth barn.tsv photos' '--truth barn.tsv bare.vle' bare.vle; do
+        expect 2 vlp-classify -r -l circle,square $judged --html r.html -o r.out $input
+        [ ! -s stdout ] && [ ! -e r.out ] && [ ! -e r.html ] || fail "$judged $input: begun"
+    done
+    for input in '--truth lost.tsv photos' '-E bare.vle -E bare.vle'; do
+        printf 'p99\tcircle\n' >lost.tsv
+        expect 5 vlp-classify -r -l circle,square $judged --html r.html -o r.out $input
+        says "no record has a right label among the classes: there is nothing to count for ${judged%% *}"
+        [ -s r.out ] && [ -s r.html ] && [ ! -e r.json ] && [ ! -e r.tsv ] || fail "$judged $input: lost"
+        rm r.out r.html
+    done
+done
+# One file that cannot be written does not take the others with it.
+expect 1 vlp-classify -l circle,square --truth truth.tsv --report /dev/full --confusion r.tsv --html r.html -o r.out p.vle
+says '/dev/full: No space left'
+[ -s r.out ] && [ -s r.html ] && [ -s r.tsv ] || fail "lost with the report"
+
 # An empty label is none: in tables, in JSON, in stored vectors, among right answers.
 printf 'image,label\nphotos/p00.png,cat\nphotos/p01.png,dog\nphotos/p02.png,\n' >gaps.csv
 printf '{"image":"photos/%s.png","label":"%s"}\n' p00 cat p01 dog p02 '' >gaps.jsonl
