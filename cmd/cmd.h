@@ -300,6 +300,13 @@ void cmd_refuse_terminal(const char *path, bool force);
  * not after. */
 enum vlp_status cmd_refuse_existing(const char *const *path, size_t n, bool force,
                                     struct vlp_error *err);
+/* The same, and VLP_ERR_IO for the first that could not be written, since its folder is not there
+ * or lets nothing in: for what is written at the end of a job. VLP_ERR_USAGE when two files are
+ * one. Nothing is left behind. */
+enum vlp_status cmd_check_outputs(const char *const *path, size_t n, bool force,
+                                  struct vlp_error *err);
+/* VLP_ERR_IO when no file can be put into this folder, which need not be there yet. */
+enum vlp_status cmd_check_folder(const char *dir, struct vlp_error *err);
 /* "-" when one of the operands is, else NULL. */
 const char *cmd_stdin_among(const char *const *paths, int n);
 /* Wrong usage when two of these are "-": they would read from or write to one stream. */

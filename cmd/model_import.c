@@ -58,7 +58,9 @@ static int write_model(const char *in, const char *out, const struct vlp_convert
     struct vlp_checkpoint c;
     struct vlp_error      err;
     cmd_refuse_terminal(out, force);
-    enum vlp_status s = cmd_verb_checkpoint(&c, in, &err);
+    enum vlp_status s = how->layout == VLP_LAYOUT_VLP ? cmd_check_outputs(&out, 1, how->force, &err)
+                                                      : cmd_check_folder(out, &err);
+    if (s == VLP_OK) s = cmd_verb_checkpoint(&c, in, &err);
     if (s != VLP_OK) return cmd_finish(cmd_fail(&err));
     /* What is written has sums that fit, whatever it holds. */
     s = vlp_checkpoint_check(&c, 0, &err);

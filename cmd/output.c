@@ -24,6 +24,50 @@ enum vlp_status cmd_refuse_existing(const char *const *path, size_t n, bool forc
     return VLP_OK;
 }
 
+/* Or a pipe: what is written as it is, without a rename. */
+static bool is_device(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
+}
+
+/* Tried, for that alone says whether it will do; but a pipe's reader would see it end. */
+static enum vlp_status check_output(const char *path, bool force, struct vlp_error *err)
+{
+    struct vlp_output o;
+    if (is_device(path))
+        return access(path, W_OK) == 0 ? VLP_OK : vlp_fail(err, VLP_ERR_IO, "%s: %m", path);
+    VLP_TRY(vlp_output_open(&o, path, force, err));
+    vlp_output_abort(&o);
+    return VLP_OK;
+}
+
+enum vlp_status cmd_check_outputs(const char *const *path, size_t n, bool force,
+                                  struct vlp_error *err)
+{
+    VLP_TRY(cmd_refuse_existing(path, n, force, err));
+    for (size_t i = 0; i < n; i++) {
+        if (!path[i] || strcmp(path[i], "-") == 0) continue;
+        VLP_TRY(check_output(path[i], force, err));
+        for (size_t k = 0; k < i && !is_device(path[i]); k++)
+            if (path[k] && strcmp(path[k], path[i]) == 0)
+                return vlp_fail(err, VLP_ERR_USAGE, "%s: named for two outputs", path[i]);
+    }
+    return VLP_OK;
+}
+
+enum vlp_status cmd_check_folder(const char *dir, struct vlp_error *err)
+{
+    if (mkdir(dir, 0777) == 0) {
+        rmdir(dir);
+        return VLP_OK;
+    }
+    if (errno == EEXIST && !vlp_is_dir(dir))
+        return vlp_fail(err, VLP_ERR_IO, "%s: not a folder", dir);
+    if (errno == EEXIST && access(dir, W_OK | X_OK) == 0) return VLP_OK;
+    return vlp_fail(err, VLP_ERR_IO, "%s: %m", dir);
+}
+
 const char *cmd_stdin_among(const char *const *paths, int n)
 {
     for (int i = 0; i < n; i++)

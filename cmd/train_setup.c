@@ -4,6 +4,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "train_cmd.h"
 
@@ -251,10 +253,23 @@ static void fill_augment(struct vlp_augment *a)
     };
 }
 
+/* The folder of the run and the plot at its end: before hours of work. A plot may be to lie in the
+ * folder, which is not there yet. */
+static enum vlp_status check_places(struct vlp_error *err)
+{
+    const bool      made = mkdir(o->output, 0777) == 0;
+    enum vlp_status s = cmd_check_folder(o->output, err);
+    if (s == VLP_OK && o->plot) s = cmd_check_outputs(&o->plot, 1, true, err);
+    if (made) rmdir(o->output);
+    return s;
+}
+
 enum vlp_status train_open(struct train_run *r, char *const *data, int n_data,
                            struct vlp_error *err)
 {
+    const bool trains = !o->check && !o->plan;
     VLP_TRY(vlp_comm_open(&r->comm, err));
+    if (trains && r->comm.rank == 0) VLP_TRY(check_places(err));
     VLP_TRY(open_model(r, err));
     VLP_TRY(open_data(r, data, n_data, err));
     fill_options(r);

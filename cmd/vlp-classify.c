@@ -245,7 +245,7 @@ static enum vlp_status run(struct classify_job *job, char **paths, int n_paths,
                              err));
     const char *const files[] = {classify.save, classify.report, classify.confusion, classify.html,
                                  classify.output};
-    VLP_TRY(cmd_refuse_existing(files, VLP_COUNT(files), classify.force, err));
+    VLP_TRY(cmd_check_outputs(files, VLP_COUNT(files), classify.force, err));
     VLP_TRY(cmd_failures_open(&job->failures, cmd_failed_path, classify.force, err));
     job->silent = !classify.output && stdout_is_taken();
     if (classify.truth) VLP_TRY(vlp_truth_read(&job->truth, classify.truth, err));

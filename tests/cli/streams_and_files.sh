@@ -40,6 +40,33 @@ expect 0 vlp-classify -q -l a,b -o /dev/null photos.vle
 expect 1 vlp-match -q --text x -o /dev/full photos.vle
 says "No space left"
 expect 1 vlp-match -q --text x photos.vle --html /dev/full
+# A place that cannot be written is found before the work, not after it; nothing is left where it can.
+for place in nowhere/file photos.vle/file "$(printf '%0300d' 0)" photos; do
+    for file in '--html' '--report' '--confusion' '-o'; do
+        expect 1 vlp-classify -q -l a,b --truth photos.vle $file "$place" photos.vle
+        says "$place: "
+        [ ! -s stdout ] || fail "$file $place: after the work"
+    done
+    expect 1 vlp-classify -q --sweep --fit nothing.vle --save-classifier "$place"
+    says "$place: "
+    expect 1 vlp-match -q --lines nothing.txt --html "$place" photos.vle
+    says "$place: "
+    expect 1 vlp-model convert -q -m nothing -o "$place"
+    says "$place: "
+    expect 1 vlp-train -q --config <(echo '{"data": ["nothing"]}') -o run --plot "$place"
+    says "$place: "
+    [ "$place" = photos ] && continue
+    expect 1 vlp-match -q --lines nothing.txt --link-to "$place" photos.vle
+    says "$place: "
+    expect 1 vlp-model convert -q --to hf -m nothing -o "$place"
+    says "$place: "
+    expect 1 vlp-train -q --config <(echo '{"data": ["nothing"]}') -o "$place"
+    says "$place: "
+done
+expect 2 vlp-classify -q -l a,b -f -o one --html one photos.vle
+says "one: named for two outputs"
+expect 0 vlp-classify -q -l a,b -o /dev/null --html /dev/null photos.vle
+[ ! -e run ] && [ -z "$(find . -name '*tmp-*')" ] || fail "$(ls)"
 echo bad >bad.png
 expect 1 vlp-embed -q bad.png photos/p00.png -o x.vle --failed /dev/full
 says "/dev/full: No space left"

@@ -44,6 +44,8 @@ done
 # A plot of an earlier time is replaced; another file, before any step is made, by force alone.
 expect 0 $run -o plotted --config c.json --plot curves.svg
 cp curves.svg first.svg
+expect 0 $run -o inside --config c.json --plot ./inside/curves.svg # a folder that the run makes
+[ -s inside/curves.svg ] || fail "no plot in the folder of the run"
 expect 0 $run -o plotted --config c.json --plot curves.svg
 same first.svg curves.svg
 expect 0 vlp-train --plot curves.svg -o plotted
