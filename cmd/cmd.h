@@ -111,6 +111,14 @@ int cmd_start_verb(const struct cmd_program *p, int argc, char **argv);
 _Noreturn void cmd_usage_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Was this long option given on the command line? */
 bool cmd_given(const char *name);
+/* Wrong usage when one of these was given and could do nothing, since what it needs is not there:
+ * "--OPTION WHY", where `why` says what it is for. */
+struct cmd_need {
+    const char *option; /* its long name */
+    bool        met;
+    const char *why;
+};
+void cmd_refuse_idle(const struct cmd_need *need, size_t n);
 
 /* Tables that several programs contain: put the macro among the rows. */
 

@@ -198,6 +198,38 @@ static void take_vectors(int *n_paths, char **paths)
     *n_paths = 0;
 }
 
+/* What would be taken and do nothing. */
+static void refuse_idle(bool zero_shot, bool inputs)
+{
+    const bool fit = classify.fit, knn = classify.knn;
+    const char made[] = "is for -l and --labels-from: other classes are not made from words";
+    const char told[] = "is about what is classified: give pictures or -E";
+    const struct cmd_need need[] = {
+        {"template", zero_shot, made},
+        {"templates-from", zero_shot, made},
+        {"logit-scale", zero_shot || classify.classifier, "is for -l, --labels-from and -C"},
+        {"score", !knn, "is not for --knn: its scores are shares of votes"},
+        {"neighbours", knn, "is for --knn"},
+        {"temperature", knn, "is for --knn"},
+        {"C", fit, "is for --fit"},
+        {"lambda", fit, "is for --fit"},
+        {"sweep", fit, "is for --fit"},
+        {"tolerance", fit, "is for --fit"},
+        {"max-iterations", fit, "is for --fit"},
+        {"penultimate", fit, "is for --fit"},
+        {"validation", classify.sweep, "is for --sweep"},
+        {"holdout", classify.sweep && !classify.validation, "is for --sweep without --validation"},
+        {"only", classify.embeddings.n || knn || fit, "chooses records of -E, --knn and --fit"},
+        {"folder-labels", !classify.truth, "is not for --truth, which says all labels"},
+        {"report", inputs, told},
+        {"confusion", inputs, told},
+        {"html", inputs, told},
+        {"output", inputs || fit, told},
+        {"header", !classify.json, "is for TSV, not for --json"},
+    };
+    cmd_refuse_idle(need, VLP_COUNT(need));
+}
+
 static void check_usage(int *n_paths, char **paths)
 {
     const bool zero_shot = classify.labels || classify.labels_from;
@@ -226,7 +258,7 @@ static void check_usage(int *n_paths, char **paths)
     if (classify.sweep && (cmd_given("C") || cmd_given("lambda")))
         cmd_usage_error("--sweep finds the penalty itself: no --C and --lambda");
     if (cmd_given("lambda")) classify.C = 1.0 / classify.lambda;
-    if (classify.validation && !classify.sweep) cmd_usage_error("--validation is for --sweep");
+    refuse_idle(zero_shot, classify.embeddings.n || has_pictures(*n_paths));
     check_streams(*n_paths, paths);
 }
 

@@ -17,7 +17,7 @@ done
 expect 2 $run -o none --co c.json && says "'--co' could be several options"
 # What another option takes is no --config of ours.
 rm -rf run
-expect 0 $run -o run --config c.json --template --config=none.json
+expect 0 $run -o run --config c.json --cache-dir --config=none.json
 same whole/model.safetensors run/model.safetensors
 # Standard input; one thing alone can be read from it.
 rm -rf run

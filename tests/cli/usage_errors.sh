@@ -44,6 +44,60 @@ expect 2 vlp-classify --fit x.vle --sweep --C 1
 says "--sweep finds the penalty itself: no --C and --lambda"
 expect 2 vlp-classify --fit x.vle --sweep --lambda 1
 says "--sweep finds the penalty itself"
+while IFS='|' read -r option options why; do
+    expect 2 vlp-classify $options $option x.png
+    says "${option%% *} $why"
+done <<'LIST'
+--template {}|-C c.vle|is for -l and --labels-from
+--templates-from t|--knn k.vle|is for -l and --labels-from
+--logit-scale 3|--knn k.vle|is for -l, --labels-from and -C
+--logit-scale model|--fit f.vle|is for -l, --labels-from and -C
+--score cosine|--knn k.vle|is not for --knn
+--neighbours 3|-l a,b|is for --knn
+--temperature 1|-C c.vle|is for --knn
+--C 1|-l a,b|is for --fit
+--lambda 1|-l a,b|is for --fit
+--sweep|-l a,b|is for --fit
+--tolerance 1|-C c.vle|is for --fit
+--max-iterations 1|--knn k.vle|is for --fit
+--penultimate|-l a,b|is for --fit
+--validation v.vle|--fit f.vle|is for --sweep
+--holdout 0.5|--fit f.vle|is for --sweep without --validation
+--holdout 0.5|--fit f.vle --sweep --validation v.vle|is for --sweep without --validation
+--only text|-l a,b|chooses records of -E
+--folder-labels|-l a,b --truth t.tsv|is not for --truth
+--header|-l a,b --json|is for TSV
+LIST
+for option in --report --confusion --html; do
+    expect 2 vlp-classify --fit x.vle $option f
+    says "$option is about what is classified"
+done
+expect 2 vlp-classify -l a,b --save-classifier c.vle -o f
+says "--output is about what is classified"
+while IFS='|' read -r option why; do
+    expect 2 vlp-train -m model -o run $option data
+    option=${option##*--}
+    says "--${option%% *} $why"
+done <<'LIST'
+--unlock-image 2|is for a frozen tower: give --image-rate 0 with it
+--text-rate 0.1 --unlock-text 2|is for a frozen tower: give --text-rate 0 with it
+--power 2|is for --schedule polynomial
+--schedule constant --lr-end 0.1|is not for --schedule constant
+--no-crop --crop-min 0.5|is not for --no-crop
+--no-crop --crop-max 0.95|is not for --no-crop
+--rand-augment-magnitude 3|is for --rand-augment-ops
+--classes c.txt|is for --validation
+--validation v --template {}|is for --classes
+--eval-every 3|is for --validation
+--plan --check|and --plan exclude one another
+LIST
+expect 2 vlp-train -m model -o run --validation v --classes c.txt --template x data
+says "the template 'x' has no {}"
+expect 2 vlp-train --config <(echo '{"data": ["d"], "train": {"activation": "gelu"}}') -o run
+says "--activation is for a model of -m"
+for idle in '--unlock-image 0' '--eval-every 0'; do # their presets
+    expect 1 vlp-train -m nothing -o run $idle data
+done
 expect 2 vlp-model
 says "name a verb"
 expect 2 vlp-model dance
