@@ -192,6 +192,25 @@ START_TEST(labels_come_as_lines_or_json_with_names_and_prompts)
 }
 END_TEST
 
+/* "prompt" for "prompts" would use the templates. */
+START_TEST(a_member_that_no_class_has_is_named)
+{
+    struct vlp_labels l;
+    struct vlp_error  err = {0};
+    const struct {
+        const char *text, *says;
+    } wrong[] = {
+        {"[\"a\", {\"name\":\"b\",\"prompt\":\"p {}\"}, \"c\"]", "class 2: 'prompt' is not known"},
+        {"{\"a\":\"p\",\"b\":{\"synonyms\":[\"c\"]}}", "class 2: 'synonyms' is not known"},
+        {"[\"a\", 3, \"c\"]", "class 2 is neither"},
+    };
+    for (size_t i = 0; i < VLP_COUNT(wrong); i++) {
+        ck_assert_int_eq(labels_of(&l, wrong[i].text, &err), VLP_ERR_FORMAT);
+        ck_assert_msg(strstr(err.text, wrong[i].says) != NULL, "%s", err.text);
+    }
+}
+END_TEST
+
 /* A name would end at the NUL. */
 START_TEST(a_list_of_classes_with_a_nul_is_no_text)
 {
@@ -434,6 +453,7 @@ int main(void)
     tcase_add_loop_test(tc, zero_shot_logits_and_predictions_equal_the_reference, 0, 2);
     tcase_add_test(tc, a_classifier_with_one_class_twice_is_refused);
     tcase_add_test(tc, labels_come_as_lines_or_json_with_names_and_prompts);
+    tcase_add_test(tc, a_member_that_no_class_has_is_named);
     tcase_add_test(tc, a_list_of_classes_with_a_nul_is_no_text);
     tcase_add_test(tc, scores_follow_their_formulas);
     tcase_add_test(tc, logits_have_scale_bias_and_unit_inputs);

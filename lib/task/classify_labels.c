@@ -74,10 +74,28 @@ static bool strings_of(struct vlp_arena *mem, const json_t *j, int *n, const cha
     return count > 0;
 }
 
-static bool label_of_object(struct vlp_arena *mem, const json_t *j, struct vlp_label *l)
+/* The first member that is none of a class's, which a reader would pass over; NULL. */
+static const char *unknown_member(struct vlp_arena *mem, const json_t *j)
+{
+    static const char *const known[] = {"name", "names", "prompts"};
+    const char              *key;
+    json_t                  *value;
+    json_object_foreach((json_t *)j, key, value)
+    {
+        size_t i = 0;
+        while (i < VLP_COUNT(known) && strcmp(known[i], key) != 0) i++;
+        if (i == VLP_COUNT(known)) return vlp_arena_strdup(mem, key);
+    }
+    return NULL;
+}
+
+/* *unknown: the member that it fails for, if it is that. */
+static bool label_of_object(struct vlp_arena *mem, const json_t *j, struct vlp_label *l,
+                            const char **unknown)
 {
     const json_t *name = json_object_get(j, "name"), *names = json_object_get(j, "names");
     const json_t *prompts = json_object_get(j, "prompts");
+    if ((*unknown = unknown_member(mem, j))) return false;
     if (names && !strings_of(mem, names, &l->n_names, &l->names)) return false;
     if (prompts && !strings_of(mem, prompts, &l->n_prompts, &l->prompts)) return false;
     if (name && !json_is_string(name)) return false;
@@ -86,33 +104,30 @@ static bool label_of_object(struct vlp_arena *mem, const json_t *j, struct vlp_l
     return l->name != NULL;
 }
 
-static bool label_of_json(struct vlp_arena *mem, const json_t *j, struct vlp_label *l)
+static bool label_of_json(struct vlp_arena *mem, const json_t *j, struct vlp_label *l,
+                          const char **unknown)
 {
-    if (json_is_object(j)) return label_of_object(mem, j, l);
+    if (json_is_object(j)) return label_of_object(mem, j, l, unknown);
     if (!strings_of(mem, j, &l->n_names, &l->names)) return false;
     l->name = l->names[0];
     return true;
 }
 
-static bool labels_of_json(struct vlp_labels *out, const json_t *root)
+/* Where it fails, out->n is the number of the class, from 1. */
+static bool labels_of_json(struct vlp_labels *out, const json_t *root, const char **unknown)
 {
-    if (json_is_array(root)) {
-        out->n = (int)json_array_size(root);
-        out->label = VLP_NEW_N(&out->mem, struct vlp_label, out->n ? (size_t)out->n : 1);
-        for (int i = 0; i < out->n; i++)
-            if (!label_of_json(&out->mem, json_array_get(root, (size_t)i), &out->label[i]))
-                return false;
-        return true;
-    }
-    if (!json_is_object(root)) return false;
-    out->label = VLP_NEW_N(&out->mem, struct vlp_label, json_object_size(root) + 1);
+    const size_t n = json_is_array(root) ? json_array_size(root) : json_object_size(root);
+    out->label = VLP_NEW_N(&out->mem, struct vlp_label, n + 1);
+    for (size_t i = 0; json_is_array(root) && i < n; i++)
+        if (!label_of_json(&out->mem, json_array_get(root, i), &out->label[out->n++], unknown))
+            return false;
     const char *key;
     json_t     *value;
     json_object_foreach((json_t *)root, key, value)
     {
         struct vlp_label *l = &out->label[out->n++];
         l->name = vlp_arena_strdup(&out->mem, key);
-        if (json_is_object(value) ? !label_of_object(&out->mem, value, l)
+        if (json_is_object(value) ? !label_of_object(&out->mem, value, l, unknown)
                                   : !strings_of(&out->mem, value, &l->n_prompts, &l->prompts))
             return false;
     }
@@ -149,8 +164,13 @@ static enum vlp_status read_labels(struct vlp_labels *l, const struct vlp_buf *b
         json_t      *root = json_loadb(b->data, b->len, JSON_REJECT_DUPLICATES, &why);
         if (!root)
             return vlp_fail(err, VLP_ERR_FORMAT, "%s: line %d: %s", path, why.line, why.text);
-        const bool fine = labels_of_json(l, root);
+        const char *unknown = NULL;
+        const bool  fine = labels_of_json(l, root, &unknown);
         json_decref(root);
+        if (unknown)
+            return vlp_fail(err, VLP_ERR_FORMAT,
+                            "%s: class %d: '%.60s' is not known: there are name, names and prompts",
+                            path, l->n, unknown);
         if (!fine)
             return vlp_fail(err, VLP_ERR_FORMAT,
                             "%s: class %d is neither a name, a list of names, nor an object with "

@@ -24,8 +24,9 @@ struct vlp_labels {
 /*
  * Read classes from `path` ("-": stdin). Text: one class a line, several names of a class separated
  * by '|' (the first is printed), empty lines left out. JSON: a list whose entries are a name, a
- * list of names, or {"name":, "names":, "prompts":}; or an object from names to a prompt or a list
- * of prompts. VLP_ERR_FORMAT when it is neither, has no class or one class twice.
+ * list of names, or {"name":, "names":, "prompts":}; or an object from names to a prompt, a list of
+ * prompts or such an object. VLP_ERR_FORMAT when it is neither, has a member of another name, no
+ * class or one class twice.
  */
 enum vlp_status vlp_labels_read(struct vlp_labels *out, const char *path, struct vlp_error *err);
 /* "cat,dog,red barn": names separated by commas. */
