@@ -87,9 +87,12 @@ static void take_float(const struct cmd_option *o, const char *value)
     double v;
     if (!vlp_parse_f64(value, &v) || isnan(v))
         cmd_usage_error("%s wants a number, not '%s'", spelled(o), value);
-    if ((o->min != 0 || o->max != 0) && (v < o->min || v > o->max))
-        cmd_usage_error("%s wants a number from %g to %g, not %s", spelled(o), o->min, o->max,
-                        value);
+    if ((o->min != 0 || o->max != 0) && (v < o->min || v > o->max)) {
+        char min[32], max[32]; /* to the last digit: 0.9999999 is not 1 */
+        vlp_format_f64(min, o->min);
+        vlp_format_f64(max, o->max);
+        cmd_usage_error("%s wants a number from %s to %s, not %s", spelled(o), min, max, value);
+    }
     *(double *)o->target = v;
 }
 

@@ -36,6 +36,7 @@ struct build {
     struct vlp_hasher                *words; /* all captions */
     bool                              open;
     int64_t                           unreported;
+    enum vlp_status                   first_fault; /* of a record that could not be used */
 };
 
 static void say(struct build *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -127,7 +128,10 @@ static enum vlp_status begin_sample(struct build *b, const struct vlp_item *it,
 static void refuse(struct build *b, const struct vlp_item *it, const char *why)
 {
     b->d->bad++;
-    say(b, "%.*s: %s (skipped)", (int)it->id_len, it->id, why);
+    if (b->first_fault == VLP_OK) b->first_fault = it->status ? it->status : VLP_ERR_FORMAT;
+    /* Most sentences begin with the name of what they are about: say it once. */
+    say(b, "%.*s: %s (skipped)", (int)it->id_len, it->id,
+        vlp_without_name(why, it->id, it->id_len));
 }
 
 static enum vlp_status add_item(struct build *b, const struct vlp_item *it, struct vlp_error *err)
@@ -199,7 +203,7 @@ enum vlp_status vlp_dataset_open(struct vlp_dataset **out, const struct vlp_data
         p->count = d->store.n - p->first;
         const int64_t shown = (int64_t)llround((double)p->count * p->weight);
         d->epoch += shown;
-        if (s == VLP_OK && shown == 0)
+        if (s == VLP_OK && shown == 0 && p->count)
             say(&b, "data %d: none of its %zu pictures is ever shown at a weight of %g", i + 1,
                 p->count, p->weight);
     }
@@ -209,7 +213,8 @@ enum vlp_status vlp_dataset_open(struct vlp_dataset **out, const struct vlp_data
     vlp_buf_free(&b.label);
     vlp_buf_free(&b.captions);
     if (s == VLP_OK && (d->store.n == 0 || d->epoch <= 0))
-        s = vlp_fail(err, VLP_ERR_FORMAT, "no picture with a caption in the data");
+        s = vlp_fail(err, b.first_fault ? b.first_fault : VLP_ERR_FORMAT,
+                     "no picture with a caption in the data");
     if (s == VLP_OK && (d->store.n > UINT32_MAX || d->epoch > UINT32_MAX))
         s = vlp_fail(err, VLP_ERR_LIMIT, "more than %u samples an epoch", UINT32_MAX);
     if (s != VLP_OK) {

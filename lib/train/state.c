@@ -17,6 +17,7 @@
  * The order of samples and every random number follow from (seed, step), so there is no further
  * state.
  */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -221,11 +222,38 @@ static enum vlp_status take_all(struct vlp_trainer *t, const struct vlp_safetens
     return s;
 }
 
+/* What users call the options whose keys are not theirs. The total changes by --epochs alone where
+ * batch and data, which are held against each other first, are the same. */
+static const char *said_of(char out[64], const char *key)
+{
+    static const struct {
+        const char *key, *said;
+    } other[] = {{"total", "epochs, in steps"},
+                 {"ema_decay", "ema"},
+                 {"gather_local", "gather local"},
+                 {"ranks", "number of processes"}};
+    for (size_t i = 0; i < VLP_COUNT(other); i++)
+        if (strcmp(other[i].key, key) == 0) return other[i].said;
+    snprintf(out, 64, "%s", key);
+    for (char *c = out; *c; c++)
+        if (*c == '_') *c = '-';
+    return out;
+}
+
+/* Short numbers are without a ".0". */
+static char *text_of(const json_t *v)
+{
+    struct vlp_buf b = {0};
+    if (!json_is_real(v) || json_real_value(v) != floor(json_real_value(v)))
+        return json_dumps(v ? v : json_null(), JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
+    vlp_buf_printf(&b, "%.0f", json_real_value(v));
+    return b.data;
+}
+
 /* "4, now 6" where the two values are short enough to be said. */
 static void describe_change(char out[256], const json_t *then, const json_t *now)
 {
-    char *a = json_dumps(then ? then : json_null(), JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
-    char *b = json_dumps(now, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
+    char *a = text_of(then), *b = text_of(now);
     *out = '\0';
     if (a && b && strlen(a) + strlen(b) < 100) snprintf(out, 256, " (%.100s, now %.100s)", a, b);
     free(a);
@@ -302,12 +330,12 @@ static enum vlp_status check_state(const struct vlp_trainer *t, const json_t *st
     const char *key = first_difference(now, then, whole ? t->o.run : newer);
     enum vlp_status s = VLP_OK;
     if (key) {
-        char change[256];
+        char change[256], name[64];
         describe_change(change, json_object_get(then, key), json_object_get(now, key));
         s = vlp_fail(err, VLP_ERR_MISMATCH,
                      "%s: was trained with another '%s'%s; the same options continue it, and -m "
                      "takes it as the start of another run",
-                     path, key, change);
+                     path, said_of(name, key), change);
     }
     json_decref(now);
     json_decref(newer);

@@ -80,7 +80,8 @@ struct vlp_dataset_options {
     void (*read)(void *ctx, int64_t records);     /* so many more were read; may be NULL */
     void *ctx;
 };
-/* VLP_ERR_IO also where `cache_dir` is full: the sentence says so. */
+/* VLP_ERR_IO also where `cache_dir` is full: the sentence says so. Without a sample: the status of
+ * the first bad record, VLP_ERR_FORMAT if there is none. */
 enum vlp_status vlp_dataset_open(struct vlp_dataset **out, const struct vlp_dataset_source *s,
                                  int n, const struct vlp_dataset_options *o, struct vlp_error *err);
 void            vlp_dataset_close(struct vlp_dataset *d);

@@ -59,7 +59,10 @@ says "torn/step-000000012.train"
 
 # What changes the numbers is refused by name; so are other data and another model.
 expect 4 $run -b 6 . && says "another 'batch' (4, now 6)"
-expect 4 $run --flip 0.5 . && says "another 'flip'"
+expect 4 $run --flip 0.5 . && says "another 'flip' (0, now 0.5)"
+expect 4 $run --epochs 5 . && says "another 'epochs, in steps' (12, now 15)"
+expect 4 $run --ema 0.5 . && says "another 'ema' (0, now 0.5)"
+expect 4 $run --lr-end 1e-6 . && says "another 'lr-end' (0, now 1e-6)"
 expect 4 $run .:2 && says "another 'number of samples an epoch'"
 mkdir a b && cp p0[0-5].* a && cp p06.* p07.* p08.* p09.* p1?.* b
 expect 6 $run -o weighted --max-steps 1 a:2 b
@@ -147,3 +150,10 @@ expect 2 vlp-train --config config.json -o none . && says "'trian' is not known"
 echo '{"data": [{"path": "x"}]}' >config.json
 expect 2 vlp-train --config config.json -o none && says "data[0] is not a text"
 [ ! -e none ] || fail "a folder was made"
+
+# Data that are not there: named once, without a word about weights, and no file is corrupt.
+expect 1 $run nothere
+[ "$(cat stderr)" = "vlp-train: nothere: No such file or directory (skipped)
+vlp-train: no picture with a caption in the data" ] || fail "$(cat stderr)"
+mkdir wordless && cp p00.png wordless
+expect 5 $run wordless && says "no picture with a caption in the data"

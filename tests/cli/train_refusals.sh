@@ -8,6 +8,7 @@ run="vlp-train -b 3 --epochs 1 -m $GOLDEN/clip/end-to-end/model -o run"
 expect 2 $run --beta1 1 . && says "--beta1"
 expect 2 $run --beta2 1 . && says "--beta2"
 expect 2 $run --eps 0 . && says "--eps"
+expect 2 $run --ema 1 . && says "--ema wants a number from 0 to 0.9999999, not 1"
 
 # A ResNet has no patches.
 cat >resnet.json <<'JSON'
