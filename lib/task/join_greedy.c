@@ -121,7 +121,6 @@ static void search_dry(struct greedy *g, int k)
         for (int i = 0; i < n; i++) {
             struct list          *l = &g->list[g->dry[d0 + i]];
             const struct vlp_hit *hit;
-            drop(g, l);
             l->k = k;
             l->n = vlp_search_hits(s, i, &hit);
             l->hit = vlp_malloc(((size_t)l->n + 1) * sizeof *hit);
@@ -136,8 +135,7 @@ static void search_dry(struct greedy *g, int k)
 /* Every a of the heap is settled, the dry ones are searched, and who has nothing left goes. */
 static void refill(struct greedy *g)
 {
-    const int64_t room = (int64_t)HITS_OF_EACH * g->na + HITS_OF_ALL - g->hits;
-    int           n = 0, longest = FIRST_LIST / 4;
+    int n = 0, longest = FIRST_LIST / 4;
     g->n_dry = 0;
     for (int i = 0; i < g->n_heap; i++) {
         const int    a = g->heap[i];
@@ -150,8 +148,10 @@ static void refill(struct greedy *g)
         if (!is_dry(l)) continue;
         g->dry[g->n_dry++] = a;
         if (l->k > longest) longest = l->k;
+        drop(g, l);
     }
     g->n_heap = n;
+    const int64_t room = (int64_t)HITS_OF_EACH * g->na + HITS_OF_ALL - g->hits;
     const int64_t k = vlp_min_i64(vlp_min_i64(4 * (int64_t)longest, g->nb), room / g->n_dry);
     search_dry(g, (int)vlp_max_i64(FIRST_LIST, k));
     n = 0;
