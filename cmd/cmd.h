@@ -119,6 +119,8 @@ struct cmd_need {
     const char *why;
 };
 void cmd_refuse_idle(const struct cmd_need *need, size_t n);
+/* The same said as a warning, where a job that was begun so must go on. */
+void cmd_warn_of_idle(const struct cmd_need *need, size_t n);
 
 /* Tables that several programs contain: put the macro among the rows. */
 
@@ -313,6 +315,8 @@ enum vlp_status cmd_refuse_existing(const char *const *path, size_t n, bool forc
  * one. Nothing is left behind. */
 enum vlp_status cmd_check_outputs(const char *const *path, size_t n, bool force,
                                   struct vlp_error *err);
+/* VLP_ERR_USAGE when two of these, which may be NULL or "-", are one file under any names. */
+enum vlp_status cmd_one_place_each(const char *const *path, size_t n, struct vlp_error *err);
 /* VLP_ERR_IO when no file can be put into this folder, which need not be there yet. */
 enum vlp_status cmd_check_folder(const char *dir, struct vlp_error *err);
 /* "-" when one of the operands is, else NULL. */

@@ -2,6 +2,7 @@
  * output.c -- stdout as a place for data: checked to the end, escaped where a format needs it.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -42,16 +43,46 @@ static enum vlp_status check_output(const char *path, bool force, struct vlp_err
     return VLP_OK;
 }
 
+/* The folder that a file is in, behind links, and its name there. */
+static char *name_in_folder(const char *path, struct stat *folder)
+{
+    char *place = vlp_end_of_links(path), *slash = strrchr(place, '/');
+    char *name = vlp_strdup(slash ? slash + 1 : place);
+    if (slash) slash[1] = '\0';
+    if (stat(slash ? place : ".", folder) != 0) folder->st_ino = 0;
+    free(place);
+    return name;
+}
+
+/* One file, however the two are spelled? */
+static bool is_one_place(const char *a, const char *b)
+{
+    struct stat in_a, in_b;
+    char       *x = name_in_folder(a, &in_a), *y = name_in_folder(b, &in_b);
+    const bool  one = strcmp(x, y) == 0 && in_a.st_ino && in_a.st_ino == in_b.st_ino &&
+                     in_a.st_dev == in_b.st_dev;
+    free(x);
+    free(y);
+    return one;
+}
+
+enum vlp_status cmd_one_place_each(const char *const *path, size_t n, struct vlp_error *err)
+{
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < i && path[i] && !is_device(path[i]); k++)
+            if (path[k] && strcmp(path[i], "-") != 0 && is_one_place(path[k], path[i]))
+                return vlp_fail(err, VLP_ERR_USAGE, "%s: named for two outputs", path[i]);
+    return VLP_OK;
+}
+
 enum vlp_status cmd_check_outputs(const char *const *path, size_t n, bool force,
                                   struct vlp_error *err)
 {
+    VLP_TRY(cmd_one_place_each(path, n, err));
     VLP_TRY(cmd_refuse_existing(path, n, force, err));
     for (size_t i = 0; i < n; i++) {
         if (!path[i] || strcmp(path[i], "-") == 0) continue;
         VLP_TRY(check_output(path[i], force, err));
-        for (size_t k = 0; k < i && !is_device(path[i]); k++)
-            if (path[k] && strcmp(path[k], path[i]) == 0)
-                return vlp_fail(err, VLP_ERR_USAGE, "%s: named for two outputs", path[i]);
     }
     return VLP_OK;
 }
@@ -105,7 +136,7 @@ void cmd_put_tsv(FILE *f, const char *s, size_t len)
 {
     struct vlp_buf b = {0};
     vlp_buf_add_tsv(&b, s, len);
-    fwrite(b.data, 1, b.len, f);
+    if (b.len) fwrite(b.data, 1, b.len, f); /* of nothing there is no data */
     vlp_buf_free(&b);
 }
 

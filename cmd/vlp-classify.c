@@ -6,6 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include <vlp/html.h>
+
 #include "classify_parts.h"
 
 struct classify_options classify = {.neighbours = 20,
@@ -180,7 +182,8 @@ static bool may_have_labels(int n_paths, char **paths)
 {
     bool may = classify.embeddings.n > 0 || cmd_source.files_from || cmd_source.format;
     for (int i = 0; i < n_paths; i++)
-        may |= !vlp_is_dir(paths[i]) && !vlp_name_is_picture(paths[i]);
+        may |=
+            vlp_shard_length(paths[i]) || (!vlp_is_dir(paths[i]) && !vlp_name_is_picture(paths[i]));
     return may;
 }
 
@@ -275,9 +278,11 @@ static enum vlp_status run(struct classify_job *job, char **paths, int n_paths,
     job->pool = vlp_pool_open(cmd_threads());
     VLP_TRY(vlp_compute_init(&job->compute, job->pool, cpu && *cpu ? cpu : NULL, VLP_PRECISION_F32,
                              err));
-    const char *const files[] = {classify.save, classify.report, classify.confusion, classify.html,
-                                 classify.output};
-    VLP_TRY(cmd_check_outputs(files, VLP_COUNT(files), classify.force, err));
+    const char *const files[] = {classify.save, classify.report, classify.confusion,
+                                 classify.html, classify.output, cmd_failed_path};
+    VLP_TRY(cmd_one_place_each(files, VLP_COUNT(files), err));
+    /* the list of failures has rules of its own */
+    VLP_TRY(cmd_check_outputs(files, VLP_COUNT(files) - 1, classify.force, err));
     VLP_TRY(cmd_failures_open(&job->failures, cmd_failed_path, classify.force, err));
     job->silent = !classify.output && stdout_is_taken();
     if (classify.truth) VLP_TRY(vlp_truth_read(&job->truth, classify.truth, err));
@@ -302,6 +307,7 @@ static enum vlp_status run(struct classify_job *job, char **paths, int n_paths,
 static void close_job(struct classify_job *job)
 {
     vlp_output_abort(&job->out);
+    vlp_page_close(job->page);
     vlp_evaluation_free(&job->evaluation);
     vlp_truth_free(job->truth);
     vlp_names_free(job->classes);

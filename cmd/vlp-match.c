@@ -229,8 +229,10 @@ static enum vlp_status run(struct match_job *job, struct vlp_error *err)
     job->pool = vlp_pool_open(cmd_threads());
     VLP_TRY(vlp_compute_init(&job->compute, job->pool, cpu && *cpu ? cpu : NULL, VLP_PRECISION_F32,
                              err));
-    const char *const files[] = {match.html, match.output};
-    VLP_TRY(cmd_check_outputs(files, VLP_COUNT(files), match.force, err));
+    const char *const files[] = {match.html, match.output, cmd_failed_path};
+    VLP_TRY(cmd_one_place_each(files, VLP_COUNT(files), err));
+    /* the list of failures has rules of its own */
+    VLP_TRY(cmd_check_outputs(files, VLP_COUNT(files) - 1, match.force, err));
     if (match.link_to) VLP_TRY(cmd_check_folder(match.link_to, err));
     VLP_TRY(cmd_failures_open(&job->failures, cmd_failed_path, match.force, err));
     if (cmd_given("groups")) return match_run_groups(job, err);

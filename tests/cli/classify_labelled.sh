@@ -202,3 +202,9 @@ for type in f32 f16 bf16 i8; do
         cut -f 1,3 stdout | cmp - best || fail "$type, $asked: not the best matches"
     done
 done
+
+# A picture in a shard may have its label beside it.
+mkdir shard && cp photos/p00.png shard/p00.png && printf circle >shard/p00.cls
+tar -C shard -cf s.tar p00.png p00.cls
+expect 0 vlp-classify -q -l circle,square --report one.json 's.tar!p00.png'
+grep -q '"records": 1' one.json || fail "$(cat one.json)"

@@ -65,6 +65,16 @@ for place in nowhere/file photos.vle/file "$(printf '%0300d' 0)" photos; do
 done
 expect 2 vlp-classify -q -l a,b -f -o one --html one photos.vle
 says "one: named for two outputs"
+ln -s one alias
+for other in ./one "$PWD/one" alias; do
+    expect 2 vlp-classify -q -l a,b -f -o one --html $other photos.vle
+    says "one: named for two outputs"
+    expect 2 vlp-classify -q -l a,b -o one --failed $other photos.vle
+    says "$other: named for two outputs"
+    expect 2 vlp-match -q --text a -o one --html $other photos.vle
+    says "one: named for two outputs"
+done
+[ ! -e one ] || fail "something was made"
 expect 0 vlp-classify -q -l a,b -o /dev/null --html /dev/null photos.vle
 [ ! -e run ] && [ -z "$(find . -name '*tmp-*')" ] || fail "$(ls)"
 echo bad >bad.png
