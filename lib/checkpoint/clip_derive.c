@@ -2,8 +2,8 @@
  * clip_derive.c -- the configuration of a CLIP from the shapes of its tensors.
  *
  *   ViT or ResNet by a tensor that the other has not; width and patch from visual.conv1, depth by
- *   counting, side from the grid of positions. The weights do not say how many heads a tower has:
- * width / 64, but for the three known vision towers of open_clip.
+ *   counting, side from the grid of positions. The weights do not say how many heads a tower has;
+ *   it is width / 64, but for the three known vision towers of open_clip.
  */
 #include <math.h>
 #include <string.h>

@@ -192,9 +192,9 @@ static enum vlp_status open_file(struct vlp_embedding_writer              *w,
     if (v->old >= 0 && unlink(v->made) != 0)
         return vlp_fail(err, VLP_ERR_IO, "%s: %s", w->path, strerror(errno));
     close_old(v);
-    const int    how = !regular ? O_WRONLY : continues ? O_RDWR : O_RDWR | O_CREAT | O_EXCL;
-    const mode_t mode =
-        there ? st.st_mode & 07777 : 0666; /* who may read it may read what follows */
+    const int how = !regular ? O_WRONLY : continues ? O_RDWR : O_RDWR | O_CREAT | O_EXCL;
+    /* who may read it may read what follows, and its owner go on with it */
+    const mode_t mode = there ? (st.st_mode & 07777) | S_IWUSR : 0666;
     v->fd = open(v->made ? v->made : w->path, how | O_CLOEXEC, mode);
     if (v->fd < 0) return vlp_fail(err, VLP_ERR_IO, "%s: %s", w->path, strerror(errno));
     if (!regular) return VLP_OK;

@@ -89,9 +89,10 @@ struct vlp_checkpoint_options {
  * VLP_ERR_IO        cannot be opened or read
  * VLP_ERR_FORMAT    damaged or truncated; a pickle that asks for something not on the allow list
  * VLP_ERR_LIMIT     a count or size in the file is larger than the file can hold
- * VLP_ERR_SUPPORT   a well-formed file of a layout or family that we do not know, or a tensor of
- * the model is sparse, complex, quantised, ... VLP_ERR_MISMATCH  tensors missing, or of shapes that
- * contradict the configuration (the first six are named), or a vlp file of another version
+ * VLP_ERR_SUPPORT   a well-formed file of a layout or family that we do not know; a tensor of the
+ *                   model is sparse, complex, quantised or the like
+ * VLP_ERR_MISMATCH  tensors missing, or of shapes that contradict the configuration (the first six
+ *                   are named), or a vlp file of another version
  * VLP_ERR_USAGE     `path` is a folder with several files that could be meant (named), or
  *                   opt->activation is none
  * On failure `out` is untouched.
