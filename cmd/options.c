@@ -255,6 +255,13 @@ void cmd_refuse_idle(const struct cmd_need *need, size_t n)
             cmd_usage_error("--%s %s", need[i].option, need[i].why);
 }
 
+void cmd_warn_of_idle(const struct cmd_need *need, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!need[i].met && cmd_given(need[i].option))
+            cmd_warn("--%s %s; here it does nothing", need[i].option, need[i].why);
+}
+
 /* Whoever started us may have closed some of the three: then no file of ours gets their numbers,
  * and using them fails as it would. */
 static void keep_standard_streams(void)

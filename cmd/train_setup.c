@@ -253,6 +253,30 @@ static void fill_augment(struct vlp_augment *a)
     };
 }
 
+/* What is taken and does nothing. Told, not refused: a run that was begun so is continued with the
+ * same options, and a configuration's may be overruled by those of the command line. */
+static void warn_of_idle(void)
+{
+    const char           *schedule = vlp_schedules[o->schedule];
+    const struct cmd_need need[] = {
+        {"unlock-image", !o->unlock_image || o->image_rate == 0,
+         "is for a frozen tower: give --image-rate 0 with it"},
+        {"unlock-text", !o->unlock_text || o->text_rate == 0,
+         "is for a frozen tower: give --text-rate 0 with it"},
+        {"power", strcmp(schedule, "polynomial") == 0, "is for --schedule polynomial"},
+        {"lr-end", strcmp(schedule, "constant") != 0, "is not for --schedule constant"},
+        {"crop-min", !o->no_crop, "is not for --no-crop"},
+        {"crop-max", !o->no_crop, "is not for --no-crop"},
+        {"rand-augment-magnitude", o->rand_augment_ops, "is for --rand-augment-ops"},
+        {"classes", o->validation, "is for --validation"},
+        {"template", o->classes, "is for --classes"},
+        {"eval-every", o->validation || !o->eval_every, "is for --validation"},
+        {"activation", cmd_model.path,
+         "is for a model of -m: a configuration's model says its own"},
+    };
+    cmd_warn_of_idle(need, VLP_COUNT(need));
+}
+
 /* The folder of the run and the plot at its end: before hours of work. A plot may be to lie in the
  * folder, which is not there yet. */
 static enum vlp_status check_places(struct vlp_error *err)
@@ -267,8 +291,10 @@ static enum vlp_status check_places(struct vlp_error *err)
 enum vlp_status train_open(struct train_run *r, char *const *data, int n_data,
                            struct vlp_error *err)
 {
-    const bool trains = !o->check && !o->plan;
-    VLP_TRY(vlp_comm_open(&r->comm, err));
+    const bool      trains = !o->check && !o->plan;
+    enum vlp_status s = vlp_comm_open(&r->comm, err);
+    if (s != VLP_OK && trains) return s; /* others would do the same; looking is free */
+    if (r->comm.rank == 0) warn_of_idle();
     if (trains && r->comm.rank == 0) VLP_TRY(check_places(err));
     VLP_TRY(open_model(r, err));
     VLP_TRY(open_data(r, data, n_data, err));

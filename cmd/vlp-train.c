@@ -20,33 +20,6 @@ static int draw(void)
     return cmd_finish(s == VLP_OK ? CMD_OK : cmd_fail(&err));
 }
 
-/* What would be taken and do nothing. */
-static void refuse_idle(void)
-{
-    const char           *schedule = vlp_schedules[o->schedule];
-    const struct cmd_need need[] = {
-        {"unlock-image", !o->unlock_image || o->image_rate == 0,
-         "is for a frozen tower: give --image-rate 0 with it"},
-        {"unlock-text", !o->unlock_text || o->text_rate == 0,
-         "is for a frozen tower: give --text-rate 0 with it"},
-        {"power", strcmp(schedule, "polynomial") == 0, "is for --schedule polynomial"},
-        {"lr-end", strcmp(schedule, "constant") != 0, "is not for --schedule constant"},
-        {"crop-min", !o->no_crop, "is not for --no-crop"},
-        {"crop-max", !o->no_crop, "is not for --no-crop"},
-        {"rand-augment-magnitude", o->rand_augment_ops, "is for --rand-augment-ops"},
-        {"classes", o->validation, "is for --validation"},
-        {"template", o->classes, "is for --classes"},
-        {"eval-every", o->validation || !o->eval_every, "is for --validation"},
-        {"activation", cmd_model.path,
-         "is for a model of -m: a configuration's model says its own"},
-        {"check", !o->plan, "and --plan exclude one another"},
-    };
-    cmd_refuse_idle(need, VLP_COUNT(need));
-    for (int i = 0; i < o->templates.n; i++)
-        if (!strstr(o->templates.item[i], "{}"))
-            cmd_usage_error("the template '%s' has no {}", o->templates.item[i]);
-}
-
 int main(int argc, char **argv)
 {
     /* A step frees and asks again for the same large pieces: keep them, fresh pages cost a tenth.
@@ -75,7 +48,10 @@ int main(int argc, char **argv)
     if (!o->config && !cmd_model.path)
         cmd_usage_error("neither --config (a new model) nor -m (a model to go on with) given");
     if (o->crop_min > o->crop_max) cmd_usage_error("--crop-min is larger than --crop-max");
-    refuse_idle();
+    if (o->check && o->plan) cmd_usage_error("--check and --plan exclude one another");
+    for (int i = 0; i < o->templates.n; i++)
+        if (!strstr(o->templates.item[i], "{}"))
+            cmd_usage_error("the template '%s' has no {}", o->templates.item[i]);
 
     const struct cmd_stream_use in[] = {{"-m", cmd_model.path},
                                         {"--config", o->config},

@@ -74,8 +74,9 @@ for option in --report --confusion --html; do
 done
 expect 2 vlp-classify -l a,b --save-classifier c.vle -o f
 says "--output is about what is classified"
+# A run that was begun so goes on: told, not refused.
 while IFS='|' read -r option why; do
-    expect 2 vlp-train -m model -o run $option data
+    expect 1 vlp-train -m nothing -o run $option data
     option=${option##*--}
     says "--${option%% *} $why"
 done <<'LIST'
@@ -89,8 +90,9 @@ done <<'LIST'
 --classes c.txt|is for --validation
 --validation v --template {}|is for --classes
 --eval-every 3|is for --validation
---plan --check|and --plan exclude one another
 LIST
+expect 2 vlp-train -m model -o run --plan --check data
+says "--check and --plan exclude one another"
 expect 2 vlp-train -m model -o run --validation v --classes c.txt --template x data
 says "the template 'x' has no {}"
 expect 2 vlp-train --config <(echo '{"data": ["d"], "train": {"activation": "gelu"}}') -o run
