@@ -163,7 +163,8 @@ static int run(int argc, char **argv)
     if (!folder) cmd_refuse_terminal(output, force);
     vlp_arena_init(&names);
     const char    **out = folder ? names_in_folder(&names, in, n) : NULL;
-    enum vlp_status s = folder ? refuse_existing(in, out, n, &err) : VLP_OK;
+    enum vlp_status s = folder ? refuse_existing(in, out, n, &err)
+                               : cmd_one_place_each((const char *const[]){output, failed}, 2, &err);
     if (s == VLP_OK) s = settings(&how, &err);
     if (s == VLP_OK) s = cmd_failures_open(&bad, failed, force, &err);
     if (s != VLP_OK) {

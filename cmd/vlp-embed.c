@@ -281,7 +281,9 @@ static int embed(struct embed_job *j, char **inputs, int n)
     struct vlp_source        *source;
     struct vlp_error          err = {0}, late = {0};
     const char *const        *templates = NULL;
-    enum vlp_status           s = read_templates(&templates, &j->mem, &err);
+    const char *const         outputs[] = {opt.output, cmd_failed_path};
+    enum vlp_status           s = cmd_one_place_each(outputs, VLP_COUNT(outputs), &err);
+    if (s == VLP_OK) s = read_templates(&templates, &j->mem, &err);
     if (s != VLP_OK) return cmd_fail(&err);
     if ((s = cmd_model_open(&j->e, &err)) != VLP_OK) return cmd_fail(&err);
     cmd_detail("%s: %s, %d numbers, fingerprint %s; %s %s, %d threads", cmd_model_path(),

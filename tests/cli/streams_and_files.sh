@@ -71,6 +71,10 @@ for other in ./one "$PWD/one" alias; do
     says "one: named for two outputs"
     expect 2 vlp-classify -q -l a,b -o one --failed $other photos.vle
     says "$other: named for two outputs"
+    expect 2 vlp-embed -q -o one --failed $other photos/p00.png
+    says "$other: named for two outputs"
+    expect 2 vlp-model preprocess -q -o one --failed $other photos/p00.png
+    says "$other: named for two outputs"
     expect 2 vlp-match -q --text a -o one --html $other photos.vle
     says "one: named for two outputs"
 done
