@@ -149,13 +149,20 @@ START_TEST(amx_tiles_multiply_what_was_packed_for_them)
 }
 END_TEST
 
-/* The products of gradients: operands packed on the fly, along rows and down columns. */
-START_TEST(amx_tiles_multiply_operands_packed_on_the_fly)
+/* Sums as pairs of bfloats, a line a row. */
+static void finish_pairs(const void *c, const struct vlp_tile_out *o)
 {
-    static const int     sizes[][3] = {{1, 1, 1},     {5, 40, 99},    {17, 33, 65},
-                                       {50, 96, 768}, {33, 70, 1801}, {180, 33, 130}};
-    struct vlp_kernels   k = vlp_kernels_portable;
-    struct vlp_gemm_kind kind = *k.gemm[VLP_PRECISION_BF16];
+    for (int r = 0; r < o->rows; r++) {
+        float v[32] = {0};
+        memcpy(v, (const float *)c + r * 32, sizeof *v * (size_t)o->cols);
+        for (int n = 0; n < o->cols; n++) v[n] += o->bias[n];
+        vlp_from_f32(o->units + (size_t)r * VLP_A_STRIDE, VLP_BF16, v, 32);
+    }
+}
+
+static struct vlp_gemm_kind emulated_kind(void)
+{
+    struct vlp_gemm_kind kind = *vlp_kernels_portable.gemm[VLP_PRECISION_BF16];
     kind.mr = kind.nr = 32;
     kind.row_step = kind.k_align = 16;
     kind.enter = enter;
@@ -165,6 +172,56 @@ START_TEST(amx_tiles_multiply_operands_packed_on_the_fly)
     kind.round_bf16 = false;
     kind.load_row = load_pairs;
     kind.load_columns = pair_columns;
+    kind.finish_units = finish_pairs;
+    return kind;
+}
+
+START_TEST(amx_tiles_multiply_what_another_product_left_for_them)
+{
+    enum { K = 40, N = 50 };
+    static const int           sizes[][2] = {{1, 1}, {5, 40}, {33, 1000}, {180, 3100}};
+    struct vlp_kernels         k = vlp_kernels_portable;
+    const struct vlp_gemm_kind kind = emulated_kind();
+    k.gemm[VLP_PRECISION_BF16] = &kind;
+    const struct vlp_compute c = {.kernels = &k, .precision = VLP_PRECISION_BF16};
+    for (size_t s = 0; s < VLP_COUNT(sizes); s++) {
+        const int      M = sizes[s][0], H = sizes[s][1];
+        const size_t   n = (size_t)(H > M ? H : M) * (K + N);
+        float         *x = vlp_malloc(n * sizeof *x), *h = vlp_malloc(sizeof *h * (size_t)M * H);
+        float         *y = vlp_calloc((size_t)M * N, sizeof *y);
+        float         *want = vlp_calloc((size_t)M * N, sizeof *y);
+        struct vlp_rng r;
+        vlp_rng_seed(&r, 3, s);
+        for (size_t i = 0; i < n; i++) x[i] = (float)vlp_rng_normal(&r);
+        struct vlp_packed  *w1 = vlp_pack(&c, x, VLP_F32, H, K, VLP_PRECISION_BF16);
+        struct vlp_packed  *w2 = vlp_pack(&c, x, VLP_F32, N, H, VLP_PRECISION_BF16);
+        struct vlp_epilogue e = {.bias = x};
+        const size_t        size = vlp_gemm_pair_room(M, w1, w2);
+        void               *room = vlp_malloc(size);
+        memset(room, 0xff, size); /* no numbers */
+        vlp_gemm_pair(&c, y, N, x, K, M, w1, &e, w2, NULL, room);
+        vlp_gemm_packed(&c, h, H, x, K, M, w1, 0, H, &e);
+        vlp_gemm_packed(&c, want, N, h, H, M, w2, 0, N, NULL);
+        ck_assert_int_eq(memcmp(y, want, sizeof *y * (size_t)M * N), 0);
+        ck_assert_int_eq(entered, 0);
+        vlp_packed_free(w1);
+        vlp_packed_free(w2);
+        free(room);
+        free(x);
+        free(h);
+        free(y);
+        free(want);
+    }
+}
+END_TEST
+
+/* The products of gradients: operands packed on the fly, along rows and down columns. */
+START_TEST(amx_tiles_multiply_operands_packed_on_the_fly)
+{
+    static const int           sizes[][3] = {{1, 1, 1},     {5, 40, 99},    {17, 33, 65},
+                                             {50, 96, 768}, {33, 70, 1801}, {180, 33, 130}};
+    struct vlp_kernels         k = vlp_kernels_portable;
+    const struct vlp_gemm_kind kind = emulated_kind();
     k.gemm[VLP_PRECISION_BF16] = &kind;
     const struct vlp_compute amx = {.cpu = VLP_CPU_PORTABLE, .kernels = &k};
     struct vlp_compute       plain;
@@ -202,6 +259,7 @@ int main(void)
     tcase_set_timeout(t, 300);
     tcase_add_loop_test(t, amx_tiles_multiply_what_was_packed_for_them, VLP_PRECISION_BF16,
                         VLP_PRECISION_INT8 + 1);
+    tcase_add_test(t, amx_tiles_multiply_what_another_product_left_for_them);
     tcase_add_loop_test(t, amx_tiles_multiply_operands_packed_on_the_fly, 0, 4);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

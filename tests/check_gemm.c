@@ -206,6 +206,74 @@ START_TEST(a_row_is_the_same_alone_and_in_any_batch_on_any_number_of_threads)
 }
 END_TEST
 
+/* y and what went into the activation, of two layers whose hidden rows are H wide. */
+struct pair {
+    float *y, *pre;
+};
+
+static struct pair two_layers(const struct vlp_compute *c, const struct matrices *m,
+                              const float *back, int H, enum vlp_activation act, bool together)
+{
+    const int          M = m->M, N = m->ldy, K = m->K;
+    struct vlp_packed *w1 = vlp_pack(c, m->w, VLP_F32, H, K, c->precision);
+    struct vlp_packed *w2 = vlp_pack(c, back, VLP_F32, N, H, c->precision);
+    const struct pair  got = {vlp_malloc(sizeof(float) * (size_t)M * N),
+                              vlp_calloc((size_t)M * H, sizeof(float))};
+    memcpy(got.y, m->residual, sizeof(float) * (size_t)M * N);
+    const struct vlp_epilogue e1 = {.bias = m->bias, .pre = got.pre, .act = act};
+    const struct vlp_epilogue e2 = {.bias = m->bias, .residual = got.y, .ld_residual = N};
+    const size_t              room_size = vlp_gemm_pair_room(M, w1, w2);
+    void                     *room = vlp_malloc(room_size);
+    memset(room, 0xff, room_size); /* no numbers */
+    if (together) {
+        vlp_gemm_pair(c, got.y, N, m->x, m->ldx, M, w1, &e1, w2, &e2, room);
+    } else {
+        float *h = vlp_malloc(sizeof *h * (size_t)M * H);
+        vlp_gemm_packed(c, h, H, m->x, m->ldx, M, w1, 0, H, &e1);
+        vlp_gemm_packed(c, got.y, N, h, H, M, w2, 0, N, &e2);
+        free(h);
+    }
+    free(room);
+    vlp_packed_free(w1);
+    vlp_packed_free(w2);
+    return got;
+}
+
+START_TEST(two_products_in_one_are_the_two_to_the_bit)
+{
+    static const int sizes[][3] = {{1, 40, 33},   {17, 51, 31},    {33, 96, 64},
+                                   {260, 70, 45}, {50, 1700, 100}, {7, 3100, 20}};
+    for (int i = 0; i < VLP_PRECISION_COUNT * (VLP_ACT_TANH + 1); i++) {
+        const enum vlp_precision  p = (enum vlp_precision)(i % VLP_PRECISION_COUNT);
+        const enum vlp_activation act = (enum vlp_activation)(i / VLP_PRECISION_COUNT);
+        for (size_t j = 0; j < VLP_COUNT(sizes); j++)
+            for (int threads = 1; threads <= 3; threads += 2) {
+                const int                M = sizes[j][0], H = sizes[j][1], N = sizes[j][2];
+                const struct vlp_compute c = level(_i, threads, p);
+                /* as many columns of bias and residual as the wider layer has */
+                struct matrices m = make(M, H > N ? H : N, 77, 0);
+                float          *back = random_floats((size_t)N * H, 6, 0.05f);
+                m.ldy = N;
+                if (p == VLP_PRECISION_BF16) { /* zero times infinity would be no number */
+                    m.x[0] = INFINITY;
+                    for (int n = 0; n < H; n++) m.w[n * m.K] = -fabsf(m.w[n * m.K]);
+                }
+                const struct pair one = two_layers(&c, &m, back, H, act, true);
+                const struct pair two = two_layers(&c, &m, back, H, act, false);
+                ck_assert_int_eq(memcmp(one.y, two.y, sizeof(float) * (size_t)M * N), 0);
+                ck_assert_int_eq(memcmp(one.pre, two.pre, sizeof(float) * (size_t)M * H), 0);
+                free(one.y);
+                free(one.pre);
+                free(two.y);
+                free(two.pre);
+                free(back);
+                drop(&m);
+                vlp_pool_close(c.pool);
+            }
+    }
+}
+END_TEST
+
 START_TEST(a_range_of_columns_is_that_part_of_the_whole)
 {
     enum { M = 50, N = 300, K = 500 };
@@ -514,6 +582,7 @@ int main(void)
     tcase_add_loop_test(t, residual_may_be_the_result_itself, 0, levels);
     tcase_add_loop_test(t, a_row_is_the_same_alone_and_in_any_batch_on_any_number_of_threads, 0,
                         levels);
+    tcase_add_loop_test(t, two_products_in_one_are_the_two_to_the_bit, 0, levels);
     tcase_add_loop_test(t, a_range_of_columns_is_that_part_of_the_whole, 0, levels);
     tcase_add_loop_test(t, stored_halves_bfloats_and_q8_blocks_multiply_as_their_f32_values, 0,
                         levels);

@@ -85,7 +85,8 @@ static struct vlp_tensor *mlp(struct trial *r)
     struct vlp_tensor               *x = input(r, 0, VLP_DIMS(n, k));
     struct vlp_tensor *w1 = input(r, 1, VLP_DIMS(hidden, k)), *b1 = input(r, 2, VLP_DIMS(hidden));
     struct vlp_tensor *w2 = input(r, 3, VLP_DIMS(out, hidden)), *b2 = input(r, 4, VLP_DIMS(out));
-    return vlp_mlp(&r->tape, x, w1, b1, acts[r->variant], w2, b2, input(r, 5, VLP_DIMS(n, out)));
+    return vlp_mlp(&r->tape, x, w1, b1, acts[r->variant], w2, b2, input(r, 5, VLP_DIMS(n, out)),
+                   NULL);
 }
 
 static struct vlp_tensor *project(struct trial *r)

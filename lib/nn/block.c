@@ -171,9 +171,10 @@ static struct vlp_tensor *mlp(struct vlp_tape *t, const struct vlp_block *b, int
     const bool                  before = b->place == VLP_NORM_BEFORE;
     struct vlp_tensor          *h = before ? vlp_norm_forward(t, &e->norm, x) : x, *y;
     const bool                  hidden = t->training && b->dropout_hidden > 0.0f;
-    if (t->recording && !b->gamma2 && !hidden && !is_random(t, b)) {
+    /* weights that are used once go through memory piece by piece, a layer after the other */
+    if (!b->gamma2 && !hidden && !is_random(t, b) && !t->compute.passing) {
         y = vlp_mlp(t, h, tensor_of(e->fc1.w), tensor_of(e->fc1.b), b->act, tensor_of(e->fc2.w),
-                    tensor_of(e->fc2.b), x);
+                    tensor_of(e->fc2.b), x, t->recording ? NULL : x);
     } else {
         h = vlp_dense_forward(t, &e->fc1, h, b->act);
         h = vlp_dropout(t, h, b->dropout_hidden);

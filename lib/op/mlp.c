@@ -6,8 +6,9 @@
  *               dp = (dy W2) act'(p);  dx += dp W1,  dW1 += dp^T x,  db1 += sum_rows dp
  *               dresidual += dy
  *
- * Hidden rows are the widest of a transformer. Only p is kept of them, and what else there is lives
- * for a block: a step spends more on moving such rows through memory than on their sums.
+ * Hidden rows are the widest of a transformer. Only p is kept of them, where something is wanted,
+ * and what else there is lives for a block: a step spends more on moving such rows through memory
+ * than on their sums.
  */
 #include "op_internal.h"
 
@@ -27,14 +28,14 @@ static void forward(struct vlp_tape *t, const struct saved *s, struct vlp_tensor
     const struct vlp_arena_mark mark = vlp_arena_mark(t->mem);
     const struct vlp_tensor    *x = in[X], *residual = in[RESIDUAL];
     const int          N = vlp_rows(x), K = vlp_cols(x), H = in[W1]->dim[0], C = in[W2]->dim[0];
-    const int          step = op_block_rows(N);
+    const int          step = s->pre ? op_block_rows(N) : N;
     struct vlp_packed *own[2];
     const struct vlp_packed *w1 =
         vlp_tensor_packed(c, in[W1], VLP_FORM_PLAIN, c->precision, &own[0]);
     const struct vlp_packed *w2 =
         vlp_tensor_packed(c, in[W2], VLP_FORM_PLAIN, c->precision, &own[1]);
     const float *b1 = in[B1] ? vlp_values(in[B1]) : NULL, *b2 = in[B2] ? vlp_values(in[B2]) : NULL;
-    float       *h = vlp_arena_alloc(t->mem, (size_t)step * H * sizeof *h);
+    void        *h = vlp_arena_alloc(t->mem, vlp_gemm_pair_room(step, w1, w2));
     for (int r = 0; r < N; r += step) {
         const int                 rows = N - r < step ? N - r : step;
         const size_t              at = (size_t)r * C;
@@ -42,8 +43,8 @@ static void forward(struct vlp_tape *t, const struct saved *s, struct vlp_tensor
             .bias = b1, .pre = s->pre ? s->pre + (size_t)r * H : NULL, .act = s->act};
         const struct vlp_epilogue second = {
             .bias = b2, .residual = residual ? residual->data + at : NULL, .ld_residual = C};
-        vlp_gemm_packed(c, h, H, x->data + (size_t)r * K, K, rows, w1, 0, H, &first);
-        vlp_gemm_packed(c, y->data + at, C, h, H, rows, w2, 0, C, &second);
+        vlp_gemm_pair(c, y->data + at, C, x->data + (size_t)r * K, K, rows, w1, &first, w2, &second,
+                      h);
     }
     vlp_packed_free(own[0]);
     vlp_packed_free(own[1]);
@@ -101,12 +102,14 @@ const struct vlp_op vlp_op_mlp = {.name = "mlp", .backward = backward, .sets = t
 
 struct vlp_tensor *vlp_mlp(struct vlp_tape *t, struct vlp_tensor *x, struct vlp_tensor *w1,
                            struct vlp_tensor *b1, enum vlp_activation act, struct vlp_tensor *w2,
-                           struct vlp_tensor *b2, struct vlp_tensor *residual)
+                           struct vlp_tensor *b2, struct vlp_tensor *residual,
+                           struct vlp_tensor *into)
 {
     const int N = vlp_rows(x), H = w1->dim[0], C = w2->dim[0];
     assert(vlp_numel(w1) == (size_t)H * vlp_cols(x) && vlp_numel(w2) == (size_t)C * H);
     assert(!residual || vlp_numel(residual) == (size_t)N * C);
-    struct vlp_tensor       *y = vlp_tensor_new(t, VLP_DIMS(N, C), false);
+    assert(!into || (!t->recording && vlp_numel(into) == (size_t)N * C));
+    struct vlp_tensor       *y = into ? into : vlp_tensor_new(t, VLP_DIMS(N, C), false);
     struct vlp_tensor *const in[] = {x, w1, b1, w2, b2, residual};
     const bool               wanted = vlp_wants_grad(t, VLP_COUNT(in), in);
 

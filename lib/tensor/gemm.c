@@ -4,7 +4,8 @@
  * Rows are cut in blocks whose packed form stays in the second-level cache, columns in chunks of
  * panels; a task is one of each. With a block for every thread a task packs its own rows, block of
  * K by block of K, and nobody waits; with fewer, the rows are packed once, by all threads or by
- * each for itself, and the columns are cut finer. Within a task: for each block of K, for each
+ * each for itself, and the columns are cut finer. Rows that another product has made may lie as
+ * tiles read them already. Within a task: for each block of K, for each
  * panel, for each tile of rows. However it is cut, each element is the same chain over k.
  */
 #include <string.h>
@@ -109,6 +110,13 @@ static void load_shared(void *ctx, int i, int worker)
                   g->shared_quant ? g->shared_quant + r0 : NULL, r0, r1, kb);
 }
 
+/* Where column n of row r stands in rows that the next product reads. */
+static uint32_t *unit_of(const struct vlp_unit_rows *to, int unit, int r, int n)
+{
+    const int u = n / unit, kb = u / to->kc;
+    return to->at + kb * to->k_step + (size_t)r * VLP_A_STRIDE + (u - kb * to->kc);
+}
+
 /* Where tile (r, columns from n) goes; n counts from w's first column. */
 static struct vlp_tile_out tile_out(const struct run *g, int r, int rows, int n,
                                     const struct vlp_quant *quant)
@@ -117,7 +125,8 @@ static struct vlp_tile_out tile_out(const struct run *g, int r, int rows, int n,
     const struct vlp_epilogue *e = &p->e;
     const int                  col = n - p->n0, left = p->n1 - n;
     return (struct vlp_tile_out){
-        .y = p->y + (size_t)r * p->ldy + col,
+        .y = p->to ? NULL : p->y + (size_t)r * p->ldy + col,
+        .units = p->to ? unit_of(p->to, g->kind->unit, r, n) : NULL,
         .ldy = p->ldy,
         .rows = rows,
         .cols = left < g->kind->nr ? left : g->kind->nr,
@@ -174,6 +183,7 @@ static inline void prefetch_lines(const char *at, size_t size)
 static void prefetch_out(const struct vlp_tile_out *o)
 {
     const size_t size = (size_t)o->cols * sizeof *o->y;
+    if (o->units) return; /* lines that are overwritten whole */
     for (int r = 0; r < o->rows; r++) {
         prefetch_lines((const char *)(o->y + (size_t)r * o->ldy), size);
         if (o->residual && o->residual != o->y)
@@ -242,7 +252,11 @@ static void run_panel(const struct run *g, const struct task *t, int panel, int 
             tile_out(g, t->r0 + row, n, panel * kind->nr, t->quant ? t->quant + row : NULL);
         if (last) prefetch_out(&out);
         kind->tile(n, units, a, b, c, kb > 0, asked < ahead ? next + asked : (const char *)b);
-        if (last) kind->finish(c, kind->nr, &out);
+        if (!last) continue;
+        if (out.units)
+            kind->finish_units(c, &out);
+        else
+            kind->finish(c, kind->nr, &out);
     }
 }
 
@@ -311,6 +325,7 @@ static void share(struct run *g, int threads)
     if (g->chunks < want) g->chunks = want;
     g->chunks = evened(g->chunks, g->blocks, threads);
     if (g->chunks > g->panels) g->chunks = g->panels;
+    if (p->from) return;
     if (is_copied(g, threads)) {
         g->packed = vlp_scratch(VLP_SCRATCH_SHARED, (size_t)threads * sizeof *g->packed);
         memset(g->packed, 0, (size_t)threads * sizeof *g->packed);
@@ -330,6 +345,10 @@ void vlp_product_run(const struct vlp_product *p)
     const struct vlp_gemm_kind *kind = p->w->kind;
     const int                   threads = vlp_pool_threads(p->c->pool);
     struct run                  g = {.p = p, .kind = kind};
+    if (p->from) {
+        g.shared = p->from->at;
+        g.k_step = p->from->k_step;
+    }
     if (p->M <= 0 || p->n1 <= p->n0) return;
     g.first_panel = p->n0 / kind->nr;
     g.panels = vlp_ceil_div(p->n1, kind->nr) - g.first_panel;
@@ -345,7 +364,54 @@ void vlp_product_run(const struct vlp_product *p)
 void vlp_gemm_packed(const struct vlp_compute *c, float *y, int ldy, const float *x, int ldx, int M,
                      const struct vlp_packed *w, int n0, int n1, const struct vlp_epilogue *e)
 {
-    struct vlp_product p = {c, w, x, ldx, M, n0, n1, false, y, ldy, 1.0f, {0}};
+    struct vlp_product p = {.c = c,
+                            .w = w,
+                            .x = x,
+                            .ldx = ldx,
+                            .M = M,
+                            .n0 = n0,
+                            .n1 = n1,
+                            .y = y,
+                            .ldy = ldy,
+                            .alpha = 1.0f};
     if (e) p.e = *e;
     vlp_product_run(&p);
+}
+
+static bool stays_in_units(const struct vlp_packed *w1, const struct vlp_packed *w2)
+{
+    return w1->kind == w2->kind && w1->kind->finish_units;
+}
+
+/* Units from one block of K to the next; tiles may read rows beyond the last one. */
+static size_t unit_rows_step(int M)
+{
+    return (size_t)(M + VLP_MAX_MR) * VLP_A_STRIDE;
+}
+
+size_t vlp_gemm_pair_room(int M, const struct vlp_packed *w1, const struct vlp_packed *w2)
+{
+    return stays_in_units(w1, w2) ? unit_rows_step(M) * (size_t)w2->n_blocks * sizeof(uint32_t)
+                                  : (size_t)M * w1->N * sizeof(float);
+}
+
+void vlp_gemm_pair(const struct vlp_compute *c, float *y, int ldy, const float *x, int ldx, int M,
+                   const struct vlp_packed *w1, const struct vlp_epilogue *e1,
+                   const struct vlp_packed *w2, const struct vlp_epilogue *e2, void *room)
+{
+    const int H = w1->N;
+    if (!stays_in_units(w1, w2)) {
+        vlp_gemm_packed(c, room, H, x, ldx, M, w1, 0, H, e1);
+        vlp_gemm_packed(c, y, ldy, room, H, M, w2, 0, w2->N, e2);
+        return;
+    }
+    const struct vlp_unit_rows h = {room, unit_rows_step(M), w2->kc};
+    struct vlp_product         first = {
+                .c = c, .w = w1, .x = x, .ldx = ldx, .M = M, .n1 = H, .to = &h, .ldy = H, .alpha = 1.0f};
+    struct vlp_product second = {
+        .c = c, .w = w2, .from = &h, .M = M, .n1 = w2->N, .y = y, .ldy = ldy, .alpha = 1.0f};
+    if (e1) first.e = *e1;
+    if (e2) second.e = *e2;
+    vlp_product_run(&first);
+    vlp_product_run(&second);
 }

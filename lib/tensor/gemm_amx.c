@@ -6,6 +6,7 @@
  */
 #include "simd_avx512.h"
 
+#include "finish_bf16_impl.h"
 #include "finish_impl.h"
 #include "load_bf16_impl.h"
 #include "quant_impl.h"
@@ -91,6 +92,7 @@ const struct vlp_gemm_kind vlp_gemm_bf16_amx = {
     .load_row = load_row_bf16,
     .load_columns = load_columns_bf16,
     .finish = finish,
+    .finish_units = finish_units_bf16,
     .enter = enter,
     .leave = leave,
     .flops = flops_bf16,

@@ -3,6 +3,7 @@
 
 #include "simd_avx512.h"
 
+#include "finish_bf16_impl.h"
 #include "finish_impl.h"
 #include "load_bf16_impl.h"
 
@@ -76,5 +77,6 @@ const struct vlp_gemm_kind vlp_gemm_bf16_avx512 = {
     .load_row = load_row_bf16,
     .load_columns = load_columns_bf16,
     .finish = finish,
+    .finish_units = finish_units_bf16,
     .flops = flops,
 };

@@ -91,7 +91,16 @@ void vlp_gemm(const struct vlp_compute *c, enum vlp_precision precision, bool ta
                                .panel = panel,
                                .data = o.out};
         vlp_k_blocks(units, &w.kc, &w.n_blocks);
-        struct vlp_product p = {c, &w, A, lda, M, 0, cols, ta, C + n0, ldc, alpha, {0}};
+        struct vlp_product p = {.c = c,
+                                .w = &w,
+                                .x = A,
+                                .ldx = lda,
+                                .M = M,
+                                .n1 = cols,
+                                .ta = ta,
+                                .y = C + n0,
+                                .ldy = ldc,
+                                .alpha = alpha};
         if (accumulate) {
             p.e.residual = C + n0;
             p.e.ld_residual = ldc;

@@ -42,6 +42,7 @@ struct vlp_quant {
 /* A tile's way to memory. */
 struct vlp_tile_out {
     float                  *y;
+    uint32_t               *units; /* rows of the next product, written instead of y; else NULL */
     int                     ldy, rows, cols;
     const float            *bias, *residual; /* at the tile's corner, like y and pre */
     float                  *pre;
@@ -74,6 +75,8 @@ struct vlp_gemm_kind {
     void (*load_columns)(uint32_t *out, size_t stride, const float *x, size_t ldx, int k, int n);
     struct vlp_quant (*quant_row)(const float *x, int n);
     void (*finish)(const void *c, int nr, const struct vlp_tile_out *out);
+    /* The same to out->units, alpha 1 and no residual; a panel fills whole units. Or NULL. */
+    void (*finish_units)(const void *c, const struct vlp_tile_out *out);
     /* `units` f32 units of a panel from its stored form */
     void (*expand)(float *b, const void *stored, enum vlp_dtype dtype, const float *scale, int nr,
                    int units);
@@ -132,17 +135,27 @@ struct vlp_packed {
 /* Cut `units` in equal blocks of at most VLP_KC. */
 void vlp_k_blocks(int units, int *kc, int *n_blocks);
 
+/* Rows as tiles read them: units of block kb of row r from at + kb * k_step + r * VLP_A_STRIDE on.
+ */
+struct vlp_unit_rows {
+    uint32_t *at;
+    size_t    k_step;
+    int       kc; /* units of a block */
+};
+
 /* A product on its way: the operands are a packed weight and rows of x, or columns when `ta`. */
 struct vlp_product {
-    const struct vlp_compute *c;
-    const struct vlp_packed  *w;
-    const float              *x;
-    int                       ldx, M, n0, n1;
-    bool                      ta;
-    float                    *y;
-    int                       ldy;
-    float                     alpha;
-    struct vlp_epilogue       e;
+    const struct vlp_compute   *c;
+    const struct vlp_packed    *w;
+    const float                *x;
+    const struct vlp_unit_rows *from; /* instead of x; or NULL */
+    int                         ldx, M, n0, n1;
+    bool                        ta;
+    float                      *y;
+    const struct vlp_unit_rows *to; /* instead of y, all columns of w; or NULL */
+    int                         ldy;
+    float                       alpha;
+    struct vlp_epilogue         e;
 };
 void vlp_product_run(const struct vlp_product *p);
 

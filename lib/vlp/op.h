@@ -31,13 +31,15 @@ struct vlp_linear_options {
 struct vlp_tensor *vlp_linear(struct vlp_tape *t, struct vlp_tensor *x, struct vlp_tensor *W,
                               struct vlp_tensor *b, const struct vlp_linear_options *o);
 /*
- * y (N, out) = act(x (N, in) W1^T + b1) W2^T + b2 + residual: two linear layers whose hidden rows
- * never leave the cache. Backward keeps what went into act and computes the hidden rows again.
- * b1, b2 and residual may be NULL. The same bits as two calls of vlp_linear.
+ * y (N, out) = act(x (N, in) W1^T + b1) W2^T + b2 + residual: two linear layers of whose hidden
+ * rows nothing is kept but, while recording, what went into act: backward computes the rest again.
+ * b1, b2 and residual may be NULL; while not recording y is written into `into`, unless NULL, which
+ * may be the residual and x. The same bits as two calls of vlp_linear.
  */
 struct vlp_tensor *vlp_mlp(struct vlp_tape *t, struct vlp_tensor *x, struct vlp_tensor *W1,
                            struct vlp_tensor *b1, enum vlp_activation act, struct vlp_tensor *W2,
-                           struct vlp_tensor *b2, struct vlp_tensor *residual);
+                           struct vlp_tensor *b2, struct vlp_tensor *residual,
+                           struct vlp_tensor *into);
 /* y (N, out) = x (N, in) P (in, out): the bare projections of CLIP. */
 struct vlp_tensor *vlp_project(struct vlp_tape *t, struct vlp_tensor *x, struct vlp_tensor *P);
 /* y (M, N) = a (M, K) b (N, K)^T */

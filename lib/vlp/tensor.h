@@ -82,6 +82,18 @@ void vlp_gemm_packed(const struct vlp_compute *c, float *y, int ldy, const float
                      const struct vlp_packed *w, int n0, int n1, const struct vlp_epilogue *e);
 
 /*
+ * y (M, N2) = epilogue2(h W2^T) with h (M, N1) = epilogue1(x W1^T): two layers of whose hidden rows
+ * only the second product knows. In bf16 they are never f32 in memory. The same bits as two calls
+ * of vlp_gemm_packed with all of W1 and W2. W2 takes N1 inputs; the first epilogue's residual is
+ * NULL, its pre has rows of N1; y may be x. `room` is for h, as many bytes as vlp_gemm_pair_room
+ * says.
+ */
+void   vlp_gemm_pair(const struct vlp_compute *c, float *y, int ldy, const float *x, int ldx, int M,
+                     const struct vlp_packed *w1, const struct vlp_epilogue *e1,
+                     const struct vlp_packed *w2, const struct vlp_epilogue *e2, void *room);
+size_t vlp_gemm_pair_room(int M, const struct vlp_packed *w1, const struct vlp_packed *w2);
+
+/*
  * C (M,N) = alpha op(A) op(B) + (accumulate ? C : 0), operands packed on the fly; op is transpose
  * when ta / tb. A is (M,K), or (K,M) under ta; B is (K,N), or (N,K) under tb. `precision` is F32 or
  * BF16: A and B rounded to bf16, products summed in f32. For gradients, attention over long rows,
