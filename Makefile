@@ -147,7 +147,7 @@ lint: deps
 ##                 (VLP_PYTHON=python with torch, torchvision, onnxruntime: yardsticks beside ours)
 bench: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) benches all
-	@scripts/bench.sh $(BUILD)
+	@scripts/bench.sh $(BENCHES)
 
 benches: $(BENCHES)
 

@@ -1,19 +1,27 @@
 #!/bin/bash
-# bench.sh -- every bench program in one run; one table of measured ratios beside must and stretch.
+# bench.sh -- run bench programs; one table of measured ratios beside must and stretch.
 #
-# usage: bench.sh BUILD
+# usage: bench.sh BENCH...
 # A bench prints lines of five tab-separated fields: name, measured, must, stretch, verdict ("ok",
-# "BELOW", or "-" for a figure without a bound). Everything else it prints is a remark.
-set -u
-build=$1
+# "BELOW", or "-" for a figure without a bound). Everything else it prints is a remark. The rows that are
+# below, and the benches that failed, are named again at the end; with any of them the status is 1.
+set -uo pipefail
 printf '%-58s %10s %8s %8s  %s\n' workload measured must stretch verdict
-status=0
-for bench in "$build"/bench_*; do
-    [ -f "$bench" ] && [ -x "$bench" ] || continue
+below=$(mktemp)
+trap 'rm -f "$below"' EXIT
+for bench in "$@"; do
     where=()
-    [ "${bench##*/}" = bench_process ] && where=("$build")
-    "$bench" "${where[@]}" | awk -F '\t' '
-        NF >= 5 { printf "%-58s %10s %8s %8s  %s\n", $1, $2, $3, $4, $5; fflush(); next }
-        { print "# " $0; fflush() }' || status=1
+    [ "${bench##*/}" = bench_process ] && where=("${bench%/*}")
+    "$bench" "${where[@]}" | awk -F '\t' -v below="$below" '
+        NF >= 5 {
+            row = sprintf("%-58s %10s %8s %8s  %s", $1, $2, $3, $4, $5)
+            print row; fflush()
+            if ($5 == "BELOW") print row >>below
+            next
+        }
+        { print "# " $0; fflush() }' || echo "$bench: exit $?" >>"$below"
 done
-exit $status
+[ -s "$below" ] || exit 0
+printf '\nbelow, or failed:\n'
+cat "$below"
+exit 1

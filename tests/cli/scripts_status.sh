@@ -1,0 +1,28 @@
+# The scripts behind the jobs of the Makefile end with what happened, and run what they are told to run only.
+. "$ROOT/tests/cli_helpers.sh"
+make_program() {
+    cat >"$1"
+    chmod +x "$1"
+}
+make_program bench_good <<'END'
+#!/bin/bash
+echo "a remark"
+printf 'quick\t1.00\t0.50\t0.80\tok\nno bound\t3\t0\t0\t-\n'
+END
+make_program bench_slow <<'END'
+#!/bin/bash
+printf 'slow row\t0.20\t0.50\t0.80\tBELOW\nquick\t1.00\t0.50\t0.80\tok\n'
+END
+make_program bench_dead <<'END'
+#!/bin/bash
+printf 'half of it\t1.00\t0.50\t0.80\tok\n'
+exit 7
+END
+
+# A bench below its bound, or one that fails, is said again at the end, and is the status.
+expect 0 "$ROOT/scripts/bench.sh" ./bench_good
+prints "# a remark"
+expect 1 "$ROOT/scripts/bench.sh" ./bench_slow ./bench_good
+[ "$(grep -c '^slow row' stdout)" -eq 2 ] || fail "a row below its bound is not said at the end"
+expect 1 "$ROOT/scripts/bench.sh" ./bench_dead ./bench_good
+[ "$(tail -n 1 stdout)" = "./bench_dead: exit 7" ] || fail "a failed bench is not said at the end"
