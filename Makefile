@@ -129,7 +129,7 @@ check: deps
 tests: $(PROGS) $(TESTS) $(FUZZ_SRC:%.c=$(BUILD)/%.o) $(BENCH_SRC:%.c=$(BUILD)/%.o)
 
 check-run: tests
-	@scripts/run_tests.sh $(BUILD)
+	@scripts/run_tests.sh $(BUILD) $(TESTS)
 
 ## make sanitize   the suite under the address and undefined-behaviour sanitizers
 sanitize: deps
@@ -141,7 +141,7 @@ sanitize: deps
 lint: deps
 	@scripts/dependencies.sh lint
 	@$(MAKE) --no-print-directory -j$(JOBS) all
-	@scripts/lint.sh $(BUILD)
+	@scripts/lint.sh $(PROGS)
 
 ## make bench      every row of the speed table as a ratio to this machine's measured peaks
 ##                 (VLP_PYTHON=python with torch, torchvision, onnxruntime: yardsticks beside ours)
@@ -162,7 +162,7 @@ build/fuzz/lib/tensor/%.o: override SAN :=
 fuzz: deps
 	@scripts/dependencies.sh fuzz
 	@$(MAKE) --no-print-directory -j$(JOBS) CC=clang BUILD=build/fuzz OPT=-O1 SAN="$(FUZZ_FLAGS)" fuzzers
-	@scripts/fuzz.sh build/fuzz $(FUZZ_SECONDS)
+	@scripts/fuzz.sh build/fuzz $(FUZZ_SECONDS) $(FUZZERS)
 
 .PHONY: fuzzers
 fuzzers: $(FUZZERS)
@@ -185,7 +185,7 @@ install: all
 	        [ ! -f $$f ] || install -m 644 $$f $(DESTDIR)$(PREFIX)/share/man/man$$s; \
 	    done; \
 	done
-	scripts/completion.sh $(BUILD) $(DESTDIR)$(PREFIX)/share
+	scripts/completion.sh $(DESTDIR)$(PREFIX)/share $(PROGS)
 
 clean:
 	rm -rf build

@@ -1,9 +1,10 @@
 #!/bin/bash
 # completion.sh -- write bash, zsh and fish completion from what the programs say about themselves.
 #
-# usage: completion.sh BUILD SHARE     (SHARE: .../share of the installation)
+# usage: completion.sh SHARE PROGRAM...     (SHARE: .../share of the installation)
 set -eu
-build=$1 share=$2
+share=$1
+shift
 bash_dir=$share/bash-completion/completions
 zsh_dir=$share/zsh/site-functions
 fish_dir=$share/fish/vendor_completions.d
@@ -105,8 +106,7 @@ write_fish() {
     }'
 }
 
-for program in "$build"/vlp-*; do
-    [ -f "$program" ] && [ -x "$program" ] || continue
+for program in "$@"; do
     name=${program##*/}
     "$program" --completion-data | write_bash "$name" >"$bash_dir/$name"
     "$program" --completion-data | write_zsh "$name" >"$zsh_dir/_$name"

@@ -1,14 +1,16 @@
 #!/bin/bash
-# fuzz.sh -- run every fuzzer for a while; stop at the first finding and keep the input.
+# fuzz.sh -- run fuzzers for a while each; keep what they find.
 #
-# usage: fuzz.sh BUILD SECONDS
+# usage: fuzz.sh BUILD SECONDS FUZZER...
+# A fuzzer ends at its first finding, the input of which stays as BUILD/<name>-*; the others run all the same,
+# and the status is 1.
 # Seeds are the project's own pictures, checkpoints, streams and damaged files; what a run learns stays in
 # BUILD/corpus/<name>.
 set -u
 build=$1 seconds=$2
+shift 2
 found=0
-for fuzzer in "$build"/fuzz_*; do
-    [ -f "$fuzzer" ] && [ -x "$fuzzer" ] || continue
+for fuzzer in "$@"; do
     name=${fuzzer##*/fuzz_}
     corpus=$build/corpus/$name
     mkdir -p "$corpus"

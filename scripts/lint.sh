@@ -1,9 +1,8 @@
 #!/bin/bash
 # lint.sh -- what a compiler does not check: formatting, who includes whom, names, man pages, words.
 #
-# usage: lint.sh BUILD
+# usage: lint.sh PROGRAM...
 set -u
-build=$1
 bad=0
 complain() {
     echo "lint: $*"
@@ -83,11 +82,10 @@ long_options() { grep -oE -- '(^|[^A-Za-z0-9-])--[A-Za-z][a-z0-9-]*' | grep -oE 
 
 every=$(mktemp)
 trap 'rm -f "$every"' EXIT
-for program in "$build"/vlp-*; do
-    [ -x "$program" ] && [ -f "$program" ] && help_of "$program"
+for program in "$@"; do
+    help_of "$program"
 done | long_options >"$every"
-for program in "$build"/vlp-*; do
-    [ -x "$program" ] && [ -f "$program" ] || continue
+for program in "$@"; do
     name=${program##*/}
     page=man/$name.1
     [ -f "$page" ] || { complain "$name has no man page"; continue; }

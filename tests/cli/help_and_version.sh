@@ -1,8 +1,7 @@
 # Every program helps itself, and every option has its place in the manual.
 . "$ROOT/tests/cli_helpers.sh"
-for program in "$BUILD"/vlp-*; do
-    [ -x "$program" ] && [ -f "$program" ] || continue
-    name=${program##*/}
+for source in "$ROOT"/cmd/vlp-*.c; do
+    name=$(basename "$source" .c)
     page=$ROOT/man/$name.1
     [ -f "$page" ] || fail "no manual for $name"
     expect 0 "$name" --help
@@ -34,7 +33,7 @@ for program in "$BUILD"/vlp-*; do
     grep -i '^\.SH' "$page" | sed 's/^\.S[Hh] "\?\([^"]*\)"\?$/\1/' >found
     same order found
 done
-"$ROOT/scripts/completion.sh" "$BUILD" share >/dev/null || fail "completion"
+"$ROOT/scripts/completion.sh" share "$BUILD"/vlp-{embed,model,match,classify} >/dev/null || fail "completion"
 for name in vlp-embed vlp-model vlp-match vlp-classify; do
     bash -n "share/bash-completion/completions/$name" || fail "bash completion of $name"
     [ -s "share/zsh/site-functions/_$name" ] && [ -s "share/fish/vendor_completions.d/$name.fish" ] ||

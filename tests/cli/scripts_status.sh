@@ -26,3 +26,28 @@ expect 1 "$ROOT/scripts/bench.sh" ./bench_slow ./bench_good
 [ "$(grep -c '^slow row' stdout)" -eq 2 ] || fail "a row below its bound is not said at the end"
 expect 1 "$ROOT/scripts/bench.sh" ./bench_dead ./bench_good
 [ "$(tail -n 1 stdout)" = "./bench_dead: exit 7" ] || fail "a failed bench is not said at the end"
+
+# Of test programs and fuzzers those run that are named; what an older build left beside them does not count.
+make_program check_new <<'END'
+#!/bin/bash
+echo "100%: Checks: 3, Failures: 0, Errors: 0"
+END
+make_program check_left <<'END'
+#!/bin/bash
+echo "50%: Checks: 2, Failures: 1, Errors: 0"
+exit 1
+END
+expect 0 "$ROOT/scripts/run_tests.sh" . ./check_new
+[ "$(tail -n 1 stdout)" = "3 passed, 0 failed" ] || fail "$(tail -n 1 stdout)"
+expect 1 "$ROOT/scripts/run_tests.sh" . ./check_new ./check_left
+[ "$(tail -n 1 stdout)" = "4 passed, 1 failed" ] || fail "$(tail -n 1 stdout)"
+make_program fuzz_left <<'END'
+#!/bin/bash
+exit 77
+END
+cp bench_good fuzz_new
+expect 0 "$ROOT/scripts/fuzz.sh" . 1 ./fuzz_new
+# One that finds something does not keep the others from running.
+expect 1 "$ROOT/scripts/fuzz.sh" . 1 ./fuzz_left ./fuzz_new
+prints "left: found something"
+prints "== new, 1 s"

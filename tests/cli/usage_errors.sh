@@ -1,8 +1,7 @@
 # Wrong usage: one line, where to look, status 2, nothing on stdout.
 . "$ROOT/tests/cli_helpers.sh"
-for program in "$BUILD"/vlp-*; do
-    [ -x "$program" ] && [ -f "$program" ] || continue
-    name=${program##*/}
+for source in "$ROOT"/cmd/vlp-*.c; do
+    name=$(basename "$source" .c)
     expect 2 "$name" --no-such-option
     [ -s stdout ] && fail "$name prints on stdout"
     says "$name: unknown option '--no-such-option'"
