@@ -1,7 +1,8 @@
 # vlp -- one non-recursive Makefile. `make help` lists the targets.
 #
 # Everything is found by wildcard: a new lib/<room>/x.c, cmd/vlp-x.c or tests/check_x.c needs no line
-# here. Objects live in build/ (build/san for sanitizers). Header dependencies are tracked by -MMD.
+# here. Objects live in build/ (build/san for sanitizers). Header dependencies are tracked by -MMD, the
+# compiler, its flags and PREFIX by stamps.
 
 CC       ?= cc
 BUILD    ?= build
@@ -26,6 +27,12 @@ ALL_CFLAGS  = $(CSTD) $(OPT) -g $(WARN) $(NUMERIC) -pthread $(PKG_CFLAGS) $(CFLA
 ALL_LDFLAGS = -pthread $(LDFLAGS) $(SAN)
 # --as-needed: a program is bound to those libraries only that it calls (MPI: vlp-train).
 LIBS        = -Wl,--as-needed $(PKG_LIBS) $(MPI_LIBS) -lm
+
+# A stamp is a file that changes when these words do. What depends on it is then made anew.
+STAMP_compile := $(CC) $(ALL_CFLAGS)
+STAMP_link    := $(CC) $(ALL_LDFLAGS) $(LIBS)
+STAMP_mpi     := $(MPI_CFLAGS) $(MPI_LIBS)
+STAMP_prefix  := $(PREFIX)
 
 ROOMS    := base tensor op nn model checkpoint loss text image data embedding train task
 LIB_SRC  := $(foreach r,$(ROOMS),$(wildcard lib/$(r)/*.c))
@@ -57,24 +64,29 @@ $(BUILD)/%_vnni.o: LEVEL := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512v
 $(BUILD)/%_bf16.o: LEVEL := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512bf16 -mavx2 -mfma -mf16c
 $(BUILD)/%_amx.o: LEVEL := -mamx-tile -mamx-bf16 -mamx-int8 -mavx512f -mavx512bw -mavx512dq -mavx512vl \
                            -mavx512vnni -mavx512bf16 -mavx2 -mfma -mf16c
+# The objects of those sources that use a name.
+users_of = $(patsubst %.c,$(BUILD)/%.o,$(shell grep -l '$(1)' $(LIB_SRC) $(CMD_SRC) $(PROG_SRC)))
 # Several processes, where MPI is installed. The stamp changes when it comes or goes.
-MPI_USERS := $(BUILD)/lib/train/comm.o $(BUILD)/cmd/version.o
+MPI_USERS := $(call users_of,VLP_HAVE_MPI)
 ifneq ($(MPI_LIBS),)
 $(MPI_USERS): LEVEL := -DVLP_HAVE_MPI $(MPI_CFLAGS)
 endif
 $(MPI_USERS): $(BUILD)/mpi.stamp
-$(BUILD)/mpi.stamp: force
+$(foreach s,compile link mpi prefix,$(BUILD)/$(s).stamp): $(BUILD)/%.stamp: force
 	@mkdir -p $(@D)
-	@echo '$(MPI_LIBS)' | cmp -s - $@ || echo '$(MPI_LIBS)' >$@
+	@printf '%s\n' '$(subst ','\'',$(STAMP_$*))' >$@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 .PHONY: force
 # Kernels are unrolled by the compiler where that pays.
 $(BUILD)/lib/tensor/%.o $(BUILD)/lib/train/adamw%.o: OPT := -O3
 $(BUILD)/lib/image/resample_%.o: OPT := -O3
 
 # Where an installed program finds its vocabularies and the default model.
-$(BUILD)/cmd/model_option.o: CSTD += -DVLP_SHARE_DIR='"$(PREFIX)/share/vlp"'
+SHARE_USERS := $(call users_of,VLP_SHARE_DIR)
+$(SHARE_USERS): CSTD += -DVLP_SHARE_DIR='"$(PREFIX)/share/vlp"'
+$(SHARE_USERS): $(BUILD)/prefix.stamp
 
-$(BUILD)/%.o: %.c Makefile
+$(BUILD)/%.o: %.c Makefile $(BUILD)/compile.stamp
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  CC    $<")
 	$(Q)$(CC) $(ALL_CFLAGS) $(LEVEL) -MMD -MP -c -o $@ $<
@@ -90,17 +102,17 @@ $(LIBCMD): $(CMD_OBJ)
 	$(if $(V),,@echo "  AR    $@")
 	$(Q)$(AR) rcs $@ $^
 
-$(BUILD)/vlp-%: $(BUILD)/cmd/vlp-%.o $(LIBCMD) $(LIBVLP)
+$(BUILD)/vlp-%: $(BUILD)/cmd/vlp-%.o $(LIBCMD) $(LIBVLP) $(BUILD)/link.stamp
 	$(if $(V),,@echo "  LINK  $@")
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter-out %.stamp,$^) $(LIBS)
 
-$(BUILD)/check_%: $(BUILD)/tests/check_%.o $(TEST_AUX_OBJ) $(LIBVLP)
+$(BUILD)/check_%: $(BUILD)/tests/check_%.o $(TEST_AUX_OBJ) $(LIBVLP) $(BUILD)/link.stamp
 	$(if $(V),,@echo "  LINK  $@")
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs check) $(LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter-out %.stamp,$^) $(shell pkg-config --libs check) $(LIBS)
 
-$(BUILD)/bench_%: $(BUILD)/tests/bench_%.o $(BENCH_AUX_OBJ) $(LIBVLP)
+$(BUILD)/bench_%: $(BUILD)/tests/bench_%.o $(BENCH_AUX_OBJ) $(LIBVLP) $(BUILD)/link.stamp
 	$(if $(V),,@echo "  LINK  $@")
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter-out %.stamp,$^) $(LIBS)
 
 .PRECIOUS: $(BUILD)/%.o
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
@@ -172,23 +184,35 @@ build/fuzz/fuzz_%: build/fuzz/tests/fuzz_%.o $(LIBVLP)
 	$(Q)$(CC) -pthread -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS)
 
 ## make install    PREFIX=/usr/local DESTDIR=
+INTO := $(DESTDIR)$(PREFIX)
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/include/vlp
-	install -d $(DESTDIR)$(PREFIX)/share/vlp
-	install -m 755 $(PROGS) $(DESTDIR)$(PREFIX)/bin
-	install -m 644 $(LIBVLP) $(DESTDIR)$(PREFIX)/lib
-	install -m 644 lib/vlp/*.h $(DESTDIR)$(PREFIX)/include/vlp
-	cp -R share/vlp/. $(DESTDIR)$(PREFIX)/share/vlp
+	install -d $(INTO)/bin $(INTO)/lib $(INTO)/include/vlp $(INTO)/share/vlp
+	install -m 755 $(PROGS) $(INTO)/bin
+	install -m 644 $(LIBVLP) $(INTO)/lib
+	install -m 644 lib/vlp/*.h $(INTO)/include/vlp
+	cp -R share/vlp/. $(INTO)/share/vlp
 	for s in 1 5 7; do \
-	    install -d $(DESTDIR)$(PREFIX)/share/man/man$$s; \
+	    install -d $(INTO)/share/man/man$$s; \
 	    for f in man/*.$$s; do \
-	        [ ! -f $$f ] || install -m 644 $$f $(DESTDIR)$(PREFIX)/share/man/man$$s; \
+	        [ ! -f $$f ] || install -m 644 $$f $(INTO)/share/man/man$$s; \
 	    done; \
 	done
-	scripts/completion.sh $(DESTDIR)$(PREFIX)/share $(PROGS)
+	scripts/completion.sh $(INTO)/share $(PROGS)
+
+## make uninstall  what this version installed, with the same PREFIX and DESTDIR; what others put beside it stays
+uninstall:
+	rm -f $(PROGS:$(BUILD)/%=$(INTO)/bin/%) $(INTO)/lib/$(notdir $(LIBVLP))
+	rm -f $(patsubst lib/%,$(INTO)/include/%,$(wildcard lib/vlp/*.h))
+	rm -f $(foreach s,1 5 7,$(patsubst man/%,$(INTO)/share/man/man$(s)/%,$(wildcard man/*.$(s))))
+	find share/vlp ! -type d | while IFS= read -r f; do rm -f "$(INTO)/$$f"; done
+	find share/vlp -depth -type d | while IFS= read -r d; do \
+	    rmdir "$(INTO)/$$d" 2>/dev/null || true; \
+	done
+	rmdir $(INTO)/include/vlp 2>/dev/null || true
+	scripts/completion.sh --remove $(INTO)/share $(PROGS)
 
 clean:
-	rm -rf build
+	rm -rf $(BUILD)
 
 help:
 	@sed -n 's/^## //p' Makefile

@@ -1,13 +1,22 @@
 #!/bin/bash
 # completion.sh -- write bash, zsh and fish completion from what the programs say about themselves.
 #
-# usage: completion.sh SHARE PROGRAM...     (SHARE: .../share of the installation)
+# usage: completion.sh [--remove] SHARE PROGRAM...     (SHARE: .../share of the installation)
 set -eu
+remove=
+[ "$1" = --remove ] && remove=yes && shift
 share=$1
 shift
 bash_dir=$share/bash-completion/completions
 zsh_dir=$share/zsh/site-functions
 fish_dir=$share/fish/vendor_completions.d
+if [ -n "$remove" ]; then
+    for program in "$@"; do
+        name=${program##*/}
+        rm -f "$bash_dir/$name" "$zsh_dir/_$name" "$fish_dir/$name.fish"
+    done
+    exit 0
+fi
 mkdir -p "$bash_dir" "$zsh_dir" "$fish_dir"
 
 # Lines of --completion-data: program NAME SUMMARY | verb NAME SUMMARY |
