@@ -94,7 +94,7 @@ expect 0 vlp-classify --folder-labels -l circle,square --json shapes.tar
 says '4 records: top-1'
 [ "$(grep -c '"truth": "circle"' stdout)" -eq 2 ] || fail "$(cat stdout)"
 expect 0 vlp-embed -q -o s.vle shapes.tar
-mkdir elsewhere && cd elsewhere # ids alone, without the shard
+mkdir elsewhere && cd elsewhere || exit # ids alone, without the shard
 expect 0 vlp-classify --folder-labels -l circle,square ../s.vle
 says '4 records: top-1'
 cd ..

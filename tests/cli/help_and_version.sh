@@ -41,6 +41,7 @@ for name in vlp-embed vlp-model vlp-match vlp-classify; do
 done
 # Completion at work: options by prefix, choices of an option, verbs.
 complete_words() {
+    # shellcheck disable=SC1090 # written above
     . "share/bash-completion/completions/$1"
     COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
     "_${1//-/_}"

@@ -51,3 +51,26 @@ expect 0 "$ROOT/scripts/fuzz.sh" . 1 ./fuzz_new
 expect 1 "$ROOT/scripts/fuzz.sh" . 1 ./fuzz_left ./fuzz_new
 prints "left: found something"
 prints "== new, 1 s"
+
+# Continuous integration: lint and check; what lint says is a failure, unless its tools are not there.
+mkdir -p project/.ci bare
+cp "$ROOT/.ci/run" project/.ci
+cat >project/Makefile <<'END'
+lint: ; @$(LINT)
+check: ; @echo "5 passed, 0 failed"
+END
+for tool in bash make dirname awk echo false; do
+    ln -s "$(command -v $tool)" bare
+done
+unset MAKEFLAGS MFLAGS MAKELEVEL
+for tool in clang-format mandoc shellcheck; do
+    [ -z "$(command -v $tool)" ] && PATH=$PWD/tools:$PATH && mkdir -p tools && ln -s /bin/true tools/$tool
+done
+LINT="echo clean" expect 0 project/.ci/run
+prints clean
+[ "$(tail -n 1 stdout)" = "5 passed, 0 failed" ] || fail "$(tail -n 1 stdout)"
+LINT=false expect 1 project/.ci/run
+[ "$(tail -n 1 stdout)" = "5 passed, 1 failed" ] || fail "$(tail -n 1 stdout)"
+LINT=false PATH=$PWD/bare expect 0 project/.ci/run
+prints "lint skipped: not installed: clang-format mandoc shellcheck"
+[ "$(tail -n 1 stdout)" = "5 passed, 0 failed" ] || fail "$(tail -n 1 stdout)"

@@ -97,7 +97,7 @@ for to in link.vle link.tsv link.npy link.safetensors; do
         expect 0 "$@" $force -o $to
         [ -L $to ] && [ -L second-$to ] && [ -s disk/first-$to ] || fail "$to: $(ls -l . disk)"
     done
-    [ "$(ls disk | grep -c tmp)" -eq 0 ] || fail "$(ls disk)"
+    compgen -G "disk/*tmp*" >/dev/null && fail "$(ls disk)"
 done
 [ -s disk/first-link.npy.ids ] && [ ! -e link.npy.ids ] || fail "ids are not beside their array"
 for array in link.npy second-link.npy disk/first-link.npy; do # read through links as well

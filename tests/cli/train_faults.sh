@@ -9,8 +9,9 @@ run="vlp-train -b 4 --epochs 4 --warmup 0 --lr 1e-4 --save-every 1 -m $model -o 
 expect 0 $run -o straight .
 expect 6 $run --max-steps 4 .
 damage() {
-    local half=$(($(stat -c %s "$1") / 2))
-    local byte=$(od -An -tu1 -j $half -N 1 "$1")
+    local half byte
+    half=$(($(stat -c %s "$1") / 2))
+    byte=$(od -An -tu1 -j $half -N 1 "$1")
     printf "\\$(printf %o $((byte ^ 64)))" | dd of="$1" bs=1 seek=$half conv=notrunc 2>/dev/null
 }
 damage run/step-000000004.train

@@ -6,7 +6,7 @@ for p in p*.png; do
     printf 'picture %s\nno %s\n' "${p%.png}" "${p%.png}" >"${p%.png}.txt"
     echo "{\"image\": \"$p\", \"captions\": [\"picture ${p%.png}\", \"no ${p%.png}\"]}" >>data.jsonl
 done
-tar cf data.tar $(printf "%s\n" p*.png p*.txt | sort)
+printf "%s\n" p*.png p*.txt | sort | tar cf data.tar -T -
 gzip -k data.tar
 zstd -q data.tar
 run="vlp-train -b 4 --epochs 2 --warmup 0 --lr 1e-3 -m $GOLDEN/clip/end-to-end/model"

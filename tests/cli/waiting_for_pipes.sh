@@ -5,10 +5,10 @@ mkfifo pipe other
 expect 0 vlp-embed -q -r -o photos.vle photos
 stopped_by_term() { # COMMAND...
     "$@" >stdout 2>stderr &
-    local pid=$! i
+    local pid=$!
     sleep 0.4
     kill -TERM $pid || fail "ended by itself: $(cat stderr): $*"
-    for i in $(seq 100); do
+    for _ in $(seq 100); do
         kill -0 $pid 2>/dev/null || break
         sleep 0.05
     done
