@@ -5,8 +5,7 @@
  *
  *     int main(int argc, char **argv)
  *     {
- *         int first = cmd_start(&program, argc, argv);   parses, or prints help or an error and
- * exits
+ *         int first = cmd_start(&program, argc, argv);   parses, or prints help or an error, exits
  *         ...
  *         return cmd_finish(status);                     checks stdout, gives the exit status
  *     }

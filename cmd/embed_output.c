@@ -153,8 +153,7 @@ enum vlp_status embed_describe(struct embed_job *j, char *const *paths, int n_pa
     return VLP_OK;
 }
 
-/* ---- a file that is there ----------------------------------------------------------------------
- */
+/* ---- a file that is there ---------------------------------------------------------- */
 
 static enum vlp_status same_settings(const struct embed_job *j, const json_t *theirs,
                                      struct vlp_error *err)

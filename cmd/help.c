@@ -108,8 +108,7 @@ static void print_completion_of(FILE *f, const struct cmd_program *p, const char
  * Tab-separated lines:
  *   program  NAME  summary
  *   verb     NAME  summary
- *   option   VERB or -  letter or -  long name or -  argument or -  kind  choices or -  default
- * help
+ *   option   VERB  letter  long name  argument  kind  choices  default  help     (each may be "-")
  */
 void cmd_print_completion(FILE *f, const struct cmd_program *p)
 {

@@ -107,8 +107,7 @@ static void add_logits(struct values *v, struct vlp_model *m)
     free(per_text);
 }
 
-/* ---- inputs ------------------------------------------------------------------------------------
- */
+/* ---- inputs ------------------------------------------------------------------------ */
 
 enum { SAMPLES_A_PASS = 8 };
 
@@ -194,8 +193,7 @@ static enum vlp_status run_texts(struct values *v, struct vlp_encoder *e,
     return s;
 }
 
-/* ---- the comparison ----------------------------------------------------------------------------
- */
+/* ---- the comparison ---------------------------------------------------------------- */
 
 struct verdict {
     double absolute, relative;

@@ -98,8 +98,7 @@ void train_eval_close(struct train_eval *e)
     free(e);
 }
 
-/* ---- features ----------------------------------------------------------------------------------
- */
+/* ---- features ---------------------------------------------------------------------- */
 
 enum { CHUNK = 64, TOP = 5 };
 
@@ -190,8 +189,7 @@ static enum vlp_status text_features(struct train_eval *e, struct vlp_encoder *e
     return status;
 }
 
-/* ---- figures -----------------------------------------------------------------------------------
- */
+/* ---- figures ----------------------------------------------------------------------- */
 
 static void put(json_t *into, const char *name, double value)
 {

@@ -59,8 +59,7 @@ static const char *in_dir(struct loop *l, const char *name)
     return l->path.data;
 }
 
-/* ---- checkpoints
- * --------------------------------------------------------------------------------- */
+/* ---- checkpoints ------------------------------------------------------------------- */
 
 /* The entries of DIR went to their end; or the system cannot read it, for the reason `why`. */
 static enum vlp_status listed(int why, struct vlp_error *err)
@@ -207,8 +206,7 @@ static enum vlp_status resume(struct loop *l, struct vlp_error *err)
     return s;
 }
 
-/* ---- metrics
- * ------------------------------------------------------------------------------------- */
+/* ---- metrics ----------------------------------------------------------------------- */
 
 /* Lines of steps after the checkpoint belong to a future that did not happen. */
 static enum vlp_status open_metrics(struct loop *l, struct vlp_error *err)
@@ -308,8 +306,7 @@ static enum vlp_status evaluate(struct loop *l, struct vlp_error *err)
     return s;
 }
 
-/* ---- the loop
- * ------------------------------------------------------------------------------------ */
+/* ---- the loop ---------------------------------------------------------------------- */
 
 /* Any process's wish to stop is everybody's, in the same step. */
 static bool agreed(struct loop *l, bool mine)
@@ -385,8 +382,7 @@ static enum vlp_status finish(struct loop *l, struct vlp_error *err)
     return s;
 }
 
-/* ---- the folder
- * ----------------------------------------------------------------------------------- */
+/* ---- the folder -------------------------------------------------------------------- */
 
 /* Is this what a killed process left of a file that it was writing? ("NAME.tmp-XXXXXX") */
 static bool is_torn(const char *name)

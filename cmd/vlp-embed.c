@@ -9,8 +9,7 @@
 
 #include "embed_job.h"
 
-/* ---- what the user asked for ------------------------------------------------------------------
- */
+/* ---- what the user asked for ------------------------------------------------------- */
 
 static const char *const only_names[] = {"both", "image", "text", NULL};
 static const char *const truncate_names[] = {"cut", "error", NULL};
@@ -91,8 +90,7 @@ static const struct cmd_program program = {
              "stdin.\nThe same command, run again, continues a job that was interrupted.",
 };
 
-/* ---- the run -----------------------------------------------------------------------------------
- */
+/* ---- the run ----------------------------------------------------------------------- */
 
 /* Prompts of --template and of the lines of --templates; NULL when there are none. */
 static enum vlp_status read_templates(const char *const **out, struct vlp_arena *mem,

@@ -66,8 +66,7 @@ static float *random_floats(size_t n, float scale)
     return p;
 }
 
-/* ---- products ---------------------------------------------------------------------------------
- */
+/* ---- products ---------------------------------------------------------------------- */
 
 struct shape {
     const char *model;
@@ -294,8 +293,7 @@ static void bench_one_row(const struct vlp_compute *c)
     work_close(&k);
 }
 
-/* ---- the others -------------------------------------------------------------------------------
- */
+/* ---- the others -------------------------------------------------------------------- */
 
 static void bench_attention(const struct vlp_compute *c)
 {

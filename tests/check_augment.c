@@ -134,8 +134,7 @@ START_TEST(grey_has_three_equal_channels)
 }
 END_TEST
 
-/* ---- random draws -------------------------------------------------------------------------------
- */
+/* ---- random draws ------------------------------------------------------------------ */
 
 START_TEST(random_crops_keep_to_area_and_ratio)
 {

@@ -63,7 +63,7 @@ static bool same_values(const struct vlp_stored *a, const struct vlp_stored *b)
     return same;
 }
 
-/* ---- the golden folders ---------------------------------------------------------------------- */
+/* ---- the golden folders ------------------------------------------------------------ */
 
 static const struct golden {
     const char *path, *layout, *activation, *activation_from, *flavour;
@@ -196,7 +196,7 @@ START_TEST(containers_of_the_same_weights_agree)
 }
 END_TEST
 
-/* ---- what was chosen is said ----------------------------------------------------------------- */
+/* ---- what was chosen is said ------------------------------------------------------- */
 
 /* A folder of its own with a link to golden weights under another name. */
 static void link_as(char path[4096], const char *target, const char *name)
@@ -311,7 +311,7 @@ static void rewrite(char file[4096], const struct vlp_stored *t, size_t n)
     ck_assert_int_eq(vlp_output_commit(&o, &err), VLP_OK);
 }
 
-/* ---- configuration from shapes alone --------------------------------------------------------- */
+/* ---- configuration from shapes alone ----------------------------------------------- */
 
 struct making {
     struct vlp_stored_list list;
@@ -520,7 +520,7 @@ START_TEST(the_name_of_the_file_counts_before_that_of_its_folder)
 }
 END_TEST
 
-/* ---- Hugging Face's configuration files ------------------------------------------------------ */
+/* ---- Hugging Face's configuration files -------------------------------------------- */
 
 #define HF_TEXT                                                                                    \
     "\"vocab_size\":600,\"hidden_size\":64,\"intermediate_size\":192,\"num_hidden_layers\":2,"     \
@@ -674,7 +674,7 @@ START_TEST(what_differs_between_the_towers_is_kept_for_each)
 }
 END_TEST
 
-/* ---- open_clip's configuration file ---------------------------------------------------------- */
+/* ---- open_clip's configuration file ------------------------------------------------ */
 
 static const struct {
     const char     *config;
@@ -805,8 +805,7 @@ START_TEST(merges_are_carried_from_either_file)
 }
 END_TEST
 
-/* ---- a tokenizer.json of two merges, with one thing changed ------------------------------------
- */
+/* ---- a tokenizer.json of two merges, with one thing changed ------------------------ */
 
 #define CLIP_SPLIT(before)                                                                         \
     "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":{\"Regex\":"        \
@@ -990,7 +989,7 @@ START_TEST(an_index_may_name_files_of_its_folder_only)
 }
 END_TEST
 
-/* ---- the way back ---------------------------------------------------------------------------- */
+/* ---- the way back ------------------------------------------------------------------ */
 
 static const struct trip {
     const char     *from;
@@ -1330,7 +1329,7 @@ START_TEST(a_narrower_type_is_close_and_its_fingerprint_is_its_own)
 }
 END_TEST
 
-/* ---- verify ---------------------------------------------------------------------------------- */
+/* ---- verify ------------------------------------------------------------------------ */
 
 static void note(void *ctx, const char *what, const char *tensor, const char *sentence)
 {
@@ -1654,7 +1653,7 @@ START_TEST(missing_and_misshapen_tensors_are_named)
 }
 END_TEST
 
-/* ---- the document ---------------------------------------------------------------------------- */
+/* ---- the document ------------------------------------------------------------------ */
 
 START_TEST(a_document_out_of_bounds_is_refused_by_the_name_of_its_key)
 {
@@ -1811,7 +1810,7 @@ START_TEST(a_crop_smaller_than_a_patch_is_refused)
 }
 END_TEST
 
-/* ---- damaged files --------------------------------------------------------------------------- */
+/* ---- damaged files ----------------------------------------------------------------- */
 
 #define DAMAGED "tests/data/checkpoint/"
 

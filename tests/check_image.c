@@ -37,7 +37,7 @@ static uint32_t hash_rgb(const struct vlp_image *im)
     return vlp_fnv1a(VLP_FNV_START, im->data, (size_t)im->width * im->height * 3);
 }
 
-/* ---- tables of expected values -------------------------------------------------------------- */
+/* ---- tables of expected values ----------------------------------------------------- */
 
 /* Split a line at tabs into at most `max` fields; returns their number. */
 static int split(char *line, char **field, int max)
@@ -207,8 +207,7 @@ START_TEST(normalised_tensors_are_equal_bit_for_bit)
 }
 END_TEST
 
-/* ---- orientation ------------------------------------------------------------------------------
- */
+/* ---- orientation ------------------------------------------------------------------- */
 
 /*
  * A PNG of 2 x 1 with the given eXIf chunk; its checksums are right. Only the orientation matters.
@@ -256,7 +255,7 @@ START_TEST(exif_orientation_is_read_as_the_reference_reads_it)
 }
 END_TEST
 
-/* ---- the formula picture of the specification ------------------------------------------------ */
+/* ---- the formula picture of the specification -------------------------------------- */
 
 static struct vlp_image *formula_picture(void)
 {

@@ -49,8 +49,7 @@ static void must(enum vlp_status s, const struct vlp_error *err)
     exit(EXIT_FAILURE);
 }
 
-/* ---- the reference's batch
- * --------------------------------------------------------------------- */
+/* ---- the reference's batch --------------------------------------------------------- */
 
 struct fixture {
     char                   dir[128];
@@ -121,8 +120,7 @@ static struct vlp_train_options options_of(const char *loss, bool local)
     };
 }
 
-/* ---- local, by hand
- * ---------------------------------------------------------------------------- */
+/* ---- local, by hand ---------------------------------------------------------------- */
 
 /*
  * Gradient of mean over rows i of -log softmax(s a_i . b)[first + i] in a's rows and b's own rows
@@ -197,8 +195,7 @@ static double local_by_hand(struct fixture *f, struct vlp_trainer *t)
     return loss / 2 / RANKS;
 }
 
-/* ---- comparing
- * --------------------------------------------------------------------------------- */
+/* ---- comparing --------------------------------------------------------------------- */
 
 static void compare(const char *name, const float *got, const float *want, size_t n,
                     double tolerance)

@@ -37,8 +37,7 @@ static struct vlp_image *noise(int width, int height, enum vlp_image_mode mode)
     return im;
 }
 
-/* ---- the formula, one output at a time --------------------------------------------------------
- */
+/* ---- the formula, one output at a time --------------------------------------------- */
 
 static double weight(enum vlp_filter f, double x)
 {
@@ -229,8 +228,7 @@ START_TEST(grey16_clamps_like_the_reference_or_takes_the_high_byte)
 }
 END_TEST
 
-/* ---- orientation ------------------------------------------------------------------------------
- */
+/* ---- orientation ------------------------------------------------------------------- */
 
 START_TEST(orientation_puts_the_first_row_and_column_where_exif_says)
 {
@@ -250,8 +248,7 @@ START_TEST(orientation_puts_the_first_row_and_column_where_exif_says)
 }
 END_TEST
 
-/* ---- encoders ---------------------------------------------------------------------------------
- */
+/* ---- encoders ---------------------------------------------------------------------- */
 
 START_TEST(png_round_trips_grey_and_rgb)
 {

@@ -146,8 +146,7 @@ START_TEST(a_model_with_a_small_vocabulary_opens_and_says_why_it_takes_no_text)
 }
 END_TEST
 
-/* ---- the pipeline ------------------------------------------------------------------------------
- */
+/* ---- the pipeline ------------------------------------------------------------------ */
 
 struct collected {
     int   n, bad, stop_after;

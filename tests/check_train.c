@@ -270,8 +270,7 @@ START_TEST(a_frozen_picture_tower_gets_no_gradient)
 }
 END_TEST
 
-/* ---- frozen towers ---------------------------------------------------------------------------
- */
+/* ---- frozen towers ----------------------------------------------------------------- */
 
 static int image_runs, text_runs;
 
@@ -512,8 +511,7 @@ START_TEST(the_learned_bias_goes_with_the_model)
 }
 END_TEST
 
-/* ---- bf16 products -----------------------------------------------------------------------------
- */
+/* ---- bf16 products ----------------------------------------------------------------- */
 
 /* All gradients one after the other; the caller frees them. */
 static float *gradients_of(struct fixture *f, int micro, size_t *size)
@@ -644,8 +642,7 @@ START_TEST(ten_bf16_steps_stay_near_the_references)
 }
 END_TEST
 
-/* ---- rates, decay, state -----------------------------------------------------------------------
- */
+/* ---- rates, decay, state ----------------------------------------------------------- */
 
 /* Rates of some parameters; -1 where a parameter is not trained. */
 static void check_rates(const struct vlp_train_options *o, const char *const *name,
@@ -1272,8 +1269,7 @@ START_TEST(a_step_that_is_none_leaves_the_statistics)
 }
 END_TEST
 
-/* ---- random numbers of a step ----------------------------------------------------------------
- */
+/* ---- random numbers of a step ------------------------------------------------------ */
 
 static int by_value(const void *a, const void *b)
 {

@@ -91,8 +91,8 @@ struct vlp_pickled {
 };
 /*
  * Run one pickle at the start of `in`. Values live in `mem`.
- * VLP_ERR_FORMAT   damaged, or asks for a global that is not allowed, or calls what cannot be
- * called VLP_ERR_LIMIT    longer, or wanting more memory, than weights need
+ * VLP_ERR_FORMAT  damaged, or asks for a global that is not allowed, or calls what cannot be called
+ * VLP_ERR_LIMIT   longer, or wanting more memory, than weights need
  */
 enum vlp_status vlp_pickle_run(struct vlp_pickled *out, struct vlp_arena *mem,
                                const struct vlp_bytes *in, struct vlp_error *err);

@@ -9,8 +9,7 @@
 
 #include <vlp/data.h>
 
-/* ---- stream.c: the bytes of a file, of stdin or of memory, in order
- * ----------------------------------------- */
+/* ---- stream.c: the bytes of a file, of stdin or of memory, in order ---------------- */
 
 enum { STREAM_BUFFER = 128 * 1024 };
 
@@ -49,8 +48,7 @@ enum { LINE_LIMIT = 1 << 30 };
 enum vlp_status stream_line(struct stream *s, int delimiter, size_t limit, struct vlp_buf *out,
                             bool *too_long, bool *more, struct vlp_error *err);
 
-/* ---- lines.c: the lines of a list
- * ---------------------------------------------------------------- */
+/* ---- lines.c: the lines of a list -------------------------------------------------- */
 
 enum { PATH_LIMIT = 64 * 1024, TEXT_LIMIT = 1 << 20 };
 /* Line `number` of a list; what it points to is in `b`. */
@@ -58,8 +56,7 @@ enum vlp_status line_read(struct stream *s, enum vlp_lines_kind kind, bool nul, 
                           struct vlp_buf *b, struct vlp_line *out, bool *more,
                           struct vlp_error *err);
 
-/* ---- item.c: records in the making
- * --------------------------------------------------------------- */
+/* ---- item.c: records in the making ------------------------------------------------- */
 
 void item_begin(struct vlp_item *it, const char *id, size_t id_len); /* copies the id */
 void item_begin_at(struct vlp_item *it, const char *fmt, ...)
@@ -78,16 +75,14 @@ bool item_of_lost_input(struct vlp_item *it, const struct vlp_source_options *o,
 
 struct input;
 
-/* ---- json_text.c: JSON as programs write it
- * ---------------------------------------------------------- */
+/* ---- json_text.c: JSON as programs write it ---------------------------------------- */
 
 /* An object or a list, a new reference; NULL: `e` says why. NaN and infinities are null. */
 json_t *json_read(const char *text, size_t len, json_error_t *e);
 /* "a number", for a sentence. */
 const char *json_type_words(const json_t *v);
 
-/* ---- captions.c: the texts of one picture
- * ------------------------------------------------------------ */
+/* ---- captions.c: the texts of one picture ------------------------------------------ */
 
 struct captions {
     char          **text;
@@ -123,8 +118,7 @@ int captions_records(const struct captions *c);
  * when there are several captions. A fault that was told with a record needs none of its own. */
 void captions_give(struct captions *c, int k, struct vlp_item *it);
 
-/* ---- columns.c: what columns and keys are usually called
- * --------------------------------------------- */
+/* ---- columns.c: what columns and keys are usually called --------------------------- */
 
 enum column { COLUMN_IMAGE, COLUMN_TEXT, COLUMN_ID, COLUMN_LABEL, COLUMN_COUNT };
 extern const char *const *const column_names[COLUMN_COUNT]; /* NULL-terminated, most usual first */
@@ -134,8 +128,7 @@ const json_t *column_value(const json_t *object, enum column c, size_t *at, cons
 /* The option that names this column, or NULL. */
 const char *column_option(const struct vlp_source_options *o, enum column c);
 
-/* ---- record.c: a row of a table or an object, as a record
- * ----------------------------------------------- */
+/* ---- record.c: a row of a table or an object, as a record -------------------------- */
 
 struct field {
     const char *bytes; /* NULL: there is none */
@@ -150,16 +143,14 @@ void record_make(struct vlp_item *it, const struct input *in, const struct field
 /* A record without a picture and without text is a bad one. Call this last. */
 void record_check(struct vlp_item *it);
 
-/* ---- names.c: what a name tells
- * --------------------------------------------------------------------- */
+/* ---- names.c: what a name tells ---------------------------------------------------- */
 
 /* Of what was found in a folder or tar, not named: do the include and exclude lists let this path
  * in? Without an include list it needs a picture's ending. */
 bool name_is_wanted(const struct vlp_source_options *o, const char *path);
 bool name_is_excluded(const struct vlp_source_options *o, const char *path);
 
-/* ---- the table of kinds
- * ------------------------------------------------------------------------------ */
+/* ---- the table of kinds ------------------------------------------------------------ */
 
 struct input {
     const struct source_kind        *kind;

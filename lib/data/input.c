@@ -124,8 +124,7 @@ const struct source_kind *kind_of(const struct vlp_source_options *opt, const ch
     return by_bytes(p, have);
 }
 
-/* ---- pipes: seen when they are read
- * ------------------------------------------------------------------- */
+/* ---- pipes: seen when they are read ------------------------------------------------ */
 
 static enum vlp_status pipe_open(struct input *in, struct vlp_error *err)
 {
@@ -166,8 +165,7 @@ static void pipe_close(struct input *in)
 
 const struct source_kind source_pipe = {NULL, pipe_open, pipe_next, pipe_close};
 
-/* --------------------------------------------------------------------------------------------------------
- */
+/* ------------------------------------------------------------------------------------ */
 
 enum vlp_status input_stream(struct input *in, struct stream *out, struct vlp_error *err)
 {

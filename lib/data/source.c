@@ -120,8 +120,7 @@ void vlp_source_close(struct vlp_source *s)
     free(s);
 }
 
-/* ---- how many
- * --------------------------------------------------------------------------------------- */
+/* ---- how many ---------------------------------------------------------------------- */
 
 /* Can the input be read twice, and does that cost little? Not stdin, not tars. */
 static bool countable(const struct vlp_source_options *o, const char *path)

@@ -39,8 +39,7 @@ static enum vlp_status skip_bom(struct stream *s, struct vlp_error *err)
     return VLP_OK;
 }
 
-/* ---- the text of the next object
- * ------------------------------------------------------------------- */
+/* ---- the text of the next object --------------------------------------------------- */
 
 static enum vlp_status next_line(struct source_state *s, bool *more, bool *too_long,
                                  struct vlp_error *err)
@@ -143,8 +142,7 @@ static enum vlp_status next_element(struct source_state *s, bool *more, bool *to
     return take_value(s, too_long, err);
 }
 
-/* ---- records
- * ------------------------------------------------------------------------------------------ */
+/* ---- records ----------------------------------------------------------------------- */
 
 /* The next value that may be this column's: of the key that was told, or of the usual ones. */
 static const json_t *value_of(const struct input *in, const json_t *object, enum column c,

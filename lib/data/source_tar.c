@@ -52,8 +52,7 @@ static enum vlp_status source_open(struct input *in, struct vlp_error *err)
     return tar_open(&t->reader, in, err);
 }
 
-/* ---- groups
- * -------------------------------------------------------------------------------------------- */
+/* ---- groups ------------------------------------------------------------------------ */
 
 static void empty_group(struct group *g)
 {
@@ -224,8 +223,7 @@ static void next_group(struct input *in)
     choose_captions(in, &t->group);
 }
 
-/* ---- records
- * -------------------------------------------------------------------------------------------- */
+/* ---- records ----------------------------------------------------------------------- */
 
 static void give(const struct input *in, struct group *g, struct vlp_item *out)
 {

@@ -35,8 +35,7 @@ struct field rows_field(const struct rows *r, size_t i)
     return (struct field){r->text.data + r->at[i], end - r->at[i]};
 }
 
-/* ---- CSV ----------------------------------------------------------------------------------------
- */
+/* ---- CSV --------------------------------------------------------------------------- */
 
 static void put_byte(struct rows *r, int c)
 {
@@ -93,8 +92,7 @@ static enum vlp_status csv_row(struct rows *r, bool *more, struct vlp_error *err
     return s;
 }
 
-/* ---- TSV ----------------------------------------------------------------------------------------
- */
+/* ---- TSV --------------------------------------------------------------------------- */
 
 /* "it said ""no""" without its quotes, in place; the new length. Anything else stays. */
 static size_t unquote(char *s, size_t len)
@@ -129,8 +127,7 @@ static enum vlp_status tsv_row(struct rows *r, bool *more, struct vlp_error *err
     }
 }
 
-/* --------------------------------------------------------------------------------------------------
- */
+/* ------------------------------------------------------------------------------------ */
 
 static bool is_empty(const struct rows *r)
 {

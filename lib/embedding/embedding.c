@@ -20,8 +20,7 @@ static const struct format *format_named(const char *name)
     return NULL;
 }
 
-/* ---- writing ------------------------------------------------------------------------------------
- */
+/* ---- writing ----------------------------------------------------------------------- */
 
 static void free_writer(struct vlp_embedding_writer *w)
 {
@@ -129,8 +128,7 @@ void vlp_embedding_writer_abandon(struct vlp_embedding_writer *w)
     free_writer(w);
 }
 
-/* ---- reading ------------------------------------------------------------------------------------
- */
+/* ---- reading ----------------------------------------------------------------------- */
 
 static enum vlp_status recognise(struct vlp_embedding_reader *r, const char *path,
                                  struct vlp_error *err)

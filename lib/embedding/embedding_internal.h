@@ -7,8 +7,7 @@
 
 #include <vlp/embedding.h>
 
-/* ---- feed.c: the bytes of a file or a pipe, seen through a window ------------------------------
- */
+/* ---- feed.c: the bytes of a file or a pipe, seen through a window ------------------ */
 
 struct feed {
     char          *name;   /* for messages */
@@ -36,16 +35,14 @@ void feed_step(struct feed *f, size_t n);
 enum vlp_status feed_line(struct feed *f, size_t limit, const char **line, size_t *len,
                           struct vlp_error *err);
 
-/* ---- rows.c -----------------------------------------------------------------------------------
- */
+/* ---- rows.c ------------------------------------------------------------------------ */
 
 /* Bytes from one stored row to the next. */
 size_t row_size(enum vlp_dtype t, int dim);
 void   row_from_f32(void *row, enum vlp_dtype t, const float *x, int dim);
 bool   dtype_can_be_stored(enum vlp_dtype t);
 
-/* ---- npy.c ------------------------------------------------------------------------------------
- */
+/* ---- npy.c ------------------------------------------------------------------------- */
 
 /* Read the array in these bytes: `n->map` stays as it is, n->data points into them. */
 enum vlp_status npy_parse(struct vlp_npy *n, const uint8_t *p, size_t size, const char *name,
@@ -54,8 +51,7 @@ enum vlp_status npy_parse(struct vlp_npy *n, const uint8_t *p, size_t size, cons
 bool npy_put_header(struct vlp_buf *b, enum vlp_dtype dtype, int ndim, const int64_t *dim,
                     size_t at_least);
 
-/* ---- text.c: where lines of text go ------------------------------------------------------------
- */
+/* ---- text.c: where lines of text go ------------------------------------------------ */
 
 /* Where the lines of a text format go, and the line in hand: `create` and `finish` of its row. */
 struct text_writer {
@@ -66,8 +62,7 @@ enum vlp_status text_create(struct vlp_embedding_writer              *w,
                             const struct vlp_embedding_write_options *opt, struct vlp_error *err);
 enum vlp_status text_finish(struct vlp_embedding_writer *w, bool commit, struct vlp_error *err);
 
-/* ---- ids.c: the file of ids beside a file of vectors -------------------------------------------
- */
+/* ---- ids.c: the file of ids beside a file of vectors ------------------------------- */
 
 /* Ids of rows that come from a format without any: from PATH.ids, else row numbers from 0. */
 struct ids_file {
@@ -96,15 +91,13 @@ enum vlp_status ids_create(struct ids_output *o, const struct vlp_embedding_writ
 enum vlp_status ids_write(struct ids_output *o, const struct vlp_record *r, struct vlp_error *err);
 enum vlp_status ids_finish(struct ids_output *o, bool commit, struct vlp_error *err);
 
-/* ---- embedding.c -------------------------------------------------------------------------------
- */
+/* ---- embedding.c ------------------------------------------------------------------- */
 
 /* VLP_ERR_SUPPORT for an id or a meta that a format with a NUL after each cannot hold. */
 enum vlp_status strings_check(const struct vlp_embedding_writer *w, const struct vlp_record *r,
                               struct vlp_error *err);
 
-/* ---- plain.c: what the formats without deletions have in common -------------------------------
- */
+/* ---- plain.c: what the formats without deletions have in common -------------------- */
 
 /* VLP_ERR_SUPPORT for a deletion, which only vle and jsonl can say. */
 enum vlp_status plain_check(const struct vlp_embedding_writer *w, const struct vlp_record *r,
@@ -134,8 +127,7 @@ enum vlp_status late_commit(struct late_output *o, const void *head, size_t len,
                             struct vlp_error *err);
 void            late_abort(struct late_output *o);
 
-/* ---- id_table.c: bytes to numbers ---------------------------------------------------------------
- */
+/* ---- id_table.c: bytes to numbers -------------------------------------------------- */
 
 struct id_slot {
     uint64_t    hash;
@@ -152,8 +144,7 @@ struct id_slot *id_table_put(struct id_table *t, const char *id, size_t len);
 struct id_slot *id_table_get(const struct id_table *t, const char *id, size_t len); /* or NULL */
 void            id_table_free(struct id_table *t);
 
-/* ---- vle_layout.c -----------------------------------------------------------------------------
- */
+/* ---- vle_layout.c ------------------------------------------------------------------ */
 
 enum {
     VLE_MAGIC_BYTES = 8,
@@ -196,8 +187,7 @@ const char *vle_get_end(uint64_t *count, const uint8_t *p);
 const char *vle_headers_differ(const struct vlp_embedding_header *a,
                                const struct vlp_embedding_header *b);
 
-/* ---- the table of formats ---------------------------------------------------------------------
- */
+/* ---- the table of formats ---------------------------------------------------------- */
 
 struct vlp_embedding_writer {
     const struct format        *format;

@@ -1,8 +1,7 @@
 /*
  * npy.c -- NumPy's .npy arrays, versions 1 to 3, mapped; and written as version 1.
  *
- *   93 'NUMPY', major, minor, header length (u16 in version 1, u32 after it), then a Python
- * literal:
+ *   93 'NUMPY', major, minor, header length (u16 in version 1, u32 after it), a Python literal:
  *   {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }  spaces, newline; then the elements
  */
 #include <stdlib.h>
@@ -22,8 +21,7 @@ static const struct {
     {"<u1", VLP_U8},  {"=f4", VLP_F32}, {"=f8", VLP_F64},
 };
 
-/* ---- the literal --------------------------------------------------------------------------------
- */
+/* ---- the literal ------------------------------------------------------------------- */
 
 struct literal {
     const char *p, *end;
@@ -194,8 +192,7 @@ void vlp_npy_close(struct vlp_npy *n)
     *n = (struct vlp_npy){0};
 }
 
-/* ---- writing
- * -------------------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------- */
 
 bool npy_put_header(struct vlp_buf *b, enum vlp_dtype dtype, int ndim, const int64_t *dim,
                     size_t at_least)

@@ -1,8 +1,8 @@
 /*
  * rows.c -- one vector as it is stored, and back.
  *
- *   i8:  scale = max|x| / 127 (f32), then round(x / scale) as int8, padded to a multiple of 4
- * bytes; NaN or infinity in the row makes the scale NaN, and so all of the row
+ *   i8:  scale = max|x| / 127 (f32), then round(x / scale) as i8, padded to a multiple of 4 bytes;
+ *        NaN or infinity in the row makes the scale NaN, and so all of the row
  */
 #include <math.h>
 #include <string.h>

@@ -23,8 +23,7 @@ static const struct {
 } flag_names[] = {
     {"text", VLP_RECORD_TEXT}, {"truncated", VLP_RECORD_TRUNCATED}, {"label", VLP_RECORD_LABEL}};
 
-/* ---- reading
- * ---------------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------- */
 
 struct jsonl_reader {
     float         *rows;
@@ -218,8 +217,7 @@ static void jsonl_close(struct vlp_embedding_reader *r)
     free(v);
 }
 
-/* ---- writing
- * ---------------------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------- */
 
 /* "key":"text" with U+FFFD for what is not UTF-8, then the exact bytes in "key_hex". */
 static void put_bytes(struct vlp_buf *b, const char *key, const char *s, size_t len)

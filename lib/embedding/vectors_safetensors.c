@@ -4,6 +4,7 @@
  * byte 01 instead.
  *
  *   u64 length of the header, JSON header, tensors without gaps in the order of their offsets
+ *
  * __metadata__ has modality, normalized, metric, fingerprint and (JSON text) about.
  */
 #include <stdlib.h>
@@ -20,8 +21,7 @@ static const char *const modality_names[] = {"any", "image", "text", "class"};
 static const char *const metric_names[] = {"cosine", "dot"};
 static const char        absent_meta = '\x01';
 
-/* ---- reading
- * ---------------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------- */
 
 struct part {
     const uint8_t *data;
@@ -196,8 +196,7 @@ static void st_close(struct vlp_embedding_reader *r)
     free(v);
 }
 
-/* ---- writing
- * ---------------------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------- */
 
 struct st_writer {
     struct late_output out;

@@ -9,9 +9,10 @@
  *     8  2  version: 1                      8  4  n, 1 .. 4096                 8  8  records since
  *    10  2  revision: 0                    12  4  flags (1: has deletions)           the header
  *    12  4  size of the header             16  4  size of the ids             16 40  0
- *    16  8  required features              20  4  size of the metas           56  8  XXH3 of 0 ..
- * 55 24  8  optional features              24  8  size of the block 32  4  dimension 32  8  XXH3 of
- * bytes 64 .. size 36  4  bytes of a row                 40  8  records before it since the header
+ *    16  8  required features              20  4  size of the metas           56  8  XXH3 of 0..55
+ *    24  8  optional features              24  8  size of the block
+ *    32  4  dimension                      32  8  XXH3 of bytes 64 .. size
+ *    36  4  bytes of a row                 40  8  records before it since the header
  *    40  1  f32 0, f16 1, bf16 2, i8 3     48  8  0
  *    41  1  modality                       56  8  XXH3 of bytes 0 .. 55
  *    42  1  normalised                     64     flags, 4 n
@@ -157,8 +158,7 @@ const char *vle_headers_differ(const struct vlp_embedding_header *a,
     return NULL;
 }
 
-/* ---- blocks ------------------------------------------------------------------------------------
- */
+/* ---- blocks ------------------------------------------------------------------------ */
 
 void vle_put_block_head(uint8_t *p, const struct vle_block_head *b)
 {
@@ -197,8 +197,7 @@ const char *vle_get_block_head(struct vle_block_head *b, const uint8_t *p, size_
     return NULL;
 }
 
-/* ---- end records -------------------------------------------------------------------------------
- */
+/* ---- end records ------------------------------------------------------------------- */
 
 void vle_put_end(uint8_t *p, uint64_t count)
 {

@@ -53,8 +53,7 @@ static enum vlp_status vle_open(struct vlp_embedding_reader *r, struct vlp_error
     return VLP_OK;
 }
 
-/* ---- damage ------------------------------------------------------------------------------------
- */
+/* ---- damage ------------------------------------------------------------------------ */
 
 /* Do a sound head of a block, a sound end record or a sound header begin at p? */
 static enum vlp_status sound_here(struct vlp_embedding_reader *r, bool *sound,
@@ -133,8 +132,7 @@ static enum vlp_status damaged(struct vlp_embedding_reader *r, uint64_t at, cons
     return VLP_OK;
 }
 
-/* ---- pieces ------------------------------------------------------------------------------------
- */
+/* ---- pieces ------------------------------------------------------------------------ */
 
 /* Point the arrays of the reader into the block; NULL, or what is wrong with it. */
 static const char *take_block(struct vlp_embedding_reader *r, const struct vle_block_head *h,

@@ -54,8 +54,7 @@ static enum vlp_status write_bytes(struct vlp_embedding_writer *w, const void *d
     return VLP_OK;
 }
 
-/* ---- where it goes -----------------------------------------------------------------------------
- */
+/* ---- where it goes ----------------------------------------------------------------- */
 
 /* Is the file no more than the beginning of a header, left by a writer that was killed? */
 static bool only_begun(int fd, uint64_t size)
@@ -257,8 +256,7 @@ enum vlp_status vle_create(struct vlp_embedding_writer              *w,
     return s;
 }
 
-/* ---- records -----------------------------------------------------------------------------------
- */
+/* ---- records ----------------------------------------------------------------------- */
 
 static void add_u32(struct vlp_buf *b, uint32_t v)
 {

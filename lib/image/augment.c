@@ -7,8 +7,7 @@
 #include "augment_internal.h"
 #include "image_internal.h"
 
-/* ---- crop and flip ------------------------------------------------------------------------------
- */
+/* ---- crop and flip ----------------------------------------------------------------- */
 
 static double uniform(struct vlp_rng *rng, const double range[2])
 {
@@ -66,8 +65,7 @@ struct vlp_image *vlp_image_flip(struct vlp_arena *mem, const struct vlp_image *
     return vlp_image_orient(mem, &turned);
 }
 
-/* ---- colour
- * --------------------------------------------------------------------------------------- */
+/* ---- colour ------------------------------------------------------------------------ */
 
 struct vlp_image *vlp_image_grey(struct vlp_arena *mem, const struct vlp_image *rgb)
 {
@@ -95,8 +93,7 @@ struct vlp_image *vlp_colour_jitter(struct vlp_arena *mem, const struct vlp_imag
     return (struct vlp_image *)rgb;
 }
 
-/* ---- the recipe
- * ------------------------------------------------------------------------------------ */
+/* ---- the recipe -------------------------------------------------------------------- */
 
 /* Shorter side to the size, then a square of it from anywhere. */
 static struct vlp_image *resized_square(struct vlp_arena *mem, const struct vlp_image *in,

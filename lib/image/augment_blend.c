@@ -55,8 +55,7 @@ struct vlp_image *pil_contrast(struct vlp_arena *mem, const struct vlp_image *in
     return from_level(mem, in, (int)((double)sum / (double)n + 0.5), value);
 }
 
-/* ---- sharpness ----------------------------------------------------------------------------------
- */
+/* ---- sharpness --------------------------------------------------------------------- */
 
 /* Three neighbours in a row around p. */
 static inline float three(const uint8_t *p, float left, float middle, float right)
@@ -111,8 +110,7 @@ struct vlp_image *cv_sharpness(struct vlp_arena *mem, const struct vlp_image *in
     return out;
 }
 
-/* ---- hue ----------------------------------------------------------------------------------------
- */
+/* ---- hue --------------------------------------------------------------------------- */
 
 static void to_hsv(uint8_t hsv[3], const uint8_t *p)
 {

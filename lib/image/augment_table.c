@@ -42,8 +42,7 @@ static void used_levels(const uint32_t count[256], int *lo, int *hi)
     for (*hi = 255; *hi > 0 && count[*hi] == 0; (*hi)--) continue;
 }
 
-/* ---- contrast ---------------------------------------------------------------------------------
- */
+/* ---- contrast ---------------------------------------------------------------------- */
 
 /*
  * table[i] = i s + o with s = 255/(hi - lo). Pillow has o = -lo s; ALBEF's reference negates lo as
@@ -104,8 +103,7 @@ struct vlp_image *cv_equalize(struct vlp_arena *mem, const struct vlp_image *in,
     return pil_equalize(mem, in, value);
 }
 
-/* ---- one table for all channels ----------------------------------------------------------------
- */
+/* ---- one table for all channels ---------------------------------------------------- */
 
 static struct vlp_image *same_for_all(struct vlp_arena *mem, const struct vlp_image *in,
                                       const uint8_t t[256])

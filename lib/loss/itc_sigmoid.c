@@ -1,8 +1,8 @@
 /*
  * itc_sigmoid.c -- SigLIP's loss: every pair is a question of its own.
  *
- *   z = exp(s) U V^T + b        loss = -1/B sum_ij log sigmoid(y_ij z_ij),  y = 1 for true pairs,
- * else -1
+ *   x = exp(s) U V^T + b      loss = - sum_ij log sigmoid(z_ij x_ij) / B,
+ *                             z_ij = 1 where i and j are a true pair, else -1
  *
  * Zhai et al. 2023, algorithm 1. s starts at ln 10, b at -10: nearly all pairs are false, and the
  * start should not have to unlearn that they are true.

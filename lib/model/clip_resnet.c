@@ -51,8 +51,7 @@ void clip_resnet_free(struct clip *c)
     c->resnet = NULL;
 }
 
-/* ---- declaring --------------------------------------------------------------------------------
- */
+/* ---- declaring --------------------------------------------------------------------- */
 
 static struct vlp_param *statistic(struct vlp_params *ps, const char *name, int n,
                                    enum vlp_init start)
@@ -134,8 +133,7 @@ void clip_resnet_build(struct vlp_model *m, struct clip *c)
     declare_pool(m, r, c->embed_dim);
 }
 
-/* ---- forward ----------------------------------------------------------------------------------
- */
+/* ---- forward ----------------------------------------------------------------------- */
 
 struct pass {
     struct vlp_tape          *t;

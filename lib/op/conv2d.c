@@ -3,8 +3,8 @@
  *
  *   forward     p[b,i,j] = sum over (ky, kx, c) of x[b, i s + ky - k/2, j s + kx - k/2, c] W + b
  *               y = act(p + residual)
- *   backward    dp = dy act', in dy's place;  db += sum dp,  dW += dp^T patches,  dx += the patches
- * of dp W
+ *   backward    dp = dy act', in dy's place
+ *               db += sum dp,  dW += dp^T patches,  dx += the patches of dp W
  *
  * Rows of patches are made a block at a time, small enough to stay in the cache until multiplied.
  * A 1 x 1 kernel with stride 1 needs no patches: the picture is the matrix.

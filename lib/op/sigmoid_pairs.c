@@ -1,8 +1,11 @@
 /*
  * sigmoid_pairs.c -- every pair a yes-or-no question: yes for the true pairs, no elsewhere.
  *
- *   forward     loss = - sum_ij log sigmoid(z_ij x_ij) / rows,  z_ij = +1 where j = first + i, else
- * -1 backward    dx_ij += - dloss z_ij sigmoid(- z_ij x_ij) / rows
+ *   forward     loss = - sum_ij log sigmoid(z_ij x_ij) / rows
+ *               z_ij = 1 where j = first + i, else -1
+ *   backward    dx_ij += - dloss z_ij sigmoid(- z_ij x_ij) / rows
+ *
+ * z is the label of a pair, x its logit, as in the loss of it (itc_sigmoid.c).
  */
 #include "op_internal.h"
 

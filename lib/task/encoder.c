@@ -13,8 +13,7 @@ static const char *text_at(const json_t *o, const char *key)
     return s ? s : "";
 }
 
-/* ---- preprocessing -----------------------------------------------------------------------------
- */
+/* ---- preprocessing ----------------------------------------------------------------- */
 
 static bool three_numbers(const json_t *list, float out[3])
 {
@@ -98,8 +97,7 @@ static enum vlp_status override_flavour(struct vlp_preprocess *p, const char *fl
     return VLP_OK;
 }
 
-/* ---- vocabulary --------------------------------------------------------------------------------
- */
+/* ---- vocabulary -------------------------------------------------------------------- */
 
 static const struct {
     const char *family, *kind, *file;
@@ -231,8 +229,7 @@ static enum vlp_status override_cleaning(struct vlp_checkpoint *c, const char *c
     return VLP_OK;
 }
 
-/* ---- all together ------------------------------------------------------------------------------
- */
+/* ---- all together ------------------------------------------------------------------ */
 
 /* All that decides over pixels beside mean and deviation, which no option changes. */
 static void way_of_seeing(char text[128], const struct vlp_preprocess *p)

@@ -47,8 +47,7 @@ void vlp_better_close(struct vlp_better *b)
     free(b);
 }
 
-/* ---- which row
- * ---------------------------------------------------------------------------------------- */
+/* ---- which row --------------------------------------------------------------------- */
 
 /* A match that more than one row could stand for. */
 struct twin {
@@ -142,8 +141,7 @@ static enum vlp_status find_rows(int *row, const struct vlp_matches *m, struct v
     return s;
 }
 
-/* ---- the order
- * ---------------------------------------------------------------------------------------- */
+/* ---- the order --------------------------------------------------------------------- */
 
 /* The run that row i is in. */
 static const struct vlp_rows *run_of(const struct vlp_candidates *c, int i)

@@ -1,8 +1,9 @@
 /*
  * finish_impl.h -- the way of a tile's sums to memory.
  *
- *   y = act(alpha c + bias) + residual      where c counts bytes: c = (c - zero sum_k w) scale
- * w_scale
+ *   y = act(alpha c + bias) + residual
+ *
+ * Where c is a sum of products of bytes, the c of the formula is (c - zero sum_k w) scale w_scale.
  *
  * Included after simd_*.h.
  */

@@ -1,8 +1,8 @@
 /*
  * fix_text.c -- repairs of characters, line by line until nothing changes, as ftfy 6.3 does them.
  *
- *   references, C1 controls, ligatures, widths, quotes, line breaks, terminal escapes, controls,
- * NFC
+ *   references, C1 controls, ligatures, widths, quotes, line breaks,
+ *   terminal escapes, controls, NFC
  *
  * Its repair of text decoded with the wrong encoding is left out: it is a guess.
  */

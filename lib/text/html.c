@@ -1,8 +1,8 @@
 /*
  * html.c -- character references of HTML back to characters, by Python's rules.
  *
- *   &name;  &name (a known name may begin a longer word)  &#123;  &#x7b  (the semicolon is
- * optional)
+ *   &name;  &name    a known name may begin a longer word
+ *   &#123;  &#x7b    the semicolon is optional
  */
 #include <string.h>
 

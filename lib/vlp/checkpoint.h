@@ -22,11 +22,13 @@
  *       "text": { "context": 77, "vocab": 49408, "width": 512, "layers": 12, "heads": 8,
  *                 "mlp": 2048, "ln_eps": 1e-5, "projection_bias": true, "eos": 49407 } },
  *     "preprocess": { "flavour": "openai" | "hf" | "squash" | "longest" | "square" | "vilt",
- *       "resize": "shortest" | "squash" | "longest" | "vilt", "size": [224, 224], "resize_to":
- * [256, 256], "filter": "bicubic" | "bilinear", "rgb_first": false, "crop_floor": false, "fill": 0,
- * "mean": [3 numbers], "std": [3 numbers] }, "tokenizer": { "kind": "clip_bpe", "cleaning":
- * "openai" | "hf" | "bert", "tensor": "tokenizer.vocab" }, "source": { "layout": "openai", "file":
- * "ViT-B-32.pt", "activation_from": "config" }, "fingerprint": "32 hex digits" }
+ *       "resize": "shortest" | "squash" | "longest" | "vilt", "size": [224, 224],
+ *       "resize_to": [256, 256], "filter": "bicubic" | "bilinear", "rgb_first": false,
+ *       "crop_floor": false, "fill": 0, "mean": [3 numbers], "std": [3 numbers] },
+ *     "tokenizer": { "kind": "clip_bpe", "cleaning": "openai" | "hf" | "bert",
+ *                    "tensor": "tokenizer.vocab" },
+ *     "source": { "layout": "openai", "file": "ViT-B-32.pt", "activation_from": "config" },
+ *     "fingerprint": "32 hex digits" }
  *
  * "resize_to", "ln_pre", "pool", "projection_bias", "eos" and, in both towers, "layer_scale" and
  * "activation" are there only where a model is not as OpenAI's are. "fingerprint" is absent after
@@ -191,8 +193,8 @@ struct vlp_convert {
     enum vlp_layout layout;
     enum vlp_dtype  dtype; /* of matrices: F32, F16, BF16, Q8_0 (vlp only); vectors stay f32 but for
                               F16/BF16 foreign */
-    bool keep_dtype;       /* leave every tensor as it is */
-    bool force;            /* overwrite files */
+    bool            keep_dtype; /* leave every tensor as it is */
+    bool            force;      /* overwrite files */
 };
 /*
  * vlp: one self-contained safetensors file at `path`, its tensors with checksums in the metadata.

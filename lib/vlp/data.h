@@ -25,10 +25,10 @@ struct vlp_item {
     size_t         bytes_len;
     const char    *shard; /* under `locate`: the picture is `size` bytes of this file, from `offset`
                              on, and not in memory; or NULL */
-    int64_t     offset;
-    const char *text; /* caption, query or text; NULL when there is none */
-    size_t      text_len;
-    bool        text_unread; /* there is a caption, which cannot be read at present: a bad record
+    int64_t        offset;
+    const char    *text; /* caption, query or text; NULL when there is none */
+    size_t         text_len;
+    bool           text_unread; /* there is a caption, which cannot be read at present: a bad record
                                 behind this one says why */
     const char *label;   /* class, where the table has such a column and it is not empty; or NULL */
     int64_t mtime, size; /* of the file, for --update: nanoseconds since 1970, bytes; -1 unknown */
@@ -52,8 +52,8 @@ enum vlp_fault {
 struct vlp_source_options {
     char *const *paths; /* files, folders, tables, tars, "-" ; what each is is seen from its ending
                            and its first bytes */
-    int                n_paths;
-    bool               recursive; /* -r */
+    int          n_paths;
+    bool         recursive; /* -r */
     const char *const *include,
         *const *exclude;    /* glob lists, NULL-terminated, matched on the base name or the path */
     const char *files_from; /* a list of paths: newline or (nul) NUL separated; "-" stdin */
@@ -69,10 +69,10 @@ struct vlp_source_options {
     bool locate; /* say where a tar member lies instead of reading it, where that can be said:
                     in a plain tar file, not in a compressed one nor in a pipe */
     const char
-        *base_dir; /* relative paths in tables count from here; NULL: the table's own folder */
-    int  shard, n_shards; /* --shard i/n, i in 1..n; n = 0: all. By hash of the id; a record with
+           *base_dir; /* relative paths in tables count from here; NULL: the table's own folder */
+    int     shard, n_shards; /* --shard i/n, i in 1..n; n = 0: all. By hash of the id; a record with
                              `lost_input` or `of_many` is in every shard, as what it stands for */
-    int64_t limit;        /* 0: none */
+    int64_t limit;           /* 0: none */
     bool    keep_going; /* an input that is damaged or cannot be read or understood is a record with
                            `lost_input`, and the next input follows; else an error of
                            vlp_source_next */

@@ -60,7 +60,7 @@ struct vlp_record {
     const float *vector; /* dim values; NULL for a deleted record */
 };
 
-/* ---- writing ------------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------- */
 
 struct vlp_embedding_writer;
 struct stat;
@@ -107,7 +107,7 @@ enum vlp_status vlp_embedding_writer_close(struct vlp_embedding_writer *w, struc
 /* Leave without an end record: the stream can be continued. */
 void vlp_embedding_writer_abandon(struct vlp_embedding_writer *w);
 
-/* ---- reading ------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------- */
 
 struct vlp_embedding_reader;
 
@@ -175,8 +175,7 @@ void            vlp_embedding_row_f32(const struct vlp_embedding_header *h,
 /* Nothing to continue in the file: it is not there, or its writer did not get past the header. */
 bool vlp_embedding_is_blank(const char *path);
 
-/* ---- everything at once -----------------------------------------------------------------------
- */
+/* ---- everything at once ------------------------------------------------------------ */
 
 /*
  * All live records of a file: those that no later record of the file deletes. Rows, ids and metas
@@ -211,7 +210,7 @@ enum vlp_status vlp_embedding_compatible(const struct vlp_embedding_header *a, c
                                          const struct vlp_embedding_header *b, const char *b_name,
                                          bool ignore_model, struct vlp_error *err);
 
-/* ---- npy ------------------------------------------------------------------------------------ */
+/* ---- npy --------------------------------------------------------------------------- */
 
 /* An .npy array of any of our dtypes, C order (Fortran order is VLP_ERR_SUPPORT), mapped. */
 struct vlp_npy {

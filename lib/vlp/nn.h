@@ -10,7 +10,7 @@
 
 #include <vlp/op.h>
 
-/* ---- parts --------------------------------------------------------------------------------- */
+/* ---- parts ------------------------------------------------------------------------- */
 
 struct vlp_norm {
     struct vlp_param *w, *b; /* NULL w: there is no norm here */
@@ -42,7 +42,7 @@ struct vlp_norm  vlp_norm_declare(struct vlp_params *ps, const char *name, int w
 struct vlp_dense vlp_dense_declare(struct vlp_params *ps, const char *name, int out, int in,
                                    struct vlp_start w, const struct vlp_start *b /* or NULL */);
 
-/* ---- the block ----------------------------------------------------------------------------- */
+/* ---- the block --------------------------------------------------------------------- */
 
 enum vlp_norm_place { VLP_NORM_BEFORE, VLP_NORM_AFTER };
 enum { VLP_EXPERTS = 3 };
@@ -84,7 +84,7 @@ struct vlp_tensor *vlp_block_forward(struct vlp_tape *t, const struct vlp_block 
 struct vlp_tensor *vlp_block_recomputed(struct vlp_tape *t, const struct vlp_block *b,
                                         struct vlp_tensor *x, const struct vlp_block_input *in);
 
-/* ---- a stack of blocks --------------------------------------------------------------------- */
+/* ---- a stack of blocks ------------------------------------------------------------- */
 
 /*
  * Named intermediate values, (rows, C) of the whole batch: "image.block0", "text.block1",
@@ -118,8 +118,7 @@ struct vlp_tensor *vlp_stack_forward(struct vlp_tape *t, const struct vlp_stack 
                                      struct vlp_tensor *x, const struct vlp_stack_input *in,
                                      const struct vlp_watcher *watch);
 
-/* ---- position embeddings of another size ------------------------------------------------------
- */
+/* ---- position embeddings of another size ------------------------------------------- */
 
 enum vlp_resample {
     VLP_RESAMPLE_ANTIALIAS, /* open_clip: bicubic a = -0.5, support grows when shrinking */

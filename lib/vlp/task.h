@@ -10,8 +10,7 @@
 #include <vlp/model.h>
 #include <vlp/text.h>
 
-/* ---- the encoder: a model with its tokenizer and its preprocessing, what `-m` stands for -------
- */
+/* ---- the encoder: a model with its tokenizer and its preprocessing, what `-m` stands for  */
 
 struct vlp_encoder {
     struct vlp_model      model;
@@ -94,8 +93,7 @@ void vlp_encode_tokens(struct vlp_encoder *e, const struct vlp_compute *c, struc
                        const struct vlp_tokens *const *tokens, int n, const struct vlp_features *f,
                        float *out);
 
-/* ---- embed.c: records to vectors, many at a time, in order ------------------------------------
- */
+/* ---- embed.c: records to vectors, many at a time, in order ------------------------- */
 
 /* What became of a record. Vectors live during the call. */
 struct vlp_embedded {
@@ -152,7 +150,7 @@ int vlp_embed_batch(const struct vlp_encoder *e);
 char *vlp_template_fill(struct vlp_arena *mem, const char *template_text, const char *text,
                         size_t len, size_t *out_len);
 
-/* ---- selftest.c ------------------------------------------------------------------------------ */
+/* ---- selftest.c -------------------------------------------------------------------- */
 
 /*
  * Tiny models whose numbers are known, on every CPU level of this machine (or `only_cpu`) and every
