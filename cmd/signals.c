@@ -3,6 +3,9 @@
  *
  * Every thread blocks them, so no system call is interrupted and no handler runs in the middle of
  * anything; the signal thread does plain calls. SIGPIPE keeps its default: it ends us quietly.
+ *
+ * SIGUSR2 is the exception, for ourselves: its handler does nothing, and once a stop is asked for
+ * the signal thread sends it to a thread that waits for input (cmd_reading), so that its read ends.
  */
 #include <pthread.h>
 #include <signal.h>

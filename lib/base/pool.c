@@ -220,7 +220,10 @@ void vlp_parallel(struct vlp_pool *p, int n, vlp_task *task, void *ctx)
     p->ctx = ctx;
     atomic_store_explicit(&p->next, 0, memory_order_relaxed);
     uint32_t job = GATE_JOB(atomic_load_explicit(&p->gate, memory_order_relaxed)) + 1;
-    /* Sequentially consistent, like the sleepers' check under the mutex: nobody falls asleep on it.
+    /*
+     * Nobody sleeps through it: a worker counts itself a sleeper and looks at the gate once more
+     * under the mutex (wait_for_news). If it did so before we hold the mutex, we wake it; if
+     * it does so after, the mutex has brought it the new gate, whatever the order of its load.
      */
     atomic_store(&p->gate, (uint64_t)job << 32 | GATE_OPEN);
     pthread_mutex_lock(&p->mutex);

@@ -31,8 +31,11 @@ static enum vlp_status read_side(const struct open_clip *c, const char *key, jso
     return vlp_fail(c->in.o->err, VLP_ERR_SUPPORT, "%s: '%s' is not a square", c->in.file, key);
 }
 
-/* Switches that make another model of it; null, false and `fine` are the plain one. Words that lie
- * beside are read from there whether or not they are named. */
+/*
+ * Keys that ask for another model, unless they are absent, null, false, an empty object or `fine`.
+ * "linear" is what the projection is anyway. "./" is the vocabulary in the folder of the file,
+ * which is read whether or not the file names it.
+ */
 static const struct {
     bool        vision;
     const char *key, *fine;

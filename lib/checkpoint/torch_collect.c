@@ -92,7 +92,8 @@ static enum vlp_status add_tensor(struct collector *c, const struct vlp_view *v)
     if (numel == 0) {
         t.data = "";
     } else {
-        t.size = numel * elem; /* fits: see `broadcast` below or the storage's size */
+        /* view_end has checked it of a contiguous view; of others `numel` is checked below */
+        t.size = numel * elem;
         t.data = data + base + (size_t)v->offset * elem;
         t.mapped = c->file->mapped && (const uint8_t *)t.data >= c->file->data &&
                    (const uint8_t *)t.data < c->file->data + c->file->size;

@@ -24,7 +24,11 @@ static struct vlp_tensor *ask(struct vlp_tape *t, const struct vlp_contrast *c,
     return vlp_sigmoid_pairs_from(t, logits, c->first);
 }
 
-/* What own texts are asked about pictures: a value of 0, and the gradient of the texts alone. */
+/*
+ * What own texts are asked about all pictures, for its gradient in the texts alone. Those pairs are
+ * in the loss already, as pictures of their processes: so scale, bias and pictures are constants
+ * here, and the value is taken off again.
+ */
 static struct vlp_tensor *text_gradient(struct vlp_tape *t, const struct vlp_contrast *c)
 {
     struct vlp_contrast of_texts = *c;

@@ -72,7 +72,8 @@ struct heads {
 /*
  * q of rows xq, k and v of rows x, from a fused weight. xq is x itself, rows `pooled` of x, or, for
  * cross-attention, rows of another sequence. A part of the weight begins at a panel, so a width
- * that is none multiplies all of it, which only rows of x itself can come out of.
+ * that is no multiple of VLP_PANEL multiplies by all of it, which only rows of x itself can come
+ * out of.
  */
 static struct heads fused_heads(struct vlp_tape *t, const struct vlp_attend *a,
                                 struct vlp_tensor *x, struct vlp_tensor *xq, const int *pooled)

@@ -29,6 +29,7 @@ struct vlp_tensor *vlp_stack_forward(struct vlp_tape *t, const struct vlp_stack 
             in->each(in->ctx, i, &own);
             mark = vlp_arena_mark(t->mem); /* what it made may be for other blocks too */
         }
+        /* the last block makes the pooled rows alone, where nobody wants the others */
         const bool alone = pooled && !watched && !own.split && i + 1 == e->n_blocks;
         if (alone) own.pooled = pooled;
         x = t->recording && t->recompute ? vlp_block_recomputed(t, &e->block[i], x, &own)

@@ -25,7 +25,7 @@ static void forward_rows(void *ctx, int64_t begin, int64_t end)
     for (int64_t r = begin; r < end; r++) {
         double sum = 0.0;
         for (int c = 0; c < p->C; c++) {
-            const float v = p->x[(size_t)r * p->C + c], m = r + p->first == c ? -v : v;
+            const float v = p->x[(size_t)r * p->C + c], m = r + p->first == c ? -v : v; /* -z x */
             sum += (double)fmaxf(m, 0.0f) + log1p((double)op_exp(-fabsf(m))); /* softplus(m) */
         }
         p->loss[r] = sum;

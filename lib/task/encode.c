@@ -18,9 +18,12 @@ bool vlp_vector_is_finite(const float *v, size_t n)
     return true;
 }
 
-/* Rows of activations that one pass may hold: enough for full matrix tiles, small beside a cache.
+/*
+ * Texts of one pass: so many, and of so many tokens together. A token is a row of every activation
+ * (at width 512 2 KB, 8 KB in the MLP): many tiles of a matrix product, yet tens of megabytes
+ * however many texts there are.
  */
-enum { TOKENS_A_PASS = 4096, TEXTS_A_PASS = 256 };
+enum { TEXTS_A_PASS = 256, TOKENS_A_PASS = 4096 };
 
 struct copy_penultimate {
     struct vlp_tape   *tape;

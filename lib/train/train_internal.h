@@ -18,7 +18,7 @@ enum vlp_tower { VLP_TOWER_IMAGE, VLP_TOWER_TEXT, VLP_TOWERS };
  */
 uint64_t vlp_train_stream(int64_t step, int rank, int from, enum vlp_tower tower);
 
-/* So many steps in a row without a finite loss end the run. */
+/* One more step in a row whose loss or gradient is not finite ends the run: the eleventh does. */
 #define VLP_MAX_NAN_STEPS 10
 
 /* A statistic of a batch norm that is trained: not the optimiser's, but the run's. */

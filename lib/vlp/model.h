@@ -1,6 +1,8 @@
 /*
  * model.h -- the families, a table row each: from a checkpoint's document to features.
  *
+ * There is one so far, CLIP, with a vision transformer or a ResNet for its pictures.
+ *
  * A model is its parameters and its configuration; immutable in use, so threads share it, each with
  * a tape.
  */
@@ -19,7 +21,7 @@ struct vlp_text_batch {
 };
 
 struct vlp_family {
-    const char *name; /* "clip", "vilt", "albef", "vlmo" */
+    const char *name; /* "clip": `family` of the document */
     /* Read about.config, declare every parameter. */
     enum vlp_status (*build)(struct vlp_model *m, const json_t *config, struct vlp_error *err);
     /*

@@ -4,6 +4,9 @@
  * A block is a struct of parameters and choices: where the norms stand, the activation, the mask,
  * whether it looks at a second sequence, how many experts its MLP has, layer scale, drop path. The
  * forward functions read like the figure in the paper and know no family.
+ *
+ * CLIP is the family there is. What it does not use (norms after, cross-attention, bias, experts,
+ * biases on q and v alone) is what ViLT, ALBEF and VLMo ask of a block, and tested like the rest.
  */
 #ifndef VLP_NN_H
 #define VLP_NN_H
@@ -69,10 +72,16 @@ struct vlp_block_input {
     struct vlp_seqs    memory_seqs;
     int                expert; /* the expert of every row, or of the rows before the split */
     const int         *split;  /* per sequence: so many rows take `expert`, the rest the next one */
-    const int *pooled; /* one row a sequence, any; only those are computed and returned, or NULL */
+    const int *pooled; /* (seqs.n) rows of x, one of each sequence, or NULL: all. See below */
 };
-/* x (N, C) -> (N, C), or (n, C) under `pooled`. While nothing is recorded x itself is overwritten,
- * unless pooled. */
+/*
+ * x (N, C) -> (N, C), or (n, C) under `pooled`. While nothing is recorded x itself is overwritten,
+ * unless pooled.
+ *
+ * Of the last block a model uses one row of each sequence: the class token, the end of the text.
+ * With `pooled` keys and values are made of all rows, but queries, what they attend to, and the MLP
+ * of those rows alone: the same numbers for a fraction of the block.
+ */
 struct vlp_tensor *vlp_block_forward(struct vlp_tape *t, const struct vlp_block *b,
                                      struct vlp_tensor *x, const struct vlp_block_input *in);
 
@@ -110,9 +119,8 @@ struct vlp_stack_input {
     void                  *ctx;
 };
 /*
- * All blocks in turn. With `pooled` (one row of each sequence) the last block computes those rows
- * alone and (n, C) comes back, watched or not; a last block that is watched or split between
- * experts is computed in full first. `watch` may be NULL.
+ * All blocks in turn. `pooled` is for the last block, and (n, C) comes back, watched or not; a last
+ * block that is watched or split between experts is computed in full first. `watch` may be NULL.
  */
 struct vlp_tensor *vlp_stack_forward(struct vlp_tape *t, const struct vlp_stack *e,
                                      struct vlp_tensor *x, const struct vlp_stack_input *in,

@@ -1,10 +1,12 @@
 /*
- * op.h -- the fused operations the four families are made of, forward and backward in one file
- * each.
+ * op.h -- the fused operations that models are made of, forward and backward in one file each.
  *
  * Shapes are the programmer's duty (asserted). y->data is valid on return. A NULL gradient is the
  * only way to say "not wanted". Sequences of unequal length lie behind each other as flat rows:
  * padding does not exist.
+ *
+ * B pictures or texts, N rows, C columns (channels), H heads. Where no shape is given y has x's,
+ * whose columns are the last dimension and whose rows are all others together.
  */
 #ifndef VLP_OP_H
 #define VLP_OP_H
@@ -55,73 +57,79 @@ struct vlp_attention_options {
      * vlp_attention_args has it. Stays where it is until backward. */
     const int *q_place;
 };
-/* y (Nq, C): q is columns q_col .. q_col+C-1 of tensor q, and so on; the three may be one (N, 3C)
- * tensor. */
+/* y (Nq, C): q is columns q_col .. q_col+C-1 of tensor q (Nq rows), k and v such of theirs (Nk
+ * rows); the three may be one (N, 3C) tensor. */
 struct vlp_tensor *vlp_attention(struct vlp_tape *t, struct vlp_tensor *q, int q_col,
                                  struct vlp_tensor *k, int k_col, struct vlp_tensor *v, int v_col,
                                  int C, const struct vlp_attention_options *o);
 
+/* x (N, C), w and b (C): every row to mean 0 and variance 1, then x w + b. */
 struct vlp_tensor *vlp_layernorm(struct vlp_tape *t, struct vlp_tensor *x, struct vlp_tensor *w,
                                  struct vlp_tensor *b, float eps);
 /* Statistics that a batch norm found, over all rows of all processes; in the tape's memory. */
 struct vlp_batch_stats {
-    const float  *mean;
-    const double *var; /* biased */
+    const float  *mean; /* (C) */
+    const double *var;  /* (C), biased */
     double        rows;
 };
-/* Columns to mean 0 and variance 1 over the batch's own rows (training); stats may be NULL. */
+/* x (N, C), w and b (C): columns to mean 0 and variance 1 over the batch's own rows (training),
+ * then x w + b; stats may be NULL. */
 struct vlp_tensor *vlp_batch_norm(struct vlp_tape *t, struct vlp_tensor *x, struct vlp_tensor *w,
                                   struct vlp_tensor *b, float eps, struct vlp_batch_stats *stats);
 struct vlp_tensor *vlp_act(struct vlp_tape *t, struct vlp_tensor *x, enum vlp_activation act);
-struct vlp_tensor *vlp_add(
-    struct vlp_tape *t, struct vlp_tensor *a,
-    struct vlp_tensor *b); /* b's rows repeat where it has fewer; or one number */
+/* a (N, C) + b (N', C), whose rows repeat where it has fewer; or b (1), one number. */
+struct vlp_tensor *vlp_add(struct vlp_tape *t, struct vlp_tensor *a, struct vlp_tensor *b);
 struct vlp_tensor *vlp_scale(struct vlp_tape *t, struct vlp_tensor *x, float s);
+/* x (N, C) times gamma (C) in every row: layer scale. */
 struct vlp_tensor *vlp_scale_rows(struct vlp_tape *t, struct vlp_tensor *x,
-                                  struct vlp_tensor *gamma); /* layer scale (C) */
-struct vlp_tensor *vlp_scale_exp(struct vlp_tape *t, struct vlp_tensor *x,
-                                 struct vlp_tensor *s); /* x * exp(s), s (1) */
+                                  struct vlp_tensor *gamma);
+/* x exp(s), s (1) */
+struct vlp_tensor *vlp_scale_exp(struct vlp_tape *t, struct vlp_tensor *x, struct vlp_tensor *s);
 /* y (n, C) = table[ids] ; ids are copied */
 struct vlp_tensor *vlp_lookup(struct vlp_tape *t, struct vlp_tensor *table, const int32_t *ids,
                               int n);
 /* y (n, C) = x[rows] ; any order, repeats allowed */
 struct vlp_tensor *vlp_gather_rows(struct vlp_tape *t, struct vlp_tensor *x, const int *rows,
                                    int n);
-/* Rows of several tensors (same C) one after the other, per sequence: for each s, a's rows of s,
- * then b's. */
+/* y (Na + Nb, C) of a (Na, C) and b (Nb, C): for each sequence a's rows, then b's; `out` says where
+ * they are. */
 struct vlp_tensor *vlp_concat_tokens(struct vlp_tape *t, struct vlp_tensor *a, struct vlp_seqs as,
                                      struct vlp_tensor *b, struct vlp_seqs bs,
                                      struct vlp_seqs *out);
-struct vlp_tensor *vlp_mean_rows(struct vlp_tape *t, struct vlp_tensor *x,
-                                 struct vlp_seqs s); /* (n, C) */
-struct vlp_tensor *vlp_normalize(struct vlp_tape   *t,
-                                 struct vlp_tensor *x); /* rows / max(|row|, 1e-12) */
-struct vlp_tensor *vlp_transpose(struct vlp_tape *t, struct vlp_tensor *x); /* (M,N) -> (N,M) */
+/* y (s.n, C): the mean of each sequence's rows of x (N, C). */
+struct vlp_tensor *vlp_mean_rows(struct vlp_tape *t, struct vlp_tensor *x, struct vlp_seqs s);
+/* Rows / max(|row|, 1e-12). */
+struct vlp_tensor *vlp_normalize(struct vlp_tape *t, struct vlp_tensor *x);
+/* (M, N) -> (N, M) */
+struct vlp_tensor *vlp_transpose(struct vlp_tape *t, struct vlp_tensor *x);
+/* While training: elements are 0 with probability p, and so are all rows of a sequence; the rest is
+ * divided by 1 - p. */
 struct vlp_tensor *vlp_dropout(struct vlp_tape *t, struct vlp_tensor *x, float p);
 struct vlp_tensor *vlp_drop_path(struct vlp_tape *t, struct vlp_tensor *x, struct vlp_seqs s,
                                  float p);
-/* Mean over rows of -log softmax(x)[target]; targets < 0 are left out; a scalar (1). */
+/* y (1): mean over rows of x (N, C) of -log softmax(x)[target]; targets (N) < 0 are left out. */
 struct vlp_tensor *vlp_cross_entropy(struct vlp_tape *t, struct vlp_tensor *x,
                                      const int32_t *target);
-/* The same against rows of probabilities (not differentiated). */
+/* The same against rows of probabilities (N, C), not differentiated. */
 struct vlp_tensor *vlp_cross_entropy_soft(struct vlp_tape *t, struct vlp_tensor *x,
                                           const struct vlp_tensor *target);
-/* -mean over rows of sum_j log sigmoid(sign_ij x_ij), sign +1 on the diagonal, -1 elsewhere
- * (SigLIP). */
+/* y (1): -mean over rows of x (N, C) of sum_j log sigmoid(z_ij x_ij), z 1 on the diagonal, -1
+ * elsewhere (SigLIP). */
 struct vlp_tensor *vlp_sigmoid_pairs(struct vlp_tape *t, struct vlp_tensor *x);
-/* The same where row i's true partner is column first + i: rows of one process, candidates of all.
- */
+/* The same where z is 1 at column first + i of row i: rows of one process, candidates of all. */
 struct vlp_tensor *vlp_sigmoid_pairs_from(struct vlp_tape *t, struct vlp_tensor *x, int first);
 
-/* Pictures: (B,3,H,W) f32 -> flat patches (B*g*g, 3*P*P) in (c,y,x) order, row-major positions; a
- * rest at the right and bottom is left out. */
+/* Pictures: (B, 3, H, W) f32 -> flat patches (B gh gw, 3 P P) in (c, y, x) order, row-major
+ * positions, gh = H / P and gw = W / P; a rest at the right and bottom is left out. */
 struct vlp_tensor *vlp_patchify(struct vlp_tape *t, struct vlp_tensor *x, int patch);
-/* ResNet, channels last inside: x (B,H,W,C). W (Cout, Cin, k, k), pad k/2, stride s, folded or
- * plain bias. */
+/* ResNet, channels last inside: x (B, H, W, Cin), W (Cout, Cin, k, k), pad k/2, folded or plain
+ * bias (Cout) -> (B, h, w, Cout), as the residual's; for odd k h = ceil(H / stride), w alike. */
 struct vlp_tensor *vlp_conv2d(struct vlp_tape *t, struct vlp_tensor *x, struct vlp_tensor *W,
                               struct vlp_tensor *b, int stride, enum vlp_activation act,
                               struct vlp_tensor *residual_before_act);
+/* (B, H, W, C) -> (B, H / k, W / k, C): means of squares; a rest is left out. */
 struct vlp_tensor *vlp_avg_pool(struct vlp_tape *t, struct vlp_tensor *x, int k);
+/* (B, C, H, W) -> (B, H, W, C) */
 struct vlp_tensor *vlp_nchw_to_nhwc(struct vlp_tape *t, struct vlp_tensor *x);
 
 /* Every op, for the gradient test. */

@@ -117,7 +117,7 @@ struct vlp_attention_args {
     const int   *q_start, *k_start; /* n_seq + 1 entries each */
     float        scale;
     bool         causal; /* query i of a sequence sees keys 0 .. i + (keys - queries) */
-    const float *bias;   /* (heads, T, ld_bias rows) or NULL; row i, column j */
+    const float *bias;   /* (heads, bias_rows, T), rows ld_bias apart, or NULL; row i, column j */
     /* (n_seq) or NULL. The queries of sequence s are those of keys q_place[s] and after: query i
      * sees keys 0 .. q_place[s] + i when causal, and row q_place[s] + i of the bias is its own. */
     const int *q_place;

@@ -77,7 +77,7 @@ enum vlp_status vlp_text_clean_albef(char **out, size_t *out_len, struct vlp_are
 
 /*
  * Whole words of a BERT token list: word w covers tokens start[w] .. start[w+1]-1; [CLS] and [SEP]
- * are no words. `start` has room for t->n entries; returns the number of words.
+ * are no words. `start` has room for tokens->n entries; returns the number of words.
  */
 int vlp_token_words(const struct vlp_tokenizer *t, const struct vlp_tokens *tokens, int *start);
 
