@@ -210,6 +210,7 @@ static struct vlp_tensor *bottleneck(const struct pass *p, const struct resnet_b
     return conv(p, &b->conv[2], y, 1, VLP_ACT_RELU, shortcut);
 }
 
+/* (B, 3, R, R) -> (B, R/4, R/4, width) */
 static struct vlp_tensor *stem(const struct pass *p, struct vlp_tensor *images)
 {
     struct vlp_tensor *x = vlp_nchw_to_nhwc(p->t, images);
@@ -219,7 +220,7 @@ static struct vlp_tensor *stem(const struct pass *p, struct vlp_tensor *images)
     return pool(p, x, 2);
 }
 
-/* One query, the mean of all positions, looks at itself and at them. */
+/* (B, R/32, R/32, C) -> (B, E): one query, the mean of all positions, looks at itself and them. */
 static struct vlp_tensor *attention_pool(const struct pass *p, struct vlp_tensor *x)
 {
     struct vlp_tape          *t = p->t;
@@ -230,6 +231,7 @@ static struct vlp_tensor *attention_pool(const struct pass *p, struct vlp_tensor
     int                      *first = vlp_arena_alloc(t->mem, ((size_t)B + 1) * sizeof *first);
     for (int b = 0; b < B; b++) first[b] = b * (n + 1);
 
+    /* (B (1 + n), C) */
     struct vlp_tensor *h = vlp_concat_tokens(t, vlp_mean_rows(t, x, grid), one, x, grid, &all);
     h = vlp_add(t, h, &r->position->tensor);
     struct vlp_tensor *q = vlp_gather_rows(t, h, first, B);

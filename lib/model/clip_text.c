@@ -125,12 +125,12 @@ struct vlp_tensor *clip_text_encode(struct vlp_model *m, struct vlp_tape *t,
     const struct vlp_stack_input in = {.all = {.seqs = {b->n, r.start}, .pooled = r.pooled}};
     const struct vlp_arena_mark  mark = vlp_arena_mark(t->mem);
 
-    struct vlp_tensor *h = vlp_lookup(t, &x->token->tensor, r.ids, r.start[b->n]);
+    struct vlp_tensor *h = vlp_lookup(t, &x->token->tensor, r.ids, r.start[b->n]); /* (N, C) */
     h = vlp_add(t, h, vlp_lookup(t, &x->position->tensor, r.positions, r.start[b->n]));
     h = vlp_keep(t, mark, h);
-    h = vlp_stack_forward(t, &x->stack, h, &in, watch);
+    h = vlp_stack_forward(t, &x->stack, h, &in, watch); /* (n, C): the end of each text */
     h = vlp_norm_forward(t, &x->ln_final, h);
-    h = vlp_project(t, h, &x->projection->tensor);
+    h = vlp_project(t, h, &x->projection->tensor); /* (n, E) */
     if (x->projection_bias) h = vlp_add(t, h, &x->projection_bias->tensor);
     return vlp_keep(t, mark, h);
 }

@@ -4,6 +4,11 @@
  *   x = [class; patches W] + position,  x = ln_pre(x),  blocks,  feature = ln_post(x[0]) proj
  *
  * open_clip has models without ln_pre, and such as pool the mean of the patches instead of x[0].
+ *
+ * Shapes: B pictures of 3 H W pixels, gh = H / P by gw = W / P patches of each, T = 1 + gh gw rows
+ * with the class token, C channels, E numbers of a feature. The towers call vlp_keep after a part
+ * of theirs: what it made on its way to h is given back, so that a batch needs the memory of the
+ * largest part, not of all; where a gradient will want it nothing is given back.
  */
 #include "clip_towers.h"
 
@@ -137,24 +142,26 @@ static struct vlp_tensor *drop_patches(struct vlp_tape *t, struct vlp_tensor *h,
     return vlp_gather_rows(t, h, rows, k);
 }
 
-static struct vlp_tensor *embed(struct vlp_tape *t, const struct clip_vit *x,
-                                struct vlp_tensor *images)
+/* Pictures (B, 3, H, W) to what the first block is given: (B T, C), fewer T under patch dropout. */
+static struct vlp_tensor *patch_embeddings(struct vlp_tape *t, const struct clip_vit *x,
+                                           struct vlp_tensor *images)
 {
     const int          B = images->dim[0], P = x->patch_size;
     const int          gh = images->dim[2] / P, gw = images->dim[3] / P;
-    struct vlp_tensor *patches = vlp_patchify(t, images, P);
-    patches = vlp_linear(t, patches, &x->conv->tensor, NULL, NULL);
+    struct vlp_tensor *patches = vlp_patchify(t, images, P);        /* (B gh gw, 3 P P) */
+    patches = vlp_linear(t, patches, &x->conv->tensor, NULL, NULL); /* (B gh gw, C) */
     int32_t           *zeros = vlp_arena_calloc(t->mem, (size_t)B, sizeof *zeros);
-    struct vlp_tensor *cls = vlp_lookup(t, &x->cls->tensor, zeros, B);
+    struct vlp_tensor *cls = vlp_lookup(t, &x->cls->tensor, zeros, B); /* (B, C) */
     struct vlp_seqs    both;
     struct vlp_tensor *h = vlp_concat_tokens(t, cls, vlp_seqs_even(t, B, 1), patches,
-                                             vlp_seqs_even(t, B, gh * gw), &both);
+                                             vlp_seqs_even(t, B, gh * gw), &both); /* (B T, C) */
     h = vlp_add(t, h, positions(t, x, gh, gw));
     if (t->training && t->patch_dropout > 0) h = drop_patches(t, h, B, 1 + gh * gw);
     return vlp_norm_forward(t, &x->ln_pre, h);
 }
 
-/* The mean of each picture's patches; the class token, which comes first, is not one of them. */
+/* (B T, C) -> (B, C): the mean of each picture's patches; the class token, which comes first, is
+ * not one of them. */
 static struct vlp_tensor *mean_of_patches(struct vlp_tape *t, struct vlp_tensor *h, int B, int T)
 {
     int *rows = vlp_arena_alloc(t->mem, (size_t)B * (size_t)T * sizeof *rows), k = 0;
@@ -163,9 +170,10 @@ static struct vlp_tensor *mean_of_patches(struct vlp_tape *t, struct vlp_tensor 
     return vlp_mean_rows(t, vlp_gather_rows(t, h, rows, k), vlp_seqs_even(t, B, T - 1));
 }
 
-/* The blocks, the last norm, and one row of each picture. */
-static struct vlp_tensor *look(struct vlp_tape *t, const struct clip_vit *x, struct vlp_tensor *h,
-                               int B, const struct vlp_watcher *watch)
+/* (B T, C) -> (B, C): the blocks, the last norm, and one row of each picture. */
+static struct vlp_tensor *blocks_and_pool(struct vlp_tape *t, const struct clip_vit *x,
+                                          struct vlp_tensor *h, int B,
+                                          const struct vlp_watcher *watch)
 {
     const int              T = vlp_rows(h) / B;
     struct vlp_stack_input in = {.all = {.seqs = vlp_seqs_even(t, B, T)}};
@@ -173,10 +181,10 @@ static struct vlp_tensor *look(struct vlp_tape *t, const struct clip_vit *x, str
         int *pooled = vlp_arena_alloc(t->mem, ((size_t)B + 1) * sizeof *pooled);
         for (int b = 0; b < B; b++) pooled[b] = b * T;
         in.all.pooled = pooled;
-        h = vlp_stack_forward(t, &x->stack, h, &in, watch);
+        h = vlp_stack_forward(t, &x->stack, h, &in, watch); /* (B, C): the class tokens */
         return vlp_norm_forward(t, &x->ln_post, h);
     }
-    h = vlp_stack_forward(t, &x->stack, h, &in, watch);
+    h = vlp_stack_forward(t, &x->stack, h, &in, watch); /* (B T, C) */
     return x->pool == CLIP_POOL_AVG ? mean_of_patches(t, vlp_norm_forward(t, &x->ln_post, h), B, T)
                                     : vlp_norm_forward(t, &x->ln_post, mean_of_patches(t, h, B, T));
 }
@@ -189,8 +197,8 @@ struct vlp_tensor *clip_vit_encode(struct vlp_model *m, struct vlp_tape *t,
     const int B = images->dim[0];
 
     const struct vlp_arena_mark mark = vlp_arena_mark(t->mem);
-    struct vlp_tensor          *h = vlp_keep(t, mark, embed(t, x, images));
-    h = look(t, x, h, B, watch);
+    struct vlp_tensor *h = vlp_keep(t, mark, patch_embeddings(t, x, images)); /* (B T, C) */
+    h = blocks_and_pool(t, x, h, B, watch);                                   /* (B, C) */
     if (watch->call) watch->call(watch->ctx, "image_penultimate", h, vlp_seqs_even(t, B, 1));
-    return vlp_keep(t, mark, vlp_project(t, h, &x->projection->tensor));
+    return vlp_keep(t, mark, vlp_project(t, h, &x->projection->tensor)); /* (B, E) */
 }
