@@ -237,7 +237,7 @@ START_TEST(scores_follow_their_formulas)
         ck_assert_double_eq_tol((double)s[i], exp((double)z[i]) / sum, 1e-7);
     vlp_scores(&c, VLP_SIGMOID, z, s);
     ck_assert_double_eq_tol((double)s[1], 1.0 / (1.0 + exp(-3.0)), 1e-7);
-    vlp_scores(&c, VLP_RAW, z, s);
+    vlp_scores(&c, VLP_SCORE_COSINE, z, s);
     ck_assert_float_eq(s[0], 0.75f);
     ck_assert_float_eq(s[2], 0.0f);
     vlp_scores(&c, VLP_MARGIN, z, s);

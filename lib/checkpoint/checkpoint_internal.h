@@ -223,6 +223,9 @@ enum vlp_status vlp_vocabulary_check(const struct vlp_opening *o, const struct v
 
 /* ---- vocabulary ------------------------------------------------------------------------------ */
 
+/* The ids of CLIP's vocabulary before its merges, 256 bytes and the same at the end of a word, and
+ * behind them: start and end of text. */
+enum { VLP_BPE_BYTE_IDS = 2 * 256, VLP_BPE_SPECIAL_IDS = 2 };
 /* The merges that the model uses: lines without header and without a last newline. */
 struct vlp_merges {
     char  *text; /* NULL when the checkpoint carries none */

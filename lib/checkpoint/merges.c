@@ -70,8 +70,9 @@ enum vlp_status vlp_merges_of(struct vlp_merges *m, const struct vlp_checkpoint 
     const json_t  *text_tower = json_object_get(json_object_get(c->about, "config"), "text");
     const size_t   rows = (size_t)json_integer_value(json_object_get(text_tower, "vocab"));
     struct vlp_buf text = {0};
+    const size_t   others = VLP_BPE_BYTE_IDS + VLP_BPE_SPECIAL_IDS;
     const bool     fine = t->dtype == VLP_U8 && unpack(&text, t->data, t->size) && text.len > 0;
-    if (fine) vlp_merges_cut(m, &text, rows > 514 ? rows - 514 : 0);
+    if (fine) vlp_merges_cut(m, &text, rows > others ? rows - others : 0);
     vlp_buf_free(&text);
     return fine ? VLP_OK
                 : vlp_fail(err, VLP_ERR_FORMAT, "the vocabulary in tensor '%s' is damaged", name);

@@ -103,12 +103,12 @@ struct place {
 static void look_for(struct place *best, const struct vlp_origin *s,
                      const struct vlp_foreign_layout *layout)
 {
-    const char  *last = layout->has[0];
-    const size_t m = strlen(last);
+    const char  *first = layout->has[0]; /* of the names, the end of a tensor's */
+    const size_t m = strlen(first);
     for (size_t i = 0; i < s->list.n; i++) {
         const char  *name = s->list.item[i].name;
         const size_t n = strlen(name), len = n - m;
-        if (n < m || strcmp(name + len, last) != 0 || (len && name[len - 1] != '.')) continue;
+        if (n < m || strcmp(name + len, first) != 0 || (len && name[len - 1] != '.')) continue;
         if (!has_all(s, layout->has, name, len)) continue;
         if (!best->n++ || len < best->len) {
             best->layout = layout;

@@ -122,7 +122,7 @@ static enum vlp_status check_ids(const struct vlp_opening *o, const char *file,
                                  const struct vlp_buf *text)
 {
     const size_t size = json_object_size(theirs);
-    const size_t others = 512 + (json_object_get(theirs, special[0]) != NULL) +
+    const size_t others = VLP_BPE_BYTE_IDS + (json_object_get(theirs, special[0]) != NULL) +
                           (json_object_get(theirs, special[1]) != NULL);
     struct vlp_merges m;
     if (size == 0) return VLP_OK;

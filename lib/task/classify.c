@@ -57,7 +57,7 @@ void vlp_scores(const struct vlp_classifier *c, enum vlp_score kind, const float
     case VLP_SIGMOID:
         for (int i = 0; i < c->n; i++) out[i] = (float)(1.0 / (1.0 + exp(-(double)z[i])));
         break;
-    case VLP_RAW:
+    case VLP_SCORE_COSINE:
         for (int i = 0; i < c->n; i++) out[i] = (z[i] - (c->bias ? c->bias[i] : 0.0f)) / c->scale;
         break;
     case VLP_MARGIN: margins(c, z, out); break;

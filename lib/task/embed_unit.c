@@ -101,7 +101,8 @@ static void encode_pictures(struct vlp_unit *u, struct vlp_encoder *e, const str
     const bool                  one_size = e->preprocess.resize != VLP_RESIZE_VILT;
     const size_t size = 3 * (size_t)e->preprocess.width * (size_t)e->preprocess.height;
     int   *row = VLP_NEW_N(mem, int, u->n), *twin = VLP_NEW_N(mem, int, u->n), n = 0, last = -1;
-    float *pixels = NULL, *vectors = vlp_arena_alloc(&u->mem, (size_t)u->n * (size_t)dim * 4);
+    float *pixels = NULL;
+    float *vectors = vlp_arena_alloc(&u->mem, (size_t)u->n * (size_t)dim * sizeof *vectors);
     for (int i = 0; i < u->n; i++) {
         twin[i] = -1;
         if (!has_picture(u, i)) continue;
@@ -125,7 +126,8 @@ static void encode_pictures(struct vlp_unit *u, struct vlp_encoder *e, const str
             vlp_preprocess_normalize(pixels + (size_t)n * size, rgb, &e->preprocess);
             row[n++] = i;
         } else {
-            float *own = vlp_arena_alloc(mem, 12 * (size_t)rgb->width * (size_t)rgb->height);
+            const size_t places = (size_t)rgb->width * (size_t)rgb->height;
+            float       *own = vlp_arena_alloc(mem, 3 * places * sizeof *own);
             vlp_preprocess_normalize(own, rgb, &e->preprocess);
             u->result[i].image = vectors + (size_t)i * (size_t)dim;
             vlp_encode_pixels(e, c, mem, own, 1, rgb->height, rgb->width, f,

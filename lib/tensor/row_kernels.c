@@ -8,7 +8,7 @@ struct rows_job {
     const struct vlp_kernels *k;
     float                    *y;
     const float              *x, *w, *b, *dy;
-    float                    *mean, *rstd;
+    float                    *mean, *rstd, *lse;
     float                     eps;
     enum vlp_activation       act;
     int                       ldy, ldx, C, step, N;
@@ -57,13 +57,13 @@ static void softmax_task(void *ctx, int i, int worker)
     (void)worker;
     for (int r = i * j->step; r < last(j, i); r++) {
         const float lse = j->k->softmax(j->y + (size_t)r * j->ldy, j->C);
-        if (j->mean) j->mean[r] = lse;
+        if (j->lse) j->lse[r] = lse;
     }
 }
 
 void vlp_softmax_rows(const struct vlp_compute *c, float *x, int ld, int N, int C, float *lse)
 {
-    struct rows_job j = {.k = c->kernels, .y = x, .ldy = ld, .N = N, .C = C, .mean = lse};
+    struct rows_job j = {.k = c->kernels, .y = x, .ldy = ld, .N = N, .C = C, .lse = lse};
     vlp_parallel(c->pool, tasks(&j), softmax_task, &j);
 }
 

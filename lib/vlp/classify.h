@@ -88,10 +88,10 @@ void vlp_classifier_logits(const struct vlp_classifier *c, const struct vlp_comp
                            const float *x, float *logits);
 
 enum vlp_score {
-    VLP_SOFTMAX, /* exp(logit_c) / sum exp(logit), in double */
-    VLP_SIGMOID, /* 1 / (1 + exp(-logit_c)) */
-    VLP_RAW,     /* (logit_c - bias_c) / scale: the cosine of a zero-shot classifier */
-    VLP_MARGIN,  /* (logit_c - the largest other logit) / scale */
+    VLP_SOFTMAX,      /* exp(logit_c) / sum exp(logit), in double */
+    VLP_SIGMOID,      /* 1 / (1 + exp(-logit_c)) */
+    VLP_SCORE_COSINE, /* (logit_c - bias_c) / scale: a cosine, of a zero-shot classifier */
+    VLP_MARGIN,       /* (logit_c - the largest other logit) / scale */
     VLP_LOGIT
 };
 extern const char *const vlp_score_names[]; /* "softmax", ...; NULL-terminated */
