@@ -60,6 +60,8 @@ struct cmd_list {
     int          n;
 };
 void cmd_list_add(struct cmd_list *l, const char *value); /* keeps the pointer */
+/* The entry of a NULL-terminated list that `value` is, into *out; or `why`: "'x' is none of a, b". */
+bool cmd_one_of(const char *const *list, const char *value, const char **out, char why[256]);
 
 struct cmd_option {
     char          letter; /* 0: none */
@@ -204,9 +206,8 @@ struct cmd_source {
 extern struct cmd_source cmd_source;
 bool                     cmd_take_shard(void *target, const char *value, char why[256]);
 /* Does --shard let this id through? */
-bool                     cmd_in_shard(const char *id, size_t len);
-bool                     cmd_take_format(void *target, const char *value, char why[256]);
-extern const char *const cmd_input_formats[];
+bool cmd_in_shard(const char *id, size_t len);
+bool cmd_take_format(void *target, const char *value, char why[256]);
 /* clang-format off */
 #define CMD_SHARD_OPTION                                                                           \
     CMD_ROW(0, "shard", "I/N", CMD_CALL, &cmd_source.shard, "all",                                 \
@@ -229,7 +230,7 @@ extern const char *const cmd_input_formats[];
     CMD_ROW(0, "input-format", "NAME", CMD_CALL, &cmd_source.format,                               \
             "seen from name and first bytes",                                                      \
             "what the inputs are: tsv, csv, jsonl, json, tar or image",                            \
-            .choices = cmd_input_formats, .call = cmd_take_format),                                \
+            .choices = vlp_source_formats, .call = cmd_take_format),                               \
     CMD_ROW(0, "image-column", "COLUMN", CMD_STRING, &cmd_source.image_column, "the usual names",  \
             "column of pictures in tables: a name, or a number from 1"),                           \
     CMD_ROW(0, "text-column", "COLUMN", CMD_STRING, &cmd_source.text_column, "the usual names",    \

@@ -122,10 +122,11 @@ enum vlp_status model_compare_gradients(const char *dir, const char *loss, doubl
     struct vlp_safetensors inputs = {0}, expected = {0};
     struct vlp_encoder     e = {0};
     struct vlp_arena       mem = {0};
-    if (!vlp_contrastive_loss_find(loss))
-        return vlp_fail(err, VLP_ERR_USAGE, "--loss: there is softmax and sigmoid, not '%s'", loss);
-    const char *file =
-        strcmp(loss, "sigmoid") == 0 ? "gradients_sigmoid.safetensors" : "gradients.safetensors";
+    char                   why[256], file[64] = "gradients.safetensors";
+    if (!cmd_one_of(vlp_contrastive_loss_names, loss, &loss, why))
+        return vlp_fail(err, VLP_ERR_USAGE, "--loss: %s", why);
+    if (strcmp(loss, vlp_contrastive_loss_names[0]) != 0)
+        snprintf(file, sizeof file, "gradients_%s.safetensors", loss);
     enum vlp_status s =
         vlp_safetensors_open(&inputs, vlp_path_join(&mem, dir, "inputs.safetensors"), err);
     if (s == VLP_OK) s = vlp_safetensors_open(&expected, vlp_path_join(&mem, dir, file), err);

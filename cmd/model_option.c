@@ -17,32 +17,19 @@ const char *const cmd_activations[] = {"gelu", "quick_gelu", NULL};
 
 const char *const cmd_cleanings[] = {"openai", "hf", NULL};
 
-static bool one_of(const char *const *list, const char *value, const char **out, char why[256])
-{
-    int n = snprintf(why, 256, "'%s' is none of", value);
-    for (int i = 0; list[i]; i++) {
-        if (strcmp(list[i], value) == 0) {
-            *out = list[i];
-            return true;
-        }
-        if (n < 256) n += snprintf(why + n, (size_t)(256 - n), "%s %s", i ? "," : "", list[i]);
-    }
-    return false;
-}
-
 bool cmd_take_activation(void *target, const char *value, char why[256])
 {
-    return one_of(cmd_activations, value, target, why);
+    return cmd_one_of(cmd_activations, value, target, why);
 }
 
 bool cmd_take_cleaning(void *target, const char *value, char why[256])
 {
-    return one_of(cmd_cleanings, value, target, why);
+    return cmd_one_of(cmd_cleanings, value, target, why);
 }
 
 bool cmd_take_flavour(void *target, const char *value, char why[256])
 {
-    return one_of(vlp_preprocess_flavours, value, target, why);
+    return cmd_one_of(vlp_preprocess_flavours, value, target, why);
 }
 
 const char *cmd_share_dir(void)

@@ -113,6 +113,19 @@ static void take_choice(const struct cmd_option *o, const char *value)
     cmd_usage_error("%s wants %s, not '%s'", spelled(o), all.data, value);
 }
 
+bool cmd_one_of(const char *const *list, const char *value, const char **out, char why[256])
+{
+    int n = snprintf(why, 256, "'%s' is none of", value);
+    for (int i = 0; list[i]; i++) {
+        if (strcmp(list[i], value) == 0) {
+            *out = list[i];
+            return true;
+        }
+        if (n < 256) n += snprintf(why + n, (size_t)(256 - n), "%s %s", i ? "," : "", list[i]);
+    }
+    return false;
+}
+
 void cmd_list_add(struct cmd_list *l, const char *value)
 {
     l->item = vlp_realloc(l->item, (size_t)(l->n + 2) * sizeof *l->item);

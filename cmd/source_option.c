@@ -12,7 +12,6 @@
 #include "cmd_internal.h"
 
 struct cmd_source cmd_source;
-const char *const cmd_input_formats[] = {"tsv", "csv", "jsonl", "json", "tar", "image", NULL};
 const char       *cmd_failed_path;
 int               cmd_on_error;
 const char *const cmd_on_errors[] = {"skip", "stop", NULL};
@@ -37,13 +36,7 @@ bool cmd_in_shard(const char *id, size_t len)
 
 bool cmd_take_format(void *target, const char *value, char why[256])
 {
-    for (int i = 0; cmd_input_formats[i]; i++)
-        if (strcmp(cmd_input_formats[i], value) == 0) {
-            *(const char **)target = cmd_input_formats[i];
-            return true;
-        }
-    snprintf(why, 256, "'%s' is none of tsv, csv, jsonl, json, tar, image", value);
-    return false;
+    return cmd_one_of(vlp_source_formats, value, target, why);
 }
 
 static bool is_stopped(void *ctx)

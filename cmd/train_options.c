@@ -27,7 +27,6 @@ struct train_options train_options = {
 };
 static struct train_options *const o = &train_options;
 
-static const char *const losses[] = {"softmax", "sigmoid", NULL};
 static const char *const gathers[] = {"all", "local", NULL};
 static const char *const dtypes[] = {"f32", "f16", "bf16", "q8_0", NULL};
 static const char *const selftests[] = {"resume", NULL};
@@ -172,7 +171,7 @@ static const struct cmd_option options[] = {
      .kind = CMD_CHOICE,
      .target = &o->loss,
      .preset = "softmax",
-     .choices = losses,
+     .choices = vlp_contrastive_loss_names,
      .help = "softmax (CLIP) or sigmoid (SigLIP)"},
     {.name = "lr",
      .arg = "RATE",

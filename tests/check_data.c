@@ -500,6 +500,16 @@ START_TEST(options_that_contradict_are_refused)
 }
 END_TEST
 
+START_TEST(every_format_that_is_offered_can_be_asked_for)
+{
+    for (int i = 0; vlp_source_formats[i]; i++) {
+        const struct vlp_source_options o = {.format = vlp_source_formats[i]};
+        ck_assert_str_ne(paths(o, "gone", NULL), "!usage");
+    }
+    ck_assert_str_eq(paths((struct vlp_source_options){.format = "none"}, "gone", NULL), "!usage");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("data");
@@ -528,6 +538,7 @@ int main(void)
     tcase_add_test(t, shards_part_the_records_and_limits_end_them);
     tcase_add_test(t, what_may_have_held_records_of_every_shard_is_named_in_every_shard);
     tcase_add_test(t, options_that_contradict_are_refused);
+    tcase_add_test(t, every_format_that_is_offered_can_be_asked_for);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

@@ -176,6 +176,17 @@ static const json_t *case_of(const struct fixture *f, const char *name)
     return json_object_get(json_object_get(f->expected, "cases"), name);
 }
 
+START_TEST(every_loss_has_its_name)
+{
+    int i = 0;
+    for (; vlp_contrastive_losses[i]; i++) {
+        ck_assert_ptr_nonnull(vlp_contrastive_loss_names[i]);
+        ck_assert_str_eq(vlp_contrastive_loss_names[i], vlp_contrastive_losses[i]->name);
+    }
+    ck_assert_ptr_null(vlp_contrastive_loss_names[i]);
+}
+END_TEST
+
 START_TEST(gradients_are_the_references)
 {
     for (int threads = 1; threads <= 3; threads += 2) {
@@ -1303,6 +1314,7 @@ int main(void)
     TCase *t = tcase_create("train");
     suite_add_tcase(s, t);
     tcase_set_timeout(t, 120);
+    tcase_add_test(t, every_loss_has_its_name);
     tcase_add_loop_test(t, gradients_are_the_references, 0, 3);
     tcase_add_loop_test(t, micro_batches_give_the_gradient_of_the_whole_batch, 0, 2);
     tcase_add_loop_test(t, recomputed_blocks_give_the_same_bits, 0, 6);

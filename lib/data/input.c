@@ -9,8 +9,12 @@
 
 #include "data_internal.h"
 
-static const struct source_kind *const kinds[] = {&source_picture, &source_tsv,  &source_csv,
-                                                  &source_jsonl,   &source_json, &source_tar};
+/* Those that can be asked for; and their names, in the same order. */
+static const struct source_kind *const kinds[] = {&source_tsv,  &source_csv, &source_jsonl,
+                                                  &source_json, &source_tar, &source_picture};
+
+const char *const vlp_source_formats[] = {"tsv", "csv", "jsonl", "json", "tar", "image", NULL};
+_Static_assert(VLP_COUNT(vlp_source_formats) == VLP_COUNT(kinds) + 1, "");
 
 static const struct {
     const char               *ending;

@@ -12,6 +12,7 @@ static const struct format *const formats[] = {&format_vle,   &format_npy,   &fo
 
 const char *const vlp_embedding_formats[] = {"vle",   "npy",         "fvecs", "tsv",
                                              "jsonl", "safetensors", NULL};
+_Static_assert(VLP_COUNT(vlp_embedding_formats) == VLP_COUNT(formats) + 1, "");
 
 static const struct format *format_named(const char *name)
 {

@@ -11,6 +11,9 @@ const struct vlp_contrastive_loss *const vlp_contrastive_losses[] = {
     NULL,
 };
 
+const char *const vlp_contrastive_loss_names[] = {"softmax", "sigmoid", NULL};
+_Static_assert(VLP_COUNT(vlp_contrastive_loss_names) == VLP_COUNT(vlp_contrastive_losses), "");
+
 const struct vlp_contrastive_loss *vlp_contrastive_loss_find(const char *name)
 {
     for (int i = 0; vlp_contrastive_losses[i]; i++)

@@ -61,7 +61,7 @@ struct vlp_source_options {
     const char *lines; /* one text per line from this file; ids are line numbers, or (id_is_text)
                           the text */
     bool        id_is_text;
-    const char *format; /* force: "tsv", "csv", "jsonl", "json", "tar", "image"; NULL: see */
+    const char *format; /* force: one of vlp_source_formats; NULL: see */
     const char *image_column, *text_column, *id_column,
         *label_column; /* names, or 1-based numbers; NULL: usual names */
     enum vlp_fault text_fault, label_fault;
@@ -82,6 +82,7 @@ struct vlp_source_options {
     void *stop_ctx;
 };
 
+extern const char *const vlp_source_formats[]; /* of `format`; NULL-terminated */
 /* VLP_ERR_USAGE when the options make no sense together. What they point to must live as long as
  * the source. Inputs are opened when it is their turn. */
 struct vlp_source;

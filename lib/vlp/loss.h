@@ -34,6 +34,7 @@ struct vlp_contrastive_loss {
 
 /* "softmax" (CLIP, InfoNCE both ways), "sigmoid" (SigLIP). NULL-terminated. */
 extern const struct vlp_contrastive_loss *const vlp_contrastive_losses[];
+extern const char *const vlp_contrastive_loss_names[]; /* theirs, in the same order */
 /* NULL when no row has that name. */
 const struct vlp_contrastive_loss *vlp_contrastive_loss_find(const char *name);
 
