@@ -37,6 +37,11 @@ static bool named_by_number(const struct vlp_classifier *c)
     return false;
 }
 
+enum vlp_status classify_open_output(struct classify_job *job, struct vlp_error *err)
+{
+    return vlp_output_open(&job->out, classify.output ? classify.output : "-", classify.force, err);
+}
+
 void classify_put_header(struct classify_job *job)
 {
     if (classify.header && !classify.json && !job->silent)

@@ -54,6 +54,8 @@ struct match_job {
     bool skipped;              /* a file was not whole, right answers named nobody: said already */
 };
 
+/* ---- match_session.c: what every way begins with ------------------------------------------- */
+
 /* Open the model behind -m and compute with its pool; refuses one that does not fit `h`. */
 enum vlp_status match_open_encoder(struct match_job *job, const struct vlp_embedding_header *h,
                                    const char *h_name, struct vlp_error *err);

@@ -265,11 +265,6 @@ static void check_usage(int *n_paths, char **paths)
     check_streams(*n_paths, paths);
 }
 
-enum vlp_status classify_open_output(struct classify_job *job, struct vlp_error *err)
-{
-    return vlp_output_open(&job->out, classify.output ? classify.output : "-", classify.force, err);
-}
-
 static enum vlp_status run(struct classify_job *job, char **paths, int n_paths,
                            struct vlp_error *err)
 {
