@@ -50,7 +50,7 @@ void train_read_config(int *argc, char ***argv);
 /* Data of the command line, else of the file. */
 char *const *train_data_list(int argc, char **argv, int first, int *n);
 
-/* ---- train_setup.c ---- */
+/* ---- train_setup.c: all of a run but `eval` ---- */
 enum vlp_status           train_open(struct train_run *r, char *const *data, int n_data,
                                      struct vlp_error *err);
 void                      train_close(struct train_run *r);

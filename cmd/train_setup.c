@@ -316,7 +316,6 @@ enum vlp_status train_open(struct train_run *r, char *const *data, int n_data,
     if (o->warmup >= r->options.schedule.total && r->comm.rank == 0)
         cmd_warn("--warmup %lld: the run has %lld steps, so that the rate never gets to %g",
                  (long long)o->warmup, (long long)r->options.schedule.total, o->lr);
-    if (o->validation) VLP_TRY(train_eval_open(&r->eval, r, err));
     return VLP_OK;
 }
 
@@ -339,7 +338,6 @@ struct vlp_loader_options train_loader_options(const struct train_run *r, int64_
 
 void train_close(struct train_run *r)
 {
-    train_eval_close(r->eval);
     json_decref(r->numbers);
     vlp_dataset_close(r->data);
     vlp_encoder_close(&r->encoder);

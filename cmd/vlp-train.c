@@ -64,7 +64,8 @@ int main(int argc, char **argv)
         return cmd_finish(cmd_fail(&err));
 
     int        status;
-    const bool opened = train_open(&run, data, n, &err) == VLP_OK;
+    const bool opened = train_open(&run, data, n, &err) == VLP_OK &&
+                        (!o->validation || train_eval_open(&run.eval, &run, &err) == VLP_OK);
     malloc_trim(0); /* what reading the data needed for a moment */
     if (!opened)
         status = cmd_fail(&err);
@@ -77,6 +78,7 @@ int main(int argc, char **argv)
     const bool ended =
         status == CMD_OK || status == CMD_SKIPPED || status == CMD_LIMIT || status > CMD_SIGNALLED;
     if (!ended) vlp_comm_abort(&run.comm, status);
+    train_eval_close(run.eval);
     train_close(&run);
     return cmd_finish(status);
 }
