@@ -122,6 +122,8 @@ struct cmd_need {
 void cmd_refuse_idle(const struct cmd_need *need, size_t n);
 /* The same said as a warning, where a job that was begun so must go on. */
 void cmd_warn_of_idle(const struct cmd_need *need, size_t n);
+/* And of every option but these, a NULL-terminated list of long names, and those of messages. */
+void cmd_warn_of_all_but(const char *const *used, const char *why);
 
 /* Tables that several programs contain: put the macro among the rows. */
 

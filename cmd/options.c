@@ -275,6 +275,16 @@ void cmd_warn_of_idle(const struct cmd_need *need, size_t n)
             cmd_warn("--%s %s; here it does nothing", need[i].option, need[i].why);
 }
 
+void cmd_warn_of_all_but(const char *const *used, const char *why)
+{
+    for (const struct cmd_option *o = current->options; o->kind != CMD_END; o++) {
+        bool of_use = !o->name || o->kind == CMD_COUNT || o->target == &cmd_common.progress;
+        for (const char *const *u = used; *u && !of_use; u++) of_use = strcmp(*u, o->name) == 0;
+        const struct cmd_need need = {o->name, of_use, why};
+        cmd_warn_of_idle(&need, 1);
+    }
+}
+
 /* Whoever started us may have closed some of the three: then no file of ours gets their numbers,
  * and using them fails as it would. */
 static void keep_standard_streams(void)

@@ -255,7 +255,7 @@ static void fill_augment(struct vlp_augment *a)
 
 /* What is taken and does nothing. Told, not refused: a run that was begun so is continued with the
  * same options, and a configuration's may be overruled by those of the command line. */
-static void warn_of_idle(void)
+static void warn_of_idle(const struct train_run *r)
 {
     const char           *schedule = vlp_schedules[o->schedule];
     const struct cmd_need need[] = {
@@ -273,6 +273,9 @@ static void warn_of_idle(void)
         {"eval-every", o->validation || !o->eval_every, "is for --validation"},
         {"activation", cmd_model.path,
          "is for a model of -m: a configuration's model says its own"},
+        {"gather", o->gather == 0 || r->comm.size > 1, "is for several processes"},
+        {"decay-all", o->weight_decay > 0, "is for a --weight-decay above 0"},
+        {"force", o->plot, "is for --plot"},
     };
     cmd_warn_of_idle(need, VLP_COUNT(need));
 }
@@ -294,7 +297,7 @@ enum vlp_status train_open(struct train_run *r, char *const *data, int n_data,
     const bool      trains = !o->check && !o->plan;
     enum vlp_status s = vlp_comm_open(&r->comm, err);
     if (s != VLP_OK && trains) return s; /* others would do the same; looking is free */
-    if (r->comm.rank == 0) warn_of_idle();
+    if (r->comm.rank == 0) warn_of_idle(r);
     if (trains && r->comm.rank == 0) VLP_TRY(check_places(err));
     VLP_TRY(open_model(r, err));
     VLP_TRY(open_data(r, data, n_data, err));

@@ -35,12 +35,16 @@ int main(int argc, char **argv)
     if (o->selftest) {
         if (strcmp(o->selftest, "resume") != 0)
             cmd_usage_error("--selftest: there is 'resume', not '%s'", o->selftest);
+        cmd_warn_of_all_but((const char *const[]){"selftest", "precision", NULL},
+                            "is not for --selftest");
         return cmd_finish(train_selftest_resume());
     }
     int          n;
     char *const *data = train_data_list(argc, argv, first, &n);
     if (o->plot && n == 0 && !o->config && !cmd_model.path) {
         if (!o->output) cmd_usage_error("--plot wants the folder of the run, -o DIR");
+        cmd_warn_of_all_but((const char *const[]){"plot", "output", "force", NULL},
+                            "is not for --plot alone");
         return draw();
     }
     if (n == 0) cmd_usage_error("no training data given");

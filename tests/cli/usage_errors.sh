@@ -89,7 +89,19 @@ done <<'LIST'
 --classes c.txt|is for --validation
 --validation v --template {}|is for --classes
 --eval-every 3|is for --validation
+--gather local|is for several processes
+--weight-decay 0 --decay-all|is for a --weight-decay above 0
+--force|is for --plot
 LIST
+# Where nothing is trained, only a few are of use.
+mkdir run && echo '{"step": 1, "loss": 2}' >run/metrics.jsonl
+expect 0 vlp-train --plot p.svg -o run --epochs 3 -q
+says "--epochs is not for --plot alone; here it does nothing"
+[ "$(wc -l <stderr)" -eq 1 ] || fail "--plot alone warns of what it needs"
+rm -r run
+TMPDIR=none expect 1 vlp-train --selftest resume --precision bf16 --lr 1 -v
+says "--lr is not for --selftest; here it does nothing"
+[ "$(wc -l <stderr)" -eq 2 ] || fail "--selftest warns of what it needs"
 expect 2 vlp-train -m model -o run --plan --check data
 says "--check and --plan exclude one another"
 expect 2 vlp-train -m model -o run --validation v --classes c.txt --template x data
