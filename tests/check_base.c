@@ -443,6 +443,13 @@ START_TEST(numbers_read_back_as_they_were)
     char text[32];
     vlp_format_f32(text, 0.1f);
     ck_assert_str_eq(text, "0.1");
+    /* below the normal numbers few digits are enough */
+    vlp_format_f32(text, -6.2878e-41f);
+    ck_assert_str_eq(text, "-6.2878e-41");
+    vlp_format_f32(text, 1e-45f);
+    ck_assert_str_eq(text, "1e-45");
+    vlp_format_f64(text, 5e-324);
+    ck_assert_str_eq(text, "5e-324");
     int64_t n;
     ck_assert(vlp_parse_i64("-42", &n) && n == -42);
     static const char *const not_a_number[] = {"",   " 1",   "1 ",

@@ -2,6 +2,7 @@
  * parse.c -- numbers and UTF-8 in text, the same in every locale.
  */
 #include <errno.h>
+#include <float.h>
 #include <locale.h>
 #include <math.h>
 #include <pthread.h>
@@ -74,11 +75,14 @@ bool vlp_parse_f32(const char *s, float *out)
     return true;
 }
 
+/* Rounded to FLT_DIG or DBL_DIG digits, what has no more of them is itself, trailing zeros left
+ * out. Below the normal numbers, where digits are few, that does not hold: there one is tried
+ * first. */
 int vlp_format_f64(char out[32], double v)
 {
     const locale_t old = uselocale(c_locale());
     int            n = 0;
-    for (int digits = 15; digits <= 17; digits++) {
+    for (int digits = fabs(v) < DBL_MIN ? 1 : DBL_DIG; digits <= 17; digits++) {
         n = snprintf(out, 32, "%.*g", digits, v);
         if (isnan(v) || strtod(out, NULL) == v) break;
     }
@@ -90,7 +94,7 @@ int vlp_format_f32(char out[32], float v)
 {
     const locale_t old = uselocale(c_locale());
     int            n = 0;
-    for (int digits = 6; digits <= 9; digits++) {
+    for (int digits = fabsf(v) < FLT_MIN ? 1 : FLT_DIG; digits <= 9; digits++) {
         n = snprintf(out, 32, "%.*g", digits, (double)v);
         if (isnan(v) || strtof(out, NULL) == v) break;
     }

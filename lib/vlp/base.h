@@ -301,7 +301,7 @@ double vlp_now(void); /* seconds, monotonic */
 bool vlp_parse_i64(const char *s, int64_t *out);
 bool vlp_parse_f64(const char *s, double *out);
 bool vlp_parse_f32(const char *s, float *out); /* in one rounding */
-/* The shortest decimal that reads back as the same float or double; returns the length. */
+/* The value, rounded to as few digits as read back as the same; returns the length. */
 int vlp_format_f32(char out[32], float v);
 int vlp_format_f64(char out[32], double v);
 
