@@ -273,6 +273,8 @@ void cmd_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));  /* u
 void cmd_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));  /* unless -q */
 void cmd_note_damaged(int64_t n); /* how many damaged pictures were used, unless none was */
 void cmd_detail(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* with -v */
+/* What a noun behind this number ends with: "" or "s". */
+const char *cmd_plural(int64_t n);
 /* Print the sentence in `err` and give the exit status that it maps to. */
 int cmd_fail(const struct vlp_error *err);
 

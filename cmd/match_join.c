@@ -207,7 +207,8 @@ static void put_groups(struct match_job *job, const struct vlp_set *set, const s
         groups++;
     }
     job->n_found = groups;
-    cmd_note("%d of %d records in %d group%s", members, set->n, groups, groups == 1 ? "" : "s");
+    cmd_note("%d of %d record%s in %d group%s", members, set->n, cmd_plural(set->n), groups,
+             cmd_plural(groups));
 }
 
 enum vlp_status match_run_groups(struct match_job *job, struct vlp_error *err)

@@ -262,7 +262,9 @@ enum vlp_status match_page_close(struct vlp_page *p, struct match_job *job, stru
     if (!p) return VLP_OK;
     vlp_page_write(p, job->compute.pool, &b, &n_missing);
     vlp_page_close(p);
-    if (n_missing) cmd_warn("%s: %d pictures could not be read", match.html, n_missing);
+    if (n_missing)
+        cmd_warn("%s: %d picture%s could not be read", match.html, n_missing,
+                 cmd_plural(n_missing));
     enum vlp_status s = vlp_output_open(&o, match.html, match.force, err);
     if (s == VLP_OK) s = vlp_output_write(&o, b.data, b.len, err);
     if (s == VLP_OK) s = vlp_output_commit(&o, err);

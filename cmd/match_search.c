@@ -112,7 +112,7 @@ static enum vlp_status search(struct searching *s, struct vlp_error *err)
     cmd_progress_end();
     if (s->job->n_odd)
         cmd_warn("%lld record%s of the index hold%s NaN or infinity: no score is a number",
-                 (long long)s->job->n_odd, s->job->n_odd == 1 ? "" : "s",
+                 (long long)s->job->n_odd, cmd_plural(s->job->n_odd),
                  s->job->n_odd == 1 ? "s" : "");
     if (none) warn_of_none(s);
     warn_of_ends(s);

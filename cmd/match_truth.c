@@ -123,8 +123,11 @@ static void warn_of_unknown(const struct pairs *p, const struct vlp_truth *t, co
         vlp_truth_entry(t, p->first_unknown[i], &first, &second);
         vlp_buf_printf(&names, "%s%s", i ? ", " : "", side_find(a, first) < 0 ? first : second);
     }
-    cmd_warn("%s: %d of %d pairs name records that are not there: %s%s", match.truth, p->unknown,
-             vlp_truth_count(t), names.data, p->unknown > UNKNOWN_TOLD ? " ..." : "");
+    const int n = vlp_truth_count(t);
+    cmd_warn("%s: %d of %d pair%s %s: %s%s", match.truth, p->unknown, n, cmd_plural(n),
+             p->unknown == 1 ? "names a record that is not there"
+                             : "name records that are not there",
+             names.data, p->unknown > UNKNOWN_TOLD ? " ..." : "");
     vlp_buf_free(&names);
 }
 

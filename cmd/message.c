@@ -88,6 +88,11 @@ void cmd_detail(const char *fmt, ...)
     if (cmd_common.verbose > 0 && cmd_common.quiet < 1) SAY(NULL);
 }
 
+const char *cmd_plural(int64_t n)
+{
+    return n == 1 ? "" : "s";
+}
+
 void cmd_note_damaged(int64_t n)
 {
     if (n > 0)

@@ -447,9 +447,11 @@ int train_loop(struct train_run *r)
     enum vlp_status s = open_loop(&l, &err);
     if (s == VLP_OK) {
         if (l.leader) {
-            cmd_note("%lld pictures, %lld captions; %lld steps of %lld in %lld epochs",
-                     (long long)vlp_dataset_size(r->data), (long long)vlp_dataset_captions(r->data),
-                     (long long)l.total, (long long)o->batch, (long long)o->epochs);
+            const int64_t n = vlp_dataset_size(r->data), words = vlp_dataset_captions(r->data);
+            cmd_note("%lld picture%s, %lld caption%s; %lld step%s of %lld in %lld epoch%s",
+                     (long long)n, cmd_plural(n), (long long)words, cmd_plural(words),
+                     (long long)l.total, cmd_plural(l.total), (long long)o->batch,
+                     (long long)o->epochs, cmd_plural(o->epochs));
             cmd_progress_start("steps", l.last_step);
             cmd_progress_add(vlp_trainer_steps(l.trainer), 0);
         }

@@ -173,8 +173,9 @@ enum vlp_status train_read(struct vlp_dataset **out, const struct vlp_dataset_so
         cmd_note("pictures of compressed shards take %.1f MiB of %s while the run lasts",
                  (double)unpacked / (1 << 20), folder);
     if (r->comm.rank == 0)
-        cmd_detail("%lld pictures: %.1f MiB of memory for their names and captions",
-                   (long long)vlp_dataset_size(*out), (double)vlp_dataset_memory(*out) / (1 << 20));
+        cmd_detail("%lld picture%s: %.1f MiB of memory for names and captions",
+                   (long long)vlp_dataset_size(*out), cmd_plural(vlp_dataset_size(*out)),
+                   (double)vlp_dataset_memory(*out) / (1 << 20));
     return VLP_OK;
 }
 
@@ -305,8 +306,9 @@ enum vlp_status train_open(struct train_run *r, char *const *data, int n_data,
     fill_augment(&r->augment);
     if (r->epoch_steps == 0)
         return vlp_fail(err, VLP_ERR_USAGE,
-                        "a batch of %lld is larger than an epoch of %lld pictures",
-                        (long long)o->batch, (long long)vlp_dataset_epoch(r->data));
+                        "a batch of %lld is larger than an epoch of %lld picture%s",
+                        (long long)o->batch, (long long)vlp_dataset_epoch(r->data),
+                        cmd_plural(vlp_dataset_epoch(r->data)));
     if (o->batch % r->comm.size != 0)
         return vlp_fail(err, VLP_ERR_USAGE,
                         "a batch of %lld cannot be split evenly over %d processes",
@@ -317,8 +319,9 @@ enum vlp_status train_open(struct train_run *r, char *const *data, int n_data,
                         "patches to leave out",
                         o->patch_dropout);
     if (o->warmup >= r->options.schedule.total && r->comm.rank == 0)
-        cmd_warn("--warmup %lld: the run has %lld steps, so that the rate never gets to %g",
-                 (long long)o->warmup, (long long)r->options.schedule.total, o->lr);
+        cmd_warn("--warmup %lld: the run has %lld step%s, so that the rate never gets to %g",
+                 (long long)o->warmup, (long long)r->options.schedule.total,
+                 cmd_plural(r->options.schedule.total), o->lr);
     return VLP_OK;
 }
 

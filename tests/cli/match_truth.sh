@@ -77,3 +77,13 @@ for type in f32 f16 bf16 i8; do
     expect 0 vlp-match -k 20 --rerank once.vle --rerank-depth 50 -Q texts.vle small.vle
     same right stdout
 done
+
+# One is told of as one.
+printf 'p0\tp0\np1\tnone\n' >some.tsv
+expect 3 vlp-match --truth some.tsv -Q once.vle once.vle
+says "some.tsv: 1 of 2 pairs names a record that is not there: none"
+printf 'p0\tp0\np1\tnone\nmore\tp2\n' >some.tsv
+expect 3 vlp-match --truth some.tsv -Q once.vle once.vle
+says "some.tsv: 2 of 3 pairs name records that are not there: none, more"
+expect 0 vlp-match --groups -1 - <<<'{"id": "only", "vector": [1, 2]}'
+says "0 of 1 record in 0 groups"

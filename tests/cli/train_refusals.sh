@@ -24,3 +24,4 @@ VLP_MODEL='' expect 2 $run --patch-dropout 0.5 && says "--patch-dropout"
 
 [ ! -e run ] || fail "a refused run left something"
 VLP_MODEL='' expect 0 $run --gradient-checkpointing
+grep -q "6 pictures, 6 captions; 2 steps of 3 in 1 epoch\$" stderr || fail "one epoch is not counted as one: $(cat stderr)"
