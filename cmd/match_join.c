@@ -194,7 +194,7 @@ static void page_group(struct vlp_page *p, const struct vlp_set *s, const struct
 static void put_groups(struct match_job *job, const struct vlp_set *set, const struct vlp_groups *g,
                        struct vlp_page *page)
 {
-    if (match.header && !match.json)
+    if (match.header)
         fputs("group\tsize\tid\tlink_score\tlink_a\tlink_b\tpair_score\tpair_a\tpair_b\n",
               job->out.file);
     int members = 0, groups = 0;

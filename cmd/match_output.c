@@ -30,7 +30,7 @@ void match_put_f32(FILE *f, float v)
 
 void match_put_header(struct match_job *job, bool with_file)
 {
-    if (match.header && !match.json)
+    if (match.header)
         fprintf(job->out.file, "query\trank\tscore\tid\ttext%s\n", with_file ? "\tfile" : "");
 }
 

@@ -336,7 +336,7 @@ enum vlp_status match_run_truth(struct match_job *job, struct vlp_error *err)
         s = match_open_output(job, err);
     }
     if (s == VLP_OK) {
-        if (match.header && !match.json) fputs("direction\tmeasure\tvalue\n", job->out.file);
+        if (match.header) fputs("direction\tmeasure\tvalue\n", job->out.file);
         s = score(job, &a, &b, t, err);
     }
     vlp_truth_free(t);

@@ -145,6 +145,7 @@ static void check_usage(const char *const *paths, int n_paths)
     if (match.rerank && (groups || match.truth || match.join > JOIN_TOPK))
         cmd_usage_error("--rerank looks again at matches of queries only");
     if (match.rerank && match.k == 0) cmd_usage_error("--rerank needs -k");
+    if (match.header && match.json) cmd_usage_error("--header is for TSV, not for --json");
     const struct cmd_stream_use in[] = {{"-m", cmd_model.path},
                                         {"-Q", match.queries},
                                         {"--lines", match.lines},

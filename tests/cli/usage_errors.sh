@@ -35,6 +35,8 @@ expect 2 vlp-match --groups 0.5 --min-score 0.9 x.vle
 says "--min-score is not for --groups and --truth"
 expect 2 vlp-match --truth t.tsv --min-score 0.9 -Q q.vle x.vle
 says "--min-score is not for --groups and --truth"
+expect 2 vlp-match --text a --header --json x.vle
+says "--header is for TSV, not for --json"
 for how in '--groups 0.5' '--truth t.tsv -Q q.vle' '--join mutual -Q q.vle'; do
     expect 2 vlp-match $how --rerank full.vle x.vle
     says "--rerank looks again at matches of queries only"
