@@ -347,7 +347,6 @@ static enum vlp_status open_state(struct vlp_opening *o, const char *text)
         }
         item[n] = averaged ? *averaged : *t;
         item[n].name = name;
-        if (item[n].ndim == 1 && item[n].dim[0] == 1) item[n].ndim = 0; /* a number has none */
         n++;
     }
     set_tensors(c, item, n);

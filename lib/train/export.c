@@ -30,8 +30,8 @@ enum vlp_status vlp_trainer_export(struct vlp_trainer *t, const char *path, bool
             .size = vlp_numel(&p->tensor) * sizeof(float),
         };
         for (int k = 0; k < s->ndim; k++) s->dim[k] = p->tensor.dim[k];
-        /* A single number has no dimensions in a file; the fingerprint counts them. */
-        if (s->ndim == 1 && s->dim[0] == 1) s->ndim = 0;
+        /* A number has no dimensions in a file, a vector of one has: fingerprints count them. */
+        if (p == t->model->logit_scale || p == t->logit_bias) s->ndim = 0;
     }
     json_t *tokenizer = json_object_get(c.about, "tokenizer");
     if (vocab && tokenizer) {
