@@ -13,7 +13,8 @@ struct labelled {
     int                        *y;
     int                         n, dim;
     struct vlp_embedding_header header; /* of the file, without about */
-    bool *held_out;                     /* of each row: for validation; NULL: all are of one use */
+    bool                        penultimate;
+    bool *held_out; /* of each row: for validation; NULL: all are of one use */
 };
 
 static void labelled_free(struct labelled *l)
@@ -32,6 +33,11 @@ static enum vlp_status read_rows(struct labelled *l, struct vlp_names *names,
     struct vlp_set set;
     struct vlp_buf buf = {0};
     VLP_TRY(classify_read_set(job, &set, path, err));
+    enum vlp_status s = classify_layer(&l->penultimate, &set, path, err);
+    if (s != VLP_OK) {
+        vlp_set_free(&set);
+        return s;
+    }
     const float *x = vlp_set_vectors(&set, VLP_DOT);
     l->dim = set.header.dim;
     l->header = set.header;
@@ -40,8 +46,7 @@ static enum vlp_status read_rows(struct labelled *l, struct vlp_names *names,
     l->y = vlp_malloc(((size_t)set.n + 1) * sizeof *l->y);
     if (hold_out) l->held_out = vlp_calloc((size_t)set.n + 1, sizeof *l->held_out);
     l->n = 0;
-    int             unlabelled = 0;
-    enum vlp_status s = VLP_OK;
+    int unlabelled = 0;
     for (int i = 0; i < set.n; i++) {
         const char *own = classify_own_label(&set, i);
         const char *label = classify_label_of(job, set.ids[i], set.id_lens[i], own, &buf);
@@ -178,7 +183,7 @@ static void adopt(struct classify_job *job, const struct vlp_probe *p, const str
                                  .dim = p->dim,
                                  .scale = 1.0f,
                                  .unit_inputs = l->header.normalized,
-                                 .penultimate = classify.penultimate};
+                                 .penultimate = l->penultimate};
     vlp_arena_init(&c->mem);
     job->has_classifier = true;
     memcpy(c->fingerprint, l->header.fingerprint, sizeof c->fingerprint);

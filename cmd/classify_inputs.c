@@ -7,6 +7,16 @@
 
 #include "classify_parts.h"
 
+/* What pictures are turned into: what the classes were made from. Vectors of unit length are what
+ * vlp-embed writes unless told otherwise, which a file that names no model cannot say. */
+static struct vlp_features features_for(const struct classify_job *job)
+{
+    const struct vlp_classifier *c = &job->classifier;
+    return (struct vlp_features){.normalize = job->has_knn || c->unit_inputs ||
+                                              (!c->penultimate && !c->fingerprint[0]),
+                                 .penultimate = c->penultimate};
+}
+
 static enum vlp_status take(void *ctx, const struct vlp_embedded *r, struct vlp_error *err)
 {
     struct classify_job   *job = ctx;
@@ -46,17 +56,18 @@ enum vlp_status classify_pictures(struct classify_job *job, char *const *paths, 
     struct vlp_source_options so;
     struct vlp_source        *source;
     struct vlp_embed_options  o = {.batch = (int)classify.batch,
-                                   .features.normalize = !job->classifier.penultimate,
-                                   .features.penultimate = job->classifier.penultimate,
+                                   .features = features_for(job),
                                    .images = true,
                                    .take = take,
                                    .stop = stop,
                                    .reading = reading,
                                    .ctx = job};
     int                       dim;
+    char                      fingerprint[33];
     VLP_TRY(classify_open_encoder(job, err));
     VLP_TRY(vlp_features_dim(&job->encoder, &o.features, &dim, err));
-    VLP_TRY(classify_check_fit(job, dim, job->encoder.fingerprint, cmd_model_path(), err));
+    vlp_features_fingerprint(&job->encoder, &o.features, fingerprint);
+    VLP_TRY(classify_check_fit(job, dim, fingerprint, cmd_model_path(), err));
     cmd_source_options(&so, paths, n_paths);
     so.text_fault = VLP_FAULT_UNASKED;
     so.label_fault = classify.truth ? VLP_FAULT_UNASKED : VLP_FAULT_APART;
@@ -113,6 +124,20 @@ static enum vlp_status expect_labels(const struct classify_job *job, const struc
                     "--folder-labels");
 }
 
+/* A probe that was fitted to vectors as the model gives them has other answers for unit ones. */
+static enum vlp_status check_length(const struct classify_job *job, const struct vlp_set *set,
+                                    const char *path, struct vlp_error *err)
+{
+    const struct vlp_classifier *c = &job->classifier;
+    const bool                   known = c->fingerprint[0] && set->header.fingerprint[0];
+    if (job->has_knn || c->unit_inputs || !set->header.normalized || !known) return VLP_OK;
+    if (classify.ignore_model) return VLP_OK;
+    return vlp_fail(err, VLP_ERR_MISMATCH,
+                    "%s has vectors of unit length, the probe was fitted to vectors as the model "
+                    "gives them",
+                    path);
+}
+
 enum vlp_status classify_vectors(struct classify_job *job, const char *path, struct vlp_error *err)
 {
     struct vlp_set set;
@@ -125,6 +150,7 @@ enum vlp_status classify_vectors(struct classify_job *job, const char *path, str
     }
     if (s != VLP_OK) return s;
     s = classify_check_fit(job, set.header.dim, set.header.fingerprint, path, err);
+    if (s == VLP_OK) s = check_length(job, &set, path, err);
     if (s == VLP_OK) s = expect_labels(job, &set, err);
     if (s == VLP_OK) {
         const float *x = vlp_set_vectors(&set, job->has_knn ? VLP_COSINE : VLP_DOT);

@@ -84,6 +84,11 @@ enum vlp_status classify_open_output(struct classify_job *job, struct vlp_error 
 /* --fit: prints what came out unless there is something to classify. */
 enum vlp_status classify_fit(struct classify_job *job, bool alone, struct vlp_error *err);
 
+/* Are the vectors of the set at `path` what the last projection sees? By its header, else by
+ * --penultimate; VLP_ERR_MISMATCH where the one says no and the other yes. */
+enum vlp_status classify_layer(bool *penultimate, const struct vlp_set *set, const char *path,
+                               struct vlp_error *err);
+
 /* A set's records of the kind that --only names; says how many others were left out. */
 enum vlp_status classify_read_set(struct classify_job *job, struct vlp_set *set, const char *path,
                                   struct vlp_error *err);

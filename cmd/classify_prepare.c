@@ -28,6 +28,19 @@ enum vlp_status classify_check_fit(const struct classify_job *job, int dim, cons
     return vlp_embedding_compatible(&ours, what, &theirs, name, classify.ignore_model, err);
 }
 
+enum vlp_status classify_layer(bool *penultimate, const struct vlp_set *set, const char *path,
+                               struct vlp_error *err)
+{
+    const char *layer = json_string_value(json_object_get(set->header.about, "layer"));
+    const bool  features = layer && strcmp(layer, "features") == 0;
+    *penultimate = classify.penultimate || (layer && strcmp(layer, "penultimate") == 0);
+    if (!features || !classify.penultimate) return VLP_OK;
+    return vlp_fail(err, VLP_ERR_MISMATCH,
+                    "%s holds features, not what the last projection sees: it does not go with "
+                    "--penultimate",
+                    path);
+}
+
 const char *classify_own_label(const struct vlp_set *set, int i)
 {
     const char *own = set->flags[i] & VLP_RECORD_LABEL ? set->metas[i] : NULL;
@@ -108,6 +121,8 @@ static enum vlp_status from_neighbours(struct classify_job *job, struct vlp_erro
     struct classify_knn *k = &job->knn;
     VLP_TRY(classify_read_set(job, &k->set, classify.knn, err));
     job->has_knn = true;
+    bool penultimate;
+    VLP_TRY(classify_layer(&penultimate, &k->set, classify.knn, err));
     const int       dim = k->set.header.dim;
     float          *row = vlp_malloc((size_t)dim * sizeof *row);
     int            *record = vlp_malloc(((size_t)k->set.n + 1) * sizeof *record);
@@ -140,7 +155,8 @@ static enum vlp_status from_neighbours(struct classify_job *job, struct vlp_erro
         cmd_note("%s: %d of %d records have no label and are left out", classify.knn, unlabelled,
                  k->set.n);
     struct vlp_classifier *c = &job->classifier;
-    *c = (struct vlp_classifier){.n = vlp_names_count(job->classes), .dim = dim, .scale = 1.0f};
+    *c = (struct vlp_classifier){
+        .n = vlp_names_count(job->classes), .dim = dim, .scale = 1.0f, .penultimate = penultimate};
     vlp_arena_init(&c->mem);
     job->has_classifier = true;
     memcpy(c->fingerprint, k->set.header.fingerprint, sizeof c->fingerprint);

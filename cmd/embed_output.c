@@ -141,14 +141,7 @@ enum vlp_status embed_describe(struct embed_job *j, char *const *paths, int n_pa
     j->header.dtype = dtypes[j->o->dtype];
     j->header.modality = modality(j->o, paths, n_paths);
     j->header.normalized = j->o->normalize;
-    memcpy(j->header.fingerprint, j->e.fingerprint, sizeof j->header.fingerprint);
-    if (f.penultimate) {
-        /* Another space than the one in which pictures meet texts. */
-        struct vlp_hasher *h = vlp_hasher_open();
-        vlp_hasher_add(h, j->e.fingerprint, 32);
-        vlp_hasher_add(h, "penultimate", 11);
-        vlp_hasher_close(h, j->header.fingerprint);
-    }
+    vlp_features_fingerprint(&j->e, &f, j->header.fingerprint);
     j->header.about = describe(j, paths, n_paths, templates);
     return VLP_OK;
 }

@@ -52,6 +52,17 @@ enum vlp_status vlp_features_dim(const struct vlp_encoder *e, const struct vlp_f
     return VLP_OK;
 }
 
+void vlp_features_fingerprint(const struct vlp_encoder *e, const struct vlp_features *f,
+                              char text[33])
+{
+    memcpy(text, e->fingerprint, sizeof e->fingerprint);
+    if (!f->penultimate) return;
+    struct vlp_hasher *h = vlp_hasher_open();
+    vlp_hasher_add(h, e->fingerprint, 32);
+    vlp_hasher_add(h, "penultimate", 11);
+    vlp_hasher_close(h, text);
+}
+
 void vlp_encode_pixels(struct vlp_encoder *e, const struct vlp_compute *c, struct vlp_arena *mem,
                        const float *pixels, int n, int h, int w, const struct vlp_features *f,
                        float *out)

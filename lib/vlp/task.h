@@ -82,6 +82,11 @@ struct vlp_features {
 /* Width of a row under `f`. VLP_ERR_SUPPORT when the family has no such value. */
 enum vlp_status vlp_features_dim(const struct vlp_encoder *e, const struct vlp_features *f,
                                  int *dim, struct vlp_error *err);
+/* The fingerprint of rows under `f`: the encoder's; what the last projection sees is another space
+ * than the one in which pictures meet texts, and has the XXH3-128 of these 32 digits and the word
+ * "penultimate". */
+void vlp_features_fingerprint(const struct vlp_encoder *e, const struct vlp_features *f,
+                              char text[33]);
 /* n pictures (n,3,h,w), normalised pixels, to rows of `out`. `c` may be another than e->compute
  * (same level and precision): a worker has its own. Scratch comes from `mem` and goes back to it.
  */
