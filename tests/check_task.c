@@ -123,12 +123,45 @@ START_TEST(another_flavour_is_another_fingerprint)
     open_encoder(&c, "openai", 1);
     ck_assert_str_eq(a.fingerprint, b.fingerprint); /* the folder's own flavour is hf */
     ck_assert_str_ne(a.fingerprint, c.fingerprint);
-    /* those that streams have which were written before */
+    /* that which streams have which were written before */
     ck_assert_str_eq(a.fingerprint, "e6ec163b7501c9a80ece4881e01e9c1a");
-    ck_assert_str_eq(c.fingerprint, "1d641f341763d2d277fe0de9929af851");
     vlp_encoder_close(&a);
     vlp_encoder_close(&b);
     vlp_encoder_close(&c);
+}
+END_TEST
+
+/* The model whose document says what the option says gives the same vectors under the same name. */
+START_TEST(a_flavour_has_the_fingerprint_of_the_model_that_is_made_so)
+{
+    static const struct {
+        const char *flavour, *resize;
+        bool        rgb_first, crop_floor;
+    } made[] = {{"openai", "shortest", false, false},
+                {"hf", "shortest", true, true},
+                {"squash", "squash", false, false},
+                {"longest", "longest", false, false},
+                {"square", "squash", true, false}};
+    struct vlp_encoder    e;
+    struct vlp_checkpoint c;
+    struct vlp_error      err = {0};
+    char                  own[33], want[33];
+    open_encoder(&e, NULL, 1);
+    memcpy(own, e.fingerprint, sizeof own);
+    vlp_encoder_close(&e);
+    for (size_t i = 0; i < VLP_COUNT(made); i++) {
+        open_encoder(&e, made[i].flavour, 1);
+        ck_assert_int_eq(strcmp(e.fingerprint, own) == 0, strcmp(made[i].flavour, "hf") == 0);
+        ck_assert_int_eq(vlp_checkpoint_open(&c, END_TO_END "/model", NULL, &err), VLP_OK);
+        json_t *p = json_object_get(c.about, "preprocess");
+        json_object_set_new(p, "resize", json_string(made[i].resize));
+        json_object_set_new(p, "rgb_first", json_boolean(made[i].rgb_first));
+        json_object_set_new(p, "crop_floor", json_boolean(made[i].crop_floor));
+        vlp_checkpoint_fingerprint(&c, want);
+        ck_assert_msg(strcmp(e.fingerprint, want) == 0, "%s", made[i].flavour);
+        vlp_checkpoint_close(&c);
+        vlp_encoder_close(&e);
+    }
 }
 END_TEST
 
@@ -369,6 +402,7 @@ int main(void)
     tcase_add_loop_test(c, pictures_and_texts_give_the_references_vectors_and_logits, 0, 2);
     tcase_add_loop_test(c, pictures_become_the_references_pixels, 0, 2);
     tcase_add_test(c, another_flavour_is_another_fingerprint);
+    tcase_add_test(c, a_flavour_has_the_fingerprint_of_the_model_that_is_made_so);
     tcase_add_test(c, a_model_with_a_small_vocabulary_opens_and_says_why_it_takes_no_text);
     suite_add_tcase(s, c);
     c = tcase_create("embed");

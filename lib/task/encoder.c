@@ -26,16 +26,14 @@ static bool three_numbers(const json_t *list, float out[3])
     return true;
 }
 
+static const char *const resizes[] = {[VLP_RESIZE_SHORTEST] = "shortest",
+                                      [VLP_RESIZE_SQUASH] = "squash",
+                                      [VLP_RESIZE_LONGEST] = "longest",
+                                      [VLP_RESIZE_VILT] = "vilt"};
+
 enum vlp_status vlp_preprocess_of(struct vlp_preprocess *out, const json_t *about,
                                   struct vlp_error *err)
 {
-    static const struct {
-        const char     *name;
-        enum vlp_resize resize;
-    } resizes[] = {{"shortest", VLP_RESIZE_SHORTEST},
-                   {"squash", VLP_RESIZE_SQUASH},
-                   {"longest", VLP_RESIZE_LONGEST},
-                   {"vilt", VLP_RESIZE_VILT}};
     const json_t *how = json_object_get(about, "preprocess");
     const json_t *size = json_object_get(how, "size");
     const int     width = (int)json_integer_value(json_array_get(size, 0));
@@ -47,10 +45,10 @@ enum vlp_status vlp_preprocess_of(struct vlp_preprocess *out, const json_t *abou
         return vlp_fail(err, VLP_ERR_FORMAT, "unknown preprocess.flavour '%s'", flavour);
     if (*resize) {
         size_t i = 0;
-        while (i < VLP_COUNT(resizes) && strcmp(resizes[i].name, resize) != 0) i++;
+        while (i < VLP_COUNT(resizes) && strcmp(resizes[i], resize) != 0) i++;
         if (i == VLP_COUNT(resizes))
             return vlp_fail(err, VLP_ERR_FORMAT, "unknown preprocess.resize '%s'", resize);
-        out->resize = resizes[i].resize;
+        out->resize = (enum vlp_resize)i;
     }
     const char *filter = text_at(how, "filter");
     if (strcmp(filter, "bilinear") == 0)
@@ -95,6 +93,18 @@ static enum vlp_status override_flavour(struct vlp_preprocess *p, const char *fl
     memcpy(other.std, p->std, sizeof other.std);
     *p = other;
     return VLP_OK;
+}
+
+/* Into `how`, about.preprocess, what a flavour decides of `p`. */
+static void describe_flavour(json_t *how, const struct vlp_preprocess *p)
+{
+    json_t *now =
+        json_pack("{s:s, s:[i, i], s:s, s:b, s:b, s:i}", "resize", resizes[p->resize], "size",
+                  p->width, p->height, "filter", p->filter == VLP_BICUBIC ? "bicubic" : "bilinear",
+                  "rgb_first", p->rgb_first, "crop_floor", p->crop_floor, "fill", p->fill);
+    json_object_update(how, now);
+    json_object_del(how, "resize_to");
+    json_decref(now);
 }
 
 /* ---- vocabulary -------------------------------------------------------------------- */
@@ -231,32 +241,18 @@ static enum vlp_status override_cleaning(struct vlp_checkpoint *c, const char *c
 
 /* ---- all together ------------------------------------------------------------------ */
 
-/* All that decides over pixels beside mean and deviation, which no option changes. */
-static void way_of_seeing(char text[128], const struct vlp_preprocess *p)
+/* Vectors of pictures seen in another way are vectors of another model: of that whose document says
+ * so. */
+static void fingerprint_of(struct vlp_encoder *e, bool flavoured)
 {
-    const int n = snprintf(text, 128, "%d %d %d %d %d %d %d", (int)p->resize, (int)p->filter,
-                           p->width, p->height, p->rgb_first, p->crop_floor, p->fill);
-    if (p->resize_width)
-        snprintf(text + n, 128 - (size_t)n, " %d %d", p->resize_width, p->resize_height);
-}
-
-/* Vectors of pictures seen in another way are vectors of another model. */
-static void fingerprint_of(struct vlp_encoder *e, const struct vlp_preprocess *own)
-{
-    const char *known = text_at(e->model.about, "fingerprint");
-    if (strlen(known) == 32)
-        memcpy(e->fingerprint, known, sizeof e->fingerprint);
-    else
-        vlp_checkpoint_fingerprint(&e->model.checkpoint, e->fingerprint);
-    char way[128], own_way[128];
-    way_of_seeing(way, &e->preprocess);
-    way_of_seeing(own_way, own);
-    if (strcmp(way, own_way) == 0) return;
-    struct vlp_hasher *h = vlp_hasher_open();
-    vlp_hasher_add(h, e->fingerprint, strlen(e->fingerprint));
-    vlp_hasher_add(h, " ", 1);
-    vlp_hasher_add(h, way, strlen(way));
-    vlp_hasher_close(h, e->fingerprint);
+    struct vlp_checkpoint seen = e->model.checkpoint;
+    seen.about = json_deep_copy(seen.about);
+    json_t *how = json_object_get(seen.about, "preprocess"), *own = json_deep_copy(how);
+    if (flavoured) describe_flavour(how, &e->preprocess);
+    if (!json_equal(how, own)) json_object_del(seen.about, "fingerprint");
+    vlp_checkpoint_fingerprint(&seen, e->fingerprint);
+    json_decref(own);
+    json_decref(seen.about);
 }
 
 enum vlp_status vlp_encoder_open(struct vlp_encoder *e, const char *path,
@@ -292,7 +288,7 @@ enum vlp_status vlp_encoder_open(struct vlp_encoder *e, const char *path,
         vlp_encoder_close(&out);
         return s;
     }
-    fingerprint_of(&out, &own);
+    fingerprint_of(&out, opt->flavour);
     out.preprocess.orient = !opt->no_orient;
     out.preprocess.grey16_sane = opt->grey16_sane;
     out.name = vlp_arena_strdup(&out.model.mem, path);
