@@ -168,6 +168,36 @@ START_TEST(hugging_face_projections_are_stacked_and_transposed)
 }
 END_TEST
 
+/* The colour of the border is part of a model exactly where pictures may have a border. */
+static const struct {
+    const char *resize;
+    int         to[2]; /* 0: absent; the pictures have 32 x 32 */
+    bool        padded;
+} borders[] = {
+    {"shortest", {0, 0}, false},   {"squash", {0, 0}, false},     {"longest", {0, 0}, true},
+    {"shortest", {36, 36}, false}, {"shortest", {32, 32}, false}, {"shortest", {28, 28}, true},
+    {"squash", {36, 33}, false},   {"squash", {36, 31}, true},    {"squash", {31, 36}, true},
+};
+
+START_TEST(fill_counts_where_pictures_are_padded)
+{
+    struct vlp_checkpoint c;
+    char                  black[33], white[33];
+    open_ok(&c, GOLDEN "statedict-module", NULL);
+    json_t *p = json_object_get(c.about, "preprocess");
+    json_object_set_new(p, "resize", json_string(borders[_i].resize));
+    if (borders[_i].to[0])
+        json_object_set_new(p, "resize_to",
+                            json_pack("[i, i]", borders[_i].to[0], borders[_i].to[1]));
+    json_object_set_new(p, "fill", json_integer(0));
+    vlp_checkpoint_fingerprint(&c, black);
+    json_object_set_new(p, "fill", json_integer(255));
+    vlp_checkpoint_fingerprint(&c, white);
+    ck_assert_int_eq(strcmp(black, white) != 0, borders[_i].padded);
+    vlp_checkpoint_close(&c);
+}
+END_TEST
+
 START_TEST(containers_of_the_same_weights_agree)
 {
     struct vlp_checkpoint a, b;
@@ -1908,6 +1938,7 @@ int main(void)
     tcase_add_test(t, open_clip_configuration_is_read_to_the_last_key);
     tcase_add_test(t, hugging_face_projections_are_stacked_and_transposed);
     tcase_add_test(t, containers_of_the_same_weights_agree);
+    tcase_add_loop_test(t, fill_counts_where_pictures_are_padded, 0, VLP_COUNT(borders));
     tcase_add_loop_test(t, the_tag_in_a_name_decides_the_activation_and_is_said, 0,
                         VLP_COUNT(tags));
     tcase_add_test(t, a_configuration_beside_a_bare_file_counts_if_it_describes_it);

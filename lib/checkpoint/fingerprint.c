@@ -5,7 +5,7 @@
  * XXH3-128 over, in this order:
  *   for each tensor that the model uses, by name: name, NUL, dimensions as i64, the f32 values
  *   config, sorted and compact, without "interpolate" where it has no effect
- *   of preprocess: all but "flavour" and, unless pictures are padded, "fill"
+ *   of preprocess: all but "flavour" and, unless some picture is padded, "fill"
  *   the tokenizer: cleaning, and the merges that the model has rows for
  *
  * The vocabulary that CLIP was released with counts as none, so that a checkpoint is the same
@@ -79,12 +79,24 @@ static json_t *effective_config(const struct vlp_checkpoint *c)
     return config;
 }
 
+/* Is there a border around some picture: beside its shorter side, or where the crop is larger than
+ * what it is cut out of? */
+static bool is_padded(const json_t *preprocess)
+{
+    const char   *resize = json_string_value(json_object_get(preprocess, "resize"));
+    const json_t *to = json_object_get(preprocess, "resize_to");
+    const json_t *size = json_object_get(preprocess, "size");
+    for (size_t i = 0; i < 2 && to; i++)
+        if (json_integer_value(json_array_get(to, i)) < json_integer_value(json_array_get(size, i)))
+            return true;
+    return resize && strcmp(resize, "longest") == 0;
+}
+
 static json_t *effective_preprocess(const struct vlp_checkpoint *c)
 {
-    json_t     *p = json_deep_copy(json_object_get(c->about, "preprocess"));
-    const char *resize = json_string_value(json_object_get(p, "resize"));
+    json_t *p = json_deep_copy(json_object_get(c->about, "preprocess"));
     json_object_del(p, "flavour");
-    if (!resize || strcmp(resize, "longest") != 0) json_object_del(p, "fill");
+    if (!is_padded(p)) json_object_del(p, "fill");
     return p;
 }
 

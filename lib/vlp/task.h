@@ -15,10 +15,10 @@
 struct vlp_encoder {
     struct vlp_model      model;
     struct vlp_preprocess preprocess;
-    struct vlp_tokenizer *tokenizer; /* NULL until vlp_encoder_texts */
-    const char           *name;      /* of the file; lives as long as the model */
-    char                  fingerprint[33];
-    struct vlp_compute    compute; /* with a pool of its own */
+    struct vlp_tokenizer *tokenizer;       /* NULL until vlp_encoder_texts */
+    const char           *name;            /* of the file; lives as long as the model */
+    char                  fingerprint[33]; /* of the model with the cleaning and flavour in use */
+    struct vlp_compute    compute;         /* with a pool of its own */
 };
 
 struct vlp_encoder_options {
