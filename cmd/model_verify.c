@@ -21,6 +21,21 @@ static void found(void *ctx, const char *what, const char *tensor, const char *s
     printf("%s\t%s\t%s\t%s\n", f->path, what, *tensor ? tensor : "-", sentence);
 }
 
+/* A model whose own vocabulary makes other ids than it has rows for, or none, opens all the same:
+ * it is good for pictures. */
+static void check_vocabulary(const struct vlp_model *m, struct findings *f)
+{
+    struct vlp_tokenizer *t;
+    struct vlp_error      err;
+    const char           *name =
+        json_string_value(json_object_get(json_object_get(m->about, "tokenizer"), "tensor"));
+    if (!name) return;
+    if (vlp_tokenizer_of(&t, &m->checkpoint, &err) == VLP_OK)
+        vlp_tokenizer_close(t);
+    else
+        found(f, "tokenizer", name, err.text);
+}
+
 static int verify(const char *path)
 {
     const struct vlp_checkpoint_options how = {.activation = cmd_model.activation};
@@ -36,6 +51,7 @@ static int verify(const char *path)
         const int status = cmd_fail(&err);
         return f.damaged > 0 ? CMD_CORRUPT : status;
     }
+    check_vocabulary(&m, &f);
     vlp_model_close(&m);
     if (f.damaged > 0) return CMD_CORRUPT;
     if (f.extra > 0) return CMD_MISMATCH;
@@ -64,10 +80,11 @@ static const char *const usage[] = {"[OPTION]... [MODEL]...", NULL};
 
 const struct cmd_program cmd_model_verify = {
     .name = "vlp-model verify",
-    .summary = "checksums, NaN and infinity, missing and extra tensors",
+    .summary = "checksums, NaN and infinity, missing and extra tensors, the vocabulary",
     .usage = usage,
     .options = options,
     .notes = "Prints a line per finding: file, kind, tensor, sentence. Kinds: checksum, nan, inf,\n"
-             "fingerprint (status 5), extra (status 4). Missing tensors are an error (status 4).",
+             "fingerprint, tokenizer (status 5), extra (status 4). Missing tensors are an error\n"
+             "(status 4).",
     .run = run,
 };

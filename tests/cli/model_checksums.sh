@@ -78,3 +78,14 @@ expect 5 vlp-model convert --to open_clip -o made header.train
 expect 5 vlp-embed -q -m header.train p00.png
 says "header.train: damaged: checksum: the header"
 [ ! -e made.safetensors ] && [ ! -e made ] || fail "written in spite of the damage"
+
+# A vocabulary with more pieces than the embedding has rows is no damage that a checksum shows.
+cp -r "$GOLDEN/clip/hf-quick" small
+gzip -dc "$VLP_SHARE"/bpe_simple_vocab_16e6.txt.gz | head -87 >small/merges.txt
+expect 0 vlp-model verify small
+gzip -dc "$VLP_SHARE"/bpe_simple_vocab_16e6.txt.gz | head -88 >small/merges.txt
+expect 5 vlp-model verify small
+prints "$(printf 'small\ttokenizer\ttokenizer.vocab\tthe vocabulary has 601 pieces but')"
+expect 0 vlp-model import -o small.safetensors small
+expect 5 vlp-model verify small.safetensors
+expect 0 vlp-embed -q -m small.safetensors -o small.vle p00.png
