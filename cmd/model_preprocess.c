@@ -3,6 +3,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <vlp/classify.h>
 
@@ -15,6 +16,26 @@ static int         format; /* index in formats */
 
 static const char *const formats[] = {"auto", "png", "npy", "raw", NULL};
 enum { AUTO, PNG, NPY, RAW };
+
+/* Of files that are named; the first of a format, of those in a folder. */
+static const struct {
+    const char *ending;
+    int         format;
+} endings[] = {{"png", PNG}, {"npy", NPY}, {"rgb", RAW}, {"raw", RAW}};
+
+static int format_of(const char *path)
+{
+    for (size_t i = 0; path && i < VLP_COUNT(endings); i++)
+        if (strcasecmp(vlp_path_ext(path), endings[i].ending) == 0) return endings[i].format;
+    return PNG;
+}
+
+static const char *ending_of(int as)
+{
+    size_t i = 0;
+    while (i < VLP_COUNT(endings) - 1 && endings[i].format != as) i++;
+    return endings[i].ending;
+}
 
 static enum vlp_status settings(struct vlp_preprocess *p, struct vlp_error *err)
 {
@@ -113,7 +134,7 @@ static size_t stem_length(const char *base)
  * Two that would still be one file are wrong usage. */
 static const char **names_in_folder(struct vlp_arena *mem, char **in, int n)
 {
-    const char *const ending = format == NPY ? "npy" : format == RAW ? "rgb" : "png";
+    const char *const ending = ending_of(format);
     const char      **out = VLP_NEW_N(mem, const char *, (size_t)n);
     int              *stem = VLP_NEW_N(mem, int, (size_t)n);  /* number of its stem */
     int              *alike = VLP_NEW_N(mem, int, (size_t)n); /* inputs that have stem i */
@@ -158,8 +179,7 @@ static int run(int argc, char **argv)
     if (n == 0) cmd_usage_error("name a picture");
     if (n > 1 && !folder)
         cmd_usage_error("several pictures go to a folder: -o DIR, which must exist");
-    if (!folder && output && format == AUTO && strcmp(vlp_path_ext(output), "npy") == 0)
-        format = NPY;
+    if (format == AUTO) format = folder ? PNG : format_of(output);
     if (!folder) cmd_refuse_terminal(output, force);
     vlp_arena_init(&names);
     const char    **out = folder ? names_in_folder(&names, in, n) : NULL;
@@ -194,7 +214,7 @@ static const struct cmd_option options[] = {
             "the file to write; a folder for several pictures", .group = "Output"),
     CMD_ROW('f', "force", NULL, CMD_FLAG, &force, NULL,
             "overwrite it; write to a terminal"),
-    CMD_ROW(0, "format", "NAME", CMD_CHOICE, &format, "by the ending of -o, else png",
+    CMD_ROW(0, "format", "NAME", CMD_CHOICE, &format, "by -o: .npy, .rgb or .raw (raw), else png",
             "png: the u8 pixels; npy: the normalised f32 tensor (3, height, width); raw: RGB bytes",
             .choices = formats),
     CMD_ROW(0, "failed", "FILE", CMD_STRING, &failed, NULL,

@@ -69,3 +69,12 @@ expect 2 vlp-model preprocess -o both y.png z.gif z.png
 says "both/z.gif.png: exists"
 [ ! -e both/y.png ] || fail "begun all the same"
 expect 0 vlp-model preprocess -f -o both y.png z.gif z.png
+# The ending of the one file says its format.
+for ending in png npy rgb raw RAW; do
+    expect 0 vlp-model preprocess --size 16 -o "seen.$ending" "$GOLDEN/image/png-rgb.png"
+done
+for ending in rgb raw RAW; do
+    [ "$(stat -c %s seen.$ending)" -eq $((3 * 16 * 16)) ] || fail "seen.$ending has $(stat -c %s seen.$ending) bytes"
+done
+expect 0 vlp-model preprocess --size 16 --format raw "$GOLDEN/image/png-rgb.png"
+same stdout seen.raw
