@@ -85,15 +85,21 @@ static void print_towers(const json_t *config)
 
 static void print_preprocess(const json_t *about)
 {
-    static const char *const ways[] = {"shorter side to", "both sides to", "longer side to",
-                                       "shorter side to"};
+    static const char *const ways[][2] = {/* to a square, to another rectangle */
+                                          {"shorter side to", "to cover"},
+                                          {"both sides to", "sides to"},
+                                          {"longer side to", "to fit into"},
+                                          {"shorter side to", "shorter side to"}};
     static const char *const tails[] = {", centre crop", "", ", padded", ", multiples of 32"};
     struct vlp_preprocess    p;
     if (vlp_preprocess_of(&p, about, NULL) != VLP_OK) return;
-    printf("preprocessing   %s: %s %d, %s%s",
-           text_at(json_object_get(about, "preprocess"), "flavour"), ways[p.resize],
-           p.resize_width ? p.resize_width : p.width,
-           p.filter == VLP_BICUBIC ? "bicubic" : "bilinear", tails[p.resize]);
+    const int  width = p.resize_width ? p.resize_width : p.width;
+    const int  height = p.resize_width ? p.resize_height : p.height;
+    const bool oblong = width != height && p.resize != VLP_RESIZE_VILT;
+    printf("preprocessing   %s: %s %d", text_at(json_object_get(about, "preprocess"), "flavour"),
+           ways[p.resize][oblong], width);
+    if (oblong) printf("x%d", height);
+    printf(", %s%s", p.filter == VLP_BICUBIC ? "bicubic" : "bilinear", tails[p.resize]);
     if (p.resize_width) printf("%s to %dx%d", *tails[p.resize] ? "" : ", crop", p.width, p.height);
     printf("%s\n", p.rgb_first ? ", RGB first" : "");
     char number[6][32];

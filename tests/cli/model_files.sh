@@ -74,3 +74,9 @@ expect 5 vlp-model inspect vast
 says "pictures of 8184 x 8184 pixels have 1046529 patches of 8 x 8, more than 65536"
 expect 5 vlp-train -m "$GOLDEN/clip/end-to-end/model" -o vast-run --batch 8 --image-size 8192 --plan "$VLP_SHARE/pictures/captions.tsv"
 says "more than 65536"
+
+# Pictures that are no squares: both sides are told.
+cp -r "$GOLDEN/clip/interp-hf" oblong
+printf '{"size": {"height": 48, "width": 64}, "do_center_crop": false}' >oblong/preprocessor_config.json
+expect 0 vlp-model inspect oblong
+prints 'hf: sides to 64x48, bicubic'
