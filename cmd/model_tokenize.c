@@ -148,10 +148,9 @@ static int run(int argc, char **argv)
     if (cmd_model.cleaning && cmd_given("tokenizer"))
         cmd_usage_error("--cleaning or --tokenizer, not both");
     if (cmd_model.path && cmd_given("tokenizer")) cmd_usage_error("-m or --tokenizer, not both");
-    if (cmd_model.cleaning && strcmp(cmd_model.cleaning, "hf") == 0 && !cmd_model.path && !env)
-        kind = 2;
-    /* Without -m there need not be a model: CLIP's tokenizer is the same for all of CLIP. */
-    if (kind == 0 && !cmd_model.path && !(env && *env) && !cmd_given("tokenizer")) kind = 1;
+    /* Without a name there need not be a model: CLIP's tokenizer is the same for all of CLIP. */
+    if (!cmd_model.path && !(env && *env) && !cmd_given("tokenizer"))
+        kind = cmd_model.cleaning && strcmp(cmd_model.cleaning, "hf") == 0 ? 2 : 1;
     enum vlp_status s = kind > 0 ? open_by_name(&t, &err) : open_of_model(&t, &err);
     if (s != VLP_OK) return cmd_finish(cmd_fail(&err));
     vlp_arena_init(&mem);
@@ -170,7 +169,7 @@ static int run(int argc, char **argv)
 static const struct cmd_option options[] = {
     CMD_ROW(0, "lines", "FILE", CMD_STRING, &lines, "stdin when there is no TEXT",
             "read one text per line from FILE; - is stdin", .group = "Input"),
-    CMD_ROW(0, "tokenizer", "NAME", CMD_CHOICE, &kind, "clip without -m",
+    CMD_ROW(0, "tokenizer", "NAME", CMD_CHOICE, &kind, "model with -m or $VLP_MODEL, else clip",
             "whose ids: model (that of -m), clip, clip-hf or bert", .group = "Tokenizer",
             .choices = kinds),
     CMD_CLEANING_OPTION,
