@@ -234,6 +234,6 @@ const struct cmd_program cmd_model_preprocess = {
     .summary = "what the model sees of a picture: PNG of the pixels, or npy of the tensor",
     .usage = usage,
     .options = options,
-    .notes = "Without -m the preprocessing is that of --flavour (openai).",
+    .notes = "Without -m and $VLP_MODEL the preprocessing is that of --flavour (openai).",
     .run = run,
 };
