@@ -228,6 +228,11 @@ static void refuse_idle(bool zero_shot, bool inputs)
         {"confusion", inputs, told},
         {"html", inputs, told},
         {"output", inputs || fit, told},
+        {"top", inputs, told},
+        {"score", inputs, told},
+        {"unknown", inputs, told},
+        {"unknown-name", inputs, told},
+        {"header", inputs || fit, told},
         {"header", !classify.json, "is for TSV, not for --json"},
     };
     cmd_refuse_idle(need, VLP_COUNT(need));

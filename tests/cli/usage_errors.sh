@@ -41,6 +41,8 @@ for how in '--groups 0.5' '--truth t.tsv -Q q.vle' '--join mutual -Q q.vle'; do
     expect 2 vlp-match $how --rerank full.vle x.vle
     says "--rerank looks again at matches of queries only"
 done
+expect 2 vlp-match --header --json --text a x.vle
+says "--header is for TSV, not for --json"
 expect 2 vlp-classify --fit x.vle --sweep --C 1
 says "--sweep finds the penalty itself: no --C and --lambda"
 expect 2 vlp-classify --fit x.vle --sweep --lambda 1
@@ -69,10 +71,12 @@ done <<'LIST'
 --folder-labels|-l a,b --truth t.tsv|is not for --truth
 --header|-l a,b --json|is for TSV
 LIST
-for option in --report --confusion --html; do
-    expect 2 vlp-classify --fit x.vle $option f
-    says "$option is about what is classified"
+for option in '--report f' '--confusion f' '--html f' '--top 3' '--score logit' '--unknown 0.5' '--unknown-name none'; do
+    expect 2 vlp-classify --fit x.vle $option
+    says "${option% *} is about what is classified"
 done
+expect 2 vlp-classify -l a,b --save-classifier c.vle --header
+says "--header is about what is classified"
 expect 2 vlp-classify -l a,b --save-classifier c.vle -o f
 says "--output is about what is classified"
 # A run that was begun so goes on: told, not refused.
