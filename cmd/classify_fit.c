@@ -68,8 +68,7 @@ static enum vlp_status read_rows(struct labelled *l, struct vlp_names *names,
         l->n++;
     }
     if (s == VLP_OK && l->n == 0)
-        s = vlp_fail(err, VLP_ERR_FORMAT,
-                     "%s: no record has a label (give --truth or --folder-labels)", path);
+        s = classify_no_label(job, path, unlabelled < set.n, err);
     else if (s == VLP_OK && unlabelled > 0)
         cmd_note("%s: %d of %d records have no label and are left out", path, unlabelled, set.n);
     vlp_buf_free(&buf);
@@ -161,7 +160,10 @@ static void put_number(FILE *f, const char *name, double v, bool first)
 static void put_fit(FILE *f, const struct vlp_probe *p, double C, int n, double accuracy,
                     double loss)
 {
-    if (classify.json) putc('{', f);
+    if (classify.json)
+        putc('{', f);
+    else if (classify.header)
+        fputs("measure\tvalue\n", f);
     put_number(f, "objective", p->objective, true);
     put_number(f, "C", C, false);
     put_number(f, "lambda", 1.0 / C, false);

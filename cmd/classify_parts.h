@@ -63,6 +63,7 @@ struct classify_job {
     struct vlp_page      *page;
     int64_t               n_done;
     int64_t               n_without_truth; /* records that no class is right for */
+    int64_t               n_told;          /* records whose right label was said */
     bool                  has_truth;       /* of some record the right label was said, or asked */
     int64_t               n_given;         /* stored vectors, for --limit */
     bool                  cut;             /* a file of vectors was not whole */
@@ -91,6 +92,12 @@ enum vlp_status classify_layer(bool *penultimate, const struct vlp_set *set, con
 
 /* A set's records of the kind that --only names; says how many others were left out. */
 enum vlp_status classify_read_set(struct classify_job *job, struct vlp_set *set, const char *path,
+                                  struct vlp_error *err);
+
+/* " (...)" with what the ids of the file of --truth are, where that is not seen in it; or "". */
+const char *classify_truth_ids(void);
+/* The failure of labelled vectors at `path`: none has a label, or none of `any` that have. */
+enum vlp_status classify_no_label(const struct classify_job *job, const char *path, bool any,
                                   struct vlp_error *err);
 
 /* The label that record i of the set brings along; NULL: none, or an empty one. */

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "classify_parts.h"
 
@@ -63,6 +64,25 @@ const char *classify_label_of(const struct classify_job *job, const char *id, si
     vlp_buf_clear(buf);
     vlp_buf_add(buf, begin, len);
     return buf->data;
+}
+
+const char *classify_truth_ids(void)
+{
+    return strcasecmp(vlp_path_ext(classify.truth), "npy") == 0
+               ? " (those of a .npy are the numbers of its rows, from 0)"
+               : "";
+}
+
+enum vlp_status classify_no_label(const struct classify_job *job, const char *path, bool any,
+                                  struct vlp_error *err)
+{
+    if (any)
+        return vlp_fail(err, VLP_ERR_FORMAT, "%s: no record that has a label can be used", path);
+    if (!job->truth)
+        return vlp_fail(err, VLP_ERR_FORMAT,
+                        "%s: no record has a label (give --truth or --folder-labels)", path);
+    return vlp_fail(err, VLP_ERR_FORMAT, "%s: no record has a label in %s%s", path, classify.truth,
+                    classify_truth_ids());
 }
 
 /* What the learned scale multiplies with, exp of the stored logarithm, and the bias beside it. */
@@ -150,7 +170,7 @@ static enum vlp_status from_neighbours(struct classify_job *job, struct vlp_erro
     free(record);
     free(row);
     if (s != VLP_OK) return s;
-    if (n == 0) return vlp_fail(err, VLP_ERR_FORMAT, "%s: no record has a label", classify.knn);
+    if (n == 0) return classify_no_label(job, classify.knn, unlabelled < k->set.n, err);
     if (unlabelled)
         cmd_note("%s: %d of %d records have no label and are left out", classify.knn, unlabelled,
                  k->set.n);

@@ -188,8 +188,10 @@ void classify_one(struct classify_job *job, const char *id, size_t id_len, const
     const float best = n ? job->scores[job->order[0]] : (float)NAN;
     const char *truth = classify_label_of(job, id, id_len, own, &buf);
     const int   number = truth ? classify_number_of(job, truth) : -1;
+    const char *right_name = number >= 0 ? job->classifier.name[number] : truth;
     int         right = -1;
     job->has_truth |= truth != NULL;
+    job->n_told += truth != NULL;
     if (number >= 0) {
         const int none = classes;
         vlp_evaluation_add(&job->evaluation, number, unknown ? &none : job->order, unknown ? 1 : n);
@@ -199,10 +201,11 @@ void classify_one(struct classify_job *job, const char *id, size_t id_len, const
     }
     const int none = classes, shown = classify.k ? (int)vlp_min_i64(n, classify.k) : n;
     if (!job->silent && classify.json)
-        put_json(job, id, id_len, unknown ? &none : job->order, unknown ? 1 : shown, best, truth);
+        put_json(job, id, id_len, unknown ? &none : job->order, unknown ? 1 : shown, best,
+                 right_name);
     else if (!job->silent)
         put_tsv(job, id, id_len, unknown ? &none : job->order, unknown ? 1 : shown, best);
-    if (job->page) put_card(job, id, picture, job->order, n, unknown, truth, right);
+    if (job->page) put_card(job, id, picture, job->order, n, unknown, right_name, right);
     job->n_done++;
     vlp_buf_free(&buf);
 }
@@ -337,6 +340,8 @@ enum vlp_status classify_finish(struct classify_job *job, struct vlp_error *err)
     if (job->n_without_truth)
         cmd_warn("%lld records have no right label among the classes",
                  (long long)job->n_without_truth);
+    if (job->truth && !job->n_told)
+        cmd_warn("%s: none of its ids is that of a record%s", classify.truth, classify_truth_ids());
     const struct {
         bool due;
         enum vlp_status (*write)(struct classify_job *, struct vlp_error *);

@@ -148,6 +148,21 @@ says '1 records: top-1 1.0000'
 expect 0 vlp-classify -C numbers.tsv -E e.tsv --truth place.tsv
 says '1 records have no right label among the classes'
 
+# What is right is told by the name of its class.
+expect 0 vlp-classify -C once.tsv -E e.tsv --truth place.tsv --json
+prints '"truth": "b"'
+# Right answers of which none is a record's are no wrong answers: a vector of numbers has rows for ids.
+cp "$GOLDEN/probe/labels.npy" rows.npy
+expect 0 vlp-classify -C once.tsv -E e.tsv --truth rows.npy
+says 'rows.npy: none of its ids is that of a record (those of a .npy are the numbers of its rows, from 0)'
+expect 0 vlp-classify -C once.tsv -E e.tsv --truth lost.tsv
+says 'lost.tsv: none of its ids is that of a record'
+grep -q 'npy' stderr && fail "$(cat stderr)"
+for how in --fit --knn; do
+    expect 5 vlp-classify $how p.vle --truth rows.npy -E p.vle
+    says 'p.vle: no record has a label in rows.npy (those of a .npy are the numbers of its rows, from 0)'
+done
+
 # The probe: rows 0 to 199 have labels, the rest is predicted.
 F=$GOLDEN/probe/features.npy
 vlp-classify --knn "$F" --truth "$GOLDEN/probe/labels.npy" --neighbours 1 -E "$F" | cut -f1,3 >labels.tsv
@@ -161,6 +176,8 @@ for threads in 1 2 3; do
 done
 vlp-classify -C probe.vle -E "$F" | cut -f1,3 | tail -100 >predicted
 tail -100 labels.tsv | cmp -s - predicted || fail "the probe's predictions are not the labels"
+expect 0 vlp-classify -q --fit "$F" --truth train.tsv --header
+sed 1d stdout | cmp -s - fit1 && [ "$(head -1 stdout)" = $'measure\tvalue' ] || fail "$(cat stdout)"
 expect 0 vlp-classify --fit "$F" --truth train.tsv --sweep --json
 prints '"lambda": '
 says 'lambda 1e-06'
