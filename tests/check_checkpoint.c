@@ -950,6 +950,35 @@ START_TEST(a_tokenizer_that_is_not_clips_is_refused_by_what_differs)
 }
 END_TEST
 
+/* CLIP's tokenizer reads 48,894 merges; with more, start and end of text are elsewhere. */
+START_TEST(more_merges_than_clips_tokenizer_reads_are_refused)
+{
+    enum { MERGES = 48895 };
+    struct vlp_checkpoint c;
+    struct vlp_buf        merges = {0};
+    char                  path[4096], piece[32];
+    json_t               *vocab = small_vocabulary();
+    vlp_buf_add_str(&merges, "#version: 0.2\ni n\nt h\n");
+    for (int i = 2; i < MERGES; i++) {
+        vlp_buf_printf(&merges, "%d a\n", i);
+        snprintf(piece, sizeof piece, "%da", i);
+        json_object_set_new(vocab, piece, json_integer(512 + i));
+    }
+    json_object_set_new(vocab, "<|startoftext|>", json_integer(512 + MERGES));
+    json_object_set_new(vocab, "<|endoftext|>", json_integer(513 + MERGES));
+    link_as(path, GOLDEN "hf-quick/model.safetensors", "model.safetensors");
+    write_beside(path, "config.json", HF(HF_TEXT HEADS, HF_VISION HEADS));
+    write_json_beside(path, "vocab.json", vocab);
+    write_beside(path, "merges.txt", merges.data);
+    ck_assert_int_eq(vlp_checkpoint_open(&c, folder_of(path), NULL, &err), VLP_ERR_SUPPORT);
+    ck_assert_msg(strstr(err.text, "'<|startoftext|>' has the id 49407, but by its place") != NULL,
+                  "%s", err.text);
+    json_decref(vocab);
+    vlp_buf_free(&merges);
+    build_remove(path);
+}
+END_TEST
+
 START_TEST(a_vocab_json_of_other_ids_is_refused)
 {
     struct vlp_checkpoint c;
@@ -960,6 +989,11 @@ START_TEST(a_vocab_json_of_other_ids_is_refused)
     write_json_beside(path, "vocab.json", vocab);
     write_beside(path, "merges.txt", "#version: 0.2\ni n\nt h\no f\n"); /* one that is not used */
     open_ok(&c, folder_of(path), NULL);
+    /* nor carried: start and end of text have the ids behind those that are */
+    const struct vlp_stored *carried = vlp_checkpoint_find(&c, "tokenizer.vocab");
+    ck_assert_ptr_nonnull(carried);
+    ck_assert_uint_eq(carried->size, strlen("#version: 0.2\ni n\nt h"));
+    ck_assert_mem_eq(carried->data, "#version: 0.2\ni n\nt h", carried->size);
     vlp_checkpoint_close(&c);
     json_object_set_new(vocab, "in", json_integer(513));
     json_object_set_new(vocab, "th", json_integer(512));
@@ -1964,6 +1998,7 @@ int main(void)
                         (int)VLP_COUNT(tokenizers));
     tcase_add_loop_test(t, a_square_may_be_given_by_both_of_its_sides, 0, (int)VLP_COUNT(patches));
     tcase_add_test(t, a_vocab_json_of_other_ids_is_refused);
+    tcase_add_test(t, more_merges_than_clips_tokenizer_reads_are_refused);
     tcase_add_test(t, an_index_may_name_files_of_its_folder_only);
     suite_add_tcase(s, t);
 

@@ -216,9 +216,9 @@ void vlp_own_keys_apply(json_t *about, const json_t *own);
  * "tokenizer.vocab" and about.tokenizer. */
 enum vlp_status vlp_vocabulary_import(struct vlp_opening *o, json_t *about, bool hf);
 /* Do tokenizer.json and vocab.json of the folder, where they are, give the ids that the merges in
- * `text` (with their header) give here? VLP_ERR_SUPPORT names what differs. `merges`: they come
- * from merges.txt. */
-enum vlp_status vlp_vocabulary_check(const struct vlp_opening *o, const struct vlp_buf *text,
+ * `text` (with their header) give here? Merges behind those that make pieces there are taken out.
+ * VLP_ERR_SUPPORT names what differs. `merges`: they come from merges.txt. */
+enum vlp_status vlp_vocabulary_check(const struct vlp_opening *o, struct vlp_buf *text,
                                      bool merges);
 
 /* ---- vocabulary ------------------------------------------------------------------------------ */

@@ -116,17 +116,27 @@ static bool is_special(const char *piece)
     return strcmp(piece, special[0]) == 0 || strcmp(piece, special[1]) == 0;
 }
 
+/* Leave out of `text` what `m` was cut off. */
+static void leave_rest(struct vlp_buf *text, const struct vlp_merges *m)
+{
+    const char  *header = memchr(text->data, '\n', text->len);
+    const size_t used = header ? (size_t)(header + 1 - text->data) + m->len : text->len;
+    if (used + 1 >= text->len) return; /* the last newline may stay */
+    text->len = used;
+    text->data[used] = '\0';
+}
+
 /* `theirs` and `added` (or NULL) say the ids; of more merges than pieces the rest is not used. */
 static enum vlp_status check_ids(const struct vlp_opening *o, const char *file,
-                                 const json_t *theirs, const json_t *added,
-                                 const struct vlp_buf *text)
+                                 const json_t *theirs, const json_t *added, struct vlp_buf *text)
 {
     const size_t size = json_object_size(theirs);
     const size_t others = VLP_BPE_BYTE_IDS + (json_object_get(theirs, special[0]) != NULL) +
                           (json_object_get(theirs, special[1]) != NULL);
     struct vlp_merges m;
     if (size == 0) return VLP_OK;
-    vlp_merges_cut(&m, text, size > others ? size - others : 0);
+    const size_t named = size > others ? size - others : 0;
+    vlp_merges_cut(&m, text, named < VLP_CLIP_MERGES ? named : VLP_CLIP_MERGES);
     json_t         *ours = vlp_vocabulary_of(&m);
     enum vlp_status s = VLP_OK;
     const char     *piece;
@@ -147,6 +157,7 @@ static enum vlp_status check_ids(const struct vlp_opening *o, const char *file,
         break;
     }
     json_decref(ours);
+    if (s == VLP_OK) leave_rest(text, &m);
     vlp_merges_free(&m);
     return s;
 }
@@ -164,8 +175,7 @@ static void say_added(const struct vlp_opening *o, const json_t *added)
     }
 }
 
-enum vlp_status vlp_vocabulary_check(const struct vlp_opening *o, const struct vlp_buf *text,
-                                     bool merges)
+enum vlp_status vlp_vocabulary_check(const struct vlp_opening *o, struct vlp_buf *text, bool merges)
 {
     json_t         *top = NULL, *vocab = NULL;
     enum vlp_status s = vlp_json_beside(&top, o->source, "tokenizer.json", o->err);
