@@ -700,6 +700,19 @@ START_TEST(what_differs_between_the_towers_is_kept_for_each)
     open_ok(&c, folder_of(path), &opt); /* the option is for both */
     ck_assert_str_eq(text_at(&c, "config.vision.activation"), "none");
     vlp_checkpoint_close(&c);
+    char own[8192]; /* and so it is where the file is ours */
+    snprintf(own, sizeof own, "%s%s", folder_of(path), "own.safetensors");
+    const struct vlp_convert how = {.layout = VLP_LAYOUT_VLP, .dtype = VLP_F32};
+    open_ok(&c, folder_of(path), NULL);
+    ck_assert(vlp_checkpoint_write(&c, own, &how, &err) == VLP_OK);
+    vlp_checkpoint_close(&c);
+    open_ok(&c, own, NULL);
+    ck_assert_str_eq(text_at(&c, "config.vision.activation"), "gelu");
+    vlp_checkpoint_close(&c);
+    open_ok(&c, own, &opt);
+    ck_assert_str_eq(text_at(&c, "config.vision.activation"), "none");
+    vlp_checkpoint_close(&c);
+    unlink(own);
     build_remove(path);
 }
 END_TEST

@@ -290,6 +290,24 @@ static enum vlp_status open_foreign(struct vlp_opening *o)
     return VLP_OK;
 }
 
+/* --activation wins over what our own file says, of the model and of each tower. */
+static enum vlp_status apply_activation(struct vlp_opening *o)
+{
+    json_t       *about = o->out->about;
+    const char   *option = o->opt ? o->opt->activation : NULL;
+    const json_t *config = json_object_get(about, "config");
+    if (!option || strcmp(json_string_value(json_object_get(about, "family")), "clip") != 0)
+        return VLP_OK;
+    const char *said = json_string_value(json_object_get(config, "activation"));
+    if (strcmp(option, said) == 0 &&
+        !json_object_get(json_object_get(config, "vision"), "activation") &&
+        !json_object_get(json_object_get(config, "text"), "activation"))
+        return VLP_OK;
+    VLP_TRY(vlp_clip_activation(o, about, said, "file", option));
+    json_object_del(about, "fingerprint");
+    return VLP_OK;
+}
+
 /* Our own file says everything itself. */
 static enum vlp_status open_own(struct vlp_opening *o, const char *about)
 {
@@ -308,17 +326,7 @@ static enum vlp_status open_own(struct vlp_opening *o, const char *about)
     set_tensors(c, o->source->list.item, o->source->list.n);
     VLP_TRY(vlp_about_validate(c->about, file, o->err));
     VLP_TRY(check_promise(c, file, o->err));
-    const char *option = o->opt ? o->opt->activation : NULL;
-    if (option && strcmp(json_string_value(json_object_get(c->about, "family")), "clip") == 0) {
-        const json_t *config = json_object_get(c->about, "config");
-        if (strcmp(option, json_string_value(json_object_get(config, "activation"))) != 0) {
-            VLP_TRY(vlp_clip_activation(o, c->about,
-                                        json_string_value(json_object_get(config, "activation")),
-                                        "file", option));
-            json_object_del(c->about, "fingerprint");
-        }
-    }
-    return VLP_OK;
+    return apply_activation(o);
 }
 
 /* The state of a training run as the model in it: weights, or their averaged copy. */
@@ -351,7 +359,8 @@ static enum vlp_status open_state(struct vlp_opening *o, const char *text)
     }
     set_tensors(c, item, n);
     VLP_TRY(vlp_about_validate(c->about, file, o->err));
-    return check_promise(c, file, o->err);
+    VLP_TRY(check_promise(c, file, o->err));
+    return apply_activation(o);
 }
 
 enum vlp_status vlp_checkpoint_open(struct vlp_checkpoint *out, const char *path,
