@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include <vlp/classify.h>
+
 #include "embed_job.h"
 
 /* ---- what the user asked for ------------------------------------------------------- */
@@ -38,7 +40,7 @@ static const struct cmd_option options[] = {
             "put each text in place of {} in TEXT; may be repeated: the average is taken",
             .group = "Texts"),
     CMD_ROW(0, "templates", "FILE", CMD_STRING, &opt.templates_file, NULL,
-            "the same, one template per line of FILE"),
+            "the same from FILE: one a line, or a JSON list"),
     CMD_ROW(0, "truncate", "WHAT", CMD_CHOICE, &opt.truncate, "cut",
             "a text longer than the model takes: cut it, or make it an error",
             .choices = truncate_names),
@@ -92,39 +94,22 @@ static const struct cmd_program program = {
 
 /* ---- the run ----------------------------------------------------------------------- */
 
-/* Prompts of --template and of the lines of --templates; NULL when there are none. */
+/* Prompts of --template, then those of --templates; NULL when there are none. */
 static enum vlp_status read_templates(const char *const **out, struct vlp_arena *mem,
                                       struct vlp_error *err)
 {
-    struct cmd_list all = opt.prompts;
-    if (opt.templates_file) {
-        const bool     from_stdin = strcmp(opt.templates_file, "-") == 0;
-        struct vlp_buf text = {0};
-        FILE          *f = from_stdin ? stdin : fopen(opt.templates_file, "rb");
-        if (!f) return vlp_fail(err, VLP_ERR_IO, "%s: cannot be opened: %m", opt.templates_file);
-        enum vlp_status s = vlp_read_all(&text, f, 16 << 20, opt.templates_file, err);
-        if (!from_stdin) fclose(f);
-        if (s == VLP_OK && memchr(text.data, '\0', text.len))
-            s = vlp_fail(err, VLP_ERR_FORMAT, "%s: not a text: it holds a NUL byte",
-                         opt.templates_file);
-        if (s != VLP_OK) {
-            vlp_buf_free(&text);
-            return s;
-        }
-        char *save = NULL;
-        for (char *line = strtok_r(text.data, "\r\n", &save); line;
-             line = strtok_r(NULL, "\r\n", &save))
-            cmd_list_add(&all, vlp_arena_strdup(mem, line));
-        vlp_buf_free(&text);
-        if (all.n == 0)
-            return vlp_fail(err, VLP_ERR_USAGE, "%s holds no template", opt.templates_file);
-    }
-    for (int i = 0; i < all.n; i++)
-        if (!strstr(all.item[i], "{}"))
+    struct cmd_list *all = &opt.prompts;
+    for (int i = 0; i < all->n; i++)
+        if (!strstr(all->item[i], "{}"))
             return vlp_fail(err, VLP_ERR_USAGE, "template '%s' has no {} for the text",
-                            all.item[i]);
-    opt.prompts = all; /* the list may have moved */
-    *out = all.n > 0 ? all.item : NULL;
+                            all->item[i]);
+    if (opt.templates_file) {
+        struct vlp_templates read;
+        VLP_TRY(vlp_templates_read(&read, opt.templates_file, err));
+        for (int i = 0; i < read.n; i++) cmd_list_add(all, vlp_arena_strdup(mem, read.text[i]));
+        vlp_templates_free(&read);
+    }
+    *out = all->n > 0 ? all->item : NULL;
     return VLP_OK;
 }
 

@@ -1,0 +1,32 @@
+# A file of templates means the same to vlp-embed and vlp-classify: lines or a JSON list, trimmed, UTF-8.
+. "$ROOT/tests/cli_helpers.sh"
+use_pictures
+echo cat >words
+one() { vlp-embed -q --lines words --format tsv --template 'a photo of a {}.' --template 'the {}'; }
+one >want
+printf '\xef\xbb\xbf  a photo of a {}.\t\r\n \n\nthe {}' >lines
+echo '["a photo of a {}.", "the {}"]' >list
+for file in lines list; do
+    expect 0 vlp-embed -q --lines words --format tsv --templates $file
+    same want stdout
+    expect 0 vlp-embed -q --lines words --format tsv --template 'a photo of a {}.' --templates <(echo 'the {}')
+    same want stdout
+    expect 0 vlp-classify -q -l cat,dog --templates-from $file photos/p00.png
+    cp stdout $file.classes
+done
+same lines.classes list.classes
+
+printf 'caf\xe9 {}\n' >latin
+echo 'a photo' >bare
+echo >empty
+echo '["a {}", 3]' >three
+for fault in 'latin|not UTF-8 at byte 3' "bare|template 1 ('a photo') has no {}" \
+    'empty|no template in it' 'three|not a list of templates'; do
+    file=${fault%%|*}
+    expect 5 vlp-embed --lines words --templates $file
+    says "$file: ${fault#*|}"
+    expect 5 vlp-classify -l cat,dog --templates-from $file photos/p00.png
+    says "$file: ${fault#*|}"
+done
+expect 2 vlp-embed --lines words --template 'a photo'
+says "template 'a photo' has no {} for the text"
