@@ -16,17 +16,11 @@ static const char *const settings[] = {"flavour",   "cleaning", "orient",    "sc
 /* Does every input name pictures, as far as can be seen without opening it? */
 static bool only_pictures(char *const *paths, int n)
 {
-    static const char *const endings[] = {"jpg", "jpeg", "png", "webp"};
     if (cmd_source.lines || cmd_source.captions) return false;
     if (cmd_source.format) return strcmp(cmd_source.format, "image") == 0;
     if (cmd_source.files_from && n == 0) return true;
-    for (int i = 0; i < n; i++) {
-        const char *ext = vlp_path_ext(paths[i]);
-        bool        known = vlp_is_dir(paths[i]);
-        for (size_t k = 0; k < VLP_COUNT(endings) && !known; k++)
-            known = strcasecmp(ext, endings[k]) == 0;
-        if (!known) return false;
-    }
+    for (int i = 0; i < n; i++)
+        if (!vlp_is_dir(paths[i]) && !vlp_name_is_picture(paths[i])) return false;
     return n > 0 || cmd_source.files_from;
 }
 
@@ -198,8 +192,10 @@ static enum vlp_status read_output(struct embed_job *j, struct vlp_error *err)
                         "overwrites it",
                         j->o->output, why.text);
     const struct vlp_embedding_header *h = vlp_embedding_header(r);
-    /* Pictures are welcome among pictures and texts. */
-    if (j->o->add && h->modality == VLP_ANY) j->header.modality = VLP_ANY;
+    /* Pictures are welcome among pictures and texts, and which names are those of pictures is not
+     * the same in all versions: only an option makes a run one of another kind. */
+    const bool by_option = j->o->only != EMBED_BOTH || j->o->layer == 1;
+    if ((j->o->add || !by_option) && h->modality == VLP_ANY) j->header.modality = VLP_ANY;
     enum vlp_status s = same_kind(j, h, err);
     if (s == VLP_OK) s = embed_state_read(&j->state, r, err);
     const bool torn = vlp_embedding_torn(r), ours = same_command(j, h->about);
