@@ -274,7 +274,11 @@ START_TEST(damaged_text_names_its_line)
                {"{\"id\":\"a\",\"vector\":[1]}\n{\"vector\":[1]}\n", "line 2"},
                {"{\"id\":\"a\",\"vector\":[null]}\n", "line 1"},
                {"{\"id_hex\":\"abc\",\"vector\":[1]}\n", "line 1"},
-               {"{\"id\":\"a\"}\n", "line 1"}};
+               {"{\"id\":\"a\"}\n", "line 1"},
+               {"{\"deleted\":true}\n{\"id\":\"a\",\"vector\":[1]}\n", "line 1 has no id"},
+               {"\n{\"id\":\"a\",\"deleted\":true}\n\n{\"deleted\":true}\n\n"
+                "{\"id\":\"a\",\"vector\":[1]}\n",
+                "line 4 has no id"}};
     for (size_t i = 0; i < VLP_COUNT(bad); i++) {
         struct vlp_embedding_set s;
         struct vlp_error         err;

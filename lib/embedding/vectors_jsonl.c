@@ -29,9 +29,9 @@ struct jsonl_reader {
     float         *rows;
     struct vlp_buf text; /* ids and metas of the block */
     size_t         id_at[VLP_EMBEDDING_BLOCK], meta_at[VLP_EMBEDDING_BLOCK];
-    json_t        *pending; /* records read while looking for the width */
+    json_t        *pending; /* records read while looking for the width, each before its line */
     size_t         given;   /* of these */
-    int64_t        n_lines;
+    int64_t        n_lines; /* read */
 };
 
 static bool jsonl_sniff(const uint8_t *p, size_t have, const char *path)
@@ -81,6 +81,7 @@ static enum vlp_status jsonl_open(struct vlp_embedding_reader *r, struct vlp_err
         if (!record) break;
         dim = json_array_size(json_object_get(record, "vector"));
         json_array_append_new(v->pending, record);
+        json_array_append_new(v->pending, json_integer(v->n_lines));
         if (dim == 0 && !json_is_true(json_object_get(record, "deleted"))) break;
     }
     if (dim < 1 || dim > VLP_EMBEDDING_MAX_DIM)
@@ -179,16 +180,19 @@ static enum vlp_status jsonl_next(struct vlp_embedding_reader *r, struct vlp_emb
     vlp_buf_clear(&v->text);
     for (; n < plain_rows(row); n++) {
         json_t *record = json_incref(json_array_get(v->pending, v->given));
-        if (record)
-            v->given++;
-        else
+        int64_t line = json_integer_value(json_array_get(v->pending, v->given + 1));
+        if (record) {
+            v->given += 2;
+        } else {
             VLP_TRY(next_object(r, &record, err));
+            line = v->n_lines;
+        }
         if (!record) break;
         const char *wrong = parse_record(r, record, n);
         json_decref(record);
         if (wrong)
-            return vlp_fail(err, VLP_ERR_FORMAT, "%s: line %lld %s", r->feed.name,
-                            (long long)v->n_lines, wrong);
+            return vlp_fail(err, VLP_ERR_FORMAT, "%s: line %lld %s", r->feed.name, (long long)line,
+                            wrong);
     }
     for (int i = 0; i < n; i++) {
         r->ids[i] = v->text.data + v->id_at[i];
