@@ -88,6 +88,31 @@ START_TEST(what_is_written_comes_back_aligned)
 }
 END_TEST
 
+/* JSON has no other names, and a reader would miss the tensor that the header does not hold. */
+START_TEST(a_name_that_is_not_utf8_is_refused)
+{
+    const enum vlp_dtype    dtype = _i ? VLP_Q8_0 : VLP_U8;
+    uint8_t                 data[VLP_Q8_0_BYTES] = {0};
+    const struct vlp_stored t[] = {
+        {.name = "a", .dtype = VLP_U8, .ndim = 1, .dim = {1}, .data = data, .size = 1},
+        {.name = "caf\xe9",
+         .dtype = dtype,
+         .ndim = 1,
+         .dim = {32},
+         .data = data,
+         .size = vlp_dtype_size(dtype, 32)}};
+    char              path[4096];
+    struct vlp_output o;
+    struct vlp_error  err;
+    build_file(path, "x.safetensors", "", 0);
+    ck_assert_int_eq(vlp_output_open(&o, path, true, &err), VLP_OK);
+    ck_assert_int_eq(vlp_safetensors_write(&o, t, VLP_COUNT(t), NULL, &err), VLP_ERR_USAGE);
+    ck_assert_ptr_nonnull(strstr(err.text, "x.safetensors: the name of a tensor is not UTF-8"));
+    vlp_output_abort(&o);
+    build_remove(path);
+}
+END_TEST
+
 START_TEST(values_at_odd_places_are_still_readable_as_numbers)
 {
     struct vlp_buf b = {0};
@@ -157,6 +182,7 @@ int main(void)
     TCase *t = tcase_create("safetensors");
     tcase_add_test(t, golden_inputs_have_their_names_and_shapes);
     tcase_add_test(t, what_is_written_comes_back_aligned);
+    tcase_add_loop_test(t, a_name_that_is_not_utf8_is_refused, 0, 2);
     tcase_add_test(t, values_at_odd_places_are_still_readable_as_numbers);
     tcase_add_test(t, every_truncation_is_a_format_error);
     tcase_add_test(t, an_empty_object_is_a_file_without_tensors);

@@ -35,28 +35,31 @@ static size_t gap_before(size_t at, bool aligned)
     return aligned ? (ALIGN - at % ALIGN) % ALIGN : 0;
 }
 
-/* The header as text. Blocks have their real shape in the metadata and count as bytes here. */
+/* The header as text; NULL when a name is not UTF-8. Blocks have their real shape in the metadata
+ * and count as bytes here. */
 static char *make_header(const struct vlp_stored *t, size_t n, const json_t *metadata, bool aligned)
 {
     json_t *header = json_object(), *blocks = json_object();
     json_t *meta = metadata ? json_copy((json_t *)metadata) : json_object();
     json_object_set(header, "__metadata__", meta);
     size_t at = 0;
+    int    refused = 0;
     for (size_t i = 0, pads = 0; i < n; i++) {
         const size_t gap = t[i].size ? gap_before(at, aligned) : 0;
         if (gap) {
             char name[40];
             snprintf(name, sizeof name, "__padding__.%zu", pads++);
-            json_object_set_new(header, name,
-                                entry("U8", json_pack("[I]", (json_int_t)gap), at, gap));
+            refused |= json_object_set_new(header, name,
+                                           entry("U8", json_pack("[I]", (json_int_t)gap), at, gap));
             at += gap;
         }
         json_t *shape = shape_of(&t[i]);
         if (t[i].dtype == VLP_Q8_0) {
-            json_object_set_new(blocks, t[i].name, shape);
+            refused |= json_object_set_new(blocks, t[i].name, shape);
             shape = json_pack("[I]", (json_int_t)t[i].size);
         }
-        json_object_set_new(header, t[i].name, entry(names[t[i].dtype], shape, at, t[i].size));
+        refused |=
+            json_object_set_new(header, t[i].name, entry(names[t[i].dtype], shape, at, t[i].size));
         at += t[i].size;
     }
     if (json_object_size(blocks)) {
@@ -65,7 +68,7 @@ static char *make_header(const struct vlp_stored *t, size_t n, const json_t *met
         free(text);
     }
     if (!json_object_size(meta)) json_object_del(header, "__metadata__");
-    char *text = json_dumps(header, JSON_COMPACT);
+    char *text = refused ? NULL : json_dumps(header, JSON_COMPACT);
     json_decref(header);
     json_decref(meta);
     json_decref(blocks);

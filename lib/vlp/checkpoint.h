@@ -168,7 +168,7 @@ const struct vlp_stored *vlp_safetensors_find(const struct vlp_safetensors *s, c
  * Write tensors, each aligned to 64 bytes within the file; metadata (strings) may be NULL. What
  * aligns is a tensor named "__padding__.N", so that the file stays dense as the format wants it;
  * readers here do not list those. Q8_0 is written as U8 rows and named in the metadata, whence it
- * comes back as Q8_0.
+ * comes back as Q8_0. VLP_ERR_USAGE when a name is not UTF-8.
  */
 enum vlp_status vlp_safetensors_write(struct vlp_output *o, const struct vlp_stored *tensors,
                                       size_t n, const json_t *metadata, struct vlp_error *err);
