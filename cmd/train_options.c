@@ -391,8 +391,8 @@ static const struct cmd_option options[] = {
      .target = &o->rand_augment_magnitude,
      .preset = "9",
      .min = 0,
-     .max = 30,
-     .help = "their strength"},
+     .max = 10,
+     .help = "their strength, from 0 to 10"},
 
     {.name = "validation",
      .arg = "DATA",

@@ -20,6 +20,9 @@ expect 2 vlp-embed --batch=0 x.png
 says "--batch wants a number from 1 to 65536, not 0"
 expect 2 vlp-embed --dtype=f99 x.png
 says "--dtype wants f32, f16, bf16 or i8, not 'f99'"
+# The list of operations of RandAugment that training uses knows magnitudes up to 10.
+expect 2 vlp-train --rand-augment-ops 2 --rand-augment-magnitude 11 -o run x
+says "--rand-augment-magnitude wants a number from 0 to 10, not 11"
 expect 2 vlp-embed --shard=3/2 x.png
 says "--shard: wants I/N with I from 1 to N, not '3/2'"
 expect 2 vlp-embed --flavour=sweet x.png
