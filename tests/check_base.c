@@ -2,7 +2,9 @@
  * check_base.c -- the base room: memory, numbers, hashes, files, threads.
  */
 #include <check.h>
+#include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <malloc.h>
 #include <math.h>
 #include <pthread.h>
@@ -10,6 +12,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -313,6 +316,56 @@ START_TEST(output_appears_whole_or_not_at_all)
 }
 END_TEST
 
+START_TEST(a_new_output_has_the_permissions_that_the_umask_leaves)
+{
+    char              path[] = "/tmp/vlp-check-XXXXXX";
+    struct vlp_output o;
+    struct vlp_error  err;
+    struct stat       st;
+    const int         fd = mkstemp(path);
+    ck_assert_int_ge(fd, 0);
+    close(fd);
+    unlink(path);
+    umask(027);
+    ck_assert_int_eq(vlp_output_open(&o, path, false, &err), VLP_OK);
+    ck_assert_int_eq(fstat(fileno(o.file), &st), 0);
+    ck_assert_uint_eq(st.st_mode & 07777, 0640);
+    ck_assert_int_eq(vlp_output_commit(&o, &err), VLP_OK);
+    ck_assert_int_eq(chmod(path, 0602), 0); /* what is there keeps its own */
+    ck_assert_int_eq(vlp_output_open(&o, path, true, &err), VLP_OK);
+    ck_assert_int_eq(vlp_output_commit(&o, &err), VLP_OK);
+    ck_assert_int_eq(stat(path, &st), 0);
+    ck_assert_uint_eq(st.st_mode & 07777, 0602);
+    unlink(path);
+}
+END_TEST
+
+/* The temporary name has an end of its own, but no more bytes than a name may have. */
+START_TEST(an_output_may_have_the_longest_name)
+{
+    char              folder[] = "/tmp/vlp-check-XXXXXX", path[512];
+    struct vlp_output o;
+    struct vlp_error  err;
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    int n = snprintf(path, sizeof path, "%s/", folder);
+    for (int i = 0; i < NAME_MAX / 3; i++)
+        n += snprintf(path + n, sizeof path - (size_t)n, "\u20ac");
+    ck_assert_int_eq(NAME_MAX % 3, 0);
+    ck_assert_int_eq(vlp_output_open(&o, path, false, &err), VLP_OK);
+    DIR *dir = opendir(folder);
+    for (const struct dirent *d; (d = readdir(dir));) { /* no half of a character */
+        size_t bad;
+        ck_assert(vlp_utf8_valid(d->d_name, strlen(d->d_name), &bad));
+    }
+    closedir(dir);
+    ck_assert_int_eq(vlp_output_commit(&o, &err), VLP_OK);
+    ck_assert_int_eq(unlink(path), 0);
+    strcat(path, "x"); /* one more is found at once, not when it is renamed */
+    ck_assert_int_eq(vlp_output_open(&o, path, false, &err), VLP_ERR_IO);
+    ck_assert_int_eq(rmdir(folder), 0);
+}
+END_TEST
+
 /* What ends a process without coming back to its outputs: a signal's thread, no more memory. */
 START_TEST(an_end_in_the_middle_leaves_no_temporary_files)
 {
@@ -551,6 +604,8 @@ int main(void)
     tcase_add_test(t, parallel_inside_parallel_is_a_plain_loop);
     tcase_add_loop_test(t, workers_of_a_pool_as_wide_as_the_machine_have_a_processor_each, 0, 2);
     tcase_add_test(t, output_appears_whole_or_not_at_all);
+    tcase_add_test(t, a_new_output_has_the_permissions_that_the_umask_leaves);
+    tcase_add_test(t, an_output_may_have_the_longest_name);
     tcase_add_loop_test(t, an_end_in_the_middle_leaves_no_temporary_files, 0, 2);
     tcase_add_test(t, output_to_a_full_device_is_an_error);
     tcase_add_test(t, a_device_that_cannot_be_closed_is_an_error);

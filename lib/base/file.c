@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <vlp/base.h>
@@ -206,17 +208,51 @@ static void free_temp(struct vlp_temp *t)
     free(t);
 }
 
-/* A new file beside what `path` leads to, open; -1 with errno. */
-static int make_temp(struct vlp_temp **out, const char *path)
+/* Six letters or digits that nobody else is likely to have. */
+static void put_unique(char *at)
 {
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+    uint64_t          x;
+    if (getrandom(&x, sizeof x, GRND_NONBLOCK) != sizeof x) {
+        struct timespec now;
+        clock_gettime(CLOCK_REALTIME, &now);
+        x = (uint64_t)now.tv_nsec * 1000003 ^ (uint64_t)now.tv_sec ^ (uint64_t)getpid() << 32;
+    }
+    for (int i = 0; i < 6; i++, x /= sizeof letters - 1) at[i] = letters[x % (sizeof letters - 1)];
+}
+
+/* The bytes of a name that its temporary one begins with: all of them, but not so many that there
+ * would be no room for the end, nor a part of a character of UTF-8. */
+static int kept_of_name(const char *base)
+{
+    enum { MOST = 128 };
+    size_t n = strlen(base);
+    if (n <= MOST) return (int)n;
+    for (n = MOST; n > MOST - 4 && (base[n] & 0xc0) == 0x80;) n--;
+    return (int)n;
+}
+
+/* A new file beside what `path` leads to, open; -1 with errno. Its permissions are those of `mode`
+ * that the umask leaves, as of any new file: to ask for the umask is to change it, for all threads.
+ */
+static int make_temp(struct vlp_temp **out, const char *path, mode_t mode)
+{
+    enum { TRIES = 100 };
     static const char unique[] = ".tmp-XXXXXX";
     char             *place = vlp_end_of_links(path);
+    const char       *base = vlp_path_base(place);
     const size_t      size = strlen(place) + sizeof unique;
     struct vlp_temp  *t = vlp_malloc(sizeof *t + size);
-    snprintf(t->path, size, "%s%s", place, unique);
+    const int         n = snprintf(t->path, size, "%.*s%.*s%s", (int)(base - place), place,
+                                   kept_of_name(base), base, unique);
     t->place = place;
     pthread_mutex_lock(&temps_lock);
-    const int fd = mkstemp(t->path), why = errno;
+    int fd = -1, why = EEXIST;
+    for (int i = 0; i < TRIES && fd < 0 && why == EEXIST; i++) {
+        put_unique(t->path + n - 6);
+        fd = open(t->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+        why = errno;
+    }
     if (fd >= 0) {
         t->next = temps;
         temps = t;
@@ -263,6 +299,8 @@ enum vlp_status vlp_output_open(struct vlp_output *o, const char *path, bool for
     }
     struct stat st;
     const bool  there = stat(path, &st) == 0;
+    if (!there && errno == ENAMETOOLONG) /* now: its temporary name may be short enough */
+        return vlp_fail(err, VLP_ERR_IO, "%s: %s", path, strerror(errno));
     if (there && S_ISDIR(st.st_mode)) return vlp_fail(err, VLP_ERR_IO, "%s: is a folder", path);
     if (there && S_ISREG(st.st_mode) && !force)
         return vlp_fail(err, VLP_ERR_EXISTS, "%s: exists (-f overwrites it)", path);
@@ -273,7 +311,7 @@ enum vlp_status vlp_output_open(struct vlp_output *o, const char *path, bool for
         return VLP_OK;
     }
     struct vlp_temp *temp;
-    const int        fd = make_temp(&temp, path);
+    const int        fd = make_temp(&temp, path, there ? st.st_mode & 0777 : 0666);
     o->file = fd < 0 ? NULL : fdopen(fd, "wb");
     if (!o->file) {
         const int why = errno;
@@ -283,10 +321,7 @@ enum vlp_status vlp_output_open(struct vlp_output *o, const char *path, bool for
         }
         return vlp_fail(err, VLP_ERR_IO, "%s: %s", path, strerror(why));
     }
-    const mode_t mask = umask(0);
-    umask(mask);
-    fchmod(fd,
-           there ? st.st_mode & 07777 : 0666 & ~mask); /* mkstemp's 0600 is not what users expect */
+    if (there) fchmod(fd, st.st_mode & 07777); /* past the umask */
     o->path = vlp_strdup(path);
     o->temp = temp;
     return VLP_OK;

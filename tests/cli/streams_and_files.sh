@@ -131,6 +131,20 @@ for to in own.vle own.tsv own.npy; do
     expect 0 vlp-embed -q photos/p00.png -f -o $to
     [ "$(stat -c %a $to)" = 600 ] || fail "$to: $(stat -c %a $to)"
 done
+# To ask for the umask is to change it for a moment, under the hands of other threads.
+put_before umasked <<'C'
+#include <stdlib.h>
+#include <sys/stat.h>
+mode_t umask(mode_t mask)
+{
+    (void)mask;
+    abort();
+}
+C
+for to in asked.vle asked.tsv asked.npy; do
+    (umask 027 && expect 0 env LD_PRELOAD="$PWD/umasked.so" vlp-embed -q photos/p00.png -o $to) || exit 1
+    [ "$(stat -c %a $to)" = 640 ] || fail "$to: $(stat -c %a $to)"
+done
 # The name of a new file is on the disk as surely as its bytes.
 put_before synced <<'C'
 #include <dlfcn.h>
