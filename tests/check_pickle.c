@@ -172,6 +172,42 @@ START_TEST(every_truncation_of_a_pickle_is_an_error)
 }
 END_TEST
 
+/* Weights have pickles of a few megabytes; data of any size may follow them. */
+START_TEST(a_pickle_beyond_the_limit_is_not_called_truncated)
+{
+    enum { LIMIT = 64 << 20, BEYOND = 16, NEAR = LIMIT - 64 };
+    static const struct {
+        const char     *end; /* what stands across the limit */
+        size_t          len, at, size;
+        enum vlp_status status;
+        const char     *word;
+    } cases[] = {
+        {".", 1, LIMIT - 1, LIMIT + BEYOND, VLP_OK, ""},
+        {".", 1, LIMIT, LIMIT + BEYOND, VLP_ERR_LIMIT, "longer than the 64 MiB"},
+        {"M\xff\xff", 3, LIMIT - 2, LIMIT + BEYOND, VLP_ERR_LIMIT, "longer than the 64 MiB"},
+        {"M\xff\xff", 3, LIMIT - 2, LIMIT, VLP_ERR_FORMAT, "truncated"},
+        {"X\x10\0\0\0", 5, LIMIT - 8, LIMIT + BEYOND, VLP_ERR_LIMIT, "longer than the 64 MiB"},
+        {"X\x10\0\0\0", 5, LIMIT - 8, LIMIT, VLP_ERR_FORMAT, "longer than the pickle"},
+        {"X\0\0\0\x7f", 5, LIMIT - 8, LIMIT + BEYOND, VLP_ERR_FORMAT, "longer than the pickle"},
+    };
+    uint8_t *data = vlp_malloc(LIMIT + BEYOND);
+    memset(data, 'a', NEAR);
+    data[0] = 'X'; /* one long text up to NEAR, taken off again */
+    vlp_store_u32(data + 1, NEAR - 6);
+    data[NEAR - 1] = '0';
+    for (size_t i = 0; i < VLP_COUNT(cases); i++) {
+        struct vlp_pickled     tree;
+        const struct vlp_bytes in = {data, cases[i].size, "test", false};
+        /* None, and the same */
+        for (size_t k = NEAR; k < LIMIT + BEYOND; k++) data[k] = k % 2 ? '0' : 'N';
+        memcpy(data + cases[i].at, cases[i].end, cases[i].len);
+        ck_assert_int_eq(vlp_pickle_run(&tree, &mem, &in, &err), cases[i].status);
+        if (cases[i].status != VLP_OK) ck_assert_ptr_nonnull(strstr(err.text, cases[i].word));
+    }
+    free(data);
+}
+END_TEST
+
 START_TEST(numbers_have_their_python_values)
 {
     static const struct {
@@ -346,6 +382,7 @@ int main(void)
     tcase_add_test(t, a_module_tree_gives_dotted_paths);
     tcase_add_loop_test(t, a_global_that_is_not_on_the_list_is_named_and_not_run, 0, 6);
     tcase_add_test(t, every_truncation_of_a_pickle_is_an_error);
+    tcase_add_test(t, a_pickle_beyond_the_limit_is_not_called_truncated);
     tcase_add_test(t, numbers_have_their_python_values);
     tcase_add_test(t, protocol_4_reads_like_protocol_2);
     tcase_add_test(t, protocol_1_writes_truths_as_lines);

@@ -18,7 +18,8 @@ struct machine {
     const char        *file;
     struct vlp_arena  *mem;
     size_t             mem_at_start;
-    const uint8_t     *start, *p, *end;
+    const uint8_t     *start, *p, *end; /* of what is read, at most MAX_PICKLE bytes */
+    size_t             beyond;          /* bytes after `end` that are there */
     struct vlp_value **stack;
     size_t             n, stack_cap;
     size_t            *mark; /* stack heights */
@@ -39,6 +40,14 @@ static enum vlp_status bad(const struct machine *m, const char *what)
 {
     return vlp_fail(m->err, VLP_ERR_FORMAT, "%s: pickle, byte %zu: %s", m->file,
                     (size_t)(m->p - m->start), what);
+}
+
+/* The pickle wants `more` bytes beyond `end`. */
+static enum vlp_status cut_short(const struct machine *m, size_t more)
+{
+    if (more > m->beyond) return bad(m, "truncated");
+    return vlp_fail(m->err, VLP_ERR_LIMIT, "%s: pickle: longer than the %zu MiB that weights need",
+                    m->file, MAX_PICKLE >> 20);
 }
 
 /* ---- stack ----------------------------------------------------------------------------------- */
@@ -173,7 +182,7 @@ static enum vlp_status op_line(struct machine *m, uint64_t arg, const uint8_t *t
     (void)arg, (void)text;
     char           line[32];
     const uint8_t *stop = memchr(m->p, '\n', (size_t)(m->end - m->p));
-    if (!stop) return bad(m, "truncated");
+    if (!stop) return cut_short(m, 1);
     const size_t n = (size_t)(stop - m->p);
     if (n >= sizeof line) return bad(m, "a number is too long");
     memcpy(line, m->p, n);
@@ -425,7 +434,7 @@ static enum vlp_status op_global(struct machine *m, uint64_t arg, const uint8_t 
     const uint8_t *module = m->p;
     const uint8_t *cut = memchr(module, '\n', (size_t)(m->end - module));
     const uint8_t *stop = cut ? memchr(cut + 1, '\n', (size_t)(m->end - cut - 1)) : NULL;
-    if (!stop) return bad(m, "truncated");
+    if (!stop) return cut_short(m, 1);
     m->p = stop + 1;
     return push_global(m, (const char *)module, (size_t)(cut - module), (const char *)cut + 1,
                        (size_t)(stop - cut - 1));
@@ -597,7 +606,7 @@ static const struct opcode {
 
 static enum vlp_status step(struct machine *m)
 {
-    if (m->p == m->end) return bad(m, "truncated");
+    if (m->p == m->end) return cut_short(m, 1);
     const struct opcode *o = &opcodes[*m->p];
     if (!o->run)
         return vlp_fail(m->err, VLP_ERR_FORMAT,
@@ -605,13 +614,16 @@ static enum vlp_status step(struct machine *m)
                         (size_t)(m->p - m->start), *m->p);
     m->p++;
     const size_t bytes = (size_t)arguments[o->argument].bytes;
-    if ((size_t)(m->end - m->p) < bytes) return bad(m, "truncated");
+    const size_t left = (size_t)(m->end - m->p);
+    if (left < bytes) return cut_short(m, bytes - left);
     uint64_t arg = 0;
     for (size_t i = bytes; i-- > 0;) arg = arg << 8 | m->p[i];
     m->p += bytes;
     const uint8_t *text = m->p;
     if (arguments[o->argument].text) {
-        if (arg > (uint64_t)(m->end - m->p)) return bad(m, "a text is longer than the pickle");
+        const size_t rest = (size_t)(m->end - m->p);
+        if (arg > rest + m->beyond) return bad(m, "a text is longer than the pickle");
+        if (arg > rest) return cut_short(m, (size_t)(arg - rest));
         m->p += arg;
     }
     VLP_TRY(o->run(m, arg, text));
@@ -631,6 +643,7 @@ enum vlp_status vlp_pickle_run(struct vlp_pickled *out, struct vlp_arena *mem,
                          .start = in->data,
                          .p = in->data,
                          .end = in->data + size,
+                         .beyond = in->size - size,
                          .err = err};
     enum vlp_status s = VLP_OK;
     while (s == VLP_OK && !m.stopped) s = step(&m);
