@@ -5,7 +5,9 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <vlp/data.h>
@@ -424,6 +426,29 @@ START_TEST(captions_beside_a_picture_make_pairs)
 }
 END_TEST
 
+/* A socket is there and nobody can open it, not even root. */
+START_TEST(captions_that_cannot_be_opened_are_named_with_the_reason)
+{
+    char *const                     path[] = {"a.jpg"};
+    const struct vlp_source_options o = {.captions = true, .paths = path, .n_paths = 1};
+    const struct sockaddr_un        name = {.sun_family = AF_UNIX, .sun_path = "a.txt"};
+    struct vlp_source              *s;
+    struct vlp_error                err;
+    struct vlp_item                 it;
+    bool                            more;
+    const int                       fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    put("a.jpg", "x");
+    ck_assert_int_eq(bind(fd, (const struct sockaddr *)&name, sizeof name), 0);
+    ck_assert_int_eq(vlp_source_open(&s, &o, &err), VLP_OK);
+    ck_assert_int_eq(vlp_source_next(s, &it, &more, &err), VLP_OK);
+    ck_assert_int_eq(it.status, VLP_ERR_IO);
+    ck_assert_str_eq(it.reason, "a.txt: No such device or address");
+    vlp_item_free(&it);
+    vlp_source_close(s);
+    close(fd);
+}
+END_TEST
+
 START_TEST(shards_part_the_records_and_limits_end_them)
 {
     struct vlp_buf b = {0};
@@ -535,6 +560,7 @@ int main(void)
     tcase_add_test(t, a_line_of_a_gigabyte_is_no_list);
     tcase_add_test(t, lines_are_texts_numbered_from_one);
     tcase_add_test(t, captions_beside_a_picture_make_pairs);
+    tcase_add_test(t, captions_that_cannot_be_opened_are_named_with_the_reason);
     tcase_add_test(t, shards_part_the_records_and_limits_end_them);
     tcase_add_test(t, what_may_have_held_records_of_every_shard_is_named_in_every_shard);
     tcase_add_test(t, options_that_contradict_are_refused);

@@ -5,6 +5,7 @@
  * "text" ... (columns.c), a string or a list of strings (or of objects with such a key); a list at
  * the top is a list of captions.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -158,9 +159,10 @@ void captions_read_beside(struct captions *c, enum vlp_fault how, const char *pi
         if (access(path.data, F_OK) != 0) continue;
         struct vlp_error err;
         FILE            *f = fopen(path.data, "rb");
-        if (!f || vlp_read_all(&text, f, CAPTION_FILE_LIMIT, path.data, &err) != VLP_OK)
-            captions_fault(c, how, f ? err.status : VLP_ERR_IO, "%s",
-                           f ? err.text : "its caption file cannot be read");
+        if (!f)
+            captions_fault(c, how, VLP_ERR_IO, "%s: %s", path.data, strerror(errno));
+        else if (vlp_read_all(&text, f, CAPTION_FILE_LIMIT, path.data, &err) != VLP_OK)
+            captions_fault(c, how, err.status, "%s", err.text);
         else if (strcmp(endings[i], "json") == 0)
             captions_add_json(c, how, text.data, text.len, path.data);
         else
