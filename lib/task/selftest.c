@@ -158,10 +158,21 @@ static bool alone_is_the_same(const struct tiny_features *f, struct tiny_models 
 
 static enum vlp_status make_model(struct vlp_encoder *e, const char *text, struct vlp_error *err)
 {
-    json_t *about = json_loads(text, 0, NULL);
-    VLP_TRY(vlp_model_new(&e->model, about, 1, err));
+    json_t               *about = json_loads(text, 0, NULL);
+    const enum vlp_status s = vlp_model_new(&e->model, about, 1, err);
     json_decref(about);
-    fill(&e->model);
+    if (s == VLP_OK) fill(&e->model);
+    return s;
+}
+
+static enum vlp_status make_models(struct tiny_models *m, struct vlp_error *err)
+{
+    VLP_TRY(make_model(&m->vit, vit_about, err));
+    VLP_TRY(make_model(&m->resnet, resnet_about, err));
+    m->vit_pixels = VLP_NEW_N(&m->mem, float, 2 * 3 * VIT_SIDE * VIT_SIDE);
+    m->resnet_pixels = VLP_NEW_N(&m->mem, float, 3 * RESNET_SIDE * RESNET_SIDE);
+    generate(m->vit_pixels, 2 * 3 * VIT_SIDE * VIT_SIDE, "input.image", 4, 0);
+    generate(m->resnet_pixels, 3 * RESNET_SIDE * RESNET_SIDE, "input.image", 4, 0);
     return VLP_OK;
 }
 
@@ -202,14 +213,8 @@ enum vlp_status vlp_selftest(const char *only_cpu, int threads, vlp_selftest_say
     bool                 good = true;
     if (only_cpu) VLP_TRY(vlp_compute_init(&known, NULL, only_cpu, VLP_PRECISION_F32, err));
     vlp_arena_init(&m.mem);
-    VLP_TRY(make_model(&m.vit, vit_about, err));
-    VLP_TRY(make_model(&m.resnet, resnet_about, err));
-    m.vit_pixels = VLP_NEW_N(&m.mem, float, 2 * 3 * VIT_SIDE * VIT_SIDE);
-    m.resnet_pixels = VLP_NEW_N(&m.mem, float, 3 * RESNET_SIDE * RESNET_SIDE);
-    generate(m.vit_pixels, 2 * 3 * VIT_SIDE * VIT_SIDE, "input.image", 4, 0);
-    generate(m.resnet_pixels, 3 * RESNET_SIDE * RESNET_SIDE, "input.image", 4, 0);
     struct vlp_pool *pool = vlp_pool_open(threads);
-    enum vlp_status  s = VLP_OK;
+    enum vlp_status  s = make_models(&m, err);
     for (int level = 0; level <= (int)vlp_cpu_best() && s == VLP_OK; level++) {
         const char *name = vlp_cpu_name((enum vlp_cpu)level);
         if (only_cpu && strcmp(only_cpu, name) != 0) continue;
