@@ -1138,6 +1138,40 @@ START_TEST(a_round_trip_keeps_every_value_and_the_fingerprint)
 }
 END_TEST
 
+/* Hugging Face's loader takes the type of config.json where it is asked for none. */
+START_TEST(a_configuration_names_the_type_of_its_weights)
+{
+    static const struct {
+        const char    *from;
+        bool           keep;
+        enum vlp_dtype dtype;
+        const char    *name;
+    } cases[] = {{"hf-quick", true, VLP_F32, "float32"},
+                 {"hf-quick", false, VLP_BF16, "bfloat16"},
+                 {"statedict-bf16", true, VLP_F32, "bfloat16"},
+                 {"openai-vit", true, VLP_F32, "float32"}, /* halves and singles */
+                 {"openai-vit", false, VLP_F16, "float16"}};
+    for (size_t i = 0; i < VLP_COUNT(cases); i++) {
+        char file[4096], from[256], to[8192], path[8300];
+        build_file(file, "x", "", 0);
+        snprintf(from, sizeof from, GOLDEN "%s", cases[i].from);
+        snprintf(to, sizeof to, "%s%s", folder_of(file), "model");
+        snprintf(path, sizeof path, "%s/config.json", to);
+        struct vlp_checkpoint    c;
+        const struct vlp_convert how = {
+            .layout = VLP_LAYOUT_HF, .keep_dtype = cases[i].keep, .dtype = cases[i].dtype};
+        open_ok(&c, from, NULL);
+        ck_assert_msg(vlp_checkpoint_write(&c, to, &how, &err) == VLP_OK, "%s", err.text);
+        json_t *config = json_load_file(path, 0, NULL);
+        ck_assert_str_eq(json_string_value(json_object_get(config, "torch_dtype")), cases[i].name);
+        json_decref(config);
+        vlp_checkpoint_close(&c);
+        build_remove(path);
+        build_remove(file);
+    }
+}
+END_TEST
+
 START_TEST(a_crop_of_another_size_than_the_resize_travels_where_it_can_be_said)
 {
     static const struct trip trip[] = {{"", VLP_LAYOUT_VLP, VLP_OK},
@@ -2017,6 +2051,7 @@ int main(void)
 
     t = tcase_create("writers");
     tcase_set_timeout(t, 60);
+    tcase_add_test(t, a_configuration_names_the_type_of_its_weights);
     tcase_add_loop_test(t, a_crop_of_another_size_than_the_resize_travels_where_it_can_be_said, 0,
                         6);
     tcase_add_loop_test(t, variants_go_to_open_clip_and_back_and_not_to_hugging_face, 0, 3);

@@ -83,6 +83,21 @@ static json_t *make_config(const struct vlp_checkpoint *c, const char *dtype)
                      2.6592, "torch_dtype", dtype, "text_config", t, "vision_config", v);
 }
 
+/* The type of all tensors; of types that are mixed float32, which holds what the halves do. */
+static const char *torch_dtype(const struct vlp_emit_list *l)
+{
+    static const char *const name[VLP_DTYPE_COUNT] = {[VLP_F32] = "float32",
+                                                      [VLP_F16] = "float16",
+                                                      [VLP_BF16] = "bfloat16",
+                                                      [VLP_F64] = "float64"};
+    enum vlp_dtype           all = VLP_DTYPE_COUNT;
+    for (size_t i = 0; i < l->n; i++) {
+        const enum vlp_dtype t = l->item[i].head.dtype;
+        if (name[t]) all = all == VLP_DTYPE_COUNT || all == t ? t : VLP_F32;
+    }
+    return all == VLP_DTYPE_COUNT ? name[VLP_F32] : name[all];
+}
+
 static json_t *make_preprocessor(const struct vlp_checkpoint *c)
 {
     const json_t *p = json_object_get(c->about, "preprocess"), *size = json_object_get(p, "size");
@@ -156,8 +171,6 @@ static enum vlp_status check(const struct vlp_checkpoint *c, const char *path,
 enum vlp_status vlp_write_hf(const struct vlp_checkpoint *c, const char *path,
                              const struct vlp_convert *how, struct vlp_error *err)
 {
-    static const char *const torch_name[VLP_DTYPE_COUNT] = {
-        [VLP_F32] = "float32", [VLP_F16] = "float16", [VLP_BF16] = "bfloat16"};
     static const char *const files[] = {"model.safetensors",
                                         "config.json",
                                         "preprocessor_config.json",
@@ -169,10 +182,9 @@ enum vlp_status vlp_write_hf(const struct vlp_checkpoint *c, const char *path,
     struct vlp_arena names;
     vlp_arena_init(&names);
     struct vlp_emit_list l = {.names = &names};
-    const char          *dtype = how->keep_dtype ? NULL : torch_name[how->dtype];
-    json_t              *config = make_config(c, dtype ? dtype : "float32");
-    json_t              *preprocessor = make_preprocessor(c);
     enum vlp_status      s = emit_all(&l, c, path, how, err);
+    json_t              *config = make_config(c, torch_dtype(&l));
+    json_t              *preprocessor = make_preprocessor(c);
     if (s == VLP_OK) s = vlp_emit_check(&l, path, err);
     if (s == VLP_OK) s = vlp_folder_make(path, err);
     if (s == VLP_OK) s = vlp_folder_check(path, files, how->force, err);
