@@ -43,17 +43,12 @@ static enum vlp_status settings(struct vlp_preprocess *p, struct vlp_error *err)
     if (cmd_model.path || (env && *env && !cmd_model.flavour)) {
         struct vlp_checkpoint c;
         VLP_TRY(cmd_verb_checkpoint(&c, cmd_model_path(), err));
-        const enum vlp_status s = vlp_preprocess_of(p, c.about, err);
+        enum vlp_status s = vlp_preprocess_of(p, c.about, err);
         if (s != VLP_OK) vlp_fail_in(err, "%s", cmd_model_path());
+        if (s == VLP_OK && cmd_model.flavour)
+            s = vlp_preprocess_override(p, cmd_model.flavour, c.about, err);
         vlp_checkpoint_close(&c);
         VLP_TRY(s);
-        struct vlp_preprocess other;
-        if (cmd_model.flavour) {
-            vlp_preprocess_flavour(&other, cmd_model.flavour, p->width);
-            memcpy(other.mean, p->mean, sizeof p->mean);
-            memcpy(other.std, p->std, sizeof p->std);
-            *p = other;
-        }
         if (size > 0) {
             p->width = p->height = (int)size;
             p->resize_width = p->resize_height = 0;

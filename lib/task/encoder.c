@@ -78,15 +78,22 @@ enum vlp_status vlp_preprocess_of(struct vlp_preprocess *out, const json_t *abou
     return VLP_OK;
 }
 
-/* Another flavour on this model: its constants stay, the way of resizing and cropping changes. */
-static enum vlp_status override_flavour(struct vlp_preprocess *p, const char *flavour, int size,
-                                        const struct vlp_model *m, struct vlp_error *err)
+/* Does the model take pictures of other sizes than its own, down to the shortest side of vilt's? */
+static bool takes_any_size(const json_t *about)
+{
+    const json_t *vision = json_object_get(json_object_get(about, "config"), "vision");
+    return strcmp(text_at(vision, "kind"), "vit") == 0 &&
+           strcmp(text_at(vision, "interpolate"), "hf") == 0 &&
+           json_integer_value(json_object_get(vision, "patch_size")) <= 32;
+}
+
+enum vlp_status vlp_preprocess_override(struct vlp_preprocess *p, const char *flavour,
+                                        const json_t *about, struct vlp_error *err)
 {
     struct vlp_preprocess other;
-    if (!vlp_preprocess_flavour(&other, flavour, size))
+    if (!vlp_preprocess_flavour(&other, flavour, p->width))
         return vlp_fail(err, VLP_ERR_USAGE, "unknown flavour '%s'", flavour);
-    if (other.resize == VLP_RESIZE_VILT &&
-        (!m->any_size || m->patch_size > 32)) /* its shortest side */
+    if (other.resize == VLP_RESIZE_VILT && !takes_any_size(about))
         return vlp_fail(err, VLP_ERR_USAGE,
                         "flavour vilt makes pictures of many sizes, and this model takes one");
     memcpy(other.mean, p->mean, sizeof other.mean);
@@ -283,7 +290,7 @@ enum vlp_status vlp_encoder_open(struct vlp_encoder *e, const char *path,
         return s;
     }
     if (opt->flavour)
-        s = override_flavour(&out.preprocess, opt->flavour, own.width, &out.model, err);
+        s = vlp_preprocess_override(&out.preprocess, opt->flavour, out.model.about, err);
     if (s != VLP_OK) {
         vlp_encoder_close(&out);
         return s;

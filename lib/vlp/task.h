@@ -61,6 +61,11 @@ enum vlp_status vlp_tokenizer_of(struct vlp_tokenizer **out, const struct vlp_ch
 /* about.preprocess as the image room wants it; VLP_ERR_FORMAT names what is impossible. */
 enum vlp_status vlp_preprocess_of(struct vlp_preprocess *out, const json_t *about,
                                   struct vlp_error *err);
+/* Another flavour for the model that `about` describes: size and constants of `p` stay, the way of
+ * resizing and cropping changes. VLP_ERR_USAGE where there is no such flavour, or where its
+ * pictures are of many sizes and the model takes one. */
+enum vlp_status vlp_preprocess_override(struct vlp_preprocess *p, const char *flavour,
+                                        const json_t *about, struct vlp_error *err);
 
 /* One picture file or text to its normalised vector (embed_dim floats): queries given on the spot.
  * VLP_ERR_FORMAT also where it is not finite: the model is damaged. *warning (may be NULL) is what

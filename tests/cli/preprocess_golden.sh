@@ -78,3 +78,10 @@ for ending in rgb raw RAW; do
 done
 expect 0 vlp-model preprocess --size 16 --format raw "$GOLDEN/image/png-rgb.png"
 same stdout seen.raw
+# A flavour whose pictures are of many sizes is refused for a model that takes one, as vlp-embed refuses it.
+for program in vlp-embed "vlp-model preprocess --format raw"; do
+    expect 2 $program -m "$GOLDEN/clip/openai-vit" --flavour vilt y.png
+    says "flavour vilt makes pictures of many sizes, and this model takes one"
+done
+expect 0 vlp-model preprocess -m "$GOLDEN/clip/hf-quick" --flavour vilt --format raw y.png
+expect 0 vlp-model preprocess --flavour vilt --format raw y.png
