@@ -102,6 +102,8 @@ struct cmd_program {
  * operands come last). --help, --version, --completion-data and wrong usage end the process.
  */
 int cmd_start(const struct cmd_program *p, int argc, char **argv);
+/* Set up messages alone: for who has errors to tell before cmd_start, which does it too. */
+void cmd_begin(const struct cmd_program *p);
 /* The value that cmd_start will find for this long option, the last one given, however it is
  * abbreviated; NULL: none. For what must be known before; what is wrong is left to cmd_start. */
 const char *cmd_value_of(const struct cmd_program *p, int argc, char *const *argv,

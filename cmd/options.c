@@ -293,20 +293,23 @@ static void keep_standard_streams(void)
         if (fcntl(fd, F_GETFD) == -1) open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
 }
 
-int cmd_start(const struct cmd_program *p, int argc, char **argv)
+void cmd_begin(const struct cmd_program *p)
 {
     keep_standard_streams();
     whole = current = p;
     cmd_messages_start(p->name);
+}
+
+int cmd_start(const struct cmd_program *p, int argc, char **argv)
+{
+    cmd_begin(p);
     cmd_signals_start();
     return parse(p->options, argc, argv);
 }
 
 int cmd_start_verb(const struct cmd_program *p, int argc, char **argv)
 {
-    keep_standard_streams();
-    whole = current = p;
-    cmd_messages_start(p->name);
+    cmd_begin(p);
     cmd_signals_start();
     if (argc < 2 || argv[1][0] == '-') {
         parse(p->options, argc < 2 ? argc : 2, argv);

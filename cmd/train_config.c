@@ -58,12 +58,12 @@ _Noreturn static void refuse(const char *path, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 _Noreturn static void refuse(const char *path, const char *fmt, ...)
 {
+    char    text[1024];
     va_list ap;
-    fprintf(stderr, "vlp-train: %s: ", path);
     va_start(ap, fmt);
-    vfprintf(stderr, fmt, ap);
+    vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    fputc('\n', stderr);
+    cmd_error("%s: %s", path, text);
     exit(CMD_USAGE);
 }
 
@@ -83,8 +83,7 @@ static void read_text(struct vlp_buf *b, const char *path)
                                 : vlp_fail(&err, VLP_ERR_IO, "%s: %s", path, strerror(errno));
     if (f && f != stdin) fclose(f);
     if (s == VLP_OK) return;
-    fprintf(stderr, "vlp-train: %s\n", err.text);
-    exit(cmd_exit_of(s));
+    exit(cmd_fail(&err));
 }
 
 json_t *train_config; /* the whole file, or NULL */
@@ -134,6 +133,7 @@ void train_read_config(int *argc, char ***argv)
 {
     const char *path = cmd_value_of(&train_program, *argc, *argv, "config");
     if (!path) return;
+    cmd_begin(&train_program);
     json_error_t   where;
     const char    *key;
     json_t        *value;

@@ -28,6 +28,10 @@ expect 2 $run -o none --config - - <c.json && says "--config and DATA both want 
 expect 1 $run -o none --config none.json && says "vlp-train: none.json: No such file or directory"
 expect 1 $run -o none --config . && says "Is a directory"
 expect 1 $run -o none --config - <. && says "vlp-train: standard input: Is a directory"
+# What the file or its name says does not play with the terminal.
+printf '{"\\u001b[31mdata": []}' >red.json
+expect 2 $run -o none --config red.json && says "red.json: '?[31mdata' is not known"
+expect 1 $run -o none --config $'\e[31m.json' && says "vlp-train: ?[31m.json: No such file"
 expect 2 $run -o none --config - </dev/null && says "vlp-train: standard input: line 1: "
 printf '{"train":\n{"batch": }}' >bad.json
 expect 2 $run -o none --config bad.json && says "vlp-train: bad.json: line 2: "
