@@ -183,6 +183,14 @@ START_TEST(a_label_may_stand_for_a_caption)
     ck_assert_int_eq(vlp_dataset_size(d), 3);
     ck_assert_ptr_nonnull(strstr(listing(d), "d/p2.png|large|2|\n"));
     ck_assert_int_eq(vlp_dataset_bad(d), 0);
+    /* but not for training */
+    struct vlp_loader              *l;
+    const struct vlp_preprocess     how = {.width = 8, .height = 8};
+    const struct vlp_loader_options o = {
+        .data = d, .preprocess = &how, .batch = 1, .ranks = 1, .threads = 1};
+    ck_assert_int_eq(vlp_dataset_wordless(d), 1);
+    ck_assert_int_eq(vlp_loader_open(&l, &o, &last), VLP_ERR_USAGE);
+    ck_assert_str_eq(last.text, "1 samples have no caption to train with");
     vlp_dataset_close(d);
 }
 END_TEST

@@ -21,7 +21,7 @@ struct part {
 struct vlp_dataset {
     struct sample_store store;
     struct unpacked     unpacked;
-    int64_t             captions, bad, epoch;
+    int64_t             captions, wordless, bad, epoch;
     char                fingerprint[33];
     struct part        *part;
     int                 n_parts;
@@ -65,6 +65,7 @@ static void finish_sample(struct build *b)
     b->entry.captions = b->captions.data;
     b->entry.captions_size = b->captions.len;
     b->d->captions += b->entry.n_captions;
+    b->d->wordless += b->entry.n_captions == 0;
     if (b->captions.len) vlp_hasher_add(b->words, b->captions.data, b->captions.len);
     sample_store_add(&b->d->store, &b->entry);
 }
@@ -247,6 +248,11 @@ int64_t vlp_dataset_epoch(const struct vlp_dataset *d)
 int64_t vlp_dataset_captions(const struct vlp_dataset *d)
 {
     return d->captions;
+}
+
+int64_t vlp_dataset_wordless(const struct vlp_dataset *d)
+{
+    return d->wordless;
 }
 
 int64_t vlp_dataset_bad(const struct vlp_dataset *d)

@@ -208,6 +208,9 @@ enum vlp_status vlp_loader_open(struct vlp_loader **out, const struct vlp_loader
     if (epoch < o->batch)
         return vlp_fail(err, VLP_ERR_USAGE, "batch %d is larger than an epoch of %lld samples",
                         o->batch, (long long)epoch);
+    if (vlp_dataset_wordless(o->data) > 0)
+        return vlp_fail(err, VLP_ERR_USAGE, "%lld samples have no caption to train with",
+                        (long long)vlp_dataset_wordless(o->data));
     struct vlp_loader *l = vlp_calloc(1, sizeof *l);
     l->o = *o;
     l->rows = o->batch / o->ranks;

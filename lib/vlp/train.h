@@ -85,10 +85,11 @@ struct vlp_dataset_options {
 enum vlp_status vlp_dataset_open(struct vlp_dataset **out, const struct vlp_dataset_source *s,
                                  int n, const struct vlp_dataset_options *o, struct vlp_error *err);
 void            vlp_dataset_close(struct vlp_dataset *d);
-int64_t vlp_dataset_size(const struct vlp_dataset *d);  /* pictures with at least one caption */
+int64_t         vlp_dataset_size(const struct vlp_dataset *d); /* samples: a picture each */
 int64_t vlp_dataset_epoch(const struct vlp_dataset *d); /* samples an epoch, weights counted */
 int64_t vlp_dataset_captions(const struct vlp_dataset *d);
-int64_t vlp_dataset_bad(const struct vlp_dataset *d); /* records that were no samples */
+int64_t vlp_dataset_wordless(const struct vlp_dataset *d); /* samples with a label alone */
+int64_t vlp_dataset_bad(const struct vlp_dataset *d);      /* records that were no samples */
 /* 32 hex digits over all captions in their order: other data have others. */
 void vlp_dataset_fingerprint(const struct vlp_dataset *d, char text[33]);
 /*
@@ -104,7 +105,7 @@ int64_t vlp_dataset_unpacked(const struct vlp_dataset *d, const char **folder);
 struct vlp_sample {
     const char *id, *label; /* label NULL: none */
     const char *captions;   /* one behind the other, each with its NUL */
-    int         n_captions;
+    int         n_captions; /* 0 only in a labelled dataset */
     /* where the picture is: the dataset's own */
     int         kind;
     const char *place;
@@ -154,6 +155,8 @@ struct vlp_loader_options {
     void *ctx;
 };
 struct vlp_loader;
+/* VLP_ERR_USAGE: the batch cannot be split evenly, or is larger than an epoch, or there are samples
+ * without a caption. */
 enum vlp_status vlp_loader_open(struct vlp_loader **out, const struct vlp_loader_options *o,
                                 struct vlp_error *err);
 /*
