@@ -414,6 +414,53 @@ START_TEST(a_faulty_configuration_is_named)
 }
 END_TEST
 
+/* What is refused when a file is opened is refused when a model is built, and the other way round.
+ */
+START_TEST(the_bounds_of_a_document_are_those_of_the_model)
+{
+    static const struct {
+        const char *document, *tower, *keys; /* tower NULL: the configuration itself */
+    } cases[] = {
+        {tiny_resnet, "vision", "{\"width\":2050}"},
+        {tiny_resnet, "vision", "{\"layers\":[1,1,257,1]}"},
+        {tiny_resnet, "vision", "{\"image_size\":63}"},
+        {tiny_resnet, "vision", "{\"image_size\":31}"},
+        {tiny_resnet, "vision", "{\"image_size\":2080}"},
+        {tiny_resnet, "vision", "{\"heads\":65537}"},
+        {tiny_resnet, NULL, "{\"embed_dim\":65537}"},
+        {tiny_vit, "vision", "{\"image_size\":8193}"},
+        {tiny_vit, "vision", "{\"ln_eps\":0}"},
+        {tiny_vit, "vision", "{\"ln_eps\":1}"},
+        {tiny_vit, "vision", "{\"width\":65538}"},
+        {tiny_vit, "vision", "{\"layers\":1025}"},
+        {tiny_vit, "vision", "{\"mlp\":524289}"},
+        {tiny_vit, "text", "{\"context\":65537}"},
+        {tiny_vit, "text", "{\"vocab\":16777217}"},
+    };
+    json_t *how = json_loads("{\"flavour\":\"openai\",\"resize\":\"shortest\",\"size\":[64,64],"
+                             "\"filter\":\"bicubic\",\"rgb_first\":false,\"crop_floor\":false,"
+                             "\"fill\":0,\"mean\":[0,0,0],\"std\":[1,1,1]}",
+                             0, NULL);
+    for (size_t i = 0; i < VLP_COUNT(cases); i++) {
+        struct vlp_model m;
+        struct vlp_error err;
+        json_t          *about = json_loads(cases[i].document, 0, NULL);
+        json_t          *config = json_object_get(about, "config");
+        json_t          *side = json_object_get(json_object_get(config, "vision"), "image_size");
+        json_t          *keys = json_loads(cases[i].keys, 0, NULL);
+        json_object_set_new(how, "size", json_pack("[O, O]", side, side));
+        json_object_set(about, "preprocess", how);
+        ck_assert_msg(vlp_about_validate(about, "x", &err) == VLP_OK, "%s", err.text);
+        json_object_update(cases[i].tower ? json_object_get(config, cases[i].tower) : config, keys);
+        ck_assert_msg(vlp_about_validate(about, "x", &err) != VLP_OK, "%s", cases[i].keys);
+        ck_assert_msg(vlp_model_new(&m, about, 1, &err) != VLP_OK, "%s", cases[i].keys);
+        json_decref(keys);
+        json_decref(about);
+    }
+    json_decref(how);
+}
+END_TEST
+
 START_TEST(start_values_depend_on_seed_and_name_only)
 {
     json_t          *about = json_loads(tiny_vit, 0, NULL);
@@ -498,6 +545,7 @@ int main(void)
     tcase_add_test(t, gradients_have_the_same_bits_with_one_thread_and_with_four);
     tcase_add_test(t, recomputed_blocks_give_the_same_bits_from_less_memory);
     tcase_add_loop_test(t, a_faulty_configuration_is_named, 0, VLP_COUNT(faults));
+    tcase_add_test(t, the_bounds_of_a_document_are_those_of_the_model);
     tcase_add_test(t, start_values_depend_on_seed_and_name_only);
     tcase_add_loop_test(t, published_variants_have_the_published_number_of_parameters, 0,
                         VLP_COUNT(variants));

@@ -51,14 +51,18 @@ static enum vlp_status check_word(const struct check *c, const json_t *o, const 
     return bad(c, object, key, "is a word that is not known");
 }
 
-static const struct count_rule tower_rules[] = {
-    {"width", 1, 1 << 16}, {"layers", 1, 1024}, {"heads", 1, 1 << 16}, {"mlp", 1, 1 << 19}};
-static const struct count_rule text_rules[] = {{"context", 2, 1 << 16}, {"vocab", 3, 1 << 24}};
+static const struct count_rule tower_rules[] = {{"width", 1, VLP_MAX_WIDTH},
+                                                {"layers", 1, VLP_MAX_LAYERS},
+                                                {"heads", 1, VLP_MAX_WIDTH},
+                                                {"mlp", 1, VLP_MAX_MLP}};
+static const struct count_rule text_rules[] = {{"context", 2, VLP_MAX_CONTEXT},
+                                               {"vocab", 3, VLP_MAX_VOCAB}};
 static const struct count_rule vit_rules[] = {{"image_size", 1, VLP_MAX_IMAGE_SIZE},
                                               {"patch_size", 1, VLP_MAX_IMAGE_SIZE}};
-static const struct count_rule resnet_rules[] = {
-    {"image_size", 32, VLP_MAX_IMAGE_SIZE}, {"width", 2, 1 << 12}, {"heads", 1, 1 << 16}};
-static const struct count_rule clip_rules[] = {{"embed_dim", 1, 1 << 16}};
+static const struct count_rule resnet_rules[] = {{"image_size", 32, VLP_MAX_IMAGE_SIZE},
+                                                 {"width", 2, VLP_MAX_RESNET_WIDTH},
+                                                 {"heads", 1, VLP_MAX_WIDTH}};
+static const struct count_rule clip_rules[] = {{"embed_dim", 1, VLP_MAX_WIDTH}};
 
 static const char *const activations[] = {"gelu", "quick_gelu", NULL};
 
@@ -114,11 +118,16 @@ static enum vlp_status check_resnet(const struct check *c, const json_t *o)
         return bad(c, "config.vision", "layers", "is not a list of four");
     for (size_t i = 0; i < 4; i++) {
         const json_t *v = json_array_get(layers, i);
-        if (!json_is_integer(v) || json_integer_value(v) < 1 || json_integer_value(v) > 256)
-            return bad(c, "config.vision", "layers", "is not a list of four counts from 1 to 256");
+        if (!json_is_integer(v) || json_integer_value(v) < 1 ||
+            json_integer_value(v) > VLP_MAX_RESNET_LAYERS)
+            return vlp_fail(c->err, VLP_ERR_FORMAT,
+                            "%s: 'config.vision.layers' is not a list of four counts from 1 to %d",
+                            c->file, VLP_MAX_RESNET_LAYERS);
     }
     if (count(o, "width") % 2 || 32 * count(o, "width") % count(o, "heads"))
         return bad(c, "config.vision", "width", "is not even, or the heads do not divide it");
+    /* The first of five halvings rounds up, the others down: the last map would be one larger than
+     * the grid of the positions, a 32nd of the picture. */
     if (count(o, "image_size") % 32 == 31)
         return bad(c, "config.vision", "image_size", "is one less than a multiple of 32");
     if (count(o, "image_size") > VLP_MAX_RESNET_SIZE)

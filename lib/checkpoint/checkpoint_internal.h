@@ -173,9 +173,7 @@ enum vlp_status vlp_clip_describe_hf(struct vlp_opening *o, json_t *about);
 typedef void vlp_expected(void *ctx, const char *name, int ndim, const int64_t *dim, bool optional);
 void         vlp_clip_expect(const json_t *config, vlp_expected *expected, void *ctx);
 
-/* Bounds of the document (vlp-model-file(5)). */
-#define VLP_MAX_COUNT      (1 << 24) /* of anything: rows, units */
-#define VLP_MAX_IMAGE_SIZE 8192
+#define VLP_MAX_COUNT (1 << 24) /* of anything in a foreign configuration: rows, units */
 
 #define VLP_FILE_VERSION "1"
 

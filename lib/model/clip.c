@@ -42,11 +42,10 @@ static const char *const activations[] = {"gelu", "quick_gelu"};
 enum vlp_status clip_read_tower(struct clip_tower *out, const json_t *o, const char *what,
                                 enum vlp_activation act, struct vlp_error *err)
 {
-    enum { WIDEST = 1 << 16, DEEPEST = 1024 };
-    VLP_TRY(clip_read_int(&out->width, o, what, "width", WIDEST, err));
-    VLP_TRY(clip_read_int(&out->layers, o, what, "layers", DEEPEST, err));
-    VLP_TRY(clip_read_int(&out->heads, o, what, "heads", WIDEST, err));
-    VLP_TRY(clip_read_int(&out->mlp, o, what, "mlp", 8 * WIDEST, err));
+    VLP_TRY(clip_read_int(&out->width, o, what, "width", VLP_MAX_WIDTH, err));
+    VLP_TRY(clip_read_int(&out->layers, o, what, "layers", VLP_MAX_LAYERS, err));
+    VLP_TRY(clip_read_int(&out->heads, o, what, "heads", VLP_MAX_WIDTH, err));
+    VLP_TRY(clip_read_int(&out->mlp, o, what, "mlp", VLP_MAX_MLP, err));
     if (out->width % out->heads)
         return vlp_fail(err, VLP_ERR_FORMAT,
                         "The model's configuration has %d '%sheads', which do not divide its width "
@@ -55,8 +54,7 @@ enum vlp_status clip_read_tower(struct clip_tower *out, const json_t *o, const c
     const json_t *eps = json_object_get(o, "ln_eps");
     out->ln_eps = 1e-5f;
     if (eps) {
-        if (!json_is_number(eps) ||
-            !(json_number_value(eps) >= 0.0 && json_number_value(eps) < 1.0))
+        if (!json_is_number(eps) || !(json_number_value(eps) > 0.0 && json_number_value(eps) < 1.0))
             return vlp_fail(err, VLP_ERR_FORMAT,
                             "The model's configuration has an impossible '%sln_eps'.", what);
         out->ln_eps = (float)json_number_value(eps);
@@ -101,7 +99,7 @@ static enum vlp_status build(struct vlp_model *m, const json_t *config, struct v
     if (!json_is_object(vision) || !json_is_object(text))
         return vlp_fail(err, VLP_ERR_FORMAT, "The model's configuration has no '%s' object.",
                         json_is_object(vision) ? "text" : "vision");
-    VLP_TRY(clip_read_int(&c->embed_dim, config, "", "embed_dim", 1 << 16, err));
+    VLP_TRY(clip_read_int(&c->embed_dim, config, "", "embed_dim", VLP_MAX_WIDTH, err));
     VLP_TRY(read_activation(&c->act, config, err));
     VLP_TRY(read_vision(m, c, vision, err));
     VLP_TRY(clip_text_read(c, text, err));

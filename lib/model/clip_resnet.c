@@ -17,21 +17,22 @@ enum vlp_status clip_resnet_read(struct vlp_model *m, struct clip *c, const json
                                  struct vlp_error *err)
 {
     struct clip_resnet *r = VLP_NEW(&m->mem, struct clip_resnet);
-    VLP_TRY(clip_read_int(&r->image_size, o, "vision.", "image_size", 1 << 13, err));
-    VLP_TRY(clip_read_int(&r->width, o, "vision.", "width", 1 << 11, err));
-    VLP_TRY(clip_read_int(&r->heads, o, "vision.", "heads", 1 << 16, err));
+    VLP_TRY(clip_read_int(&r->image_size, o, "vision.", "image_size", VLP_MAX_RESNET_SIZE, err));
+    VLP_TRY(clip_read_int(&r->width, o, "vision.", "width", VLP_MAX_RESNET_WIDTH, err));
+    VLP_TRY(clip_read_int(&r->heads, o, "vision.", "heads", VLP_MAX_WIDTH, err));
     const json_t *layers = json_object_get(o, "layers");
     if (json_array_size(layers) != RESNET_STAGES)
         return vlp_fail(err, VLP_ERR_FORMAT,
                         "The model's configuration has no 'vision.layers' of four whole numbers.");
     for (int s = 0; s < RESNET_STAGES; s++) {
         const json_int_t n = json_integer_value(json_array_get(layers, (size_t)s));
-        if (n < 1 || n > 1024)
+        if (n < 1 || n > VLP_MAX_RESNET_LAYERS)
             return vlp_fail(err, VLP_ERR_FORMAT,
                             "The model's configuration has an impossible 'vision.layers'.");
         r->layers[s] = (int)n;
     }
     const int feature = 32 * r->width;
+    /* 31: the last map would not have the grid of the positions, see check_resnet in about.c */
     if (r->image_size < 32 || r->image_size % 32 == 31 || r->width % 2 || feature % r->heads)
         return vlp_fail(err, VLP_ERR_FORMAT,
                         "The model's configuration has a ResNet of width %d with %d heads for "

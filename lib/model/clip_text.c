@@ -15,8 +15,8 @@
 enum vlp_status clip_text_read(struct clip *c, const json_t *o, struct vlp_error *err)
 {
     struct clip_text *x = &c->text;
-    VLP_TRY(clip_read_int(&x->context, o, "text.", "context", 1 << 16, err));
-    VLP_TRY(clip_read_int(&x->vocab, o, "text.", "vocab", 1 << 24, err));
+    VLP_TRY(clip_read_int(&x->context, o, "text.", "context", VLP_MAX_CONTEXT, err));
+    VLP_TRY(clip_read_int(&x->vocab, o, "text.", "vocab", VLP_MAX_VOCAB, err));
     x->biased = json_is_true(json_object_get(o, "projection_bias"));
     x->eos = -1;
     if (json_object_get(o, "eos"))
@@ -64,7 +64,7 @@ bool clip_text_fit(struct vlp_model *m, struct vlp_param *p, const struct vlp_st
 {
     const struct clip_text *x = &((const struct clip *)m->net)->text;
     if (p != x->position || s->ndim != 2 || s->dim[1] != x->tower.width) return false;
-    if (s->dim[0] < 1 || s->dim[0] > 1 << 16) return false;
+    if (s->dim[0] < 1 || s->dim[0] > VLP_MAX_CONTEXT) return false;
     float *to = vlp_arena_alloc(&m->mem, vlp_numel(&p->tensor) * sizeof *to);
     vlp_resample_grid(to, x->context, 1, vlp_stored_f32(&m->mem, s), (int)s->dim[0], 1, 0,
                       x->tower.width, VLP_RESAMPLE_LINEAR);

@@ -19,7 +19,7 @@
 enum vlp_status clip_vit_read(struct clip *c, const json_t *o, struct vlp_error *err)
 {
     struct clip_vit *x = &c->vit;
-    VLP_TRY(clip_read_int(&x->image_size, o, "vision.", "image_size", 1 << 13, err));
+    VLP_TRY(clip_read_int(&x->image_size, o, "vision.", "image_size", VLP_MAX_IMAGE_SIZE, err));
     VLP_TRY(clip_read_int(&x->patch_size, o, "vision.", "patch_size", x->image_size, err));
     const int g = x->image_size / x->patch_size; /* a document may be changed after it was opened */
     if (g * g > VLP_MAX_PATCHES)

@@ -144,6 +144,16 @@ enum vlp_status vlp_checkpoint_check(const struct vlp_checkpoint *c, size_t limi
 #define VLP_MAX_PATCHES     65536 /* of a ViT, in a picture */
 #define VLP_MAX_RESNET_SIZE 2048
 
+/* The other bounds of a document, for who reads it and for the models that are built from it. */
+#define VLP_MAX_WIDTH         (1 << 16) /* of a tower and of an embedding; heads of a tower */
+#define VLP_MAX_LAYERS        1024
+#define VLP_MAX_MLP           (8 * VLP_MAX_WIDTH)
+#define VLP_MAX_CONTEXT       (1 << 16)
+#define VLP_MAX_VOCAB         (1 << 24)
+#define VLP_MAX_IMAGE_SIZE    8192
+#define VLP_MAX_RESNET_WIDTH  2048
+#define VLP_MAX_RESNET_LAYERS 256 /* in each of its four stages */
+
 /* Is `about` a document as vlp-model-file(5) describes it? VLP_ERR_FORMAT names the key that is
  * missing or out of bounds, VLP_ERR_SUPPORT the family that is not known; VLP_ERR_LIMIT when its
  * pictures are larger or have more patches than we take. */
