@@ -18,6 +18,8 @@
 
 #include <vlp/base.h>
 
+#include "base/base_internal.h"
+
 START_TEST(arena_pieces_are_aligned_and_survive_growth)
 {
     struct vlp_arena a = {0};
@@ -283,6 +285,48 @@ START_TEST(workers_of_a_pool_as_wide_as_the_machine_have_a_processor_each)
         CPU_OR(&taken, &taken, own);
     }
     vlp_pool_close(p);
+}
+END_TEST
+
+/* A quota counts wherever it is on the way up; a container may see its own cgroup as the root. */
+START_TEST(quotas_of_cgroups_limit_the_processors)
+{
+    static const struct {
+        const char *self, *file, *text, *file2, *text2;
+        int         cpus;
+    } cases[] = {
+        {"0::/\n", "cpu.max", "max 100000\n", NULL, NULL, 0},
+        {"0::/\n", "cpu.max", "150000 100000\n", NULL, NULL, 2},
+        {"0::/a/b\n", "a/b/cpu.max", "300000 100000\n", NULL, NULL, 3},
+        {"0::/a/b\n", "a/cpu.max", "200000 100000\n", "a/b/cpu.max", "max 100000\n", 2},
+        {"0::/a/b\n", "a/cpu.max", "200000 100000\n", "a/b/cpu.max", "50000 100000\n", 1},
+        {"0::/of/the/host\n", "cpu.max", "400000 100000\n", NULL, NULL, 4},
+        {"0::/../c\n", "a/cpu.max", "400000 100000\n", NULL, NULL, 0},
+        {"0::/a\n", "a/b/cpu.max", "100000 100000\n", NULL, NULL, 0},
+        {"4:memory:/a\n1:cpu:/a\n0::/\n", "cpu/a/cpu.cfs_quota_us", "250000\n",
+         "cpu/a/cpu.cfs_period_us", "100000\n", 3},
+        {"3:cpu,cpuacct:/\n", "cpu,cpuacct/cpu.cfs_quota_us", "-1\n",
+         "cpu,cpuacct/cpu.cfs_period_us", "100000\n", 0},
+        {"3:cpuset:/\n", "cpuset/cpu.cfs_quota_us", "100000\n", "cpuset/cpu.cfs_period_us",
+         "100000\n", 0},
+    };
+    for (size_t i = 0; i < VLP_COUNT(cases); i++) {
+        char folder[] = "/tmp/vlp-check-XXXXXX", self[64], command[1024];
+        ck_assert_ptr_nonnull(mkdtemp(folder));
+        snprintf(self, sizeof self, "%s/self", folder);
+        snprintf(command, sizeof command,
+                 "cd %s && mkdir -p a/b cpu/a cpu,cpuacct cpuset && printf %%s '%s' >self && "
+                 "printf %%s '%s' >%s && printf %%s '%s' >%s",
+                 folder, cases[i].self, cases[i].text, cases[i].file,
+                 cases[i].file2 ? cases[i].text2 : "", cases[i].file2 ? cases[i].file2 : "none");
+        ck_assert_int_eq(system(command), 0);
+        ck_assert_msg(vlp_cgroup_cpus(self, folder) == cases[i].cpus, "%s: %d", command,
+                      vlp_cgroup_cpus(self, folder));
+        snprintf(command, sizeof command, "rm -r %s", folder);
+        ck_assert_int_eq(system(command), 0);
+    }
+    ck_assert_int_eq(vlp_cgroup_cpus("/nowhere", "/nowhere"), 0);
+    ck_assert_int_ge(vlp_cpu_count(), 1);
 }
 END_TEST
 
@@ -603,6 +647,7 @@ int main(void)
     tcase_add_test(t, parallel_runs_every_index_once);
     tcase_add_test(t, parallel_inside_parallel_is_a_plain_loop);
     tcase_add_loop_test(t, workers_of_a_pool_as_wide_as_the_machine_have_a_processor_each, 0, 2);
+    tcase_add_test(t, quotas_of_cgroups_limit_the_processors);
     tcase_add_test(t, output_appears_whole_or_not_at_all);
     tcase_add_test(t, a_new_output_has_the_permissions_that_the_umask_leaves);
     tcase_add_test(t, an_output_may_have_the_longest_name);
