@@ -13,14 +13,24 @@
 static const char *const settings[] = {"flavour",   "cleaning", "orient",    "scale_grey16",
                                        "precision", "layer",    "templates", "truncate"};
 
+/* A name without anything behind it and without an ending that tells: of a folder, most likely, and
+ * its pictures may be here when the command is given again. */
+static bool is_absent_folder(const char *path)
+{
+    return strcmp(path, "-") != 0 && !vlp_file_exists(path) && !vlp_name_tells_kind(path) &&
+           !vlp_member_of_id(path);
+}
+
 /* Does every input name pictures, as far as can be seen without opening it? */
 static bool only_pictures(char *const *paths, int n)
 {
     if (cmd_source.lines || cmd_source.captions) return false;
     if (cmd_source.format) return strcmp(cmd_source.format, "image") == 0;
     if (cmd_source.files_from && n == 0) return true;
-    for (int i = 0; i < n; i++)
-        if (!vlp_is_dir(paths[i]) && !vlp_name_is_picture(paths[i])) return false;
+    for (int i = 0; i < n; i++) {
+        const char *p = paths[i];
+        if (!vlp_is_dir(p) && !vlp_name_is_picture(p) && !is_absent_folder(p)) return false;
+    }
     return n > 0 || cmd_source.files_from;
 }
 

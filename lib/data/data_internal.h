@@ -158,6 +158,7 @@ struct input {
     const char                      *path;     /* "-" is stdin; lives as long as the input */
     char                            *owned;    /* `path`, where it is ours */
     const char                      *member;   /* of a tar: only this one; NULL: all */
+    bool                             named;    /* by the user, not found in a folder */
     bool                             counting; /* only the number of records is wanted */
     struct stream                    ahead;    /* what was read of a pipe to see what it is */
     void                            *state;

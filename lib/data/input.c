@@ -67,6 +67,11 @@ static const struct source_kind *by_ending(const char *path)
     return vlp_name_is_picture(path) ? &source_picture : NULL;
 }
 
+bool vlp_name_tells_kind(const char *path)
+{
+    return by_ending(path) != NULL;
+}
+
 /* Pictures have control bytes in their first few. */
 static bool is_text(const uint8_t *p, size_t have)
 {
@@ -231,7 +236,7 @@ const char *vlp_picture_of_id(struct vlp_arena *mem, const char *base_dir, const
 enum vlp_status input_open(struct input *in, const struct vlp_source_options *opt, const char *path,
                            bool counting, struct vlp_error *err)
 {
-    *in = (struct input){.opt = opt, .path = path, .counting = counting};
+    *in = (struct input){.opt = opt, .path = path, .named = true, .counting = counting};
     if (counting && input_is_pipe(path))
         return vlp_fail(err, VLP_ERR_SUPPORT, "%s: is not counted", path);
     const size_t shard = strcmp(path, "-") == 0 ? 0 : vlp_shard_length(path);

@@ -49,12 +49,16 @@ static enum vlp_status read_pipe(struct input *in, struct vlp_item *out, struct 
     return status;
 }
 
-/* What is not there may have been a folder, if it is not called like a picture, and a picture may
- * have had captions: beside it, or in its shard. */
+/* What is not there may be a folder, or any other input, if it is not called like a picture... */
+static bool may_be_any(const struct input *in)
+{
+    return !vlp_name_is_picture(in->path);
+}
+
+/* ...and a picture may have had captions: beside it, or in its shard. */
 static bool may_be_many(const struct input *in, const struct captions *c)
 {
-    return !vlp_name_is_picture(in->path) || (in->opt->captions && c->n <= 1) ||
-           strchr(in->path, '!');
+    return may_be_any(in) || (in->opt->captions && c->n <= 1) || strchr(in->path, '!');
 }
 
 static enum vlp_status picture_next(struct input *in, struct vlp_item *out, bool *more,
@@ -74,6 +78,7 @@ static enum vlp_status picture_next(struct input *in, struct vlp_item *out, bool
     out->path = out->id;
     if (!in->counting) item_set_picture(out, in->path);
     out->of_many = out->status != VLP_OK && may_be_many(in, &p->captions);
+    out->lost_input = out->status != VLP_OK && in->named && may_be_any(in);
     captions_give(&p->captions, p->at++, out);
     return VLP_OK;
 }

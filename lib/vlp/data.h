@@ -34,7 +34,8 @@ struct vlp_item {
     int64_t mtime, size; /* of the file, for --update: nanoseconds since 1970, bytes; -1 unknown */
     enum vlp_status status; /* not VLP_OK: this record could not be read; `reason` says why */
     const char     *reason;
-    bool lost_input; /* with a status: it stands for all that was to come of the input named `id` */
+    bool lost_input; /* with a status: it stands for all that was to come of the input named `id`;
+                        what is not there is such a one unless it is called like a picture */
     bool of_many;    /* with a status: it may stand for records of other ids as well, of a folder or
                         of the captions of a picture */
     struct vlp_arena mem; /* owns all of the above */
@@ -108,6 +109,8 @@ void vlp_source_close(struct vlp_source *s);
 const char *vlp_picture_of_id(struct vlp_arena *mem, const char *base_dir, const char *id);
 /* Does the name end as those of pictures do? Such a file is taken for one. */
 bool vlp_name_is_picture(const char *path);
+/* Does the name end as those of pictures, tables or tar files do? */
+bool vlp_name_tells_kind(const char *path);
 /* The length of SHARD in "SHARD!MEMBER" where SHARD is a file and the whole is none; else 0. */
 size_t vlp_shard_length(const char *path);
 /*

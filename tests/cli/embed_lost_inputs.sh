@@ -63,11 +63,49 @@ expect 0 vlp-embed --convert --format tsv columns.vle
 printf 'id\tlabel\n1\ta\n' >bad.tsv
 expect 2 vlp-embed -o alone.vle bad.tsv
 [ -e alone.vle ] && fail "something was begun"
+# A folder that is not there yet: the file waits for it, and takes it when it comes.
+mkdir a && cp photos/p00.png a
+expect 1 vlp-embed -r -o waits.vle --failed failed.tsv a b
+says "b: No such file or directory"
+says "the same command tries again"
+expect 0 cut -f 1,2 failed.tsv
+prints "$(printf 'b\tio')"
+expect 3 vlp-embed --convert --format tsv waits.vle
+mkdir b && cp photos/p01.png b
+expect 0 vlp-embed -r -o waits.vle a b
+expect 0 vlp-embed --convert --format tsv waits.vle
+[ "$(cut -f 1 stdout | tr '\n' ' ')" = "a/p00.png b/p01.png " ] || fail "$(cut -f 1 stdout)"
+printf 'id\ttext\n1\ta\n' >t.tsv
+mv b c
+expect 1 vlp-embed -r -o pairs.vle t.tsv b
+echo b >list
+expect 1 vlp-embed -r -o listed.vle --files-from list a
+mv c b
+expect 0 vlp-embed -r -o pairs.vle t.tsv b
+says "1 picture, 0 texts"
+expect 0 vlp-embed -r -o listed.vle --files-from list a
+says "1 picture, 0 texts"
+# One that is gone for now does not change what kind of file it is.
+mv b c
+for merge in --update --add; do
+    cp photos/p02.png "a/new$merge.png"
+    expect 1 vlp-embed -r $merge -o waits.vle a b
+    says "1 picture, 0 texts"
+done
+mv c b
+expect 0 vlp-embed -r --update -o waits.vle a b
+says "0 pictures, 0 texts"
+expect 0 vlp-embed --convert --format tsv waits.vle
+[ "$(wc -l <stdout)" -eq 4 ] || fail "not four records"
+# A picture that is not there is a record like any other.
+expect 3 vlp-embed -o single.vle a/p00.png none.png
+expect 0 vlp-embed -o single.vle a/p00.png none.png
+says "is complete"
 # --update never takes an unreadable input for one whose records are gone.
 expect 0 vlp-embed -r --update -f -o up.vle photos whole.tar
 cp up.vle before.vle
 mv photos away
-expect 3 vlp-embed -r --update -o up.vle photos whole.tar
+expect 1 vlp-embed -r --update -o up.vle photos whole.tar
 says "12 records are kept"
 head -c 3000 whole.tar >cut.tar
 mv away photos
