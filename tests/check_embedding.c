@@ -558,8 +558,15 @@ START_TEST(a_missing_or_doubled_block_is_damage)
     small_stream(&b, end_of);
     vlp_buf_add(&c, b.data, end_of[1]);
     vlp_buf_add(&c, b.data + end_of[2], b.len - end_of[2]);
-    spill(in_dir("bad.vle"), c.data, c.len);
-    ck_assert_int_eq(status_of(in_dir("bad.vle"), false, &n, &err), VLP_ERR_FORMAT);
+    /* With an end behind the gap, and as if the writer had been killed before it. */
+    for (int ends = 0; ends < 2; ends++) {
+        spill(in_dir("bad.vle"), c.data, ends ? c.len : end_of[1] + end_of[3] - end_of[2]);
+        ck_assert_int_eq(status_of(in_dir("bad.vle"), false, &n, &err), VLP_ERR_FORMAT);
+        ck_assert_int_eq(n, 4);
+        ck_assert_ptr_nonnull(strstr(err.text, "records are missing or doubled"));
+        ck_assert_int_eq(status_of(in_dir("bad.vle"), true, &n, &err), VLP_OK);
+        ck_assert_int_eq(n, 6); /* the sound block behind the gap is kept */
+    }
     vlp_buf_clear(&c);
     vlp_buf_add(&c, b.data, end_of[2]);
     vlp_buf_add(&c, b.data + end_of[1], b.len - end_of[1]);
@@ -567,6 +574,72 @@ START_TEST(a_missing_or_doubled_block_is_damage)
     ck_assert_int_eq(status_of(in_dir("bad.vle"), false, &n, &err), VLP_ERR_FORMAT);
     vlp_buf_free(&b);
     vlp_buf_free(&c);
+}
+END_TEST
+
+START_TEST(an_end_record_that_counts_other_records_is_damage)
+{
+    const struct vlp_embedding_header h = header_of(3, VLP_F32);
+    struct vlp_buf                    b = {0}, c = {0};
+    struct vlp_error                  err;
+    size_t                            end_of[5];
+    int64_t                           n;
+    small_stream(&b, end_of);
+    vlp_buf_add(&c, b.data, end_of[2]);
+    vlp_buf_add(&c, b.data + end_of[3], b.len - end_of[3]);
+    for (int behind = 0; behind < 2; behind++) {
+        spill(in_dir("bad.vle"), c.data, c.len);
+        ck_assert_int_eq(status_of(in_dir("bad.vle"), false, &n, &err), VLP_ERR_FORMAT);
+        ck_assert_int_eq(n, 7);
+        ck_assert_ptr_nonnull(strstr(err.text, "end record"));
+        struct vlp_embedding_reader      *r;
+        struct vlp_embedding_block        block;
+        struct vlp_embedding_read_options skip = {.skip_damaged = true};
+        ck_assert_int_eq(vlp_embedding_open_with(&r, in_dir("bad.vle"), &skip, &err), VLP_OK);
+        for (n = 0; vlp_embedding_next(r, &block, &err) == VLP_OK && block.n; n += block.n)
+            ;
+        ck_assert_int_eq(n, behind ? 9 : 7);
+        ck_assert_int_eq(vlp_embedding_damaged(r), 1);
+        ck_assert(!vlp_embedding_ended(r) && !vlp_embedding_torn(r));
+        vlp_embedding_close(r);
+        struct vlp_embedding_writer             *w; /* and whoever continues cuts nothing off */
+        const struct vlp_embedding_write_options o = {.append = true};
+        ck_assert_int_eq(vlp_embedding_writer_open(&w, in_dir("bad.vle"), &h, &o, &err),
+                         VLP_ERR_FORMAT);
+        vlp_buf_add(&c, b.data + end_of[2], b.len - end_of[2]);
+    }
+    vlp_buf_free(&b);
+    vlp_buf_free(&c);
+}
+END_TEST
+
+/* Make the checksums of the block at `at` right again: only its contents are wrong. */
+static void sum_block(struct vlp_buf *b, size_t at, size_t end)
+{
+    uint8_t *p = (uint8_t *)b->data + at;
+    vlp_store_u64(p + 32, vlp_hash64(p + 64, end - at - 64));
+    vlp_store_u64(p + 56, vlp_hash64(p, 56));
+}
+
+START_TEST(a_block_that_was_written_wrong_is_no_torn_tail)
+{
+    struct vlp_buf   b = {0};
+    struct vlp_error err;
+    size_t           end_of[5];
+    int64_t          n;
+    small_stream(&b, end_of);
+    const size_t at = end_of[2], places[] = {at + 8, at + 64 + 4 * 2}; /* n; the end of an id */
+    for (size_t i = 0; i < VLP_COUNT(places); i++) {
+        const char old = b.data[places[i]];
+        b.data[places[i]] = 0;
+        sum_block(&b, at, end_of[3]);
+        spill(in_dir("bad.vle"), b.data, end_of[3]);
+        ck_assert_int_eq(status_of(in_dir("bad.vle"), false, &n, &err), VLP_ERR_FORMAT);
+        ck_assert_int_eq(status_of(in_dir("bad.vle"), true, &n, &err), VLP_OK);
+        ck_assert_int_eq(n, 7);
+        b.data[places[i]] = old;
+    }
+    vlp_buf_free(&b);
 }
 END_TEST
 
@@ -760,6 +833,8 @@ int main(void)
     tcase_add_test(t, any_flipped_bit_is_found);
     tcase_add_test(t, damage_in_the_middle_names_block_and_offset_and_can_be_stepped_over);
     tcase_add_test(t, a_missing_or_doubled_block_is_damage);
+    tcase_add_test(t, an_end_record_that_counts_other_records_is_damage);
+    tcase_add_test(t, a_block_that_was_written_wrong_is_no_torn_tail);
     tcase_add_test(
         t, unknown_required_features_and_versions_are_refused_by_name_optional_ones_ignored);
     tcase_add_test(t, a_writer_killed_at_any_moment_leaves_a_stream_that_continues);

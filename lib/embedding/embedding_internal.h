@@ -173,10 +173,12 @@ enum vlp_status vle_get_header(struct vlp_embedding_header *h, const uint8_t *p,
 struct vle_block_head {
     uint32_t n, flags, ids_size, metas_size;
     uint64_t size, sum, first;
+    bool     whole; /* the head's checksum is right */
 };
 enum { VLE_BLOCK_DELETES = 1 }; /* some record of the block is a deletion */
 void vle_put_block_head(uint8_t *p, const struct vle_block_head *b);
-/* NULL when the 64 bytes are a sound head of a block of rows this wide; else what is wrong. */
+/* NULL when the 64 bytes are a sound head of a block of rows this wide; else what is wrong, and of
+ * *b only `whole` tells. */
 const char *vle_get_block_head(struct vle_block_head *b, const uint8_t *p, size_t row);
 uint64_t    vle_vectors_at(const struct vle_block_head *b); /* from the block's start */
 

@@ -181,6 +181,7 @@ uint64_t vle_vectors_at(const struct vle_block_head *b)
 
 const char *vle_get_block_head(struct vle_block_head *b, const uint8_t *p, size_t row)
 {
+    b->whole = false;
     if (memcmp(p, vle_block_magic, VLE_MAGIC_BYTES) != 0) return "is no record of a stream";
     if (vlp_hash64(p, HEAD_SUM_AT) != vlp_load_u64(p + HEAD_SUM_AT))
         return "has a damaged head (checksum differs)";
@@ -190,7 +191,8 @@ const char *vle_get_block_head(struct vle_block_head *b, const uint8_t *p, size_
                                  .metas_size = vlp_load_u32(p + 20),
                                  .size = vlp_load_u64(p + 24),
                                  .sum = vlp_load_u64(p + 32),
-                                 .first = vlp_load_u64(p + 40)};
+                                 .first = vlp_load_u64(p + 40),
+                                 .whole = true};
     if (b->n < 1 || b->n > VLP_EMBEDDING_BLOCK) return "has an impossible number of records";
     if (b->size != vle_vectors_at(b) + vle_padded((uint64_t)b->n * row))
         return "has sizes that contradict each other";

@@ -1,9 +1,10 @@
 /*
  * vle_read.c -- embedding streams in: blocks in place where the file is mapped, damage told apart.
  *
- * Something unsound with nothing sound behind it is the torn tail of a writer that was killed: the
- * stream ends before it. With something sound behind it, it is damage: an error, or a place to step
- * over.
+ * Something cut off, or whose checksum differs, with nothing sound behind it is the torn tail of a
+ * writer that was killed: the stream ends before it. With something sound behind it, it is damage:
+ * an error, or a place to step over. Damage wherever it stands is what no killed writer leaves: a
+ * piece whose checksum is right and which is wrong all the same, or does not follow what was read.
  */
 #include <stdarg.h>
 #include <stdlib.h>
@@ -105,18 +106,12 @@ static enum vlp_status seek_sound(struct vlp_embedding_reader *r, bool *found,
     }
 }
 
-/* The piece at the window is unsound: a torn tail, an error, or (found) something to step over. */
-static enum vlp_status damaged(struct vlp_embedding_reader *r, uint64_t at, const char *what,
-                               struct vlp_error *err)
+/* Damage at the piece that began at `at`: an error, or named and counted. */
+static enum vlp_status name_damage(struct vlp_embedding_reader *r, uint64_t at, const char *what,
+                                   struct vlp_error *err)
 {
     struct vle_reader *v = r->state;
-    bool               found;
     struct vlp_error   told;
-    VLP_TRY(seek_sound(r, &found, err));
-    if (!found) {
-        r->torn = v->over = true;
-        return VLP_OK;
-    }
     vlp_fail(&told, VLP_ERR_FORMAT, "%s: block %llu at offset %llu %s", r->feed.name,
              (unsigned long long)v->blocks + 1, (unsigned long long)at, what);
     if (!r->opt.skip_damaged) {
@@ -127,8 +122,24 @@ static enum vlp_status damaged(struct vlp_embedding_reader *r, uint64_t at, cons
     if (r->opt.say) r->opt.say(r->opt.ctx, told.text);
     r->damaged++;
     r->ended = false;
-    v->blocks++;
     v->unsure = true;
+    return VLP_OK;
+}
+
+/* The piece at the window cannot be used; `whole`: though its checksum is right. A torn tail, an
+ * error, or something to step over. */
+static enum vlp_status damaged(struct vlp_embedding_reader *r, uint64_t at, const char *what,
+                               bool whole, struct vlp_error *err)
+{
+    struct vle_reader *v = r->state;
+    bool               found;
+    VLP_TRY(seek_sound(r, &found, err));
+    if (!found && !whole) {
+        r->torn = v->over = true;
+        return VLP_OK;
+    }
+    VLP_TRY(name_damage(r, at, what, err));
+    v->blocks++;
     return VLP_OK;
 }
 
@@ -192,17 +203,16 @@ static enum vlp_status read_block(struct vlp_embedding_reader *r, struct vlp_emb
     struct vle_block_head h;
     const char           *wrong = vle_get_block_head(&h, p, v->row);
     size_t                have;
-    if (wrong) return damaged(r, at, wrong, err);
+    if (wrong) return damaged(r, at, wrong, h.whole, err);
     VLP_TRY(feed_see(&r->feed, (size_t)h.size, &p, &have, err));
-    if (have < h.size) return damaged(r, at, "is cut off", err);
+    if (have < h.size) return damaged(r, at, "is cut off", false, err);
     if (vlp_hash64(p + VLE_RECORD_BYTES, (size_t)h.size - VLE_RECORD_BYTES) != h.sum)
-        wrong = "is damaged (checksum differs)";
-    else if (h.first != v->count && !v->unsure)
-        wrong = "is not the one that follows (records are missing or doubled)";
-    else
-        wrong = take_block(r, &h, p);
-    if (wrong && h.first != v->count && !v->unsure && r->opt.skip_damaged) v->unsure = true;
-    if (wrong) return damaged(r, at, wrong, err);
+        return damaged(r, at, "is damaged (checksum differs)", false, err);
+    wrong = take_block(r, &h, p);
+    if (wrong) return damaged(r, at, wrong, true, err);
+    if (h.first != v->count && !v->unsure) /* its own records are sound, and kept */
+        VLP_TRY(name_damage(r, at, "is not the one that follows (records are missing or doubled)",
+                            err));
     v->unsure = false;
     v->count = h.first + h.n;
     v->blocks++;
@@ -227,12 +237,11 @@ static enum vlp_status read_end(struct vlp_embedding_reader *r, const uint8_t *p
     uint64_t           count;
     const uint64_t     at = r->feed.offset;
     const char        *wrong = vle_get_end(&count, p);
-    if (!wrong && count != v->count && !v->unsure)
-        wrong = "is an end record that counts other records";
-    if (wrong) {
-        if (r->opt.skip_damaged && count != v->count) v->unsure = true;
-        return damaged(r, at, wrong, err);
-    }
+    if (wrong) return damaged(r, at, wrong, false, err);
+    if (count != v->count && !v->unsure)
+        VLP_TRY(name_damage(
+            r, at, "is an end record that counts other records (some are missing or doubled)",
+            err));
     /* After damage the right count can no longer be told: an end, but not one that vouches. */
     r->ended = !r->damaged && !r->broken_join;
     feed_step(&r->feed, VLE_RECORD_BYTES);
@@ -250,12 +259,12 @@ static enum vlp_status read_header(struct vlp_embedding_reader *r, struct vlp_er
     size_t             have, size;
     VLP_TRY(feed_see(&r->feed, VLE_HEADER_BYTES, &p, &have, err));
     size = have < VLE_HEADER_BYTES ? 0 : vle_header_size(p);
-    if (!size) return damaged(r, at, "is a damaged header", err);
+    if (!size) return damaged(r, at, "is a damaged header", false, err);
     VLP_TRY(feed_see(&r->feed, size, &p, &have, err));
-    if (have < size) return damaged(r, at, "is a header that is cut off", err);
+    if (have < size) return damaged(r, at, "is a header that is cut off", false, err);
     struct vlp_embedding_header h;
     const enum vlp_status       s = vle_get_header(&h, p, size, r->feed.name, at, err);
-    if (s == VLP_ERR_FORMAT) return damaged(r, at, "is a damaged header", err);
+    if (s == VLP_ERR_FORMAT) return damaged(r, at, "is a damaged header", false, err);
     if (s != VLP_OK) return s;
     json_decref(r->last_about);
     r->last_about = h.about;
@@ -286,7 +295,7 @@ static enum vlp_status vle_next(struct vlp_embedding_reader *r, struct vlp_embed
         VLP_TRY(feed_see(&r->feed, VLE_RECORD_BYTES, &p, &have, err));
         if (have == 0) break;
         if (have < VLE_RECORD_BYTES)
-            VLP_TRY(damaged(r, r->feed.offset, "is cut off", err));
+            VLP_TRY(damaged(r, r->feed.offset, "is cut off", false, err));
         else if (memcmp(p, vle_end_magic, VLE_MAGIC_BYTES) == 0)
             VLP_TRY(read_end(r, p, err));
         else if (memcmp(p, vle_header_magic, VLE_MAGIC_BYTES) == 0)

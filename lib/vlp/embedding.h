@@ -112,9 +112,9 @@ void vlp_embedding_writer_abandon(struct vlp_embedding_writer *w);
 struct vlp_embedding_reader;
 
 /* `path` "-" is stdin; the format is recognised (vle, npy, fvecs, tsv, jsonl, safetensors).
- * A torn vle tail ends the stream with vlp_embedding_torn() true; damage in the middle is
- * VLP_ERR_FORMAT and names the block and its offset; a stream that needs a feature or version that
- * we do not know is VLP_ERR_MISMATCH, as are streams in one file whose headers differ.
+ * A torn vle tail ends the stream with vlp_embedding_torn() true; damage in the middle, and a gap
+ * anywhere, is VLP_ERR_FORMAT and names the block and its offset; a stream that needs a feature or
+ * version that we do not know is VLP_ERR_MISMATCH, as are streams in one file whose headers differ.
  */
 enum vlp_status vlp_embedding_open(struct vlp_embedding_reader **out, const char *path,
                                    struct vlp_error *err);

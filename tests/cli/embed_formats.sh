@@ -45,6 +45,25 @@ expect 0 vlp-embed -q --convert --format tsv whole.vle
 sort stdout | cmp -s - saved.tsv || fail "not all is back"
 expect 2 vlp-embed --skip-damaged --lines numbers
 
+# A sound block behind a gap is no torn tail: nobody cuts it off, and it is kept.
+header=$(od -A n -t u4 -j 12 -N 4 whole.vle | tr -d ' ')
+seq 1000 1003 >few
+expect 0 vlp-embed -q --lines few --id-is-text -o few.vle
+(head -c -64 whole.vle && tail -c +$((header + 1)) few.vle | head -c -64) >gap.vle
+cp gap.vle before.vle
+expect 5 vlp-embed -q --format tsv --convert gap.vle
+says "records are missing or doubled"
+expect 5 vlp-embed --add --lines few --id-is-text -o gap.vle
+same gap.vle before.vle
+expect 5 vlp-match --text 1 gap.vle
+expect 3 vlp-embed --convert --skip-damaged -o kept.vle gap.vle
+says "604 records converted; 1 damaged place skipped"
+# One that is cut off is one, and is made anew.
+(head -c -64 whole.vle | head -c -8) >torn.vle
+expect 0 vlp-embed --lines numbers -o torn.vle
+says "its last block was cut off and is dropped"
+same torn.vle whole.vle
+
 # A conversion that fails leaves what was there, and what is there may be its own input.
 cp whole.vle place.vle
 printf 'x\t1\t2\n' >narrow.tsv
