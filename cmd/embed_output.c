@@ -168,14 +168,20 @@ static enum vlp_status same_settings(const struct embed_job *j, const json_t *th
 static enum vlp_status same_kind(const struct embed_job *j, const struct vlp_embedding_header *h,
                                  struct vlp_error *err)
 {
+    static const char *const kinds[] = {[VLP_ANY] = "pictures and texts",
+                                        [VLP_IMAGE] = "pictures alone",
+                                        [VLP_TEXT] = "texts alone",
+                                        [VLP_CLASS] = "classes"};
     VLP_TRY(
         vlp_embedding_compatible(h, j->o->output, &j->header, "what would be added", false, err));
-    if (h->dtype != j->header.dtype || h->normalized != j->header.normalized ||
-        h->modality != j->header.modality)
+    if (h->dtype != j->header.dtype || h->normalized != j->header.normalized)
         return vlp_fail(err, VLP_ERR_MISMATCH,
-                        "%s holds another type or kind of vectors than would be added (-f starts "
-                        "over)",
+                        "%s holds another type of vectors than would be added (-f starts over)",
                         j->o->output);
+    if (h->modality != j->header.modality)
+        return vlp_fail(err, VLP_ERR_MISMATCH,
+                        "%s holds %s, and these inputs would add %s (-f starts over)", j->o->output,
+                        kinds[h->modality], kinds[j->header.modality]);
     return same_settings(j, h->about, err);
 }
 
@@ -183,6 +189,13 @@ static bool same_command(const struct embed_job *j, const json_t *theirs)
 {
     return json_equal(json_object_get(theirs, "command"),
                       json_object_get(j->header.about, "command"));
+}
+
+/* Pictures and texts are welcome where both are, and the file's own command is whatever inputs it
+ * finds; but --update with --only would delete what it does not ask for. */
+static bool takes_any(const struct embed_job *j, const struct vlp_embedding_header *h)
+{
+    return j->o->add || (j->o->update && j->o->only == EMBED_BOTH) || same_command(j, h->about);
 }
 
 /* When this run is through, is the file what its inputs are, whoever began it? */
@@ -202,10 +215,7 @@ static enum vlp_status read_output(struct embed_job *j, struct vlp_error *err)
                         "overwrites it",
                         j->o->output, why.text);
     const struct vlp_embedding_header *h = vlp_embedding_header(r);
-    /* Pictures are welcome among pictures and texts, and which names are those of pictures is not
-     * the same in all versions: only an option makes a run one of another kind. */
-    const bool by_option = j->o->only != EMBED_BOTH || j->o->layer == 1;
-    if ((j->o->add || !by_option) && h->modality == VLP_ANY) j->header.modality = VLP_ANY;
+    if (h->modality == VLP_ANY && takes_any(j, h)) j->header.modality = VLP_ANY;
     enum vlp_status s = same_kind(j, h, err);
     if (s == VLP_OK) s = embed_state_read(&j->state, r, err);
     const bool torn = vlp_embedding_torn(r), ours = same_command(j, h->about);

@@ -22,4 +22,4 @@ kind begun.vle any
 # What --only chooses is another kind.
 head -c -8 old.vle >begun.vle
 expect 4 vlp-embed --only image -o begun.vle a.jfif b.jpe
-says "begun.vle holds another type or kind of vectors"
+says "begun.vle holds pictures and texts, and these inputs would add pictures alone"

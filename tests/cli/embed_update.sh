@@ -109,4 +109,35 @@ for only in image text; do
     says "1 deleted or replaced"
 done
 [ "$(held one.vle)" = "b:text c:text " ] || fail "$(held one.vle)"
+# A file of pictures and texts mirrors a folder of pictures alone, or texts alone, as any inputs.
+printf 'image\ttext\nphotos/p00.png\tone\nphotos/p01.png\ttwo\nphotos/p02.png\tthree\n' >kinds.tsv
+mkdir few && cp photos/p00.png photos/p01.png few
+sed -i 's,photos,few,' kinds.tsv
+expect 3 vlp-embed -o kinds.vle kinds.tsv
+expect 0 vlp-embed --update -o kinds.vle few
+says "2 deleted or replaced"
+[ "$(held kinds.vle)" = "few/p00.png:image few/p01.png:image " ] || fail "$(held kinds.vle)"
+expect 3 vlp-embed --update -o kinds.vle kinds.tsv
+says "0 pictures, 2 texts"
+printf 'a\nb\n' >lines
+cp kinds.vle lines.vle
+expect 0 vlp-embed --update --lines lines -o lines.vle
+[ "$(held lines.vle)" = "1:text 2:text " ] || fail "$(held lines.vle)"
+# But not where the half that is asked for would take the other along, and no more than one of each
+# kind goes into a file of one kind.
+expect 4 vlp-embed --only image --update -o kinds.vle few
+expect 0 vlp-embed -o pictures.vle few
+for how in --add --update; do
+    expect 4 vlp-embed $how -o pictures.vle kinds.tsv
+    says "holds pictures alone"
+    expect 4 vlp-embed $how --lines lines -o pictures.vle
+done
+# A job that began with a table goes on where the table is away.
+cp kinds.tsv table
+expect 6 vlp-embed -j1 -b1 --max-time 0.00001 -o away.vle few table
+mv table away
+expect 1 vlp-embed -o away.vle few table
+mv away table
+expect 3 vlp-embed -o away.vle few table
+[ "$(held away.vle | wc -w)" -eq 6 ] || fail "$(held away.vle)"
 exit 0
