@@ -396,7 +396,7 @@ START_TEST(lines_are_texts_numbered_from_one)
                      "1|-|a cat\n2|-|\n3|-|zwei  H\xc3\xbcte\n");
     ck_assert_str_eq(
         paths((struct vlp_source_options){.lines = "t", .id_is_text = true}, NULL, NULL),
-        "a cat|-|a cat\n2|-|\nzwei  H\xc3\xbcte|-|zwei  H\xc3\xbcte\n");
+        "a cat|-|a cat\n|-|\nzwei  H\xc3\xbcte|-|zwei  H\xc3\xbcte\n");
 }
 END_TEST
 

@@ -29,7 +29,7 @@ static enum vlp_status lines_next(struct input *in, struct vlp_item *out, bool *
     VLP_TRY(
         line_read(&l->stream, VLP_LINES_TEXTS, in->opt->nul, ++l->n, &l->line, &line, more, err));
     if (!*more) return VLP_OK;
-    if (in->opt->id_is_text && line.len && line.len <= ID_LIMIT && line.status == VLP_OK)
+    if (in->opt->id_is_text && line.len <= ID_LIMIT && line.status == VLP_OK)
         item_begin(out, line.bytes, line.len);
     else
         item_begin_at(out, "%lld", (long long)l->n);
