@@ -208,6 +208,77 @@ START_TEST(i8_goes_through_safetensors_unchanged)
 }
 END_TEST
 
+/* A safetensors file of one vector (1, 0) with this __metadata__. */
+static void put_safetensors(const char *path, const char *metadata)
+{
+    const float x[] = {1, 0};
+    char        header[1024];
+    uint8_t     size[8];
+    FILE       *f = fopen(path, "wb");
+    snprintf(header, sizeof header,
+             "{\"__metadata__\":{%s},\"vectors\":{\"dtype\":\"F32\",\"shape\":[1,2],"
+             "\"data_offsets\":[0,8]}}",
+             metadata);
+    vlp_store_u64(size, strlen(header));
+    fwrite(size, sizeof size, 1, f);
+    fputs(header, f);
+    fwrite(x, sizeof x, 1, f);
+    ck_assert_int_eq(fclose(f), 0);
+}
+
+START_TEST(metadata_of_safetensors_that_are_not_understood_are_refused_by_name)
+{
+    static const char *const faults[][2] = {
+        {"\"normalized\":\"True\"", "normalized"},
+        {"\"metric\":\"dot product\"", "metric"},
+        {"\"modality\":\"picture\"", "modality"},
+        {"\"modality\":1", "modality"},
+        {"\"fingerprint\":\"0123456789ABCDEF\"", "fingerprint"},
+        {"\"fingerprint\":\"0123456789abcdef0123456789abcdef0\"", "fingerprint"},
+        {"\"about\":\"{\"", "about"}};
+    struct vlp_embedding_set set;
+    struct vlp_error         err;
+    for (size_t i = 0; i < VLP_COUNT(faults); i++) {
+        put_safetensors("m.safetensors", faults[i][0]);
+        ck_assert_int_eq(vlp_embedding_load(&set, "m.safetensors", NULL, &err), VLP_ERR_FORMAT);
+        ck_assert_msg(strstr(err.text, faults[i][1]) != NULL, "%s", err.text);
+    }
+    put_safetensors("m.safetensors",
+                    "\"format\":\"pt\",\"modality\":\"image\",\"normalized\":\"true\","
+                    "\"metric\":\"dot\",\"fingerprint\":\"00ff\",\"about\":\"{}\"");
+    ck_assert_int_eq(vlp_embedding_load(&set, "m.safetensors", NULL, &err), VLP_OK);
+    ck_assert_int_eq(set.header.modality, VLP_IMAGE);
+    ck_assert(set.header.normalized);
+    ck_assert_int_eq(set.header.metric, VLP_METRIC_DOT);
+    ck_assert_str_eq(set.header.fingerprint, "00ff");
+    vlp_embedding_set_free(&set);
+    put_safetensors("m.safetensors", ""); /* what is not said is not known */
+    ck_assert_int_eq(vlp_embedding_load(&set, "m.safetensors", NULL, &err), VLP_OK);
+    ck_assert_int_eq(set.header.modality, VLP_ANY);
+    ck_assert(!set.header.normalized);
+    ck_assert_int_eq(set.header.metric, VLP_METRIC_COSINE);
+    vlp_embedding_set_free(&set);
+}
+END_TEST
+
+START_TEST(a_meta_that_safetensors_would_take_for_none_is_refused)
+{
+    const float                              x[DIM] = {1};
+    const struct vlp_embedding_header        h = {.dim = DIM, .dtype = VLP_F32};
+    const struct vlp_embedding_write_options o = {.format = "safetensors"};
+    const char                              *metas[] = {"\x01", "\x01\x01", ""};
+    struct vlp_embedding_writer             *w;
+    struct vlp_error                         err;
+    ck_assert_int_eq(vlp_embedding_writer_open(&w, "m.safetensors", &h, &o, &err), VLP_OK);
+    for (size_t i = 0; i < VLP_COUNT(metas); i++) {
+        const struct vlp_record r = {
+            .id = "a", .id_len = 1, .meta = metas[i], .meta_len = strlen(metas[i]), .vector = x};
+        ck_assert_int_eq(vlp_embedding_write(w, &r, &err), i == 0 ? VLP_ERR_SUPPORT : VLP_OK);
+    }
+    vlp_embedding_writer_abandon(w);
+}
+END_TEST
+
 START_TEST(deletions_go_only_where_they_can_be_told)
 {
     for (const char *const *f = vlp_embedding_formats; *f; f++) {
@@ -372,6 +443,8 @@ int main(void)
     tcase_add_loop_test(t, every_format_gives_back_the_same_floats_and_ids, 0, VLP_COUNT(trips));
     tcase_add_loop_test(t, every_format_goes_through_pipes, 0, VLP_COUNT(trips));
     tcase_add_test(t, i8_goes_through_safetensors_unchanged);
+    tcase_add_test(t, metadata_of_safetensors_that_are_not_understood_are_refused_by_name);
+    tcase_add_test(t, a_meta_that_safetensors_would_take_for_none_is_refused);
     tcase_add_test(t, deletions_go_only_where_they_can_be_told);
     tcase_add_test(t, an_abandoned_export_leaves_nothing);
     tcase_add_test(t, text_of_others_is_understood);

@@ -19,6 +19,7 @@ static const struct {
 
 static const char *const modality_names[] = {"any", "image", "text", "class"};
 static const char *const metric_names[] = {"cosine", "dot"};
+static const char *const truth_names[] = {"false", "true"};
 static const char        absent_meta = '\x01';
 
 /* ---- reading ----------------------------------------------------------------------- */
@@ -63,28 +64,60 @@ static bool find_part(struct part *out, const json_t *root, const char *name, co
     return want == SIZE_MAX || out->size == want;
 }
 
-static int name_index(const char *const *list, int n, const char *name)
+/* Which of these names the member has, the first where it is not there; false: none of them. */
+static bool choose(int *out, const json_t *m, const char *key, const char *const *list, int n)
 {
-    for (int i = 0; i < n; i++)
-        if (name && strcmp(list[i], name) == 0) return i;
-    return 0;
+    const json_t *v = json_object_get(m, key);
+    const char   *name = json_string_value(v);
+    *out = 0;
+    if (!v) return true;
+    while (*out < n && !(name && strcmp(list[*out], name) == 0)) ++*out;
+    return *out < n;
 }
 
-static void take_metadata(struct vlp_embedding_header *h, const json_t *root)
+static bool take_fingerprint(char out[33], const json_t *m)
 {
-    const json_t *m = json_object_get(root, "__metadata__");
-    const char   *normalized = json_string_value(json_object_get(m, "normalized"));
-    const char   *fingerprint = json_string_value(json_object_get(m, "fingerprint"));
-    const char   *about = json_string_value(json_object_get(m, "about"));
-    h->modality = (enum vlp_modality)name_index(modality_names, VLP_COUNT(modality_names),
-                                                json_string_value(json_object_get(m, "modality")));
-    h->metric = (enum vlp_embedding_metric)name_index(
-        metric_names, VLP_COUNT(metric_names), json_string_value(json_object_get(m, "metric")));
-    h->normalized = normalized && strcmp(normalized, "true") == 0;
-    if (fingerprint && strlen(fingerprint) <= 32 &&
-        strspn(fingerprint, "0123456789abcdef") == strlen(fingerprint))
-        strcpy(h->fingerprint, fingerprint);
-    if (about) h->about = json_loads(about, 0, NULL);
+    const json_t *v = json_object_get(m, "fingerprint");
+    const char   *text = json_string_value(v);
+    if (!v) return true;
+    if (!text || strlen(text) > 32 || strspn(text, "0123456789abcdef") != strlen(text))
+        return false;
+    strcpy(out, text);
+    return true;
+}
+
+static bool take_about(json_t **out, const json_t *m)
+{
+    const json_t *v = json_object_get(m, "about");
+    const char   *text = json_string_value(v);
+    *out = text ? json_loads(text, 0, NULL) : NULL;
+    return !v || *out;
+}
+
+/* What is misunderstood would be wrong without a word: scores, or what may be compared. */
+static enum vlp_status take_metadata(struct vlp_embedding_reader *r, const json_t *root,
+                                     struct vlp_error *err)
+{
+    struct vlp_embedding_header *h = &r->header;
+    const json_t                *m = json_object_get(root, "__metadata__");
+    int                          modality, normalized, metric;
+    const char                  *wrong = NULL;
+    if (!choose(&modality, m, "modality", modality_names, VLP_COUNT(modality_names)))
+        wrong = "modality is none of any, image, text, class";
+    else if (!choose(&normalized, m, "normalized", truth_names, VLP_COUNT(truth_names)))
+        wrong = "normalized is neither true nor false";
+    else if (!choose(&metric, m, "metric", metric_names, VLP_COUNT(metric_names)))
+        wrong = "metric is neither cosine nor dot";
+    else if (!take_fingerprint(h->fingerprint, m))
+        wrong = "fingerprint is not up to 32 lower-case hexadecimal digits";
+    else if (!take_about(&h->about, m))
+        wrong = "about is not JSON";
+    if (wrong)
+        return vlp_fail(err, VLP_ERR_FORMAT, "%s: in its __metadata__, %s", r->feed.name, wrong);
+    h->modality = (enum vlp_modality)modality;
+    h->normalized = normalized;
+    h->metric = (enum vlp_embedding_metric)metric;
+    return VLP_OK;
 }
 
 static enum vlp_status st_open(struct vlp_embedding_reader *r, struct vlp_error *err)
@@ -125,7 +158,7 @@ static enum vlp_status st_open(struct vlp_embedding_reader *r, struct vlp_error 
     if (r->header.dtype == VLP_I8 && !v->scales.data) return bad(r, "no tensor 'scales'", err);
     v->n = n;
     r->bare = !v->flags.data;
-    take_metadata(&r->header, v->root);
+    VLP_TRY(take_metadata(r, v->root, err));
     v->rows = plain_room(row_size(r->header.dtype, r->header.dim));
     return VLP_OK;
 }
@@ -218,8 +251,8 @@ static char *make_header(const struct vlp_embedding_writer *w, size_t reserved)
     char           *about = h->about ? json_dumps(h->about, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
     json_t         *meta =
         json_pack("{s:s,s:s,s:s,s:s,s:s,s:s*}", "format", "vlp-embedding", "modality",
-                  modality_names[h->modality], "normalized", h->normalized ? "true" : "false",
-                  "metric", metric_names[h->metric], "fingerprint", h->fingerprint, "about", about);
+                  modality_names[h->modality], "normalized", truth_names[h->normalized], "metric",
+                  metric_names[h->metric], "fingerprint", h->fingerprint, "about", about);
     char          *meta_text = json_dumps(meta, JSON_COMPACT);
     struct vlp_buf b = {0};
     vlp_buf_printf(&b, "{\"__metadata__\":%s", meta_text);
@@ -273,6 +306,11 @@ static enum vlp_status st_write(struct vlp_embedding_writer *w, const struct vlp
     uint8_t           flags[4];
     VLP_TRY(plain_check(w, r, err));
     VLP_TRY(strings_check(w, r, err));
+    if (r->meta && r->meta_len == 1 && *r->meta == absent_meta)
+        return vlp_fail(err, VLP_ERR_SUPPORT,
+                        "%s: a text or label that is the byte 1 alone (of '%s'), which stands for "
+                        "none in safetensors",
+                        w->path, r->id);
     row_from_f32(v->row, w->header.dtype, r->vector, w->header.dim);
     if (i8) vlp_buf_add(&v->scales, v->row, 4);
     VLP_TRY(late_write(&v->out, v->row + (i8 ? 4 : 0),
