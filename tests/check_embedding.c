@@ -795,6 +795,7 @@ START_TEST(the_example_of_the_manual_is_what_is_written)
     r[1] = (struct vlp_record){.id = "b", .id_len = 1, .flags = VLP_RECORD_TEXT};
     for (int i = 0; i < 2; i++) r[i].vector = x[i];
     struct vlp_buf written = {0}, printed = {0};
+    h.modality = VLP_ANY; /* the second is a text */
     h.about = json_pack("{s:s}", "command", "vlp-embed");
     struct vlp_embedding_writer *w = open_writer(in_dir("e.vle"), &h, false, false);
     for (int i = 0; i < 2; i++) ck_assert_int_eq(vlp_embedding_write(w, &r[i], NULL), VLP_OK);
