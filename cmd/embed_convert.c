@@ -229,11 +229,12 @@ static int report(const struct conversion *c, enum vlp_status s, const struct vl
         cmd_error("no records in the input");
         return CMD_FAILED;
     }
+    const char *records = c->written == 1 ? "record" : "records";
     if (c->damaged > 0)
-        cmd_note("%" PRId64 " records converted; %" PRId64 " damaged %s skipped", c->written,
+        cmd_note("%" PRId64 " %s converted; %" PRId64 " damaged %s skipped", c->written, records,
                  c->damaged, c->damaged == 1 ? "place" : "places");
     else
-        cmd_note("%" PRId64 " records converted", c->written);
+        cmd_note("%" PRId64 " %s converted", c->written, records);
     return c->damaged > 0 || c->cut ? CMD_SKIPPED : CMD_OK;
 }
 

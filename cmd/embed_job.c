@@ -336,8 +336,8 @@ static enum vlp_status forget_gone(struct embed_job *j, struct vlp_error *err)
     }
     unread_close(&unread);
     if (kept > 0)
-        cmd_note("%" PRId64 " records are kept: an input that may hold them could not be read",
-                 kept);
+        cmd_note("%" PRId64 " %s kept: an input that may hold %s could not be read", kept,
+                 kept == 1 ? "record is" : "records are", kept == 1 ? "it" : "them");
     return s;
 }
 

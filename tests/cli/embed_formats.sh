@@ -58,6 +58,8 @@ same gap.vle before.vle
 expect 5 vlp-match --text 1 gap.vle
 expect 3 vlp-embed --convert --skip-damaged -o kept.vle gap.vle
 says "604 records converted; 1 damaged place skipped"
+expect 0 vlp-embed --convert --limit 1 --format tsv whole.vle
+says "1 record converted"
 # One that is cut off is one, and is made anew.
 (head -c -64 whole.vle | head -c -8) >torn.vle
 expect 0 vlp-embed --lines numbers -o torn.vle

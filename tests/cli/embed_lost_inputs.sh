@@ -97,6 +97,10 @@ expect 0 vlp-embed -r --update -o waits.vle a b
 says "0 pictures, 0 texts"
 expect 0 vlp-embed --convert --format tsv waits.vle
 [ "$(wc -l <stdout)" -eq 4 ] || fail "not four records"
+mv b c
+expect 1 vlp-embed -r --update -o waits.vle a b
+says "1 record is kept: an input that may hold it could not be read"
+mv c b
 # A picture that is not there is a record like any other.
 expect 3 vlp-embed -o single.vle a/p00.png none.png
 expect 0 vlp-embed -o single.vle a/p00.png none.png
