@@ -11,11 +11,11 @@
 
 #include "embed_job.h"
 
-/* A damaged place that --skip-damaged steps over. */
+/* A damaged place that --skip-damaged steps over, or goes on behind. */
 static void say(void *ctx, const char *sentence)
 {
     (void)ctx;
-    cmd_warn("%s (skipped)", sentence);
+    cmd_warn("%s", sentence);
 }
 
 /* An input may be a pipe that lets us wait. */
@@ -231,7 +231,7 @@ static int report(const struct conversion *c, enum vlp_status s, const struct vl
     }
     const char *records = c->written == 1 ? "record" : "records";
     if (c->damaged > 0)
-        cmd_note("%" PRId64 " %s converted; %" PRId64 " damaged %s skipped", c->written, records,
+        cmd_note("%" PRId64 " %s converted; %" PRId64 " damaged %s", c->written, records,
                  c->damaged, c->damaged == 1 ? "place" : "places");
     else
         cmd_note("%" PRId64 " %s converted", c->written, records);

@@ -106,14 +106,16 @@ static enum vlp_status seek_sound(struct vlp_embedding_reader *r, bool *found,
     }
 }
 
-/* Damage at the piece that began at `at`: an error, or named and counted. */
+/* Damage at the piece that began at `at`: an error, or named and counted, and the piece itself kept
+ * or skipped. */
 static enum vlp_status name_damage(struct vlp_embedding_reader *r, uint64_t at, const char *what,
-                                   struct vlp_error *err)
+                                   bool kept, struct vlp_error *err)
 {
     struct vle_reader *v = r->state;
     struct vlp_error   told;
-    vlp_fail(&told, VLP_ERR_FORMAT, "%s: block %llu at offset %llu %s", r->feed.name,
-             (unsigned long long)v->blocks + 1, (unsigned long long)at, what);
+    const char        *then = !r->opt.skip_damaged ? "" : kept ? " (kept)" : " (skipped)";
+    vlp_fail(&told, VLP_ERR_FORMAT, "%s: block %llu at offset %llu %s%s", r->feed.name,
+             (unsigned long long)v->blocks + 1, (unsigned long long)at, what, then);
     if (!r->opt.skip_damaged) {
         if (err) *err = told;
         v->over = true;
@@ -138,7 +140,7 @@ static enum vlp_status damaged(struct vlp_embedding_reader *r, uint64_t at, cons
         r->torn = v->over = true;
         return VLP_OK;
     }
-    VLP_TRY(name_damage(r, at, what, err));
+    VLP_TRY(name_damage(r, at, what, false, err));
     v->blocks++;
     return VLP_OK;
 }
@@ -211,8 +213,8 @@ static enum vlp_status read_block(struct vlp_embedding_reader *r, struct vlp_emb
     wrong = take_block(r, &h, p);
     if (wrong) return damaged(r, at, wrong, true, err);
     if (h.first != v->count && !v->unsure) /* its own records are sound, and kept */
-        VLP_TRY(name_damage(r, at, "is not the one that follows (records are missing or doubled)",
-                            err));
+        VLP_TRY(name_damage(r, at, "is not the one that follows: records are missing or doubled",
+                            true, err));
     v->unsure = false;
     v->count = h.first + h.n;
     v->blocks++;
@@ -240,7 +242,7 @@ static enum vlp_status read_end(struct vlp_embedding_reader *r, const uint8_t *p
     if (wrong) return damaged(r, at, wrong, false, err);
     if (count != v->count && !v->unsure)
         VLP_TRY(name_damage(
-            r, at, "is an end record that counts other records (some are missing or doubled)",
+            r, at, "is an end record that counts other records: some are missing or doubled", false,
             err));
     /* After damage the right count can no longer be told: an end, but not one that vouches. */
     r->ended = !r->damaged && !r->broken_join;

@@ -122,7 +122,8 @@ enum vlp_status vlp_embedding_open(struct vlp_embedding_reader **out, const char
 struct vlp_embedding_read_options {
     const char *format; /* instead of recognising it */
     bool skip_damaged;  /* step over damaged blocks to the next sound one instead of failing */
-    void (*say)(void *ctx, const char *sentence); /* told of each damaged place; may be NULL */
+    void (*say)(void *ctx, const char *sentence); /* told of each damaged place, and whether what
+                                                     is there is kept or skipped; may be NULL */
     void *ctx;
 };
 enum vlp_status vlp_embedding_open_with(struct vlp_embedding_reader **out, const char *path,
