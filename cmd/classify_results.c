@@ -338,7 +338,8 @@ enum vlp_status classify_finish(struct classify_job *job, struct vlp_error *err)
                  (double)e->top1 / (double)e->total, (double)e->top5 / (double)e->total,
                  vlp_evaluation_mean_per_class(e, NULL));
     if (job->n_without_truth)
-        cmd_warn("%lld records have no right label among the classes",
+        cmd_warn(job->n_without_truth == 1 ? "%lld record has no right label among the classes"
+                                           : "%lld records have no right label among the classes",
                  (long long)job->n_without_truth);
     if (job->truth && !job->n_told)
         cmd_warn("%s: none of its ids is that of a record%s", classify.truth, classify_truth_ids());

@@ -24,7 +24,7 @@ vlp-embed -q -o bare.vle photos/p0[0-2].png
 for input in '-E brought.vle' brought.jsonl '--truth brought.tsv -E bare.vle' '--truth brought.tsv photos/p00.png photos/p01.png photos/p02.png'; do
     expect 0 vlp-classify -l circle,square --report - $input
     says '2 records: top-1'
-    says '1 records have no right label among the classes'
+    says '1 record has no right label among the classes'
     prints '"records": 2'
     prints '"without_truth": 1'
 done
@@ -146,7 +146,7 @@ printf 'x\t7\n' >seven.tsv
 expect 0 vlp-classify -C numbers.tsv -E e.tsv --truth seven.tsv
 says '1 records: top-1 1.0000'
 expect 0 vlp-classify -C numbers.tsv -E e.tsv --truth place.tsv
-says '1 records have no right label among the classes'
+says '1 record has no right label among the classes'
 
 # What is right is told by the name of its class.
 expect 0 vlp-classify -C once.tsv -E e.tsv --truth place.tsv --json
