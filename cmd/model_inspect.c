@@ -26,6 +26,19 @@ static bool is_weight(const struct vlp_stored *t)
     return strncmp(t->name, "tokenizer.", 10) != 0;
 }
 
+/* What training moves: not the statistics that batch norms gather, nor what the model leaves alone.
+ */
+static bool is_parameter(const struct vlp_stored *t)
+{
+    static const char *const statistics[] = {".running_mean", ".running_var"};
+    const size_t             n = strlen(t->name);
+    for (size_t i = 0; i < VLP_COUNT(statistics); i++) {
+        const size_t tail = strlen(statistics[i]);
+        if (n > tail && strcmp(t->name + n - tail, statistics[i]) == 0) return false;
+    }
+    return !t->extra;
+}
+
 static int64_t elements(const struct vlp_stored *t)
 {
     int64_t n = 1;
@@ -33,7 +46,8 @@ static int64_t elements(const struct vlp_stored *t)
     return n;
 }
 
-/* Bytes and elements by storage type: "f16 (301.2 MB)". */
+/* Bytes and elements by storage type: "f16 (301.2 MB)"; parameters, and those of the picture tower.
+ */
 struct storage {
     int64_t elements[VLP_DTYPE_COUNT], bytes[VLP_DTYPE_COUNT], total, picture;
 };
@@ -46,6 +60,7 @@ static struct storage count(const struct vlp_checkpoint *c)
         if (!is_weight(t)) continue;
         s.elements[t->dtype] += elements(t);
         s.bytes[t->dtype] += (int64_t)t->size;
+        if (!is_parameter(t)) continue;
         s.total += elements(t);
         if (strncmp(t->name, "visual.", 7) == 0) s.picture += elements(t);
     }

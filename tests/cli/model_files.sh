@@ -16,6 +16,11 @@ expect 0 vlp-model inspect -v own.safetensors
 prints "visual.conv1.weight"
 expect 0 vlp-model inspect --json own.safetensors
 prints '"family":"clip"'
+# The statistics of batch norms are no parameters: here 1312 channels, each with a mean and a variance.
+expect 0 vlp-model inspect "$GOLDEN/clip/openai-resnet/model.pt"
+prints "parameters      480509 (339196 for pictures, 141313 for the rest)"
+expect 0 vlp-model inspect --json "$GOLDEN/clip/openai-resnet/model.pt"
+prints '"parameters":480509'
 fingerprint() { vlp-model inspect "$1" 2>/dev/null | sed -n 's/^fingerprint *//p'; }
 [ "$(fingerprint own.safetensors)" = "$(fingerprint "$source")" ] || fail "import changes the fingerprint"
 for layout in hf open_clip; do
