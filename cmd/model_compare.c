@@ -163,20 +163,28 @@ static enum vlp_status read_ids(int32_t *out, const struct vlp_stored *in, int64
     return VLP_OK;
 }
 
-static enum vlp_status run_texts(struct values *v, struct vlp_encoder *e,
-                                 const struct vlp_stored *in, struct vlp_error *err)
+enum vlp_status model_read_texts(int32_t **ids, struct vlp_arena *mem, const struct vlp_stored *in,
+                                 const struct vlp_model *m, struct vlp_error *err)
 {
     if ((in->dtype != VLP_I64 && in->dtype != VLP_I32) || in->ndim != 2 || in->dim[0] < 1)
         return vlp_fail(err, VLP_ERR_MISMATCH, "input 'text' is not i64 or i32 of shape (n, T)");
     const int64_t n = in->dim[0], T = in->dim[1];
-    if (T < 1 || T > e->model.context)
+    if (T < 1 || T > m->context)
         return vlp_fail(err, VLP_ERR_MISMATCH,
                         "input 'text' has rows of %" PRId64 " ids, the model takes %d", T,
-                        e->model.context);
+                        m->context);
+    *ids = VLP_NEW_N(mem, int32_t, (size_t)(n * T));
+    return read_ids(*ids, in, n * T, m->vocab, err);
+}
+
+static enum vlp_status run_texts(struct values *v, struct vlp_encoder *e,
+                                 const struct vlp_stored *in, struct vlp_error *err)
+{
+    int32_t         *ids;
     struct vlp_arena mem;
     vlp_arena_init(&mem);
-    int32_t        *ids = VLP_NEW_N(&mem, int32_t, (size_t)(n * T));
-    enum vlp_status s = read_ids(ids, in, n * T, e->model.vocab, err);
+    enum vlp_status s = model_read_texts(&ids, &mem, in, &e->model, err);
+    const int64_t   n = s == VLP_OK ? in->dim[0] : 0, T = s == VLP_OK ? in->dim[1] : 0;
     for (int64_t i = 0; i < n && s == VLP_OK; i += SAMPLES_A_PASS) {
         const struct vlp_arena_mark mark = vlp_arena_mark(&mem);
         const int                   count = (int)vlp_min_i64(SAMPLES_A_PASS, n - i);

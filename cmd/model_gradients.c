@@ -1,7 +1,7 @@
 /*
  * model_gradients.c -- vlp-model compare --gradients: the gradient of a loss beside a reference's.
  *
- * DIR/inputs.safetensors     image or image.0 f32 (n, 3, R, R), text or text.0 i64 (n, T)
+ * DIR/inputs.safetensors     image or image.0 f32 (n, 3, R, R), text or text.0 i64 or i32 (n, T)
  * DIR/gradients.safetensors  d loss / d parameter, by the parameter's name
  *
  * The loss is that of the n pairs as one batch. relative error = max |got - expected| over the
@@ -22,44 +22,27 @@ static const struct vlp_stored *input(const struct vlp_safetensors *s, const cha
     return x ? x : vlp_safetensors_find(s, numbered);
 }
 
-/* Ids of each text up to the first position of its largest: what follows has no influence. */
+/* Texts with all their ids: the model knows where each ends. */
 static enum vlp_status read_batch(struct vlp_batch *b, struct vlp_arena *mem,
                                   const struct vlp_safetensors *in, const struct vlp_model *m,
                                   struct vlp_error *err)
 {
     const struct vlp_stored *image = input(in, "image"), *text = input(in, "text");
-    if (!image || !text || image->dtype != VLP_F32 || image->ndim != 4 || text->dtype != VLP_I64 ||
-        text->ndim != 2 || image->dim[0] != text->dim[0] || image->dim[0] < 1)
+    if (!image || !text || image->dtype != VLP_F32 || image->ndim != 4 || image->dim[0] < 1)
         return vlp_fail(err, VLP_ERR_MISMATCH,
-                        "inputs.safetensors: wants image f32 (n, 3, R, R) and text i64 (n, T)");
-    if (image->dim[1] != 3 || image->dim[2] != m->image_size || image->dim[3] != m->image_size ||
-        text->dim[1] < 1 || text->dim[1] > m->context)
+                        "inputs.safetensors: wants image f32 (n, 3, R, R) and text (n, T)");
+    if (image->dim[1] != 3 || image->dim[2] != m->image_size || image->dim[3] != m->image_size)
         return vlp_fail(err, VLP_ERR_MISMATCH,
-                        "inputs.safetensors: pictures or texts of another size than the model's");
-    const int    n = (int)text->dim[0], T = (int)text->dim[1];
-    const size_t ids = (size_t)n * (size_t)T;
-    float       *pixels = vlp_arena_alloc(mem, image->size);
-    memcpy(pixels, image->data, image->size);
-    *b = (struct vlp_batch){.n = n,
-                            .images = pixels,
-                            .ids = VLP_NEW_N(mem, int32_t, ids),
-                            .start = VLP_NEW_N(mem, int, (size_t)n + 1)};
-    int at = 0;
-    for (int i = 0; i < n; i++) {
-        const uint8_t *row = (const uint8_t *)text->data + (size_t)i * (size_t)T * 8;
-        int            end = 0;
-        for (int j = 0; j < T; j++) {
-            const uint64_t id = vlp_load_u64(row + 8 * j);
-            if (id >= (uint64_t)m->vocab)
-                return vlp_fail(err, VLP_ERR_MISMATCH,
-                                "inputs.safetensors: text holds id %lld, the model has %d",
-                                (long long)id, m->vocab);
-            if (id > vlp_load_u64(row + 8 * end)) end = j;
-        }
-        b->start[i] = at;
-        for (int j = 0; j <= end; j++) b->ids[at++] = (int32_t)vlp_load_u64(row + 8 * j);
-    }
-    b->start[n] = at;
+                        "inputs.safetensors: pictures of another size than the model's");
+    *b = (struct vlp_batch){0};
+    VLP_TRY(model_read_texts(&b->ids, mem, text, m, err));
+    if (image->dim[0] != text->dim[0])
+        return vlp_fail(err, VLP_ERR_MISMATCH, "inputs.safetensors: not as many texts as pictures");
+    b->n = (int)text->dim[0];
+    b->images = vlp_arena_alloc(mem, image->size);
+    memcpy(b->images, image->data, image->size);
+    b->start = VLP_NEW_N(mem, int, (size_t)b->n + 1);
+    for (int i = 0; i <= b->n; i++) b->start[i] = i * (int)text->dim[1];
     return VLP_OK;
 }
 

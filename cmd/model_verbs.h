@@ -16,6 +16,10 @@ const char *cmd_verb_model(int argc, char **argv);
 enum vlp_status cmd_verb_checkpoint(struct vlp_checkpoint *c, const char *path,
                                     struct vlp_error *err);
 
+/* compare: the ids of inputs.safetensors' texts, i64 or i32 (n, T), n and T >= 1; VLP_ERR_MISMATCH
+ * where the model does not take them. */
+enum vlp_status model_read_texts(int32_t **ids, struct vlp_arena *mem, const struct vlp_stored *in,
+                                 const struct vlp_model *m, struct vlp_error *err);
 /* compare --gradients: prints a line a tensor; *bad counts those that do not agree. */
 enum vlp_status model_compare_gradients(const char *dir, const char *loss, double tolerance,
                                         int *bad, struct vlp_error *err);
