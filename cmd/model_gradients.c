@@ -6,7 +6,8 @@
  *
  * The loss is that of the n pairs as one batch. relative error = max |got - expected| over the
  * largest |expected| of the tensor; that is what --tolerance bounds, since gradients have no scale
- * of their own.
+ * of their own. A model that has learned no bias stands where a loss with one begins: at that
+ * loss's start values of scale and bias.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -85,8 +86,9 @@ static enum vlp_status gradients(struct vlp_encoder *e, const struct vlp_safeten
     VLP_TRY(vlp_trainer_open(&t, &e->model, &e->compute, NULL, &o, err));
     enum vlp_status s = read_batch(&b, &mem, inputs, &e->model, err);
     if (s == VLP_OK) {
-        if (o.loss->has_bias) /* the loss's own start, not that of a softmax model */
-            e->model.logit_scale->tensor.data[0] = o.loss->start_scale;
+        float own;
+        if (o.loss->has_bias && !vlp_model_logit_bias(&e->model, &own))
+            e->model.logit_scale->tensor.data[0] = o.loss->start_scale; /* as its bias does */
         printf("loss\t%.9g\n", vlp_trainer_gradients(t, &b));
         int                       n;
         const struct vlp_trained *p = vlp_trainer_params(t, &n);

@@ -12,14 +12,15 @@ vlp-model compare -q --gradients --tolerance 1e-12 -m "$dir" "$dir" >/dev/null 2
 # Ids are i64 or i32, and a text ends at the model's end token, of whatever larger id stands behind it.
 . "$ROOT/tests/cli_helpers.sh"
 dir=$GOLDEN/clip/train/gelu
-put_texts() { # TYPE BYTES ID...: ./case/inputs.safetensors with two pictures and two texts of four ids
+put_texts() { # TYPE BYTES ID...: ./case/inputs.safetensors with pictures, and texts of four ids
     local type=$1 bytes=$2 header id
     shift 2
-    header="{\"image\":{\"dtype\":\"F32\",\"shape\":[2,3,32,32],\"data_offsets\":[0,24576]},"
-    header+="\"text\":{\"dtype\":\"$type\",\"shape\":[2,4],\"data_offsets\":[24576,$((24576 + 8 * bytes))]}}"
+    local n=$(($# / 4)) pixels=$(($# / 4 * 3 * 32 * 32 * 4))
+    header="{\"image\":{\"dtype\":\"F32\",\"shape\":[$n,3,32,32],\"data_offsets\":[0,$pixels]},"
+    header+="\"text\":{\"dtype\":\"$type\",\"shape\":[$n,4],\"data_offsets\":[$pixels,$((pixels + $# * bytes))]}}"
     {
         printf "\\x$(printf %x ${#header})\0\0\0\0\0\0\0%s" "$header"
-        tail -c 24576 "$dir/inputs.safetensors"
+        tail -c $pixels "$dir/inputs.safetensors"
         for id in "$@"; do printf "\\x$(printf %x "$id")" && head -c $((bytes - 1)) /dev/zero; done
     } >case/inputs.safetensors
 }
@@ -38,3 +39,31 @@ put_texts I32 4 118 7 50 0 118 50 0 0
 put_texts I64 8 118 7 50 119 118 50 119 9
 [ "$(loss_of softmax model)" = "$ended" ] || fail "what stands behind the end token counts"
 [ "$(loss_of softmax "$dir")" != "$ended" ] || fail "the end token is not the model's"
+
+# Under the sigmoid loss a model without a bias stands at the loss's start, scale 10 and bias -10; one with a bias at
+# its own. One pair: loss = ln(1 + e^-z), z = scale cos + bias; the first model's gives the cosine.
+with_bias() { # FROM TO: the same weights and a logit_bias of -3
+    local length header more
+    length=$(od -An -t u4 -N 4 "$1" | tr -d ' ')
+    header=$(tail -c +9 "$1" | head -c "$length" | sed 's/ *$//')
+    more=$(($(stat -c %s "$1") - 8 - length))
+    header="{\"logit_bias\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[$more,$((more + 4))]},${header#\{}"
+    length=${#header}
+    {
+        printf "\\x$(printf %x $((length % 256)))\\x$(printf %x $((length / 256)))\0\0\0\0\0\0%s" "$header"
+        tail -c "$more" "$1" && printf '\0\0\100\300'
+    } >"$2"
+}
+mkdir biased
+cp "$dir/open_clip_config.json" biased
+with_bias "$dir/open_clip_model.safetensors" biased/open_clip_model.safetensors
+put_texts I64 8 118 7 50 119
+plain=$(loss_of sigmoid "$dir")
+own=$(loss_of sigmoid biased)
+scale=$(vlp-model inspect biased 2>/dev/null | sed -n 's/^logit scale *//p')
+awk -v plain="$plain" -v own="$own" -v scale="$scale" 'BEGIN {
+    cosine = (10 - log(exp(plain) - 1)) / 10
+    expected = log(1 + exp(3 - scale * cosine))
+    printf "cosine %g, loss %g, expected %g\n", cosine, own, expected
+    exit !(own > expected - 1e-5 && own < expected + 1e-5 && (scale - 10) ^ 2 > 1 && cosine ^ 2 > 1e-4)
+}' >formula || fail "not the loss at the model's own scale and bias: $(cat formula)"
