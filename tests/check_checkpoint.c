@@ -803,6 +803,33 @@ START_TEST(open_clip_pictures_are_rgb_or_refused)
 }
 END_TEST
 
+static const struct {
+    const char     *config;
+    enum vlp_status status;
+    int             fill;
+} fills[] = {
+    {"{\"resize_mode\":\"longest\"}", VLP_OK, 0},
+    {"{\"resize_mode\":\"longest\",\"fill_color\":127}", VLP_OK, 127},
+    {"{\"resize_mode\":\"longest\",\"fill_color\":[10,10,10]}", VLP_OK, 10},
+    {"{\"resize_mode\":\"longest\",\"fill_color\":[10,20,30]}", VLP_ERR_SUPPORT, 0},
+    {"{\"resize_mode\":\"longest\",\"fill_color\":[10,10,30]}", VLP_ERR_SUPPORT, 0},
+    {"{\"resize_mode\":\"shortest\",\"fill_color\":[10,20,30]}", VLP_OK,
+     10}, /* nothing is filled */
+    {"{\"fill_color\":256}", VLP_ERR_FORMAT, 0},
+    {"{\"fill_color\":[]}", VLP_ERR_FORMAT, 0},
+};
+
+START_TEST(pictures_are_padded_with_one_value)
+{
+    json_t *p = vlp_preprocess_default("openai", 32), *cfg = json_loads(fills[_i].config, 0, NULL);
+    ck_assert_int_eq(vlp_preprocess_from_open_clip(p, cfg, "x.json", &err), fills[_i].status);
+    if (fills[_i].status != VLP_OK) ck_assert_ptr_nonnull(strstr(err.text, "'fill_color'"));
+    ck_assert_int_eq((int)json_integer_value(json_object_get(p, "fill")), fills[_i].fill);
+    json_decref(cfg);
+    json_decref(p);
+}
+END_TEST
+
 /* 35 pixels have the same four patches of 8 a side as 32 have: nothing is resampled. */
 START_TEST(a_rest_that_patches_do_not_cover_is_part_of_the_picture)
 {
@@ -2039,6 +2066,7 @@ int main(void)
     tcase_add_loop_test(t, open_clip_config_with_variants_and_faults, 0,
                         (int)VLP_COUNT(open_clip_configs));
     tcase_add_test(t, open_clip_pictures_are_rgb_or_refused);
+    tcase_add_loop_test(t, pictures_are_padded_with_one_value, 0, (int)VLP_COUNT(fills));
     tcase_add_test(t, a_rest_that_patches_do_not_cover_is_part_of_the_picture);
     tcase_add_test(t, merges_are_carried_from_either_file);
     tcase_add_loop_test(t, a_tokenizer_that_is_not_clips_is_refused_by_what_differs, 0,

@@ -127,6 +127,26 @@ static enum vlp_status read_word(const struct reader *r, const char *from, const
 
 /* ---- open_clip ------------------------------------------------------------------------------- */
 
+/* One value, or three that have to be equal where anything is filled. */
+static enum vlp_status read_fill(const struct reader *r)
+{
+    const json_t *fill = json_object_get(r->in, "fill_color");
+    const bool    list = json_is_array(fill);
+    const char   *resize = json_string_value(json_object_get(r->out, "resize"));
+    if (!list && !json_is_integer(fill)) return VLP_OK;
+    const json_t    *first = list ? json_array_get(fill, 0) : fill;
+    const json_int_t value = json_integer_value(first);
+    if (!json_is_integer(first) || value < 0 || value > 255) return bad(r, "fill_color");
+    for (size_t i = 1; i < json_array_size(fill); i++)
+        if (!json_equal(json_array_get(fill, i), first) && resize && strcmp(resize, "longest") == 0)
+            return vlp_fail(r->err, VLP_ERR_SUPPORT,
+                            "%s: 'fill_color' has a value for each channel, and pictures are "
+                            "padded with one for all here",
+                            r->file);
+    json_object_set_new(r->out, "fill", json_integer(value));
+    return VLP_OK;
+}
+
 enum vlp_status vlp_preprocess_from_open_clip(json_t *preprocess, const json_t *cfg,
                                               const char *file, struct vlp_error *err)
 {
@@ -144,13 +164,7 @@ enum vlp_status vlp_preprocess_from_open_clip(json_t *preprocess, const json_t *
     VLP_TRY(read_word(&r, "interpolation", "filter", filters, VLP_COUNT(filters)));
     VLP_TRY(read_word(&r, "resize_mode", "resize", resizes, VLP_COUNT(resizes)));
 
-    const json_t *fill = json_object_get(cfg, "fill_color");
-    if (json_is_array(fill)) fill = json_array_get(fill, 0);
-    if (json_is_integer(fill)) {
-        if (json_integer_value(fill) < 0 || json_integer_value(fill) > 255)
-            return bad(&r, "fill_color");
-        json_object_set_new(preprocess, "fill", json_integer(json_integer_value(fill)));
-    }
+    VLP_TRY(read_fill(&r));
     const json_t *size = json_object_get(cfg, "size");
     if (is_side(size)) {
         set_size(&r, size, size);
