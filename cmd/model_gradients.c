@@ -2,13 +2,18 @@
  * model_gradients.c -- vlp-model compare --gradients: the gradient of a loss beside a reference's.
  *
  * DIR/inputs.safetensors     image or image.0 f32 (n, 3, R, R), text or text.0 i64 or i32 (n, T)
- * DIR/gradients.safetensors  d loss / d parameter, by the parameter's name
+ * DIR/gradients.safetensors  d loss / d parameter, by the names of any layout
  *
- * The loss is that of the n pairs as one batch. relative error = max |got - expected| over the
- * largest |expected| of the tensor; that is what --tolerance bounds, since gradients have no scale
- * of their own. A model that has learned no bias stands where a loss with one begins: at that
- * loss's start values of scale and bias.
+ * The loss is that of the n pairs as one batch, in training: batch norms take the batch's
+ * statistics. relative error = max |got - expected| over the largest |expected| of the tensor; that
+ * is what --tolerance bounds, since gradients have no scale of their own. A tensor that is zero but
+ * for rounding (the bias of an attention pool's keys, which a softmax cancels) has no scale at all:
+ * where nothing in either is above f32's epsilon times the largest gradient of all, that one is
+ * taken. A model that has learned no bias stands where a loss with one begins: at that loss's start
+ * values of scale and bias.
  */
+#include <float.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <vlp/train.h>
@@ -54,8 +59,22 @@ static const struct vlp_trained *find(const struct vlp_trained *p, int n, const 
     return NULL;
 }
 
+/* The largest value of all expected gradients. */
+static double largest_of(const struct vlp_safetensors *expected)
+{
+    double all = 0;
+    for (size_t i = 0; i < expected->n_tensors; i++) {
+        const struct vlp_stored *t = &expected->tensors[i];
+        if (t->dtype != VLP_F32) continue;
+        const double one = vlp_differ(t->data, t->data, t->size / sizeof(float)).largest;
+        if (isfinite(one)) all = fmax(all, one);
+    }
+    return all;
+}
+
 /* One line a tensor; true when it agrees. */
-static bool report(const struct vlp_stored *want, const struct vlp_trained *got, double tolerance)
+static bool report(const struct vlp_stored *want, const struct vlp_trained *got, double largest,
+                   double tolerance)
 {
     const size_t n = got ? vlp_numel(&got->param->tensor) : 0;
     if (!got || want->dtype != VLP_F32 || want->size != n * sizeof(float)) {
@@ -64,7 +83,9 @@ static bool report(const struct vlp_stored *want, const struct vlp_trained *got,
         return false;
     }
     const struct vlp_difference d = vlp_differ(got->param->tensor.grad, want->data, n);
-    const double                relative = d.largest > 0 ? d.error / d.largest : d.error;
+    const bool                  zero = d.largest + d.error <= FLT_EPSILON * largest;
+    const double                scale = zero ? largest : d.largest;
+    const double                relative = scale > 0 ? d.error / scale : d.error;
     const bool                  good = relative <= tolerance;
     printf("%s\t%.3g\t%.3g\t%s\n", want->name, d.error, relative, good ? "ok" : "FAILED");
     return good;
@@ -92,9 +113,10 @@ static enum vlp_status gradients(struct vlp_encoder *e, const struct vlp_safeten
         printf("loss\t%.9g\n", vlp_trainer_gradients(t, &b));
         int                       n;
         const struct vlp_trained *p = vlp_trainer_params(t, &n);
+        const double              largest = largest_of(expected);
         for (size_t i = 0; i < expected->n_tensors; i++)
-            *bad +=
-                !report(&expected->tensors[i], find(p, n, expected->tensors[i].name), tolerance);
+            *bad += !report(&expected->tensors[i], find(p, n, expected->tensors[i].name), largest,
+                            tolerance);
     }
     vlp_arena_free(&mem);
     vlp_trainer_close(t);
@@ -117,6 +139,7 @@ enum vlp_status model_compare_gradients(const char *dir, const char *loss, doubl
     if (s == VLP_OK) s = vlp_safetensors_open(&expected, vlp_path_join(&mem, dir, file), err);
     if (s == VLP_OK && expected.n_tensors == 0)
         s = vlp_fail(err, VLP_ERR_MISMATCH, "%s/%s is empty", dir, file);
+    if (s == VLP_OK) s = vlp_safetensors_rename(&expected, file, err);
     if (s == VLP_OK && (s = cmd_model_open(&e, err)) == VLP_OK) {
         s = gradients(&e, &inputs, &expected, loss, tolerance, bad, err);
         vlp_encoder_close(&e);

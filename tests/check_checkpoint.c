@@ -803,6 +803,26 @@ START_TEST(open_clip_pictures_are_rgb_or_refused)
 }
 END_TEST
 
+/* What is named as weights are, their gradients, becomes what opening makes of the weights. */
+START_TEST(tensors_are_renamed_as_weights_are)
+{
+    static const char *const files[] = {GOLDEN "hf-quick/model.safetensors",
+                                        GOLDEN "openclip-customtext/open_clip_model.safetensors"};
+    struct vlp_checkpoint    c;
+    struct vlp_safetensors   s;
+    open_ok(&c, folder_of(files[_i]), NULL);
+    ck_assert_int_eq(vlp_safetensors_open(&s, files[_i], &err), VLP_OK);
+    ck_assert_msg(vlp_safetensors_rename(&s, files[_i], &err) == VLP_OK, "%s", err.text);
+    for (size_t i = 0; i < s.n_tensors; i++) {
+        const struct vlp_stored *t = vlp_checkpoint_find(&c, s.tensors[i].name);
+        ck_assert_msg(t && same_values(t, &s.tensors[i]), "%s", s.tensors[i].name);
+    }
+    ck_assert_uint_ge(s.n_tensors, 62);
+    vlp_safetensors_close(&s);
+    vlp_checkpoint_close(&c);
+}
+END_TEST
+
 static const struct {
     const char     *config;
     enum vlp_status status;
@@ -2066,6 +2086,7 @@ int main(void)
     tcase_add_loop_test(t, open_clip_config_with_variants_and_faults, 0,
                         (int)VLP_COUNT(open_clip_configs));
     tcase_add_test(t, open_clip_pictures_are_rgb_or_refused);
+    tcase_add_loop_test(t, tensors_are_renamed_as_weights_are, 0, 2);
     tcase_add_loop_test(t, pictures_are_padded_with_one_value, 0, (int)VLP_COUNT(fills));
     tcase_add_test(t, a_rest_that_patches_do_not_cover_is_part_of_the_picture);
     tcase_add_test(t, merges_are_carried_from_either_file);

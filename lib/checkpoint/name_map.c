@@ -191,3 +191,37 @@ enum vlp_status vlp_map_names(struct vlp_stored_list *out, struct vlp_arena *mem
                          out->item[i].name);
     return s;
 }
+
+/* The layout most of whose telling names are there. */
+static const struct vlp_foreign_layout *layout_of(const struct vlp_safetensors *s)
+{
+    const struct vlp_foreign_layout *best = NULL;
+    int                              most = 1;
+    for (const struct vlp_foreign_layout *const *l = vlp_foreign_layouts; *l; l++) {
+        int n = 0;
+        for (const char *const *name = (*l)->has; *name; name++)
+            n += vlp_safetensors_find(s, *name) != NULL;
+        if (n < most) continue;
+        most = n;
+        best = *l;
+    }
+    return best;
+}
+
+enum vlp_status vlp_safetensors_rename(struct vlp_safetensors *s, const char *file,
+                                       struct vlp_error *err)
+{
+    const struct vlp_foreign_layout *layout = layout_of(s);
+    const struct vlp_stored_list     in = {s->tensors, s->n_tensors, s->n_tensors};
+    struct vlp_stored_list           out = {0};
+    if (!layout) return VLP_OK;
+    const enum vlp_status status = vlp_map_names(&out, &s->mem, &in, layout->rules, file, err);
+    if (status == VLP_OK) {
+        struct vlp_stored *old = s->tensors;
+        s->tensors = out.item;
+        s->n_tensors = out.n;
+        out.item = old;
+    }
+    vlp_stored_list_free(&out);
+    return status;
+}

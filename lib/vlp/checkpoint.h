@@ -173,6 +173,14 @@ enum vlp_status          vlp_safetensors_open(struct vlp_safetensors *out, const
                                               struct vlp_error *err);
 void                     vlp_safetensors_close(struct vlp_safetensors *s);
 const struct vlp_stored *vlp_safetensors_find(const struct vlp_safetensors *s, const char *name);
+/*
+ * Give tensors that are named and shaped as the weights of a layout (their gradients) canonical
+ * names and shapes, in order of names. What no layout knows stays as it is. VLP_ERR_MISMATCH where
+ * a part of a stacked tensor is missing, VLP_ERR_SUPPORT for parts of other architectures,
+ * VLP_ERR_FORMAT where two stand for one; then nothing is changed.
+ */
+enum vlp_status vlp_safetensors_rename(struct vlp_safetensors *s, const char *file,
+                                       struct vlp_error *err);
 
 /*
  * Write tensors, each aligned to 64 bytes within the file; metadata (strings) may be NULL. What

@@ -6,12 +6,34 @@ for case in gelu quickgelu; do
         [ "$(grep -c '	ok$' lines)" -ge 62 ] || exit 1
     done
 done
+# A ResNet in training, with the statistics of the batch. The bias of its pool's keys has a gradient of zero.
+vlp-model compare -q --gradients -m "$GOLDEN/clip/train/resnet" "$GOLDEN/clip/train/resnet" >lines || exit 1
+grep -q '^visual.attnpool.k_proj.bias	' lines || exit 1
 vlp-model compare -q --gradients --tolerance 1e-12 -m "$dir" "$dir" >/dev/null 2>&1
 [ $? -eq 4 ] || exit 1
 
-# Ids are i64 or i32, and a text ends at the model's end token, of whatever larger id stands behind it.
+# Gradients come in the names of any layout, as weights do.
 . "$ROOT/tests/cli_helpers.sh"
 dir=$GOLDEN/clip/train/gelu
+with_header() { # FILE HEADER DATA: a safetensors file
+    printf "\\x$(printf %x $((${#2} % 256)))\\x$(printf %x $((${#2} / 256)))\0\0\0\0\0\0%s" "$2" | cat - "$3" >"$1"
+}
+header_of() {
+    tail -c +9 "$1" | head -c "$(od -An -t u4 -N 4 "$1" | tr -d ' ')" | sed 's/ *$//'
+}
+data_of() {
+    tail -c +$((9 + $(od -An -t u4 -N 4 "$1" | tr -d ' '))) "$1"
+}
+mkdir names
+cp "$dir/inputs.safetensors" names
+data_of "$dir/gradients.safetensors" >data
+with_header names/gradients.safetensors \
+    "$(header_of "$dir/gradients.safetensors" | sed 's/"\(transformer\|token\|positional\|ln_final\|text_proj\)/"text.\1/g')" data
+grep -qa '"text.ln_final.bias"' names/gradients.safetensors || fail "no other names"
+expect 0 vlp-model compare --gradients -m "$dir" names
+prints 'ln_final.bias'
+
+# Ids are i64 or i32, and a text ends at the model's end token, of whatever larger id stands behind it.
 put_texts() { # TYPE BYTES ID...: ./case/inputs.safetensors with pictures, and texts of four ids
     local type=$1 bytes=$2 header id
     shift 2
@@ -19,10 +41,10 @@ put_texts() { # TYPE BYTES ID...: ./case/inputs.safetensors with pictures, and t
     header="{\"image\":{\"dtype\":\"F32\",\"shape\":[$n,3,32,32],\"data_offsets\":[0,$pixels]},"
     header+="\"text\":{\"dtype\":\"$type\",\"shape\":[$n,4],\"data_offsets\":[$pixels,$((pixels + $# * bytes))]}}"
     {
-        printf "\\x$(printf %x ${#header})\0\0\0\0\0\0\0%s" "$header"
         tail -c $pixels "$dir/inputs.safetensors"
         for id in "$@"; do printf "\\x$(printf %x "$id")" && head -c $((bytes - 1)) /dev/zero; done
-    } >case/inputs.safetensors
+    } >data
+    with_header case/inputs.safetensors "$header" data
 }
 loss_of() { # LOSS MODEL: of the case, whose gradients are not the expected ones
     expect 4 vlp-model compare --gradients --loss "$1" -m "$2" case
@@ -42,21 +64,14 @@ put_texts I64 8 118 7 50 119 118 50 119 9
 
 # Under the sigmoid loss a model without a bias stands at the loss's start, scale 10 and bias -10; one with a bias at
 # its own. One pair: loss = ln(1 + e^-z), z = scale cos + bias; the first model's gives the cosine.
-with_bias() { # FROM TO: the same weights and a logit_bias of -3
-    local length header more
-    length=$(od -An -t u4 -N 4 "$1" | tr -d ' ')
-    header=$(tail -c +9 "$1" | head -c "$length" | sed 's/ *$//')
-    more=$(($(stat -c %s "$1") - 8 - length))
-    header="{\"logit_bias\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[$more,$((more + 4))]},${header#\{}"
-    length=${#header}
-    {
-        printf "\\x$(printf %x $((length % 256)))\\x$(printf %x $((length / 256)))\0\0\0\0\0\0%s" "$header"
-        tail -c "$more" "$1" && printf '\0\0\100\300'
-    } >"$2"
-}
 mkdir biased
 cp "$dir/open_clip_config.json" biased
-with_bias "$dir/open_clip_model.safetensors" biased/open_clip_model.safetensors
+data_of "$dir/open_clip_model.safetensors" >data
+size=$(stat -c %s data)
+printf '\0\0\100\300' >>data # -3
+header=$(header_of "$dir/open_clip_model.safetensors")
+with_header biased/open_clip_model.safetensors \
+    "{\"logit_bias\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[$size,$((size + 4))]},${header#\{}" data
 put_texts I64 8 118 7 50 119
 plain=$(loss_of sigmoid "$dir")
 own=$(loss_of sigmoid biased)
