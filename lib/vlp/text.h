@@ -9,6 +9,8 @@
  *    guess, and it fires on some mixtures of scripts that are right as they are;
  *  - Python's case and normal forms depend on its version: here they are those of Python 3.11
  *    (Unicode 14), whose younger capitals and marks stay as they are;
+ *  - open_clip writes the special tokens <start_of_text> and <end_of_text>; here a text has them
+ *    in OpenAI's spelling, <|startoftext|> and <|endoftext|>, whoever trained the model;
  *  - references nested more than 64 deep ("&amp;amp;amp;...") are undone at once instead of in
  *    turns with the other repairs: the same result unless terminal escapes are spelled that way.
  */
