@@ -1487,6 +1487,33 @@ START_TEST(a_narrower_type_is_close_and_its_fingerprint_is_its_own)
 }
 END_TEST
 
+/* exp multiplies what rounding does to it: 100 would become 98.9 in bf16. */
+START_TEST(the_logit_scale_is_not_rounded)
+{
+    static const enum vlp_layout layouts[] = {VLP_LAYOUT_VLP, VLP_LAYOUT_OPEN_CLIP, VLP_LAYOUT_HF};
+    const struct vlp_convert     how = {.layout = layouts[_i], .dtype = VLP_BF16};
+    struct vlp_checkpoint        c, d;
+    char                         file[4096], to[8192];
+    build_file(file, "x", "", 0);
+    snprintf(to, sizeof to, "%smodel", folder_of(file));
+    open_ok(&c, GOLDEN "hf-quick", NULL);
+    ck_assert_msg(vlp_checkpoint_write(&c, to, &how, &err) == VLP_OK, "%s", err.text);
+    open_ok(&d, to, NULL);
+    ck_assert(same_values(vlp_checkpoint_find(&c, "logit_scale"),
+                          vlp_checkpoint_find(&d, "logit_scale")));
+    ck_assert_int_eq(vlp_checkpoint_find(&d, "logit_scale")->dtype, VLP_F32);
+    ck_assert_int_eq(vlp_checkpoint_find(&d, "visual.proj")->dtype, VLP_BF16);
+    vlp_checkpoint_close(&c);
+    vlp_checkpoint_close(&d);
+    if (vlp_is_dir(to))
+        remove_both(file, to);
+    else {
+        ck_assert_int_eq(remove(to), 0);
+        build_remove(file);
+    }
+}
+END_TEST
+
 /* ---- verify ------------------------------------------------------------------------ */
 
 static void note(void *ctx, const char *what, const char *tensor, const char *sentence)
@@ -1652,7 +1679,7 @@ static const struct {
     {VLP_LAYOUT_VLP, VLP_Q8_0, "visual.proj", "visual.proj", 1, 8.3e6, true},
     {VLP_LAYOUT_OPEN_CLIP, VLP_F16, "ln_final.bias", "ln_final.bias", 1, 1e5, false},
     {VLP_LAYOUT_OPEN_CLIP, VLP_BF16, "ln_final.bias", "", 1, 1e5, true},
-    {VLP_LAYOUT_HF, VLP_F16, "logit_scale", "logit_scale", 0, 1e5, false},
+    {VLP_LAYOUT_HF, VLP_F16, "logit_scale", "", 0, 1e5, true}, /* so does a number alone */
     {VLP_LAYOUT_HF, VLP_F16, "text_projection", "text_projection.weight", 2, 1e5, false},
     {VLP_LAYOUT_HF, VLP_F16, "transformer.resblocks.1.attn.in_proj_bias",
      "text_model.encoder.layers.1.self_attn.v_proj.bias", 150, 1e5, false},
@@ -2111,6 +2138,7 @@ int main(void)
     tcase_add_test(t, a_folder_holds_one_model);
     tcase_add_test(t, a_tensor_that_hugging_face_has_no_name_for_is_refused);
     tcase_add_test(t, hugging_face_vocabulary_is_made_from_the_merges);
+    tcase_add_loop_test(t, the_logit_scale_is_not_rounded, 0, 3);
     tcase_add_loop_test(t, a_narrower_type_is_close_and_its_fingerprint_is_its_own, 0,
                         VLP_COUNT(dtypes));
     suite_add_tcase(s, t);

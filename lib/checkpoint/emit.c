@@ -145,8 +145,10 @@ enum vlp_dtype vlp_emit_dtype(const struct vlp_stored *t, const struct vlp_conve
     const bool foreign = how->layout != VLP_LAYOUT_VLP;
     if (!vlp_dtype_is_real(t->dtype)) return t->dtype;
     if (how->keep_dtype) return foreign && t->dtype == VLP_Q8_0 ? VLP_F32 : t->dtype;
+    /* exp multiplies a rounding of the logit scale: in bf16 100 would be 98.9 */
+    const bool lone = vlp_stored_numel(t) == 1;
+    if (lone || (!foreign && t->ndim < 2)) return VLP_F32;
     if (foreign) return how->dtype;
-    if (t->ndim < 2) return VLP_F32;
     return how->dtype == VLP_Q8_0 && !suits_blocks(t) ? VLP_F16 : how->dtype;
 }
 

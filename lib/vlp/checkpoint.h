@@ -159,7 +159,7 @@ enum vlp_status vlp_checkpoint_check(const struct vlp_checkpoint *c, size_t limi
  * pictures are larger or have more patches than we take. */
 enum vlp_status vlp_about_validate(const json_t *about, const char *file, struct vlp_error *err);
 
-/* ---- safetensors, the container (ours and everybody's) ------------------------------------- */
+/* ---- safetensors, the container (ours and everybody's) ----------------------------- */
 
 struct vlp_safetensors {
     json_t            *metadata; /* object of strings; never NULL */
@@ -191,7 +191,7 @@ enum vlp_status vlp_safetensors_rename(struct vlp_safetensors *s, const char *fi
 enum vlp_status vlp_safetensors_write(struct vlp_output *o, const struct vlp_stored *tensors,
                                       size_t n, const json_t *metadata, struct vlp_error *err);
 
-/* ---- training states: safetensors with metadata "vlp.train" (train/state.c) ------------------ */
+/* ---- training states: safetensors with metadata "vlp.train" (train/state.c) -------- */
 
 enum { VLP_STATE_VERSION = 3, VLP_STATE_VERSION_WITHOUT_SUM = 2 };
 
@@ -203,14 +203,14 @@ void vlp_state_sum(const struct vlp_stored *tensors, size_t n, const char *state
 bool vlp_state_is_as_written(const json_t *metadata, const json_t *state,
                              const struct vlp_stored *tensors, size_t n);
 
-/* ---- writing checkpoints ------------------------------------------------------------------- */
+/* ---- writing checkpoints ----------------------------------------------------------- */
 
 enum vlp_layout { VLP_LAYOUT_VLP, VLP_LAYOUT_OPEN_CLIP, VLP_LAYOUT_HF };
 
 struct vlp_convert {
     enum vlp_layout layout;
     enum vlp_dtype  dtype; /* of matrices: F32, F16, BF16, Q8_0 (vlp only); vectors stay f32 but for
-                              F16/BF16 foreign */
+                              F16/BF16 foreign, numbers alone (logit_scale) everywhere */
     bool            keep_dtype; /* leave every tensor as it is */
     bool            force;      /* overwrite files */
 };
