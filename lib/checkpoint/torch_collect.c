@@ -174,8 +174,9 @@ static bool holds_tensors(const struct vlp_value *v)
 static const struct vlp_value *find_weights(const struct vlp_value *root)
 {
     static const char *const keys[] = {
-        "state_dict", "module",         "model",          "model_state_dict", "net",      "weights",
-        "ema",        "state_dict_ema", "ema_state_dict", "model_ema",        "ema_model"};
+        "state_dict", "module",    "model",          "model_state_dict", "net",
+        "weights",    "ema",       "state_dict_ema", "ema_state_dict",   "model_ema",
+        "ema_model",  "checkpoint"};
     if (root->kind == VLP_VALUE_OBJECT) return root;
     for (size_t i = 0; i < VLP_COUNT(keys); i++) {
         const struct vlp_value *v = vlp_value_get(root, keys[i]);
