@@ -52,6 +52,22 @@ static uint32_t stamp_flags(const char *stamp, size_t len)
     return len == 0 ? 0 : (bits ? bits : 1) << VLP_RECORD_STAMP_SHIFT;
 }
 
+/* What is written of the picture but its vector; `stamp` is used by the result. */
+static struct vlp_record image_record(const struct vlp_item *it, char stamp[64])
+{
+    const size_t      len = stamp_of(it, stamp);
+    struct vlp_record r = {.id = it->id, .id_len = it->id_len};
+    if (it->label) {
+        r.flags = VLP_RECORD_LABEL | stamp_flags(stamp, len);
+        r.meta = it->label;
+        r.meta_len = strlen(it->label);
+    } else if (len > 0) {
+        r.meta = stamp;
+        r.meta_len = len;
+    }
+    return r;
+}
+
 static bool same_bytes(const char *a, size_t a_len, const char *b, size_t b_len)
 {
     return a_len == b_len && (a_len == 0 || memcmp(a, b, a_len) == 0);
@@ -117,19 +133,32 @@ static int want_update(struct embed_job *j, const struct vlp_item *it, int parts
     return e->refused ? VLP_WANT_NEWS : parts;
 }
 
-/* Ids may repeat: each record in the file stands for one of the input. */
-static int want_rest(struct embed_job *j, const struct vlp_item *it, int parts)
+/* Is it certain that records of one id have one picture, whenever its file was touched? */
+static bool id_names_picture(const struct vlp_item *it)
+{
+    if (!it->path) return vlp_member_of_id(it->id) != NULL;
+    const size_t len = vlp_stem_of_id(it->id, it->id_len), all = strlen(it->path);
+    return len <= all && memcmp(it->path + all - len, it->id, len) == 0;
+}
+
+/* Ids may repeat: each record in the file stands for one of the input. What of `parts` is in the
+ * file? */
+static int take_made(struct embed_job *j, const struct vlp_item *it, int parts, bool loosely)
 {
     struct embed_entry *e = embed_state_find(&j->state, it->id, it->id_len);
-    if (e && (parts & VLP_WANT_IMAGE) && e->images > 0) {
-        e->images--;
-        parts &= ~VLP_WANT_IMAGE;
-    }
-    if (e && (parts & VLP_WANT_TEXT) && e->texts > 0) {
-        e->texts--;
-        parts &= ~VLP_WANT_TEXT;
-    }
-    return parts;
+    if (!e || !e->made) return 0;
+    char                    stamp[64];
+    const struct vlp_record image = image_record(it, stamp);
+    const struct embed_made row = {
+        .parts = parts,
+        .image = embed_made_image(image.flags, image.meta, image.meta_len),
+        .text = parts & VLP_WANT_TEXT ? embed_made_text(it->text, it->text_len) : 0};
+    return embed_made_take(e, &row, loosely || id_names_picture(it));
+}
+
+static int want_rest(struct embed_job *j, const struct vlp_item *it, int parts)
+{
+    return parts & ~take_made(j, it, parts, false);
 }
 
 static int want(void *ctx, const struct vlp_item *it)
@@ -173,18 +202,9 @@ static enum vlp_status forget_stale(struct embed_job *j, const struct vlp_item *
 static enum vlp_status put_image(struct embed_job *j, const struct vlp_embedded *r,
                                  struct vlp_error *err)
 {
-    const struct vlp_item *it = r->item;
-    char                   stamp[64];
-    const size_t           len = stamp_of(it, stamp);
-    struct vlp_record      out = {.id = it->id, .id_len = it->id_len, .vector = r->image};
-    if (it->label) {
-        out.flags = VLP_RECORD_LABEL | stamp_flags(stamp, len);
-        out.meta = it->label;
-        out.meta_len = strlen(it->label);
-    } else if (len > 0) {
-        out.meta = stamp;
-        out.meta_len = len;
-    }
+    char              stamp[64];
+    struct vlp_record out = image_record(r->item, stamp);
+    out.vector = r->image;
     j->images++;
     return vlp_embedding_write(j->writer, &out, err);
 }
@@ -261,13 +281,33 @@ static bool keeps_caption(struct embed_job *j, const struct vlp_item *it)
     return keeps;
 }
 
-static enum vlp_status take(void *ctx, const struct vlp_embedded *r, struct vlp_error *err)
+/* What of a good record is not in the file yet? It was tried because the file's picture of its id
+ * has another stamp: that may have been made for a later record, if this one had been bad. */
+static bool is_news(struct embed_job *j, struct vlp_embedded *r)
+{
+    if (embed_merges(j->o) || !j->resuming) return true;
+    pthread_mutex_lock(&j->lock);
+    const int found = take_made(
+        j, r->item, (r->image ? VLP_WANT_IMAGE : 0) | (r->text ? VLP_WANT_TEXT : 0), true);
+    pthread_mutex_unlock(&j->lock);
+    if (found & VLP_WANT_IMAGE) r->image = NULL;
+    if (found & VLP_WANT_TEXT) r->text = NULL;
+    return r->image || r->text;
+}
+
+static enum vlp_status take(void *ctx, const struct vlp_embedded *result, struct vlp_error *err)
 {
     struct embed_job      *j = ctx;
+    struct vlp_embedded    news = *result, *r = &news;
     const struct vlp_item *it = r->item;
     atomic_store(&j->moved, true);
     if (r->status != VLP_OK) return take_bad(j, r, err);
     if (!r->image && !r->text) return take_news(j, it, err);
+    if (!is_news(j, r)) {
+        if (r->text_status != VLP_OK) return skip(j, it, r->text_status, r->text_reason, err);
+        cmd_progress_add(1, 0);
+        return VLP_OK;
+    }
     const bool alone = r->text_status != VLP_OK;
     if (alone && keeps_caption(j, it)) return skip(j, it, r->text_status, r->text_reason, err);
     if (embed_merges(j->o)) VLP_TRY(forget_stale(j, it, err));

@@ -217,6 +217,7 @@ static enum vlp_status read_output(struct embed_job *j, struct vlp_error *err)
     const struct vlp_embedding_header *h = vlp_embedding_header(r);
     if (h->modality == VLP_ANY && takes_any(j, h)) j->header.modality = VLP_ANY;
     enum vlp_status s = same_kind(j, h, err);
+    j->state.continued = !embed_merges(j->o);
     if (s == VLP_OK) s = embed_state_read(&j->state, r, err);
     const bool torn = vlp_embedding_torn(r), ours = same_command(j, h->about);
     j->ended = vlp_embedding_ended(r);

@@ -80,17 +80,21 @@ static void take_record(struct embed_state *s, const struct vlp_embedding_block 
     struct embed_entry *e = embed_state_add(s, b->ids[i], b->id_lens[i]);
     if (b->flags[i] & VLP_RECORD_DELETED) {
         e->images = e->texts = 0;
+        e->made = s->open = NULL;
         e->differ = false;
     } else if (b->flags[i] & VLP_RECORD_TEXT) {
         const bool alike =
             take_meta(s, &e->text_meta, &e->text_meta_len, b->metas[i], b->meta_lens[i]);
         e->differ |= e->texts++ > 0 && !alike;
+        embed_made_add(s, e, VLP_WANT_TEXT, embed_made_text(b->metas[i], b->meta_lens[i]));
     } else {
         const bool alike =
             take_meta(s, &e->image_meta, &e->image_meta_len, b->metas[i], b->meta_lens[i]) &&
             e->image_flags == b->flags[i];
         e->differ |= e->images++ > 0 && !alike;
         e->image_flags = b->flags[i];
+        embed_made_add(s, e, VLP_WANT_IMAGE,
+                       embed_made_image(b->flags[i], b->metas[i], b->meta_lens[i]));
     }
 }
 
