@@ -295,9 +295,10 @@ void cmd_progress_end(void);
 /* ---- signals -------------------------------------------------------------------------------- */
 
 /*
- * From here on the first SIGINT or SIGTERM only makes cmd_stopped() answer its number (before that:
- * 0); finish what is being written and return cmd_finish(128 + it). A second one ends the process
- * at once. A program that never calls this is ended by the first.
+ * From here on the first SIGINT, SIGTERM, SIGHUP or SIGXCPU only makes cmd_stopped() answer its
+ * number (before that: 0); finish what is being written and return cmd_finish(128 + it). A SIGINT
+ * or SIGTERM after that ends the process at once. A program that never calls this is ended by the
+ * first.
  */
 void cmd_stop_politely(void);
 int  cmd_stopped(void);

@@ -6,6 +6,8 @@
  *
  * SIGUSR2 is the exception, for ourselves: its handler does nothing, and once a stop is asked for
  * the signal thread sends it to a thread that waits for input (cmd_reading), so that its read ends.
+ * SIGXFSZ is ignored: a file beyond the limit is then a write that fails (EFBIG), told and cleaned
+ * up after like any other.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -62,6 +64,13 @@ static _Noreturn void die(int sig)
     _exit(CMD_SIGNALLED + sig);
 }
 
+/* What comes again without anybody's impatience: the end of a terminal is told by its system and by
+ * its shell, the end of the CPU time once a second. */
+static bool repeats_itself(int sig)
+{
+    return sig == SIGHUP || sig == SIGXCPU;
+}
+
 static void *receive(void *arg)
 {
     const sigset_t       *set = arg;
@@ -71,10 +80,11 @@ static void *receive(void *arg)
         if (sig == SIGUSR1) {
             atomic_fetch_add(&requests, 1);
             cmd_progress_print_status();
-        } else if (sig > 0) {
+        } else if (sig > 0 && !(cmd_stopped() && repeats_itself(sig))) {
             if (!polite || cmd_stopped()) die(sig);
             atomic_store(&stopped, sig);
-            cmd_note("stopping after what is under way; once more to stop at once");
+            cmd_note("stopping after what is under way%s",
+                     repeats_itself(sig) ? "" : "; once more to stop at once");
         }
         if (!cmd_stopped()) continue;
         pthread_mutex_lock(&lock);
@@ -95,11 +105,13 @@ void cmd_signals_start(void)
     sigset_t               before;
     const struct sigaction interrupt = {.sa_handler = interrupted}; /* no SA_RESTART */
     signal(SIGPIPE, SIG_DFL);
+    signal(SIGXFSZ, SIG_IGN);
     sigaction(SIGUSR2, &interrupt, NULL);
     sigemptyset(&set);
-    static const int wanted[] = {SIGINT, SIGTERM, SIGUSR1};
+    static const int wanted[] = {SIGINT, SIGTERM, SIGHUP, SIGXCPU, SIGUSR1};
     for (size_t i = 0; i < VLP_COUNT(wanted); i++) {
-        struct sigaction was; /* a job in the background is born with SIGINT ignored: so be it */
+        /* Born with SIGINT ignored, in the background, or with SIGHUP, under nohup: so be it. */
+        struct sigaction was;
         if (sigaction(wanted[i], NULL, &was) == 0 && was.sa_handler == SIG_IGN) continue;
         sigaddset(&set, wanted[i]);
     }

@@ -1,4 +1,4 @@
-# SIGUSR1 tells how it goes; SIGTERM and SIGINT leave a valid stream and say how to go on.
+# SIGUSR1 tells how it goes; SIGTERM, SIGINT, SIGHUP and SIGXCPU leave a valid stream and say how to go on.
 . "$ROOT/tests/cli_helpers.sh"
 export VLP_MODEL=$GOLDEN/clip/end-to-end/model
 wait_for() { # TEXT: until it stands in ./said
@@ -9,12 +9,12 @@ wait_for() { # TEXT: until it stands in ./said
     cat said >&2
     fail "never says '$1'"
 }
-for signal in TERM:143 INT:130; do
+for signal in TERM:143 INT:130 HUP:129 XCPU:152; do
     rm -f pipe said
     mkfifo pipe
     : >said
-    # A shell's background job is born with SIGINT ignored; a user's is not.
-    env --default-signal=INT vlp-embed -b1 -o "${signal%:*}.vle" --lines pipe 2>said &
+    # A shell's background job is born with SIGINT ignored, one of nohup with SIGHUP; a user's is not.
+    env --default-signal=INT,HUP vlp-embed -b1 -o "${signal%:*}.vle" --lines pipe 2>said &
     pid=$!
     exec 3>pipe
     printf 'one\ntwo\nthree\n' >&3
@@ -25,7 +25,7 @@ for signal in TERM:143 INT:130; do
     done
     wait_for '3 records'
     kill -"${signal%:*}" $pid
-    wait_for 'once more to stop at once'
+    wait_for 'stopping after what is under way'
     wait $pid
     status=$?
     exec 3>&-
@@ -37,14 +37,47 @@ for signal in TERM:143 INT:130; do
     expect 0 vlp-embed --convert --format tsv "${signal%:*}.vle"
     [ "$(wc -l <stdout)" -eq 4 ] || fail "not four records"
 done
+# The end of a terminal and that of the CPU time are told more than once, and hurry nobody: what is
+# under way (here: a pipe that takes nothing) is finished. Under nohup the terminal's end is nothing.
+yes 'a text' | head -3000 >many
+for signal in HUP:129 XCPU:152; do
+    rm -f pipe said
+    mkfifo pipe
+    exec 3<>pipe
+    env --default-signal=HUP vlp-embed -b1 --format tsv --lines many >pipe 2>said &
+    pid=$!
+    sleep 0.5
+    for _ in 1 2 3; do
+        kill -"${signal%:*}" $pid
+        sleep 0.1
+    done
+    cat <pipe >/dev/null 3>&- &
+    reader=$!
+    wait $pid
+    status=$?
+    exec 3>&-
+    wait $reader
+    [ $status -eq "${signal#*:}" ] || fail "status $status after $signal, again and again"
+    wait_for 'stopped'
+done
+rm -f pipe said
+mkfifo pipe
+env --ignore-signal=HUP vlp-embed -b1 -o nohup.vle --lines pipe 2>said &
+pid=$!
+exec 3>pipe
+printf 'one\n' >&3
+kill -HUP $pid
+printf 'two\n' >&3
+exec 3>&-
+wait $pid || fail "status $? after a SIGHUP under nohup"
 # A conversion is written whole or not at all, and leaves nothing beside it.
 printf 'one\ntwo\n' >lines
 expect 0 vlp-embed -q -o some.vle --lines lines
 mkfifo slow
-for signal in TERM:143 INT:130; do
+for signal in TERM:143 INT:130 HUP:129; do
     for to in new.vle some.vle new.npy; do
         cp some.vle before.vle
-        env --default-signal=INT vlp-embed --convert -f -o $to some.vle slow 2>said &
+        env --default-signal=INT,HUP vlp-embed --convert -f -o $to some.vle slow 2>said &
         pid=$!
         for _ in $(seq 200); do
             ls $to.tmp-* >/dev/null 2>&1 && break
@@ -62,8 +95,8 @@ for signal in TERM:143 INT:130; do
 done
 # Nor does a job that a signal ends at once, where it is.
 touch failed.tsv
-for signal in TERM:143 INT:130; do
-    env --default-signal=INT vlp-match --groups 0.9 -f --failed failed.tsv slow 2>said &
+for signal in TERM:143 INT:130 HUP:129; do
+    env --default-signal=INT,HUP vlp-match --groups 0.9 -f --failed failed.tsv slow 2>said &
     pid=$!
     for _ in $(seq 200); do
         ls failed.tsv.tmp-* >/dev/null 2>&1 && break
@@ -76,6 +109,12 @@ for signal in TERM:143 INT:130; do
     [ $status -eq "${signal#*:}" ] || fail "status $status after $signal"
     [ "$(ls failed*)" = failed.tsv ] || fail "left: $(ls failed*)"
 done
+# A file beyond the limit of the shell is named, and nothing is left of it.
+expect 0 vlp-embed -q -o many.vle --lines many
+(ulimit -f 100 && exec vlp-embed -q --convert many.vle -o many.tsv) 2>stderr
+[ $? -eq 1 ] || fail "a file beyond the limit ended with another status"
+says "many.tsv: File too large"
+[ "$(ls many.tsv*)" = "" ] || fail "left: $(ls many.tsv*)"
 # Where the system grants no thread to receive them, they do what they do by themselves.
 put_before nothread <<'C'
 #include <errno.h>
@@ -104,7 +143,6 @@ for signal in TERM:143 INT:130; do
     [ $status -eq "${signal#*:}" ] || fail "status $status after $signal without threads"
 done
 # Into a pipe that nobody reads: quietly ended by SIGPIPE.
-yes 'a text' | head -3000 >many
 (vlp-embed --format tsv --lines many 2>said; echo $? >status) | head -1 >first
 [ -s first ] || fail "nothing came"
 [ "$(cat status)" -eq 141 ] || [ "$(cat status)" -eq 0 ] || fail "status $(cat status)"

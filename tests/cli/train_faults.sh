@@ -104,7 +104,7 @@ expect 1 $run . && says "another vlp-train is at work in it"
 kill $holder
 
 # A disk without room for a checkpoint: named, nothing half written, and the run goes on when there is room.
-(trap '' XFSZ && ulimit -f 1000 && exec $run -o full --save-every 1 .) >stdout 2>stderr
+(ulimit -f 1000 && exec $run -o full --save-every 1 .) >stdout 2>stderr
 [ $? -eq 1 ] || fail "a full disk ended with another status"
 says "full/step-000000001.train: File too large"
 [ "$(ls full)" = metrics.jsonl ] || fail "left: $(ls full)"
@@ -139,6 +139,18 @@ kill -TERM $child
 wait $child
 [ $? -eq 143 ] || fail "SIGTERM ended with another status"
 says "the same command goes on"
+
+# So do a terminal that is closed and the limit of CPU time.
+for signal in HUP:129 XCPU:152; do
+    rm -r signalled
+    env --default-signal=HUP vlp-train -b 4 --epochs 400 --warmup 0 --lr 1e-4 -m "$model" -o signalled . 2>stderr &
+    child=$!
+    for _ in $(seq 200); do [ -e signalled/metrics.jsonl ] && break; sleep 0.05; done
+    kill -"${signal%:*}" $child
+    wait $child
+    [ $? -eq "${signal#*:}" ] || fail "SIG${signal%:*} ended with another status"
+    ls signalled/step-*.train >/dev/null || fail "SIG${signal%:*} saved nothing"
+done
 
 # A warm-up longer than the run is the usual reason why nothing is learned.
 expect 0 vlp-train --check -b 4 --epochs 2 -m "$model" . && says "--warmup 2000: the run has 6 steps"
