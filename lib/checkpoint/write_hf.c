@@ -83,7 +83,8 @@ static json_t *make_config(const struct vlp_checkpoint *c, const char *dtype)
                      2.6592, "torch_dtype", dtype, "text_config", t, "vision_config", v);
 }
 
-/* The type of all tensors; of types that are mixed float32, which holds what the halves do. */
+/* The type of all tensors but numbers alone, which are f32 beside any other; of types that are mixed
+ * float32, which holds what the halves do. */
 static const char *torch_dtype(const struct vlp_emit_list *l)
 {
     static const char *const name[VLP_DTYPE_COUNT] = {[VLP_F32] = "float32",
@@ -92,7 +93,9 @@ static const char *torch_dtype(const struct vlp_emit_list *l)
                                                       [VLP_F64] = "float64"};
     enum vlp_dtype           all = VLP_DTYPE_COUNT;
     for (size_t i = 0; i < l->n; i++) {
-        const enum vlp_dtype t = l->item[i].head.dtype;
+        const struct vlp_stored *head = &l->item[i].head;
+        const enum vlp_dtype     t = head->dtype;
+        if (vlp_stored_numel(head) == 1) continue;
         if (name[t]) all = all == VLP_DTYPE_COUNT || all == t ? t : VLP_F32;
     }
     return all == VLP_DTYPE_COUNT ? name[VLP_F32] : name[all];

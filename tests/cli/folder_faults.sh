@@ -74,7 +74,7 @@ printf 'id,image\n/a.png,photos/p00.png\nb.png,photos/p01.png\n' >root.csv
 expect 0 vlp-embed --only image -o root.vle root.csv
 expect 3 faulty "" 0 vlp-embed --only image --update -o root.vle /
 says "1 deleted"
-says "1 records are kept"
+says "1 record is kept"
 expect 0 vlp-embed -r --update -o album.vle album
 says "0 pictures"
 

@@ -8,4 +8,4 @@ vlp-model tokenize -m "$GOLDEN/clip/end-to-end/model" 'caf&eacute; &amp;amp; mor
 vlp-model tokenize --cleaning hf -m "$GOLDEN/clip/end-to-end/model" 'caf&eacute; &amp;amp; more'
 vlp-model tokenize --tokenizer clip-hf 'caf&eacute; &amp;amp; more'
 vlp-model tokenize --tokenizer clip 'caf&eacute; &amp;amp; more'
-VLP_MODEL= vlp-model tokenize --cleaning hf 'caf&eacute; &amp;amp; more' # an empty name is none
+VLP_MODEL='' vlp-model tokenize --cleaning hf 'caf&eacute; &amp;amp; more' # an empty name is none
