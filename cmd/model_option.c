@@ -84,7 +84,6 @@ static void say(void *ctx, const char *sentence)
 
 enum vlp_status cmd_model_open(struct vlp_encoder *e, struct vlp_error *err)
 {
-    const char                      *cpu = getenv("VLP_CPU");
     const struct vlp_encoder_options opt = {
         .activation = cmd_model.activation,
         .flavour = cmd_model.flavour,
@@ -93,7 +92,7 @@ enum vlp_status cmd_model_open(struct vlp_encoder *e, struct vlp_error *err)
         .grey16_sane = cmd_model.grey16,
         .threads = (int)cmd_model.threads,
         .precision = (enum vlp_precision)cmd_model.precision,
-        .cpu = cpu && *cpu ? cpu : NULL,
+        .cpu = getenv("VLP_CPU"),
         .share_dir = cmd_share_dir(),
         .say = say,
     };

@@ -30,7 +30,7 @@ void cmd_version(void)
     printf("%s %s\n", cmd_program_name(), VLP_VERSION);
     if (vlp_compute_init(&c, NULL, forced, VLP_PRECISION_F32, &err) == VLP_OK)
         printf("CPU level: %s%s (best here: %s), %d processors\n", vlp_cpu_name(c.cpu),
-               forced ? " (by VLP_CPU)" : "", vlp_cpu_name(best), vlp_cpu_count());
+               forced && *forced ? " (by VLP_CPU)" : "", vlp_cpu_name(best), vlp_cpu_count());
     else
         printf("CPU level: %s (%s)\n", vlp_cpu_name(best), err.text);
 #ifdef LIBJPEG_TURBO_VERSION

@@ -274,11 +274,9 @@ static void check_usage(int *n_paths, char **paths)
 static enum vlp_status run(struct classify_job *job, char **paths, int n_paths,
                            struct vlp_error *err)
 {
-    const char *cpu = getenv("VLP_CPU");
-    const bool  inputs = classify.embeddings.n || has_pictures(n_paths);
+    const bool inputs = classify.embeddings.n || has_pictures(n_paths);
     job->pool = vlp_pool_open(cmd_threads());
-    VLP_TRY(vlp_compute_init(&job->compute, job->pool, cpu && *cpu ? cpu : NULL, VLP_PRECISION_F32,
-                             err));
+    VLP_TRY(vlp_compute_init(&job->compute, job->pool, getenv("VLP_CPU"), VLP_PRECISION_F32, err));
     const char *const files[] = {classify.save, classify.report, classify.confusion,
                                  classify.html, classify.output, cmd_failed_path};
     VLP_TRY(cmd_one_place_each(files, VLP_COUNT(files), err));

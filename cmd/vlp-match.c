@@ -166,10 +166,8 @@ static void check_usage(const char *const *paths, int n_paths)
 
 static enum vlp_status run(struct match_job *job, struct vlp_error *err)
 {
-    const char *cpu = getenv("VLP_CPU");
     job->pool = vlp_pool_open(cmd_threads());
-    VLP_TRY(vlp_compute_init(&job->compute, job->pool, cpu && *cpu ? cpu : NULL, VLP_PRECISION_F32,
-                             err));
+    VLP_TRY(vlp_compute_init(&job->compute, job->pool, getenv("VLP_CPU"), VLP_PRECISION_F32, err));
     const char *const files[] = {match.html, match.output, cmd_failed_path};
     VLP_TRY(cmd_one_place_each(files, VLP_COUNT(files), err));
     /* the list of failures has rules of its own */

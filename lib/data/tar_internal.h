@@ -33,7 +33,7 @@ struct tar_reader {
 };
 struct tar_member {
     const char *name; /* until the next */
-    bool        regular, folder, unnamed;
+    bool        regular, folder;
     int64_t     mtime; /* nanoseconds; -1 unknown */
     int64_t     size;
     int64_t     offset; /* its bytes lie in the shard from here on, all of them; -1: they do not */

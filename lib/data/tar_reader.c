@@ -170,7 +170,6 @@ enum vlp_status tar_next(struct tar_reader *t, struct tar_member *m, bool *more,
     else
         vlp_buf_printf(&t->name, "member-%lld", (long long)t->n);
     m->name = t->name.data;
-    m->unnamed = name == NULL;
     m->regular = archive_entry_filetype(e) == AE_IFREG && !archive_entry_hardlink(e);
     m->folder = archive_entry_filetype(e) == AE_IFDIR;
     m->mtime = archive_entry_mtime_is_set(e)

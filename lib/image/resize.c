@@ -15,9 +15,8 @@
 
 /* ---- order of passes ----------------------------------------------------------------------- */
 
-/* A pass over sample rows: `ch` samples a pixel, of 8 or 16 bits. */
+/* Which passes there are, and over which part of the picture. */
 struct plan {
-    int                  ch;
     bool                 across, down, across_first;
     struct resample_axis x, y;
     int                  row0, rows; /* input rows that the result needs */

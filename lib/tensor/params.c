@@ -129,7 +129,7 @@ void vlp_params_start(struct vlp_params *ps, uint64_t seed)
         struct vlp_param *p = ps->item[i];
         param_cache_clear(p->cache);
         p->stored = NULL;
-        p->mapped = p->bound = false;
+        p->mapped = false;
         own_memory(ps, p);
         start_values(p, seed);
     }
@@ -142,7 +142,6 @@ void vlp_param_bind(struct vlp_param *p, enum vlp_dtype dtype, const void *data)
     p->stored_dtype = dtype;
     p->stored = data;
     p->mapped = false;
-    p->bound = true;
 }
 
 void vlp_params_train(struct vlp_params *ps)

@@ -38,7 +38,7 @@ enum vlp_cpu vlp_cpu_best(void); /* the highest level this machine can run */
 const char  *vlp_cpu_name(enum vlp_cpu c);
 const char  *vlp_precision_name(enum vlp_precision p);
 /*
- * Choose the level: `name` ("portable", "avx2", "avx512", "amx"), or the best when NULL (the
+ * Choose the level: `name` ("portable", "avx2", "avx512", "amx"), or the best when NULL or "" (the
  * programs pass getenv("VLP_CPU")). VLP_ERR_USAGE for an unknown name or one that this machine
  * cannot run.
  */
@@ -238,7 +238,6 @@ struct vlp_param {
     enum vlp_dtype stored_dtype;
     const void    *stored; /* NULL when trained */
     bool           mapped; /* stored bytes are a file's: forgotten once packed */
-    bool           bound;  /* a checkpoint had it */
     void          *cache;  /* packed forms: tensor room's own */
 };
 

@@ -135,3 +135,7 @@ expect 2 env VLP_CPU=quantum vlp-model selftest # not: nothing was wrong with no
 says "no instruction set is called 'quantum'"
 expect 0 env VLP_CPU=portable vlp-model selftest
 [ "$(grep -c '^ok	portable ' stdout)" -eq 6 ] && [ "$(wc -l <stdout)" -eq 6 ] || fail "$(cat stdout)"
+expect 0 env VLP_CPU=portable vlp-match --version
+prints "portable (by VLP_CPU)"
+expect 0 env VLP_CPU= vlp-match --version # empty, it decides nothing
+! grep -q "by VLP_CPU" stdout || fail "$(cat stdout)"
