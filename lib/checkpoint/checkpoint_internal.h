@@ -177,8 +177,6 @@ void         vlp_clip_expect(const json_t *config, vlp_expected *expected, void 
 
 #define VLP_FILE_VERSION "1"
 
-/* Add a tensor, or replace the one of that name. `t` is copied, what it points to is not. */
-void vlp_checkpoint_add(struct vlp_checkpoint *c, const struct vlp_stored *t);
 /* The tensors of the family that `about` (valid) describes. */
 void vlp_about_expect(const json_t *about, vlp_expected *expected, void *ctx);
 
@@ -232,6 +230,8 @@ struct vlp_merges {
 enum vlp_status vlp_merges_of(struct vlp_merges *m, const struct vlp_checkpoint *c,
                               struct vlp_error *err);
 void            vlp_merges_free(struct vlp_merges *m);
+/* Are they those of the vocabulary that CLIP was released with, all of them? */
+bool vlp_merges_are_released(const struct vlp_merges *m);
 /* Of "header\na b\nc d\n...", at most `most` merges: no header, no trailing newline. */
 void vlp_merges_cut(struct vlp_merges *m, const struct vlp_buf *text, size_t most);
 /* An object from each piece to its id: bytes, merges, start and end, in this order. */

@@ -100,12 +100,6 @@ static json_t *effective_preprocess(const struct vlp_checkpoint *c)
     return p;
 }
 
-/* The merges that the model has rows for are those of the released vocabulary. */
-static bool is_standard(const struct vlp_merges *m)
-{
-    return m->n == VLP_CLIP_MERGES && vlp_hash64(m->text, m->len) == VLP_CLIP_MERGES_HASH;
-}
-
 /* Without a "tokenizer" the cleaning is OpenAI's, with which CLIP was trained. */
 static const char *effective_cleaning(const struct vlp_checkpoint *c)
 {
@@ -119,7 +113,7 @@ static void add_tokenizer(struct vlp_hasher *h, const struct vlp_checkpoint *c)
     struct vlp_merges m;
     add_text(h, effective_cleaning(c));
     if (vlp_merges_of(&m, c, NULL) != VLP_OK) return;
-    if (m.text && !is_standard(&m)) vlp_hasher_add(h, m.text, m.len);
+    if (m.text && !vlp_merges_are_released(&m)) vlp_hasher_add(h, m.text, m.len);
     vlp_merges_free(&m);
 }
 

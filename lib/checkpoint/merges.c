@@ -83,3 +83,8 @@ void vlp_merges_free(struct vlp_merges *m)
     free(m->text);
     *m = (struct vlp_merges){0};
 }
+
+bool vlp_merges_are_released(const struct vlp_merges *m)
+{
+    return m->n == VLP_CLIP_MERGES && vlp_hash64(m->text, m->len) == VLP_CLIP_MERGES_HASH;
+}

@@ -114,8 +114,7 @@ bool vlp_vocabulary_is_own(const struct vlp_checkpoint *c)
 {
     struct vlp_merges m;
     if (vlp_merges_of(&m, c, NULL) != VLP_OK || !m.text) return false;
-    const bool released =
-        m.n == VLP_CLIP_MERGES && vlp_hash64(m.text, m.len) == VLP_CLIP_MERGES_HASH;
+    const bool released = vlp_merges_are_released(&m);
     vlp_merges_free(&m);
     return !released;
 }

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <vlp/search.h>
+
 #include "embed_internal.h"
 
 struct vlp_unit *vlp_unit_new(int cap)
@@ -223,7 +225,7 @@ static void encode_texts(struct vlp_unit *u, struct vlp_encoder *e, const struct
 
 static bool is_fit(const float *v, int dim)
 {
-    return !v || vlp_vector_is_finite(v, (size_t)dim);
+    return !v || vlp_row_is_finite(v, dim);
 }
 
 enum vlp_status vlp_unit_encode(struct vlp_unit *u, struct vlp_encoder *e,

@@ -3,20 +3,14 @@
  *
  *   row = f / max(|f|, 1e-12)  where normalised vectors are wanted
  */
-#include <math.h>
 #include <string.h>
+
+#include <vlp/search.h>
 
 #include "task_internal.h"
 
 const char vlp_not_finite[] =
     "the model makes a vector of it that is not finite (vlp-model verify looks for the cause)";
-
-bool vlp_vector_is_finite(const float *v, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (!isfinite(v[i])) return false;
-    return true;
-}
 
 /*
  * Texts of one pass: so many, and of so many tokens together. A token is a row of every activation
@@ -157,7 +151,7 @@ enum vlp_status vlp_encode_picture_file(struct vlp_encoder *e, const char *path,
         vlp_encode_pixels(e, &e->compute, &mem, pixels, 1, rgb->height, rgb->width, &normalized,
                           out);
     }
-    if (s == VLP_OK && !vlp_vector_is_finite(out, (size_t)e->model.embed_dim))
+    if (s == VLP_OK && !vlp_row_is_finite(out, e->model.embed_dim))
         s = vlp_fail(err, VLP_ERR_FORMAT, "%s: %s", path, vlp_not_finite);
     if (warning) *warning = s == VLP_OK && damage ? vlp_strdup(damage) : NULL;
     vlp_arena_free(&mem);
@@ -181,7 +175,7 @@ enum vlp_status vlp_encode_strings(struct vlp_encoder *e, const char *const *tex
     vlp_arena_free(&mem);
     const size_t dim = (size_t)e->model.embed_dim;
     for (int i = 0; i < n && s == VLP_OK; i++)
-        if (!vlp_vector_is_finite(out + (size_t)i * dim, dim))
+        if (!vlp_row_is_finite(out + (size_t)i * dim, (int)dim))
             s = vlp_fail(err, VLP_ERR_FORMAT, "'%.100s': %s", text[i], vlp_not_finite);
     return s;
 }

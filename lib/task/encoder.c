@@ -164,18 +164,6 @@ enum vlp_status vlp_tokenizer_of(struct vlp_tokenizer **out, const struct vlp_ch
     return open_tokenizer(out, c->about, tokenizer, vocab->data, vocab->size, err);
 }
 
-/* Put one more tensor among the sorted ones. */
-static void add_tensor(struct vlp_checkpoint *c, struct vlp_stored add)
-{
-    struct vlp_stored *all = VLP_NEW_N(&c->mem, struct vlp_stored, c->n_tensors + 1);
-    size_t             k = 0;
-    while (k < c->n_tensors && strcmp(c->tensors[k].name, add.name) < 0) k++;
-    for (size_t i = 0; i < c->n_tensors; i++) all[i + (i >= k)] = c->tensors[i];
-    all[k] = add;
-    c->tensors = all;
-    c->n_tensors++;
-}
-
 static bool map_vocabulary(struct vlp_map *m, struct vlp_arena *mem, const char *share,
                            const char *file)
 {
@@ -206,18 +194,19 @@ enum vlp_status vlp_checkpoint_add_vocabulary(struct vlp_checkpoint *c, const ch
                            : strcmp(vocabularies[i].kind, "bert_uncased") == 0 ? "bert"
                                                                                : "openai";
     json_t     *tokenizer = json_pack("{s:s, s:s, s:s}", "kind", vocabularies[i].kind, "cleaning",
-                                      cleaning, "tensor", "tokenizer.vocab");
+                                      cleaning, "tensor", VLP_VOCABULARY_TENSOR);
     struct vlp_tokenizer *fits;
     if (open_tokenizer(&fits, c->about, tokenizer, map.data, map.size, NULL) == VLP_OK) {
         vlp_tokenizer_close(fits);
         void *copy = vlp_arena_alloc(&c->mem, map.size);
         memcpy(copy, map.data, map.size);
-        add_tensor(c, (struct vlp_stored){.name = "tokenizer.vocab",
-                                          .dtype = VLP_U8,
-                                          .ndim = 1,
-                                          .dim = {(int64_t)map.size},
-                                          .data = copy,
-                                          .size = map.size});
+        const struct vlp_stored vocabulary = {.name = VLP_VOCABULARY_TENSOR,
+                                              .dtype = VLP_U8,
+                                              .ndim = 1,
+                                              .dim = {(int64_t)map.size},
+                                              .data = copy,
+                                              .size = map.size};
+        vlp_checkpoint_add(c, &vocabulary);
         json_object_set(c->about, "tokenizer", tokenizer);
         json_object_del(c->about, "fingerprint"); /* the vocabulary is part of it */
         if (say) {

@@ -16,9 +16,7 @@ enum vlp_status vlp_encoder_picture(const struct vlp_encoder *e, struct vlp_aren
                                     const char *path, const void *bytes, size_t len,
                                     struct vlp_image **out, const char **warning,
                                     struct vlp_error *err);
-/* Are all n numbers finite? A vector with a NaN compares as nothing, and takes with it what it is
- * averaged with. */
-bool              vlp_vector_is_finite(const float *v, size_t n);
+
 extern const char vlp_not_finite[]; /* the sentence about a vector that is not */
 
 #endif

@@ -128,6 +128,8 @@ bool vlp_buf_add_json(struct vlp_buf *b, const char *s, size_t len);
 
 /* ---- numbers in storage ------------------------------------------------------------------- */
 
+#define VLP_MAX_DIM 5 /* dimensions of a tensor, stored or computed */
+
 /* Element types as files know them. Q8_0 is a block of 32 weights: f16 scale, then 32 int8. */
 enum vlp_dtype {
     VLP_F32,

@@ -48,8 +48,6 @@
 #include <jansson.h>
 #include <vlp/base.h>
 
-#define VLP_MAX_DIM 5
-
 /* One tensor: contiguous little-endian rows in `data`, owned by the checkpoint (often the mapped
  * file), aligned to the size of an element at least. */
 struct vlp_stored {
@@ -105,6 +103,8 @@ enum vlp_status vlp_checkpoint_open(struct vlp_checkpoint *out, const char *path
 void            vlp_checkpoint_close(struct vlp_checkpoint *c); /* fine on a zeroed one */
 
 const struct vlp_stored *vlp_checkpoint_find(const struct vlp_checkpoint *c, const char *name);
+/* Add a tensor, or replace the one of that name. `t` is copied, what it points to is not. */
+void vlp_checkpoint_add(struct vlp_checkpoint *c, const struct vlp_stored *t);
 /* Fresh f32 memory with the values of t. */
 float *vlp_stored_f32(struct vlp_arena *mem, const struct vlp_stored *t);
 

@@ -65,7 +65,8 @@ void vlp_rows_f32(const struct vlp_rows *rows, int i, float *out);
 /* Vectors (n, dim), of unit length under VLP_COSINE, as rows 0 .. n-1. */
 struct vlp_rows vlp_rows_of(enum vlp_metric metric, const float *x, int n, int dim);
 
-/* No NaN, no infinity among x[0 .. dim-1]? */
+/* No NaN, no infinity among x[0 .. dim-1]? A vector with a NaN compares as nothing, and takes with
+ * it what it is averaged with. */
 bool vlp_row_is_finite(const float *x, int dim);
 
 /* Is a record of this file what is wanted: a picture, or a text (VLP_ANY: either)? */

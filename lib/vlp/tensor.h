@@ -198,9 +198,6 @@ double vlp_peak_triad(const struct vlp_compute *c);
 /* ---- tensors ------------------------------------------------------------------------------- */
 
 struct vlp_param;
-#ifndef VLP_MAX_DIM
-#define VLP_MAX_DIM 5
-#endif
 
 struct vlp_tensor {
     int               ndim;
