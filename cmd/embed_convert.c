@@ -114,8 +114,7 @@ static const char *name_of(const char *path)
 static enum vlp_status agree(struct common *c, const char *first, const char *path,
                              const struct vlp_embedding_header *h, struct vlp_error *err)
 {
-    static const char *const made_for[] = {
-        [VLP_METRIC_COSINE] = "cosines", [VLP_METRIC_DOT] = "dot products"};
+    static const char *const made_for[] = {[VLP_COSINE] = "cosines", [VLP_DOT] = "dot products"};
     VLP_TRY(vlp_embedding_compatible(&c->first, name_of(c->model), h, name_of(path), false, err));
     if (c->first.metric != h->metric)
         return vlp_fail(err, VLP_ERR_MISMATCH, "%s is made for %s, %s for %s", name_of(first),

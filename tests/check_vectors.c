@@ -61,7 +61,7 @@ static enum vlp_status write_file(const char *path, const char *format, enum vlp
                                      .dtype = t,
                                      .modality = VLP_TEXT,
                                      .normalized = true,
-                                     .metric = VLP_METRIC_DOT,
+                                     .metric = VLP_DOT,
                                      .fingerprint = "0123456789abcdef0123456789abcdef"};
     h.about = json_pack("{s:s}", "command", "check \"it\"");
     struct vlp_embedding_writer       *w;
@@ -193,7 +193,7 @@ START_TEST(i8_goes_through_safetensors_unchanged)
     ck_assert_int_eq(b.n, N);
     ck_assert_int_eq(b.header.dtype, VLP_I8);
     ck_assert_int_eq(b.header.modality, VLP_TEXT);
-    ck_assert_int_eq(b.header.metric, VLP_METRIC_DOT);
+    ck_assert_int_eq(b.header.metric, VLP_DOT);
     ck_assert(b.header.normalized);
     ck_assert_str_eq(b.header.fingerprint, a.header.fingerprint);
     ck_assert(json_equal(a.header.about, b.header.about));
@@ -249,14 +249,14 @@ START_TEST(metadata_of_safetensors_that_are_not_understood_are_refused_by_name)
     ck_assert_int_eq(vlp_embedding_load(&set, "m.safetensors", NULL, &err), VLP_OK);
     ck_assert_int_eq(set.header.modality, VLP_IMAGE);
     ck_assert(set.header.normalized);
-    ck_assert_int_eq(set.header.metric, VLP_METRIC_DOT);
+    ck_assert_int_eq(set.header.metric, VLP_DOT);
     ck_assert_str_eq(set.header.fingerprint, "00ff");
     vlp_embedding_set_free(&set);
     put_safetensors("m.safetensors", ""); /* what is not said is not known */
     ck_assert_int_eq(vlp_embedding_load(&set, "m.safetensors", NULL, &err), VLP_OK);
     ck_assert_int_eq(set.header.modality, VLP_ANY);
     ck_assert(!set.header.normalized);
-    ck_assert_int_eq(set.header.metric, VLP_METRIC_COSINE);
+    ck_assert_int_eq(set.header.metric, VLP_COSINE);
     vlp_embedding_set_free(&set);
 }
 END_TEST

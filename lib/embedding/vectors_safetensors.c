@@ -116,7 +116,7 @@ static enum vlp_status take_metadata(struct vlp_embedding_reader *r, const json_
         return vlp_fail(err, VLP_ERR_FORMAT, "%s: in its __metadata__, %s", r->feed.name, wrong);
     h->modality = (enum vlp_modality)modality;
     h->normalized = normalized;
-    h->metric = (enum vlp_embedding_metric)metric;
+    h->metric = (enum vlp_metric)metric;
     return VLP_OK;
 }
 

@@ -98,7 +98,7 @@ static const char *impossible_field(const uint8_t *p, size_t size)
         return "a row size that is not that of its element type";
     if (p[41] > VLP_CLASS) return "an unknown modality";
     if (p[42] > 1) return "an impossible 'normalised'";
-    if (p[43] > VLP_METRIC_DOT) return "an unknown metric";
+    if (p[43] > VLP_DOT) return "an unknown metric";
     if (vlp_load_u32(p + 44) > size - VLE_HEADER_BYTES) return "a text longer than itself";
     for (int i = 0, ended = 0; i < FINGERPRINT_BYTES; i++) {
         const char c = (char)p[FINGERPRINT_AT + i];
@@ -134,7 +134,7 @@ enum vlp_status vle_get_header(struct vlp_embedding_header *h, const uint8_t *p,
                                        .dtype = dtype_of_code[p[40]],
                                        .modality = (enum vlp_modality)p[41],
                                        .normalized = p[42],
-                                       .metric = (enum vlp_embedding_metric)p[43]};
+                                       .metric = (enum vlp_metric)p[43]};
     memcpy(h->fingerprint, p + FINGERPRINT_AT, FINGERPRINT_BYTES);
     const size_t about_size = vlp_load_u32(p + 44);
     if (about_size) {

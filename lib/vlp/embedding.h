@@ -23,15 +23,15 @@ enum vlp_modality {
     VLP_CLASS
 }; /* CLASS: rows of a saved classifier */
 
-enum vlp_embedding_metric { VLP_METRIC_COSINE, VLP_METRIC_DOT }; /* what the vectors are made for */
+enum vlp_metric { VLP_COSINE, VLP_DOT }; /* what the vectors are made for, or compared by */
 
 struct vlp_embedding_header {
-    int                       dim;   /* 1 .. VLP_EMBEDDING_MAX_DIM */
-    enum vlp_dtype            dtype; /* F32, F16, BF16 or I8 (I8: an f32 scale before each row) */
-    enum vlp_modality         modality; /* ANY: each record says its own */
-    bool                      normalized;
-    enum vlp_embedding_metric metric;
-    char                      fingerprint[33]; /* of the model; "" unknown (imported vectors) */
+    int               dim;      /* 1 .. VLP_EMBEDDING_MAX_DIM */
+    enum vlp_dtype    dtype;    /* F32, F16, BF16 or I8 (I8: an f32 scale before each row) */
+    enum vlp_modality modality; /* ANY: each record says its own */
+    bool              normalized;
+    enum vlp_metric   metric;
+    char              fingerprint[33]; /* of the model; "" unknown (imported vectors) */
     json_t *about; /* provenance: {"command":..., "version":..., "orient":true, "logit_scale":100.0,
                       ...} */
 };

@@ -15,8 +15,6 @@
 #include <vlp/embedding.h>
 #include <vlp/tensor.h>
 
-enum vlp_metric { VLP_COSINE, VLP_DOT };
-
 /* ---- the engine: rows go by, the best stay --------------------------------------------------- */
 
 struct vlp_hit {
