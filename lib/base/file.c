@@ -340,11 +340,16 @@ static enum vlp_status cannot_write(const struct vlp_output *o, struct vlp_error
     return vlp_fail(err, VLP_ERR_IO, "%s: %s", o->path, strerror(errno));
 }
 
+enum vlp_status vlp_output_sync(struct vlp_output *o, struct vlp_error *err)
+{
+    if (fflush(o->file) != 0) return cannot_write(o, err);
+    if (o->temp && fsync(fileno(o->file)) != 0) return cannot_write(o, err);
+    return VLP_OK;
+}
+
 enum vlp_status vlp_output_commit(struct vlp_output *o, struct vlp_error *err)
 {
-    enum vlp_status s = VLP_OK;
-    if (fflush(o->file) != 0) s = cannot_write(o, err);
-    if (s == VLP_OK && o->temp && fsync(fileno(o->file)) != 0) s = cannot_write(o, err);
+    enum vlp_status s = vlp_output_sync(o, err);
     if (o->file != stdout) {
         if (fclose(o->file) != 0 && s == VLP_OK) s = cannot_write(o, err);
         o->file = NULL;

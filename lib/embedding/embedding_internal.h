@@ -81,7 +81,13 @@ enum vlp_status ids_take(struct ids_file *f, struct vlp_embedding_reader *r, int
 enum vlp_status ids_end(struct ids_file *f, struct vlp_error *err);
 void            ids_close(struct ids_file *f);
 
-/* The writing side: PATH.ids in step with PATH; nothing when PATH is stdout. */
+/*
+ * The writing side: PATH.ids in step with PATH; nothing when PATH is stdout. ids_commit puts both
+ * in their places: `vectors` is complete but for that. Between the one and the other, and for good
+ * when the process is killed there, the ids are an empty file, which readers refuse: never those of
+ * other vectors. VLP_ERR_IO when somebody else has put vectors there meanwhile. Whatever happens,
+ * both are closed.
+ */
 struct ids_output {
     bool              there;
     struct vlp_output out;
@@ -89,7 +95,9 @@ struct ids_output {
 enum vlp_status ids_create(struct ids_output *o, const struct vlp_embedding_writer *w,
                            const struct vlp_embedding_write_options *opt, struct vlp_error *err);
 enum vlp_status ids_write(struct ids_output *o, const struct vlp_record *r, struct vlp_error *err);
-enum vlp_status ids_finish(struct ids_output *o, bool commit, struct vlp_error *err);
+enum vlp_status ids_commit(struct ids_output *o, struct vlp_output *vectors,
+                           const struct vlp_embedding_writer *w, struct vlp_error *err);
+void            ids_abort(struct ids_output *o);
 
 /* ---- embedding.c ------------------------------------------------------------------- */
 
@@ -122,7 +130,10 @@ enum vlp_status late_open(struct late_output *o, const struct vlp_embedding_writ
                           struct vlp_error *err);
 enum vlp_status late_write(struct late_output *o, const void *data, size_t len,
                            struct vlp_error *err);
-/* Put `head` (as long as what was reserved) at the beginning and deliver. */
+/* Put `head` (as long as what was reserved) at the beginning: o->out lacks its commit only.
+ * late_commit does that and commits. */
+enum vlp_status late_complete(struct late_output *o, const void *head, size_t len,
+                              struct vlp_error *err);
 enum vlp_status late_commit(struct late_output *o, const void *head, size_t len,
                             struct vlp_error *err);
 void            late_abort(struct late_output *o);

@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "embedding_internal.h"
 
@@ -109,11 +110,43 @@ enum vlp_status ids_write(struct ids_output *o, const struct vlp_record *r, stru
     return s;
 }
 
-enum vlp_status ids_finish(struct ids_output *o, bool commit, struct vlp_error *err)
+static enum vlp_status put_empty(const char *path, struct vlp_error *err)
 {
-    if (!o->there) return VLP_OK;
-    o->there = false;
-    if (commit) return vlp_output_commit(&o->out, err);
+    struct vlp_output empty;
+    VLP_TRY(vlp_output_open(&empty, path, true, err));
+    return vlp_output_commit(&empty, err);
+}
+
+/* The vectors, and that they are still those when the ids follow: jobs that write the same files at
+ * the same time may come between each other's steps. */
+static enum vlp_status put_vectors(struct vlp_output *vectors, const char *path,
+                                   struct vlp_error *err)
+{
+    struct stat own, there;
+    const bool  renamed = vectors->temp && fstat(fileno(vectors->file), &own) == 0;
+    VLP_TRY(vlp_output_commit(vectors, err));
+    if (!renamed) return VLP_OK;
+    if (stat(path, &there) == 0 && there.st_ino == own.st_ino && there.st_dev == own.st_dev)
+        return VLP_OK;
+    return vlp_fail(err, VLP_ERR_IO, "%s: has been replaced by another program meanwhile", path);
+}
+
+enum vlp_status ids_commit(struct ids_output *o, struct vlp_output *vectors,
+                           const struct vlp_embedding_writer *w, struct vlp_error *err)
+{
+    if (!o->there) return vlp_output_commit(vectors, err);
+    enum vlp_status s = vlp_output_sync(&o->out, err);
+    if (s == VLP_OK) s = vlp_output_sync(vectors, err);
+    if (s == VLP_OK && o->out.temp) s = put_empty(o->out.path, err);
+    if (s == VLP_OK) s = put_vectors(vectors, w->path, err);
+    if (s == VLP_OK) s = vlp_output_commit(&o->out, err);
+    vlp_output_abort(vectors);
+    ids_abort(o);
+    return s;
+}
+
+void ids_abort(struct ids_output *o)
+{
     vlp_output_abort(&o->out);
-    return VLP_OK;
+    o->there = false;
 }

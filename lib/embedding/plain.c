@@ -86,8 +86,8 @@ static enum vlp_status copy_out(struct late_output *o, struct vlp_error *err)
     return ferror(o->file) ? late_failed(o, err) : VLP_OK;
 }
 
-enum vlp_status late_commit(struct late_output *o, const void *head, size_t len,
-                            struct vlp_error *err)
+enum vlp_status late_complete(struct late_output *o, const void *head, size_t len,
+                              struct vlp_error *err)
 {
     enum vlp_status s = VLP_OK;
     if (fseeko(o->file, 0, SEEK_SET) != 0 || fwrite(head, 1, len, o->file) != len ||
@@ -97,10 +97,17 @@ enum vlp_status late_commit(struct late_output *o, const void *head, size_t len,
     if (s == VLP_OK) {
         if (o->copied) fclose(o->file);
         o->file = NULL;
-        return vlp_output_commit(&o->out, err);
+        return VLP_OK;
     }
     late_abort(o);
     return s;
+}
+
+enum vlp_status late_commit(struct late_output *o, const void *head, size_t len,
+                            struct vlp_error *err)
+{
+    VLP_TRY(late_complete(o, head, len, err));
+    return vlp_output_commit(&o->out, err);
 }
 
 void late_abort(struct late_output *o)

@@ -108,15 +108,12 @@ static enum vlp_status fvecs_write(struct vlp_embedding_writer *w, const struct 
 static enum vlp_status fvecs_finish(struct vlp_embedding_writer *w, bool commit,
                                     struct vlp_error *err)
 {
-    struct fvecs_writer *v = w->state;
-    enum vlp_status      s = VLP_OK;
-    if (commit)
-        s = vlp_output_commit(&v->out, err);
-    else
-        vlp_output_abort(&v->out);
-    const enum vlp_status t = ids_finish(&v->ids, commit && s == VLP_OK, s == VLP_OK ? err : NULL);
+    struct fvecs_writer  *v = w->state;
+    const enum vlp_status s = commit ? ids_commit(&v->ids, &v->out, w, err) : VLP_OK;
+    vlp_output_abort(&v->out);
+    ids_abort(&v->ids);
     free(v);
-    return s != VLP_OK ? s : t;
+    return s;
 }
 
 const struct format format_fvecs = {.name = "fvecs",

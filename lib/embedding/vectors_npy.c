@@ -125,16 +125,15 @@ static enum vlp_status npy_finish(struct vlp_embedding_writer *w, bool commit,
     const int64_t      dim[] = {v->n, w->header.dim};
     if (commit) {
         npy_put_header(&head, v->dtype, 2, dim, NPY_RESERVED);
-        s = late_commit(&v->out, head.data, head.len, err);
-    } else {
-        late_abort(&v->out);
+        s = late_complete(&v->out, head.data, head.len, err);
+        if (s == VLP_OK) s = ids_commit(&v->ids, &v->out.out, w, err);
     }
-    /* The vectors first: ids without vectors would be worse than vectors without ids. */
-    const enum vlp_status t = ids_finish(&v->ids, commit && s == VLP_OK, s == VLP_OK ? err : NULL);
+    late_abort(&v->out);
+    ids_abort(&v->ids);
     vlp_buf_free(&head);
     free(v->row);
     free(v);
-    return s != VLP_OK ? s : t;
+    return s;
 }
 
 const struct format format_npy = {.name = "npy",

@@ -1,0 +1,78 @@
+# Vectors and the file of their ids are replaced together: whoever is killed in between leaves no
+# vectors with another run's ids.
+. "$ROOT/tests/cli_helpers.sh"
+export VLP_MODEL=$GOLDEN/clip/end-to-end/model
+put_before dies <<'C'
+#include <dlfcn.h>
+#include <signal.h>
+#include <stdlib.h>
+int rename(const char *from, const char *to)
+{
+    static int left = -1;
+    if (left < 0) left = atoi(getenv("DIES_AT_RENAME"));
+    if (--left == 0) raise(SIGKILL);
+    return ((int (*)(const char *, const char *))dlsym(RTLD_NEXT, "rename"))(from, to);
+}
+C
+for i in $(seq 30); do echo "thing $i" >>a.txt && echo "creature $i" >>b.txt; done
+for run in a b; do
+    for to in npy fvecs; do expect 0 vlp-embed -q --lines $run.txt --id-is-text -o $run.$to; done
+done
+for to in npy fvecs; do
+    for at in 1 2 3 4; do
+        cp a.$to w.$to && cp a.$to.ids w.$to.ids
+        DIES_AT_RENAME=$at LD_PRELOAD=$PWD/dies.so vlp-embed -q --lines b.txt --id-is-text -f -o w.$to
+        status=$?
+        rm -f w.*.tmp-*
+        vlp-embed -q --convert --format tsv w.$to >w.tsv 2>stderr
+        case $? in
+        0) for run in a b; do cmp -s $run.$to w.$to && cmp -s $run.$to.ids w.$to.ids && break; done ||
+            fail "$to killed at rename $at: vectors of one run, ids of another" ;;
+        5) says "w.$to.ids: has 0 ids, fewer than w.$to has vectors" ;;
+        *) fail "$to killed at rename $at: $(cat stderr)" ;;
+        esac
+        [ $status -eq 137 ] || break
+        # The same command again makes it whole.
+        expect 0 vlp-embed -q --lines b.txt --id-is-text -f -o w.$to
+        same b.$to w.$to
+        same b.$to.ids w.$to.ids
+    done
+    [ $status -eq 0 ] || fail "more renames than expected"
+done
+
+# Nor does one that another job has overtaken put its ids beside the other's vectors.
+put_before overtaken <<'C'
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+int rename(const char *from, const char *to)
+{
+    const int done = ((int (*)(const char *, const char *))dlsym(RTLD_NEXT, "rename"))(from, to);
+    if (strcmp(to, "w.npy") == 0) unsetenv("LD_PRELOAD"), system("cp b.npy t && cp b.npy.ids t.ids && mv t w.npy && mv t.ids w.npy.ids");
+    return done;
+}
+C
+rm -f w.npy w.npy.ids
+LD_PRELOAD=$PWD/overtaken.so expect 1 vlp-embed -q --lines a.txt --id-is-text -f -o w.npy
+says "w.npy: has been replaced by another program"
+same b.npy w.npy
+same b.npy.ids w.npy.ids
+
+# Where the ids cannot be written, the vectors stay those that their ids are of.
+cp a.npy w.npy && cp a.npy.ids w.npy.ids
+put_before full <<'C'
+#include <dlfcn.h>
+#include <errno.h>
+int fsync(int fd)
+{
+    static int n;
+    if (++n == 2) return errno = ENOSPC, -1;
+    return ((int (*)(int))dlsym(RTLD_NEXT, "fsync"))(fd);
+}
+C
+LD_PRELOAD=$PWD/full.so expect 1 vlp-embed -q --lines b.txt --id-is-text -f -o w.npy
+says "No space left on device"
+same a.npy w.npy
+same a.npy.ids w.npy.ids
+[ "$(ls w.*)" = "$(printf 'w.fvecs\nw.fvecs.ids\nw.npy\nw.npy.ids\nw.tsv')" ] || fail "left: $(ls w.*)"
+exit 0
