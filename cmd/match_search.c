@@ -9,8 +9,8 @@
 
 #include "match.h"
 
-/* Shortlists of this many queries are held at once. */
-enum { QUERIES_A_PASS = 4096 };
+/* Hits of this many queries are held at once, fewer where these take more room. */
+enum { QUERIES_A_PASS = 4096, ROOM_FOR_HITS = 128 << 20 };
 
 struct searching {
     struct match_job    *job;
@@ -83,6 +83,7 @@ static enum vlp_status search(struct searching *s, struct vlp_error *err)
                                      .min_score = (float)match.min_score,
                                      .metric = (enum vlp_metric)match.metric,
                                      .only = (enum vlp_modality)match.only,
+                                     .room = ROOM_FOR_HITS,
                                      .stop = stop};
     if (match.rerank) {
         opt.k = (int)(match.rerank_depth ? vlp_max_i64(match.rerank_depth, match.k)
@@ -90,14 +91,17 @@ static enum vlp_status search(struct searching *s, struct vlp_error *err)
         opt.min_score = -HUGE_VALF;
     }
     bool none = false;
+    int  at_once = QUERIES_A_PASS;
     cmd_progress_start("queries", s->q.n);
-    for (int q0 = 0; q0 < s->q.n; q0 += QUERIES_A_PASS) {
-        const int          n = (int)vlp_min_i64(QUERIES_A_PASS, s->q.n - q0);
+    for (int q0 = 0, n; q0 < s->q.n; q0 += n) {
+        n = (int)vlp_min_i64(at_once, s->q.n - q0);
         const float       *x = s->q.x + (size_t)q0 * (size_t)s->q.dim;
         struct vlp_matches m;
         opt.skip_ids = skip ? skip + q0 : NULL;
         opt.skip_lens = s->q.name_len + q0;
         VLP_TRY(vlp_search_index(&m, s->ix, c, x, n, &opt, err));
+        at_once = m.n < n ? m.n : (int)vlp_min_i64(2 * (int64_t)at_once, QUERIES_A_PASS);
+        n = m.n;
         s->job->n_odd = vlp_max_i64(s->job->n_odd, m.n_odd);
         none = m.n_live == 0;
         enum vlp_status status = VLP_OK;

@@ -160,6 +160,23 @@ START_TEST(several_files_are_one_and_threads_and_batches_do_not_matter)
         }
         vlp_matches_free(&one);
     }
+    /* as many of the queries as there is room for, and these as ever; one always */
+    for (opt.room = 1; opt.room < 100000; opt.room *= 10) {
+        ck_assert_int_eq(vlp_search_index(&one, ix, &c, query[0], Q, &opt, &err), VLP_OK);
+        ck_assert_int_ge(one.n, 1);
+        if (opt.room == 1) ck_assert_int_eq(one.n, 1);
+        if (opt.room == 10000) ck_assert(one.n > 1 && one.n < Q);
+        for (int q = 0; q < one.n; q++) {
+            ck_assert_int_eq(one.count[q], 9);
+            for (int h = 0; h < 9; h++) {
+                ck_assert_int_eq(one.match[q][h].row, m.match[q][h].row);
+                ck_assert_mem_eq(&one.match[q][h].score, &m.match[q][h].score, sizeof(float));
+                ck_assert_str_eq(one.match[q][h].id, m.match[q][h].id);
+            }
+        }
+        vlp_matches_free(&one);
+    }
+    opt.room = 0;
     vlp_matches_free(&m);
     opt.k = 0; /* all above a threshold */
     opt.min_score = 0.55f;
@@ -169,6 +186,11 @@ START_TEST(several_files_are_one_and_threads_and_batches_do_not_matter)
         for (int r = 0; r < RECORDS; r++) want += product(query[q], r) >= 0.55;
         ck_assert_int_eq(m.count[q], want);
     }
+    opt.room = 100 * sizeof(struct vlp_match);
+    ck_assert_int_eq(vlp_search_index(&one, ix, &c, query[0], Q, &opt, &err), VLP_OK);
+    ck_assert_int_lt(one.n, Q);
+    for (int q = 0; q < one.n; q++) ck_assert_int_eq(one.count[q], m.count[q]);
+    vlp_matches_free(&one);
     vlp_matches_free(&m);
     vlp_index_close(ix);
     vlp_pool_close(pool);

@@ -81,6 +81,46 @@ bool search_keeps_all(const struct vlp_search *s)
     return s->k == 0;
 }
 
+size_t search_size(const struct vlp_search *s)
+{
+    size_t size = 0;
+    for (int q = 0; q < s->n; q++) {
+        size_t n = 0;
+        for (int t = 0; t < s->threads; t++)
+            n += (size_t)s->list[(size_t)t * (size_t)s->n + (size_t)q].n;
+        size += n * sizeof(struct vlp_hit);
+        if (s->k && n > (size_t)s->k) n = (size_t)s->k;
+        size += n * sizeof(struct vlp_match);
+    }
+    return size;
+}
+
+void search_narrow(struct vlp_search *s, int n)
+{
+    struct vlp_search *few =
+        vlp_search_open(&s->compute, s->queries, n, s->dim, s->k, s->min_score);
+    for (int t = 0; t < s->threads; t++) {
+        few->odd[t] = s->odd[t] + (s->tiles.odd ? s->tiles.odd[t] : 0);
+        for (int q = 0; q < n; q++) {
+            const size_t      to = (size_t)t * (size_t)n + (size_t)q;
+            struct shortlist *from = &s->list[(size_t)t * (size_t)s->n + (size_t)q];
+            few->list[to] = *from;
+            *from = (struct shortlist){0};
+            if (few->thresholds) few->thresholds[to] = shortlist_threshold(&few->list[to]);
+        }
+    }
+    const struct vlp_search all = *s;
+    *s = *few;
+    *few = all;
+    vlp_search_close(few);
+}
+
+void search_forget(struct vlp_search *s, int q)
+{
+    for (int t = 0; t < s->threads; t++)
+        shortlist_free(&s->list[(size_t)t * (size_t)s->n + (size_t)q]);
+}
+
 struct scan {
     struct vlp_search     *s;
     const struct vlp_rows *rows;

@@ -49,9 +49,10 @@ static int64_t search_block(struct vlp_search *s, const struct vlp_index *ix,
     return live;
 }
 
+/* *n is how many queries there are, and fewer when there was no room for the hits of all. */
 static enum vlp_status walk(struct vlp_search *s, struct keeper *keeper, struct vlp_index *ix,
                             const struct vlp_compute *c, const struct vlp_search_options *opt,
-                            int64_t *live, struct vlp_error *err)
+                            int *n, int64_t *live, struct vlp_error *err)
 {
     struct room     room = {.unit = vlp_malloc((size_t)ix->header.dim * sizeof(float))};
     enum vlp_status status;
@@ -64,6 +65,7 @@ static enum vlp_status walk(struct vlp_search *s, struct keeper *keeper, struct 
         index_note_deletions(ix, &b);
         *live += search_block(s, ix, c, &b, opt, &room);
         keeper_take(keeper, s, &b);
+        while (opt->room && *n > 1 && search_size(s) > opt->room) search_narrow(s, *n /= 2);
         if (opt->stop && opt->stop(opt->ctx, b.first + b.records.n)) {
             status = vlp_fail(err, VLP_ERR_STOPPED, "the search was stopped");
             break;
@@ -86,13 +88,14 @@ static int collect(struct vlp_matches *out, int q, struct vlp_search *s,
     out->match[q] = VLP_NEW_N(&out->mem, struct vlp_match, n ? n : 1);
     for (int i = 0; i < n && !(opt->k && kept == opt->k); i++) {
         struct vlp_match m = {.row = hit[i].row, .score = hit[i].score};
-        keeper_give(keeper, &m, &out->mem);
+        keeper_give(keeper, &m);
         if (skip && m.id_len == opt->skip_lens[q] && memcmp(m.id, skip, m.id_len) == 0)
             skipped++;
         else
             out->match[q][kept++] = m;
     }
     out->count[q] = kept;
+    search_forget(s, q);
     return skipped;
 }
 
@@ -108,13 +111,14 @@ static enum vlp_status attempt(struct vlp_matches *out, struct vlp_index *ix,
         struct vlp_search *search =
             vlp_search_open(c, queries, n, ix->header.dim, k, opt->min_score);
         struct keeper *keeper = keeper_open();
-        s = walk(search, keeper, ix, c, opt, &out->n_live, err);
+        s = walk(search, keeper, ix, c, opt, &n, &out->n_live, err);
         const bool again = s == VLP_OK && index_learn_deletions(ix);
         if (s == VLP_OK && !again) {
             out->count = VLP_NEW_N(&out->mem, int, n ? n : 1);
             out->match = VLP_NEW_N(&out->mem, struct vlp_match *, n ? n : 1);
             out->n = n;
             out->n_odd = vlp_search_odd(search);
+            out->keeper = keeper;
             *short_of = false;
             for (int q = 0; q < n; q++) {
                 const int skipped = collect(out, q, search, keeper, opt);
@@ -122,7 +126,7 @@ static enum vlp_status attempt(struct vlp_matches *out, struct vlp_index *ix,
                     *short_of = true;
             }
         }
-        keeper_close(keeper);
+        if (s != VLP_OK || again) keeper_close(keeper);
         vlp_search_close(search);
         if (!again) return s;
     }
@@ -143,6 +147,7 @@ enum vlp_status vlp_search_index(struct vlp_matches *out, struct vlp_index *ix,
             *out = m;
             return VLP_OK;
         }
+        if (s == VLP_OK) n = m.n;
         vlp_matches_free(&m);
         if (s != VLP_OK) return s;
         k = k < INT32_MAX / 4 ? 4 * k : INT32_MAX;
@@ -151,6 +156,7 @@ enum vlp_status vlp_search_index(struct vlp_matches *out, struct vlp_index *ix,
 
 void vlp_matches_free(struct vlp_matches *m)
 {
+    keeper_close(m->keeper);
     vlp_arena_free(&m->mem);
     *m = (struct vlp_matches){0};
 }

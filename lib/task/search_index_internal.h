@@ -58,7 +58,7 @@ struct keeper *keeper_open(void);
 void           keeper_close(struct keeper *k);
 /* Keep what of this block is a hit of `s` now. */
 void keeper_take(struct keeper *k, struct vlp_search *s, const struct index_block *b);
-/* Fill in a match's record by its row, strings from `mem`. */
-void keeper_give(const struct keeper *k, struct vlp_match *m, struct vlp_arena *mem);
+/* Fill in a match's record by its row; its strings live as long as the keeper. */
+void keeper_give(const struct keeper *k, struct vlp_match *m);
 
 #endif

@@ -37,6 +37,12 @@ int hit_order(const void *a, const void *b);
 
 /* k = 0: no hit is ever pushed out */
 bool search_keeps_all(const struct vlp_search *s);
+/* Bytes that the hits so far take, as vlp_search_index gives them too. */
+size_t search_size(const struct vlp_search *s);
+/* Only the first n queries go on. */
+void search_narrow(struct vlp_search *s, int n);
+/* The hits of query q are not asked for again. */
+void search_forget(struct vlp_search *s, int q);
 
 /*
  * How far two f32 sums of the same n products can be apart, per |q| |r|: each is within n u/(1-n u)

@@ -120,12 +120,12 @@ static int kept_order(const void *key, const void *e)
     return (row > other) - (row < other);
 }
 
-void keeper_give(const struct keeper *k, struct vlp_match *m, struct vlp_arena *mem)
+void keeper_give(const struct keeper *k, struct vlp_match *m)
 {
     const struct kept *e = bsearch(&m->row, k->kept, k->n, sizeof *k->kept, kept_order);
-    m->id = vlp_arena_strndup(mem, e->id, e->id_len);
+    m->id = e->id;
     m->id_len = e->id_len;
-    m->meta = e->meta ? vlp_arena_strndup(mem, e->meta, e->meta_len) : NULL;
+    m->meta = e->meta;
     m->meta_len = e->meta_len;
     m->flags = e->flags;
     m->file = e->file;

@@ -162,6 +162,7 @@ struct vlp_matches {
     int64_t            n_live; /* records that could have matched */
     int64_t            n_odd;  /* records that hold NaN or infinity: what they score is no number */
     struct vlp_arena   mem;
+    struct keeper     *keeper; /* of ids and metas */
 };
 
 struct vlp_search_options {
@@ -172,13 +173,15 @@ struct vlp_search_options {
     /* Per query, an id that is left out (a query that is itself in the index), or NULL. */
     const char *const *skip_ids;
     const size_t      *skip_lens;
+    size_t             room; /* bytes that hits may take; 0: any number of them */
     /* Asked between blocks; true ends the search with VLP_ERR_STOPPED. May be NULL. */
     bool (*stop)(void *ctx, int64_t rows_done);
     void *ctx;
 };
 
 /* n queries (n, dim), of unit length under VLP_COSINE, against the whole index in one pass (two
- * where records were deleted). On failure `out` is untouched. */
+ * where records were deleted). When there is no room for the hits of all, out->n of them, the
+ * first, are answered: one at least. On failure `out` is untouched. */
 enum vlp_status vlp_search_index(struct vlp_matches *out, struct vlp_index *ix,
                                  const struct vlp_compute *c, const float *queries, int n,
                                  const struct vlp_search_options *opt, struct vlp_error *err);
