@@ -181,8 +181,13 @@ extern const struct source_kind source_picture, source_folder, source_list, sour
 enum vlp_status input_open(struct input *in, const struct vlp_source_options *opt, const char *path,
                            bool counting, struct vlp_error *err);
 void            input_close(struct input *in);
-bool            input_has_format(const char *name); /* of --input-format */
-bool            input_is_regular(const char *path);
+/* Is `path` a member of the shard that a member of was given last? Then its records are the next.
+ */
+bool input_turn(struct input *in, const char *path);
+/* source_tar.c: `in->member` is another. */
+void tar_turn(struct input *in);
+bool input_has_format(const char *name); /* of --input-format */
+bool input_is_regular(const char *path);
 /* stdin, or a pipe with a name: its bytes come once, and tell what they are. */
 bool input_is_pipe(const char *path);
 /* What is at `path`: by --format, its ending, its first bytes. */

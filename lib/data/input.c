@@ -250,6 +250,16 @@ enum vlp_status input_open(struct input *in, const struct vlp_source_options *op
     return in->kind->open(in, err);
 }
 
+bool input_turn(struct input *in, const char *path)
+{
+    if (!in->member || strncmp(path, in->path, strlen(in->path)) != 0) return false;
+    const size_t shard = vlp_shard_length(path);
+    if (shard != strlen(in->path)) return false;
+    in->member = path + shard + 1;
+    tar_turn(in);
+    return true;
+}
+
 void input_close(struct input *in)
 {
     if (in->kind) in->kind->close(in);

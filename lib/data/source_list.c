@@ -65,7 +65,7 @@ static enum vlp_status list_next(struct input *in, struct vlp_item *out, bool *m
             const enum vlp_status s = l->file.kind->next(&l->file, out, more, &why);
             if (s == VLP_OK && *more) return VLP_OK;
             if (s != VLP_OK) return lost(in, s, &why, out, more, err);
-            input_close(&l->file);
+            if (!l->file.member) input_close(&l->file); /* of a shard the next line may name more */
         }
         struct vlp_line line;
         VLP_TRY(line_read(&l->stream, VLP_LINES_PATHS, in->opt->nul, ++l->n, &l->line, &line, more,
@@ -80,6 +80,8 @@ static enum vlp_status list_next(struct input *in, struct vlp_item *out, bool *m
         l->line.data[l->line.len] = '\0';
         if (l->line.len == 0) continue;
         if (!strip_caption_number(l)) continue;
+        if (input_turn(&l->file, l->line.data)) continue;
+        input_close(&l->file);
         const enum vlp_status s = input_open(&l->file, in->opt, l->line.data, in->counting, &why);
         if (s != VLP_OK) return lost(in, s, &why, out, more, err);
     }

@@ -5,6 +5,9 @@
  * where the others say nothing. Captions without a picture are texts. Hidden members, folders and
  * members of other endings are passed over; a link that is called like a picture is a bad record,
  * for its bytes are elsewhere.
+ *
+ * When a single member is asked for, the bytes of others are passed over; and where it is told what
+ * other members are asked for after it (--files-from), the shard is walked through once.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +24,7 @@ enum part { LABEL, METADATA, WORDS, PICTURE };
 struct group {
     bool            open;
     struct vlp_buf  stem, name;
+    int64_t         header; /* of its first member */
     enum part       named_by;
     bool            has_picture;
     struct vlp_buf  bytes;
@@ -42,6 +46,11 @@ struct tar {
     bool              pending, ended, told, found;
     enum vlp_status   status; /* what ends the shard, after the group in hand */
     struct vlp_error  error;
+
+    /* where single members are asked for */
+    struct tar_places places;        /* of the groups before `seen`, or (whole) of all */
+    int64_t           seen, n;       /* where a group begins; the members before it */
+    bool              whole, jumped; /* jumped: to one of the places */
 };
 
 static enum vlp_status source_open(struct input *in, struct vlp_error *err)
@@ -103,6 +112,21 @@ static size_t trimmed(const char *text, size_t len)
     return len;
 }
 
+/* Is this group one that the caller asked for? */
+static bool asked_for(const struct input *in, const struct group *g)
+{
+    if (!in->member) return true;
+    const size_t n = g->name.len, len = strlen(in->member);
+    return (len == n || vlp_stem_of_id(in->member, len) == n) &&
+           memcmp(in->member, g->name.data, n) == 0;
+}
+
+/* May it become one, whatever members follow? */
+static bool may_be_asked_for(const struct input *in, const struct group *g)
+{
+    return !in->member || strncmp(in->member, g->stem.data, g->stem.len) == 0;
+}
+
 /* The text of the member `name`, a label or captions. */
 static void add_words(const struct input *in, struct group *g, const char *name, enum part part,
                       bool too_long)
@@ -134,7 +158,10 @@ static void add_member(const struct input *in, struct group *g)
     const struct tar_member *m = &t->member;
     const enum part          part = part_of(m->name);
     bool                     too_long = false;
-    if (!g->open) vlp_buf_add(&g->stem, m->name, stem_length(m->name));
+    if (!g->open) {
+        vlp_buf_add(&g->stem, m->name, stem_length(m->name));
+        g->header = m->header;
+    }
     if (!g->open || part > g->named_by) {
         vlp_buf_clear(&g->name);
         vlp_buf_add_str(&g->name, m->name);
@@ -150,7 +177,7 @@ static void add_member(const struct input *in, struct group *g)
             return;
         }
         g->offset = in->opt->locate ? m->offset : -1;
-        if (g->offset < 0)
+        if (g->offset < 0 && asked_for(in, g))
             t->status = tar_read(&t->reader, &g->bytes, VLP_IMAGE_MAX_BYTES, &too_long, &t->error);
         g->size = g->offset < 0 ? (int64_t)g->bytes.len : m->size;
         if (too_long || g->size > VLP_IMAGE_MAX_BYTES) {
@@ -159,6 +186,7 @@ static void add_member(const struct input *in, struct group *g)
         }
         return;
     }
+    if (!may_be_asked_for(in, g)) return;
     t->status = tar_read(&t->reader, &t->text, CAPTION_FILE_LIMIT, &too_long, &t->error);
     if (t->status != VLP_OK) return;
     add_words(in, g, m->name, part, too_long);
@@ -182,13 +210,15 @@ static void choose_captions(const struct input *in, struct group *g)
     }
 }
 
-/* Is this group one that the caller asked for? */
-static bool asked_for(const struct input *in, const struct group *g)
+/* The group is complete: it was followed by the member in hand, or by nothing. */
+static void note_place(const struct input *in, const struct group *g)
 {
-    if (!in->member) return true;
-    const size_t n = g->name.len, len = strlen(in->member);
-    return (len == n || vlp_stem_of_id(in->member, len) == n) &&
-           memcmp(in->member, g->name.data, n) == 0;
+    struct tar *t = in->state;
+    if (!in->member || t->whole || g->header < t->seen) return;
+    tar_places_put(&t->places, g->name.data, g->name.len, g->header);
+    if (t->ended) return;
+    t->seen = t->member.header;
+    t->n = t->reader.n - 1;
 }
 
 static void collect_group(struct input *in)
@@ -204,6 +234,7 @@ static void collect_group(struct input *in)
             if (t->status != VLP_OK || t->ended || !is_ours(in, &t->member)) continue;
         }
         t->pending = g->open && !belongs(g, t->member.name);
+        if (t->pending) note_place(in, g);
         if (t->pending && asked_for(in, g)) return;
         if (t->pending) empty_group(g);
         t->pending = false;
@@ -212,7 +243,36 @@ static void collect_group(struct input *in)
         /* A member that is cut off is not whole; a picture that stood before it is. */
         if (t->status != VLP_OK && !whole) empty_group(g);
     }
+    if (t->ended && g->open) note_place(in, g);
+    t->whole |= t->ended;
     if (g->open && !asked_for(in, g)) empty_group(g);
+}
+
+/* Go on at a place with the groups that follow it. */
+static void restart(struct tar *t, int64_t at, int64_t n)
+{
+    t->pending = t->ended = false;
+    t->status = tar_restart(&t->reader, at, &t->error);
+    t->reader.n = n;
+}
+
+void tar_turn(struct input *in)
+{
+    struct tar   *t = in->state;
+    const size_t  len = strlen(in->member), stem = vlp_stem_of_id(in->member, len);
+    int64_t       at = tar_places_get(&t->places, in->member, len);
+    const int64_t other = stem < len ? tar_places_get(&t->places, in->member, stem) : -1;
+    const bool    packed = tar_is_packed(&t->reader);
+    if (at < 0 || (other >= 0 && other < at)) at = other;
+    empty_group(&t->group);
+    t->told = t->found = false;
+    t->jumped = at >= 0;
+    if (t->jumped)
+        restart(t, packed ? 0 : at, 0);
+    else if (t->whole)
+        t->ended = true, t->pending = false;
+    else if (!packed && !(t->pending && t->member.header >= t->seen))
+        restart(t, t->seen, t->n);
 }
 
 /* Fill the group with the next members of one stem; not open: there are none. */
@@ -220,6 +280,11 @@ static void next_group(struct input *in)
 {
     struct tar *t = in->state;
     collect_group(in);
+    if (t->jumped && !t->group.open) { /* another name with the same hash, or a changed file */
+        t->jumped = false;
+        restart(t, 0, 0);
+        collect_group(in);
+    }
     choose_captions(in, &t->group);
 }
 
@@ -271,11 +336,10 @@ static enum vlp_status source_next(struct input *in, struct vlp_item *out, bool 
     struct tar *t = in->state;
     *more = true;
     if (!t->group.open || t->group.at == captions_records(&t->group.captions)) {
-        if (in->member && t->found) t->ended = true;
-        if (!t->ended || t->pending)
-            next_group(in);
-        else
+        if ((in->member && t->found) || (t->ended && !t->pending))
             empty_group(&t->group);
+        else
+            next_group(in);
     }
     if (t->group.open) {
         t->found = true;
@@ -295,6 +359,7 @@ static void source_close(struct input *in)
     struct tar *t = in->state;
     if (!t) return;
     tar_close(&t->reader);
+    tar_places_free(&t->places);
     empty_group(&t->group);
     vlp_buf_free(&t->group.stem);
     vlp_buf_free(&t->group.name);

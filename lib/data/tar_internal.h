@@ -27,6 +27,7 @@ struct tar_reader {
     enum vlp_status  feed_status;
     struct vlp_error feed_error;
     int64_t          file_size;   /* of a plain file, which can be skipped in; else -1 */
+    int64_t          base;        /* where in it the reading began: see tar_restart */
     struct vlp_buf   name;        /* of the member in hand */
     int64_t          n;           /* members met */
     bool             no_end_mark; /* at the end: it came without tar's mark for it */
@@ -36,10 +37,14 @@ struct tar_member {
     bool        regular, folder;
     int64_t     mtime; /* nanoseconds; -1 unknown */
     int64_t     size;
+    int64_t     header; /* where what stands before its bytes begins, once unpacked */
     int64_t     offset; /* its bytes lie in the shard from here on, all of them; -1: they do not */
 };
 enum vlp_status tar_open(struct tar_reader *t, struct input *in, struct vlp_error *err);
 void            tar_close(struct tar_reader *t);
+/* Read a plain file again, from a member's header on (a packed one: 0, the beginning, only). */
+enum vlp_status tar_restart(struct tar_reader *t, int64_t header, struct vlp_error *err);
+bool            tar_is_packed(const struct tar_reader *t); /* once a member has been met */
 /* VLP_ERR_FORMAT names the member before the damage and the offset; or it is no tar file. */
 enum vlp_status tar_next(struct tar_reader *t, struct tar_member *m, bool *more,
                          struct vlp_error *err);
@@ -47,5 +52,19 @@ enum vlp_status tar_next(struct tar_reader *t, struct tar_member *m, bool *more,
  */
 enum vlp_status tar_read(struct tar_reader *t, struct vlp_buf *out, size_t limit, bool *too_long,
                          struct vlp_error *err);
+
+/* ---- tar_places.c ---------------------------------------------------------------------------- */
+
+struct tar_place {
+    uint64_t hash;
+    int64_t  at; /* -1: no place */
+};
+struct tar_places {
+    struct tar_place *slot;
+    size_t            n, cap;
+};
+void    tar_places_put(struct tar_places *p, const char *name, size_t len, int64_t at);
+int64_t tar_places_get(const struct tar_places *p, const char *name, size_t len); /* or -1 */
+void    tar_places_free(struct tar_places *p);
 
 #endif

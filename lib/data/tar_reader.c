@@ -60,10 +60,10 @@ static la_int64_t skip_in_file(struct archive *a, void *ctx, la_int64_t wanted)
 static uint64_t place(const struct tar_reader *t)
 {
     const int64_t at = t->gunzip ? -1 : archive_filter_bytes(t->archive, -1);
-    return at < 0 ? t->stream.offset : (uint64_t)at;
+    return at < 0 ? t->stream.offset : (uint64_t)(t->base + at);
 }
 
-static bool is_packed(const struct tar_reader *t)
+bool tar_is_packed(const struct tar_reader *t)
 {
     return t->gunzip || archive_filter_code(t->archive, 0) != ARCHIVE_FILTER_NONE;
 }
@@ -80,22 +80,15 @@ static enum vlp_status archive_failed(struct tar_reader *t, struct vlp_error *er
         archive_errno(t->archive) == EILSEQ) /* not a filter's complaint */
         return vlp_fail(err, VLP_ERR_FORMAT,
                         "%s: %sno tar file, or one whose first header is damaged", t->stream.name,
-                        is_packed(t) ? "compressed, but " : "");
+                        tar_is_packed(t) ? "compressed, but " : "");
     const char *why = t->fault ? t->fault : archive_error_string(t->archive);
     return vlp_fail(err, VLP_ERR_FORMAT, "%s: damaged %s%s%s at offset %llu: %s", t->stream.name,
                     t->n ? "after member '" : "at its beginning", t->n ? t->name.data : "",
                     t->n ? "'" : "", (unsigned long long)place(t), why ? why : "unknown fault");
 }
 
-enum vlp_status tar_open(struct tar_reader *t, struct input *in, struct vlp_error *err)
+static void open_archive(struct tar_reader *t)
 {
-    enum { HEADERS_ONLY = 16 * 1024 }; /* a read, where the pictures between them are passed over */
-    struct stat st;
-    VLP_TRY(input_stream(in, &t->stream, err));
-    t->file_size = -1;
-    if (t->stream.fd != STDIN_FILENO && fstat(t->stream.fd, &st) == 0 && S_ISREG(st.st_mode))
-        t->file_size = st.st_size;
-    if (in->opt->locate) t->stream.step = HEADERS_ONLY;
     t->archive = archive_read_new();
     if (!t->archive) {
         vlp_no_memory(0);
@@ -107,6 +100,37 @@ enum vlp_status tar_open(struct tar_reader *t, struct input *in, struct vlp_erro
     archive_read_support_filter_xz(t->archive);
     archive_read_support_filter_lz4(t->archive);
     archive_read_set_options(t->archive, "read_concatenated_archives");
+}
+
+enum vlp_status tar_open(struct tar_reader *t, struct input *in, struct vlp_error *err)
+{
+    enum { HEADERS_ONLY = 16 * 1024 }; /* a read, where the pictures between them are passed over */
+    struct stat st;
+    VLP_TRY(input_stream(in, &t->stream, err));
+    t->file_size = -1;
+    if (t->stream.fd != STDIN_FILENO && fstat(t->stream.fd, &st) == 0 && S_ISREG(st.st_mode))
+        t->file_size = st.st_size;
+    if (in->opt->locate || in->member) t->stream.step = HEADERS_ONLY;
+    open_archive(t);
+    return VLP_OK;
+}
+
+enum vlp_status tar_restart(struct tar_reader *t, int64_t header, struct vlp_error *err)
+{
+    struct stream *s = &t->stream;
+    if (lseek(s->fd, header, SEEK_SET) < 0)
+        return vlp_fail(err, VLP_ERR_IO, "%s: %s", s->name, strerror(errno));
+    archive_read_free(t->archive);
+    gunzip_close(t->gunzip);
+    open_archive(t);
+    t->gunzip = NULL;
+    t->fault = NULL;
+    t->feed_status = VLP_OK;
+    t->begun = t->first = t->no_end_mark = false;
+    t->base = header;
+    s->offset = (uint64_t)header;
+    s->begin = s->end = 0;
+    s->eof = false;
     return VLP_OK;
 }
 
@@ -135,9 +159,9 @@ static enum vlp_status begin(struct tar_reader *t, bool *empty, struct vlp_error
 /* Where the data of the member whose header was read last begins, if it lies there in one piece. */
 static int64_t data_offset(const struct tar_reader *t, struct archive_entry *e)
 {
-    if (t->file_size < 0 || is_packed(t) || archive_entry_sparse_count(e) > 0) return -1;
+    if (t->file_size < 0 || tar_is_packed(t) || archive_entry_sparse_count(e) > 0) return -1;
     enum { BLOCK = 512 };
-    const int64_t at = archive_filter_bytes(t->archive, 0);
+    const int64_t at = t->base + archive_filter_bytes(t->archive, 0);
     const int64_t size = archive_entry_size(e), left = t->file_size - at;
     if (size < 0 || size > left) return -1; /* a size that lies is seen when it is read */
     return (size + BLOCK - 1) / BLOCK <= left / BLOCK ? at : -1;
@@ -176,6 +200,7 @@ enum vlp_status tar_next(struct tar_reader *t, struct tar_member *m, bool *more,
                    ? (int64_t)archive_entry_mtime(e) * 1000000000 + archive_entry_mtime_nsec(e)
                    : -1;
     m->size = archive_entry_size(e);
+    m->header = t->base + archive_read_header_position(t->archive);
     m->offset = data_offset(t, e);
     *more = true;
     return VLP_OK;
