@@ -369,7 +369,8 @@ enum vlp_status cmd_check_vector(struct cmd_failures *f, const char *id, size_t 
                                  const float *x, int dim, bool *odd, struct vlp_error *err);
 /* Says how many damaged pictures were used (a note).
  * A job that is not `whole` leaves a list that was there as it was, for that may name what this run
- * has not come to; and no list where there was none, unless it named something. */
+ * has not come to; and no list where there was none, unless it named something; nor is there one
+ * that could not be written to its end. */
 enum vlp_status cmd_failures_close(struct cmd_failures *f, struct vlp_error *err);
 /* Rows for it: one table per program holds them. */
 extern const char       *cmd_failed_path;

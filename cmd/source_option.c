@@ -174,6 +174,7 @@ enum vlp_status cmd_failures_close(struct cmd_failures *f, struct vlp_error *err
     } else {
         s = vlp_output_commit(&f->out, err);
     }
+    if (s != VLP_OK && f->made) unlink(f->made); /* cut off it is no list */
     free(f->made);
     f->made = NULL;
     return s;

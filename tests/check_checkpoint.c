@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <vlp/checkpoint.h>
@@ -1276,7 +1277,7 @@ static void folder_with(char file[4096], char to[8192], const char *name)
     char inside[8300];
     build_file(file, "x", "", 0);
     snprintf(to, 8192, "%smodel", folder_of(file));
-    ck_assert_int_eq(vlp_folder_make(to, &err), VLP_OK);
+    ck_assert_int_eq(mkdir(to, 0777), 0);
     snprintf(inside, sizeof inside, "%s/%s", to, name);
     FILE *f = fopen(inside, "wb");
     ck_assert_ptr_nonnull(f);

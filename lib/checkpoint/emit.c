@@ -1,6 +1,7 @@
 /*
  * emit.c -- one tensor at a time from its stored form to the form a file wants.
  */
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -170,12 +171,6 @@ enum vlp_status vlp_emit_write(struct vlp_emit_list *l, struct vlp_output *o,
 
 /* ---- folders --------------------------------------------------------------------------------- */
 
-enum vlp_status vlp_folder_make(const char *path, struct vlp_error *err)
-{
-    if (mkdir(path, 0777) == 0 || (errno == EEXIST && vlp_is_dir(path))) return VLP_OK;
-    return vlp_fail(err, VLP_ERR_IO, "%s: %s", path, strerror(errno));
-}
-
 static bool is_in(const char *folder, const char *name, struct vlp_buf *path)
 {
     vlp_buf_clear(path);
@@ -193,12 +188,11 @@ static bool is_among(const char *const *names, const char *name)
 static const char *const vocabulary_files[] = {"tokenizer.json", "tokenizer_config.json", NULL};
 static const char *const *const of_any_model[] = {vlp_weight_files, vocabulary_files};
 
-enum vlp_status vlp_folder_check(const char *folder, const char *const *names, bool force,
-                                 struct vlp_error *err)
+static enum vlp_status check_free(const char *folder, const char *const *names,
+                                  struct vlp_error *err)
 {
     struct vlp_buf  path = {0};
     enum vlp_status s = VLP_OK;
-    if (force) return VLP_OK;
     for (const char *const *n = names; *n && s == VLP_OK; n++)
         if (is_in(folder, *n, &path))
             s = vlp_fail(err, VLP_ERR_EXISTS, "%s: exists (-f overwrites it)", path.data);
@@ -211,63 +205,97 @@ enum vlp_status vlp_folder_check(const char *folder, const char *const *names, b
     return s;
 }
 
-enum vlp_status vlp_folder_remove_others(const char *folder, const char *const *names,
-                                         struct vlp_error *err)
+enum vlp_status vlp_folder_open(struct vlp_folder *f, const char *path, const char *const *names,
+                                bool force, struct vlp_error *err)
+{
+    *f = (struct vlp_folder){.path = path, .names = names, .force = force};
+    f->made = mkdir(path, 0777) == 0;
+    if (!f->made && !(errno == EEXIST && vlp_is_dir(path)))
+        return vlp_fail(err, VLP_ERR_IO, "%s: %s", path, strerror(errno));
+    return force ? VLP_OK : check_free(path, names, err);
+}
+
+static enum vlp_status remove_in(const struct vlp_folder *f, const char *name,
+                                 struct vlp_error *err)
 {
     struct vlp_buf  path = {0};
     enum vlp_status s = VLP_OK;
-    for (size_t i = 0; i < VLP_COUNT(of_any_model); i++)
-        for (const char *const *n = of_any_model[i]; *n && s == VLP_OK; n++)
-            if (!is_among(names, *n) && is_in(folder, *n, &path) && unlink(path.data) != 0)
-                s = vlp_fail(err, VLP_ERR_IO, "%s: %s", path.data, strerror(errno));
+    if (is_in(f->path, name, &path) && unlink(path.data) != 0)
+        s = vlp_fail(err, VLP_ERR_IO, "%s: %s", path.data, strerror(errno));
     vlp_buf_free(&path);
     return s;
 }
 
-static enum vlp_status open_in(struct vlp_output *o, const char *folder, const char *name,
-                               bool force, struct vlp_error *err)
+/* The weights that will be written anew, then those of other names, then a vocabulary of another
+ * form or model. */
+static enum vlp_status remove_others(const struct vlp_folder *f, struct vlp_error *err)
+{
+    VLP_TRY(remove_in(f, f->names[0], err));
+    for (size_t i = 0; i < VLP_COUNT(of_any_model); i++)
+        for (const char *const *n = of_any_model[i]; *n; n++)
+            if (!is_among(f->names, *n)) VLP_TRY(remove_in(f, *n, err));
+    for (const char *const *n = f->stale; n && *n; n++) VLP_TRY(remove_in(f, *n, err));
+    return VLP_OK;
+}
+
+enum vlp_status vlp_folder_commit(struct vlp_folder *f, struct vlp_error *err)
+{
+    enum vlp_status s = f->force ? remove_others(f, err) : VLP_OK;
+    for (int i = 0; i < f->n && s == VLP_OK; i++) s = vlp_output_commit(&f->file[i], err);
+    if (s == VLP_OK) f->made = false;
+    vlp_folder_abort(f);
+    return s;
+}
+
+void vlp_folder_abort(struct vlp_folder *f)
+{
+    for (int i = 0; i < f->n; i++) vlp_output_abort(&f->file[i]);
+    if (f->made) rmdir(f->path);
+    *f = (struct vlp_folder){0};
+}
+
+static enum vlp_status open_in(struct vlp_output **o, struct vlp_folder *f, const char *name,
+                               struct vlp_error *err)
 {
     struct vlp_buf path = {0};
-    vlp_buf_printf(&path, "%s/%s", folder, name);
-    const enum vlp_status s = vlp_output_open(o, path.data, force, err);
+    assert(f->n < (int)VLP_COUNT(f->file));
+    vlp_buf_printf(&path, "%s/%s", f->path, name);
+    *o = &f->file[f->n];
+    const enum vlp_status s = vlp_output_open(*o, path.data, f->force, err);
+    if (s == VLP_OK) f->n++;
     vlp_buf_free(&path);
     return s;
 }
 
-enum vlp_status vlp_folder_write(const char *folder, const char *name, const void *data, size_t len,
-                                 bool force, struct vlp_error *err)
+enum vlp_status vlp_folder_write(struct vlp_folder *f, const char *name, const void *data,
+                                 size_t len, struct vlp_error *err)
 {
-    struct vlp_output o;
-    VLP_TRY(open_in(&o, folder, name, force, err));
-    enum vlp_status s = vlp_output_write(&o, data, len, err);
-    if (s == VLP_OK) s = vlp_output_commit(&o, err);
-    vlp_output_abort(&o);
-    return s;
+    struct vlp_output *o;
+    VLP_TRY(open_in(&o, f, name, err));
+    VLP_TRY(vlp_output_write(o, data, len, err));
+    return vlp_output_sync(o, err);
 }
 
-enum vlp_status vlp_folder_write_json(const char *folder, const char *name, const json_t *v,
-                                      bool force, struct vlp_error *err)
+enum vlp_status vlp_folder_write_json(struct vlp_folder *f, const char *name, const json_t *v,
+                                      struct vlp_error *err)
 {
     char          *text = json_dumps(v, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
     struct vlp_buf line = {0};
     vlp_buf_printf(&line, "%s\n", text);
-    const enum vlp_status s = vlp_folder_write(folder, name, line.data, line.len, force, err);
+    const enum vlp_status s = vlp_folder_write(f, name, line.data, line.len, err);
     vlp_buf_free(&line);
     free(text);
     return s;
 }
 
-enum vlp_status vlp_folder_write_tensors(const char *folder, const char *name,
-                                         struct vlp_emit_list *l, bool force, struct vlp_error *err)
+enum vlp_status vlp_folder_write_tensors(struct vlp_folder *f, struct vlp_emit_list *l,
+                                         struct vlp_error *err)
 {
-    struct vlp_output o;
-    json_t           *metadata = json_pack("{s:s}", "format", "pt");
-    enum vlp_status   s = open_in(&o, folder, name, force, err);
-    if (s == VLP_OK) {
-        s = vlp_emit_write(l, &o, metadata, false, err);
-        if (s == VLP_OK) s = vlp_output_commit(&o, err);
-        vlp_output_abort(&o);
-    }
+    struct vlp_output *o;
+    VLP_TRY(open_in(&o, f, f->names[0], err));
+    json_t         *metadata = json_pack("{s:s}", "format", "pt");
+    enum vlp_status s = vlp_emit_write(l, o, metadata, false, err);
+    if (s == VLP_OK) s = vlp_output_sync(o, err);
     json_decref(metadata);
     return s;
 }

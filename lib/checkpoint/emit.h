@@ -40,35 +40,45 @@ enum vlp_status     vlp_safetensors_stream(struct vlp_output *o, const struct vl
 enum vlp_status vlp_emit_write(struct vlp_emit_list *l, struct vlp_output *o,
                                const json_t *metadata, bool aligned, struct vlp_error *err);
 
-/* `path` as a folder, made if need be. */
-enum vlp_status vlp_folder_make(const char *path, struct vlp_error *err);
 /*
- * Is the folder free for a model in files of these names (NULL-terminated)? They must not be there,
- * nor any other file that would be opened in place of its weights or read as its vocabulary. Asked
- * before the first is written, so that a refusal leaves the folder as it was; the weights are
- * written last.
+ * A model as several files of a folder. What is written waits under temporary names;
+ * vlp_folder_commit puts it in place once all of it is on the disk, with `force` after what other
+ * models have left there is removed, the weights last: a process that ends in between leaves a
+ * folder without weights, never those of one model with another's configuration. Until then the
+ * folder is as it was.
  */
-enum vlp_status vlp_folder_check(const char *folder, const char *const *names, bool force,
-                                 struct vlp_error *err);
-/* Once they are written: weights of other names, and a vocabulary of another form, are removed. */
-enum vlp_status vlp_folder_remove_others(const char *folder, const char *const *names,
-                                         struct vlp_error *err);
-/* A JSON file or a text file in it, there whole or not at all. */
-enum vlp_status vlp_folder_write_json(const char *folder, const char *name, const json_t *v,
-                                      bool force, struct vlp_error *err);
-enum vlp_status vlp_folder_write(const char *folder, const char *name, const void *data, size_t len,
-                                 bool force, struct vlp_error *err);
-enum vlp_status vlp_folder_write_tensors(const char *folder, const char *name,
-                                         struct vlp_emit_list *l, bool force,
+struct vlp_folder {
+    const char        *path;
+    bool               force, made;
+    const char *const *names; /* NULL-terminated, the weights first */
+    const char *const *stale; /* more to be removed, or NULL */
+    struct vlp_output  file[8];
+    int                n;
+};
+/*
+ * The folder is made if need be. It must be free for a model in files of these names: they must not
+ * be there, nor any other file that would be opened in place of its weights or read as its
+ * vocabulary, or `force` overwrites and removes them.
+ */
+enum vlp_status vlp_folder_open(struct vlp_folder *f, const char *path, const char *const *names,
+                                bool force, struct vlp_error *err);
+enum vlp_status vlp_folder_commit(struct vlp_folder *f, struct vlp_error *err);
+void            vlp_folder_abort(struct vlp_folder *f); /* fine after a commit or on a zeroed one */
+/* A JSON file, a text file, or the weights, which come last. */
+enum vlp_status vlp_folder_write_json(struct vlp_folder *f, const char *name, const json_t *v,
+                                      struct vlp_error *err);
+enum vlp_status vlp_folder_write(struct vlp_folder *f, const char *name, const void *data,
+                                 size_t len, struct vlp_error *err);
+enum vlp_status vlp_folder_write_tensors(struct vlp_folder *f, struct vlp_emit_list *l,
                                          struct vlp_error *err);
 /* vocab.json and merges.txt of the checkpoint's vocabulary, when it carries one. */
-enum vlp_status vlp_vocabulary_export(const struct vlp_checkpoint *c, const char *folder,
-                                      bool force, struct vlp_error *err);
+enum vlp_status vlp_vocabulary_export(const struct vlp_checkpoint *c, struct vlp_folder *f,
+                                      struct vlp_error *err);
 /* Are the merges it carries others than those that CLIP was released with? */
 bool vlp_vocabulary_is_own(const struct vlp_checkpoint *c);
 /* tokenizer_config.json, by which Hugging Face's library knows what these files are. */
-enum vlp_status vlp_tokenizer_config_export(const struct vlp_checkpoint *c, const char *folder,
-                                            bool force, struct vlp_error *err);
+enum vlp_status vlp_tokenizer_config_export(const struct vlp_checkpoint *c, struct vlp_folder *f,
+                                            struct vlp_error *err);
 /* What foreign preprocessing files cannot say; see vlp_own_keys_apply. */
 json_t *vlp_own_keys_of(const struct vlp_checkpoint *c);
 

@@ -7,9 +7,7 @@
  *   then            each merge's two halves joined, in order
  *   the last two    start and end of text
  */
-#include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "emit.h"
 
@@ -72,38 +70,36 @@ json_t *vlp_vocabulary_of(const struct vlp_merges *m)
 }
 
 /* A vocabulary of another model in this folder would be read as this one's. */
-static enum vlp_status remove_stale(const char *folder, bool force, struct vlp_error *err)
+static enum vlp_status no_vocabulary(struct vlp_folder *f, struct vlp_error *err)
 {
     static const char *const names[] = {"vocab.json", "merges.txt", "tokenizer.json",
-                                        "tokenizer_config.json"};
+                                        "tokenizer_config.json", NULL};
     enum vlp_status          s = VLP_OK;
-    for (size_t i = 0; i < VLP_COUNT(names) && s == VLP_OK; i++) {
+    f->stale = names;
+    for (size_t i = 0; names[i] && !f->force && s == VLP_OK; i++) {
         struct vlp_buf path = {0};
-        vlp_buf_printf(&path, "%s/%s", folder, names[i]);
-        if (vlp_file_exists(path.data) && !force)
+        vlp_buf_printf(&path, "%s/%s", f->path, names[i]);
+        if (vlp_file_exists(path.data))
             s = vlp_fail(err, VLP_ERR_EXISTS, "%s: exists and is of another model (-f removes it)",
                          path.data);
-        else if (vlp_file_exists(path.data) && unlink(path.data) != 0)
-            s = vlp_fail(err, VLP_ERR_IO, "%s: %s", path.data, strerror(errno));
         vlp_buf_free(&path);
     }
     return s;
 }
 
-enum vlp_status vlp_vocabulary_export(const struct vlp_checkpoint *c, const char *folder,
-                                      bool force, struct vlp_error *err)
+enum vlp_status vlp_vocabulary_export(const struct vlp_checkpoint *c, struct vlp_folder *f,
+                                      struct vlp_error *err)
 {
     struct vlp_merges m;
     VLP_TRY(vlp_merges_of(&m, c, err));
-    if (!m.text) return remove_stale(folder, force, err);
+    if (!m.text) return no_vocabulary(f, err);
     json_t        *vocab = vlp_vocabulary_of(&m);
     struct vlp_buf merges = {0};
     vlp_buf_add_str(&merges, "#version: 0.2\n");
     vlp_buf_add(&merges, m.text, m.len);
     if (m.len) vlp_buf_add_char(&merges, '\n');
-    enum vlp_status s = vlp_folder_write_json(folder, "vocab.json", vocab, force, err);
-    if (s == VLP_OK)
-        s = vlp_folder_write(folder, "merges.txt", merges.data, merges.len, force, err);
+    enum vlp_status s = vlp_folder_write_json(f, "vocab.json", vocab, err);
+    if (s == VLP_OK) s = vlp_folder_write(f, "merges.txt", merges.data, merges.len, err);
     vlp_buf_free(&merges);
     json_decref(vocab);
     vlp_merges_free(&m);
@@ -119,8 +115,8 @@ bool vlp_vocabulary_is_own(const struct vlp_checkpoint *c)
     return !released;
 }
 
-enum vlp_status vlp_tokenizer_config_export(const struct vlp_checkpoint *c, const char *folder,
-                                            bool force, struct vlp_error *err)
+enum vlp_status vlp_tokenizer_config_export(const struct vlp_checkpoint *c, struct vlp_folder *f,
+                                            struct vlp_error *err)
 {
     const char *end = "<|endoftext|>";
     if (!json_object_get(c->about, "tokenizer")) return VLP_OK;
@@ -128,7 +124,7 @@ enum vlp_status vlp_tokenizer_config_export(const struct vlp_checkpoint *c, cons
     json_t *v = json_pack("{s:s, s:s, s:s, s:s, s:s, s:O}", "tokenizer_class", "CLIPTokenizer",
                           "bos_token", "<|startoftext|>", "eos_token", end, "pad_token", end,
                           "unk_token", end, "model_max_length", json_object_get(text, "context"));
-    const enum vlp_status s = vlp_folder_write_json(folder, "tokenizer_config.json", v, force, err);
+    const enum vlp_status s = vlp_folder_write_json(f, "tokenizer_config.json", v, err);
     json_decref(v);
     return s;
 }

@@ -189,15 +189,15 @@ enum vlp_status vlp_write_hf(const struct vlp_checkpoint *c, const char *path,
     json_t              *config = make_config(c, torch_dtype(&l));
     json_t              *preprocessor = make_preprocessor(c);
     if (s == VLP_OK) s = vlp_emit_check(&l, path, err);
-    if (s == VLP_OK) s = vlp_folder_make(path, err);
-    if (s == VLP_OK) s = vlp_folder_check(path, files, how->force, err);
-    if (s == VLP_OK) s = vlp_vocabulary_export(c, path, how->force, err);
-    if (s == VLP_OK) s = vlp_tokenizer_config_export(c, path, how->force, err);
-    if (s == VLP_OK)
-        s = vlp_folder_write_json(path, "preprocessor_config.json", preprocessor, how->force, err);
-    if (s == VLP_OK) s = vlp_folder_write_json(path, "config.json", config, how->force, err);
-    if (s == VLP_OK) s = vlp_folder_write_tensors(path, "model.safetensors", &l, how->force, err);
-    if (s == VLP_OK && how->force) s = vlp_folder_remove_others(path, files, err);
+    struct vlp_folder f = {0};
+    if (s == VLP_OK) s = vlp_folder_open(&f, path, files, how->force, err);
+    if (s == VLP_OK) s = vlp_vocabulary_export(c, &f, err);
+    if (s == VLP_OK) s = vlp_tokenizer_config_export(c, &f, err);
+    if (s == VLP_OK) s = vlp_folder_write_json(&f, "preprocessor_config.json", preprocessor, err);
+    if (s == VLP_OK) s = vlp_folder_write_json(&f, "config.json", config, err);
+    if (s == VLP_OK) s = vlp_folder_write_tensors(&f, &l, err);
+    if (s == VLP_OK) s = vlp_folder_commit(&f, err);
+    vlp_folder_abort(&f);
     json_decref(config);
     json_decref(preprocessor);
     vlp_emit_list_free(&l);

@@ -159,17 +159,16 @@ enum vlp_status vlp_write_open_clip(const struct vlp_checkpoint *c, const char *
         vlp_emit_add(&l, linear ? "text_projection.weight" : t->name, t, vlp_emit_dtype(t, how),
                      linear, -1);
     }
-    json_t         *config = make_config(c, own);
-    enum vlp_status s = vlp_emit_check(&l, path, err);
-    if (s == VLP_OK) s = vlp_folder_make(path, err);
-    if (s == VLP_OK) s = vlp_folder_check(path, files, how->force, err);
-    if (s == VLP_OK) s = vlp_vocabulary_export(c, path, how->force, err);
-    if (s == VLP_OK && own) s = vlp_tokenizer_config_export(c, path, how->force, err);
-    if (s == VLP_OK)
-        s = vlp_folder_write_json(path, "open_clip_config.json", config, how->force, err);
-    if (s == VLP_OK)
-        s = vlp_folder_write_tensors(path, "open_clip_model.safetensors", &l, how->force, err);
-    if (s == VLP_OK && how->force) s = vlp_folder_remove_others(path, files, err);
+    json_t           *config = make_config(c, own);
+    enum vlp_status   s = vlp_emit_check(&l, path, err);
+    struct vlp_folder f = {0};
+    if (s == VLP_OK) s = vlp_folder_open(&f, path, files, how->force, err);
+    if (s == VLP_OK) s = vlp_vocabulary_export(c, &f, err);
+    if (s == VLP_OK && own) s = vlp_tokenizer_config_export(c, &f, err);
+    if (s == VLP_OK) s = vlp_folder_write_json(&f, "open_clip_config.json", config, err);
+    if (s == VLP_OK) s = vlp_folder_write_tensors(&f, &l, err);
+    if (s == VLP_OK) s = vlp_folder_commit(&f, err);
+    vlp_folder_abort(&f);
     json_decref(config);
     vlp_emit_list_free(&l);
     vlp_arena_free(&names);
