@@ -159,6 +159,7 @@ enum vlp_status train_read(struct vlp_dataset **out, const struct vlp_dataset_so
     const struct vlp_dataset_options how = {
         .cache_dir = o->cache_dir,
         .labelled = labelled,
+        .look = o->check,
         .say = warn_leader,
         .read = count_records,
         .ctx = &r->comm,
@@ -167,6 +168,11 @@ enum vlp_status train_read(struct vlp_dataset **out, const struct vlp_dataset_so
     const enum vlp_status s = vlp_dataset_open(out, source, n, &how, err);
     cmd_progress_end();
     if (s != VLP_OK) return s;
+    const int64_t bad = vlp_dataset_bad(*out);
+    if (bad && r->comm.rank == 0)
+        cmd_warn("%lld of %lld records are left out%s", (long long)bad,
+                 (long long)vlp_dataset_records(*out),
+                 bad > VLP_BAD_NAMED && !o->check ? "; --check names them all" : "");
     const char   *folder;
     const int64_t unpacked = vlp_dataset_unpacked(*out, &folder);
     if (unpacked && r->comm.rank == 0)

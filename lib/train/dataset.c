@@ -21,7 +21,7 @@ struct part {
 struct vlp_dataset {
     struct sample_store store;
     struct unpacked     unpacked;
-    int64_t             captions, wordless, bad, epoch;
+    int64_t             captions, wordless, bad, records, epoch;
     char                fingerprint[33];
     struct part        *part;
     int                 n_parts;
@@ -37,6 +37,9 @@ struct build {
     bool                              open;
     int64_t                           unreported;
     enum vlp_status                   first_fault; /* of a record that could not be used */
+    int64_t                           lost;        /* pictures that could not be read */
+    int                               lost_on_end; /* of these, since one that could */
+    struct vlp_buf                    last_lost;
 };
 
 static void say(struct build *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -126,9 +129,25 @@ static enum vlp_status begin_sample(struct build *b, const struct vlp_item *it,
     return VLP_OK;
 }
 
+/* A record of a picture that is not there, or cannot be looked at. Records of one on end, which
+ * several captions make, count once. */
+static enum vlp_status lose(struct build *b, const struct vlp_item *it, struct vlp_error *err)
+{
+    const char  *name = it->path ? it->path : it->id;
+    const size_t len = it->path ? strlen(it->path) : vlp_stem_of_id(it->id, it->id_len);
+    if (b->lost_on_end && len == b->last_lost.len && memcmp(name, b->last_lost.data, len) == 0)
+        return VLP_OK;
+    keep(&b->last_lost, name, len);
+    b->lost++;
+    if (++b->lost_on_end < VLP_LOST_IN_A_ROW || b->o->look) return VLP_OK;
+    return vlp_fail(err, VLP_ERR_IO,
+                    "%d pictures in a row cannot be read: is the training data still there?",
+                    b->lost_on_end);
+}
+
 static void refuse(struct build *b, const struct vlp_item *it, const char *why)
 {
-    b->d->bad++;
+    if (++b->d->bad > VLP_BAD_NAMED && !b->o->look) return;
     if (b->first_fault == VLP_OK) b->first_fault = it->status ? it->status : VLP_ERR_FORMAT;
     /* Most sentences begin with the name of what they are about: say it once. */
     say(b, "%.*s: %s (skipped)", (int)it->id_len, it->id,
@@ -145,7 +164,10 @@ static enum vlp_status add_item(struct build *b, const struct vlp_item *it, stru
                       : !it->path && !it->bytes && !it->shard      ? "has no picture"
                       : wordless && !(b->o->labelled && it->label) ? fault
                                                                    : NULL;
+    b->d->records++;
     if (why || split) refuse(b, it, why ? why : fault);
+    if (it->status == VLP_ERR_IO) return lose(b, it, err);
+    b->lost_on_end = 0;
     if (why) return VLP_OK;
     if (!same_picture(b, it)) VLP_TRY(begin_sample(b, it, err));
     if (wordless) return VLP_OK;
@@ -213,6 +235,11 @@ enum vlp_status vlp_dataset_open(struct vlp_dataset **out, const struct vlp_data
     vlp_buf_free(&b.id);
     vlp_buf_free(&b.label);
     vlp_buf_free(&b.captions);
+    vlp_buf_free(&b.last_lost);
+    if (s == VLP_OK && d->store.n && (uint64_t)b.lost > d->store.n && !o->look)
+        s = vlp_fail(err, VLP_ERR_IO,
+                     "%lld of %lld pictures cannot be read: is the training data still there?",
+                     (long long)b.lost, (long long)(b.lost + (int64_t)d->store.n));
     if (s == VLP_OK && (d->store.n == 0 || d->epoch <= 0))
         s = vlp_fail(err, b.first_fault ? b.first_fault : VLP_ERR_FORMAT,
                      "no picture with a caption in the data");
@@ -258,6 +285,11 @@ int64_t vlp_dataset_wordless(const struct vlp_dataset *d)
 int64_t vlp_dataset_bad(const struct vlp_dataset *d)
 {
     return d->bad;
+}
+
+int64_t vlp_dataset_records(const struct vlp_dataset *d)
+{
+    return d->records;
 }
 
 void vlp_dataset_fingerprint(const struct vlp_dataset *d, char text[33])

@@ -76,12 +76,17 @@ struct vlp_dataset_source {
 struct vlp_dataset_options {
     const char *cache_dir; /* NULL: $TMPDIR, else /tmp */
     bool        labelled;  /* a picture with a label and no caption is a sample, too */
+    bool        look;      /* every bad record is named, and nothing refused for their number */
     void (*say)(void *ctx, const char *sentence); /* names bad records; may be NULL */
     void (*read)(void *ctx, int64_t records);     /* so many more were read; may be NULL */
     void *ctx;
 };
-/* VLP_ERR_IO also where `cache_dir` is full: the sentence says so. Without a sample: the status of
- * the first bad record, VLP_ERR_FORMAT if there is none. */
+/* VLP_ERR_IO also where `cache_dir` is full: the sentence says so; and when VLP_LOST_IN_A_ROW
+ * pictures on end, or more than there are others, cannot be read: storage that has gone away is no
+ * bad record. Without a sample: the status of the first bad record, VLP_ERR_FORMAT if there is
+ * none. Of bad records the first VLP_BAD_NAMED are named. */
+#define VLP_LOST_IN_A_ROW 20
+#define VLP_BAD_NAMED     100
 enum vlp_status vlp_dataset_open(struct vlp_dataset **out, const struct vlp_dataset_source *s,
                                  int n, const struct vlp_dataset_options *o, struct vlp_error *err);
 void            vlp_dataset_close(struct vlp_dataset *d);
@@ -90,6 +95,7 @@ int64_t vlp_dataset_epoch(const struct vlp_dataset *d); /* samples an epoch, wei
 int64_t vlp_dataset_captions(const struct vlp_dataset *d);
 int64_t vlp_dataset_wordless(const struct vlp_dataset *d); /* samples with a label alone */
 int64_t vlp_dataset_bad(const struct vlp_dataset *d);      /* records that were no samples */
+int64_t vlp_dataset_records(const struct vlp_dataset *d);  /* all of them */
 /* 32 hex digits over all captions in their order: other data have others. */
 void vlp_dataset_fingerprint(const struct vlp_dataset *d, char text[33]);
 /*
