@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cmd_internal.h"
@@ -293,9 +294,30 @@ static void keep_standard_streams(void)
         if (fcntl(fd, F_GETFD) == -1) open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
 }
 
+/* Whoever started us may have set them not to block, which no reader or writer of ours could go on
+ * from. That is theirs as well: we open the pipe or terminal for ourselves, and only what cannot be
+ * opened again, a socket, is set to block. */
+static void wait_in_standard_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        char        path[32];
+        struct stat st;
+        const int   how = fcntl(fd, F_GETFL);
+        if (how == -1 || !(how & O_NONBLOCK) || fstat(fd, &st) != 0) continue;
+        snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+        int own = -1; /* a file has a place to go on from; a pipe that nobody reads never opens */
+        if (S_ISFIFO(st.st_mode) || isatty(fd))
+            own = open(path, (how & O_ACCMODE) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        if (own >= 0) dup2(own, fd);
+        if (own >= 0) close(own);
+        fcntl(fd, F_SETFL, how & ~O_NONBLOCK);
+    }
+}
+
 void cmd_begin(const struct cmd_program *p)
 {
     keep_standard_streams();
+    wait_in_standard_streams();
     whole = current = p;
     cmd_messages_start(p->name);
 }

@@ -39,4 +39,55 @@ stopped_by_term vlp-classify -l a,b -E pipe
 stopped_by_term vlp-classify -C pipe photos/p00.png
 stopped_by_term vlp-match --text x pipe
 stopped_by_term vlp-embed -o f.vle pipe
+
+# A pipe or a socket that its maker has set not to block (as some programs' are that start others) is waited for
+# all the same, in both directions, and stays as it is for those it is shared with.
+cat >unblocked.c <<'C'
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+/* unblocked pipe|socket IN|OUT COMMAND...: its stdin (or stdout) is one, filled (or emptied) from ours, late. */
+int main(int n, char **arg)
+{
+    const int in = strcmp(arg[2], "IN") == 0, pipes = strcmp(arg[1], "pipe") == 0;
+    int       end[2], status;
+    char      piece[4096];
+    ssize_t   got;
+    if (n < 4 || (pipes ? pipe2(end, O_CLOEXEC) : socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, end)) != 0) return 99;
+    const int mine = end[in], its = end[!in];
+    if (fcntl(its, F_SETFL, fcntl(its, F_GETFL) | O_NONBLOCK) != 0) return 99;
+    const pid_t child = fork();
+    if (child == 0) {
+        dup2(its, in ? 0 : 1);
+        execvp(arg[3], arg + 3);
+        return 99;
+    }
+    usleep(500000);
+    if (pipes && !(fcntl(its, F_GETFL) & O_NONBLOCK)) return 98;
+    close(its);
+    while ((got = read(in ? 0 : mine, piece, sizeof piece)) > 0)
+        if (write(in ? mine : 1, piece, (size_t)got) != got) return 99;
+    close(mine);
+    return waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status) : 97;
+}
+C
+cc -o unblocked unblocked.c || fail "no compiler"
+yes 'a text' | head -2000 >many
+expect 0 vlp-embed -q --lines many -o many.vle
+vlp-embed -q --convert --format tsv many.vle >many.tsv
+[ "$(stat -c %s many.tsv)" -gt 200000 ] && [ "$(stat -c %s many.vle)" -gt 66000 ] || fail "too little to fill a pipe"
+for how in pipe socket; do
+    ./unblocked $how OUT vlp-embed -q --convert --format tsv many.vle >got || fail "status $? from a $how: text"
+    same got many.tsv
+    ./unblocked $how OUT vlp-embed -q --lines many >got || fail "status $? to a $how: a stream"
+    vlp-embed -q --convert --format tsv got | cmp - many.tsv || fail "another stream to a $how"
+    ./unblocked $how IN vlp-embed -q --convert --format tsv -o got.tsv -f - <many.vle || fail "status $? from a $how: a stream"
+    same got.tsv many.tsv
+    ./unblocked $how IN vlp-embed -q --lines - -o got.vle -f <many || fail "status $? from a $how: lines"
+    vlp-embed -q --convert --format tsv got.vle | cmp - many.tsv || fail "other lines from a $how"
+done
 exit 0
