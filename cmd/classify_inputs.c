@@ -69,6 +69,8 @@ enum vlp_status classify_pictures(struct classify_job *job, char *const *paths, 
     vlp_features_fingerprint(&job->encoder, &o.features, fingerprint);
     VLP_TRY(classify_check_fit(job, dim, fingerprint, cmd_model_path(), err));
     cmd_source_options(&so, paths, n_paths);
+    so.outputs = job->files;
+    so.n_outputs = CLASSIFY_FILES;
     so.text_fault = VLP_FAULT_UNASKED;
     so.label_fault = classify.truth ? VLP_FAULT_UNASKED : VLP_FAULT_APART;
     VLP_TRY(vlp_source_open(&source, &so, err));

@@ -45,7 +45,11 @@ struct classify_knn {
     int                  *class_of_row; /* of each of them */
 };
 
+/* --save-classifier, --report, --confusion, --html, -o and, at the end, --failed. */
+enum { CLASSIFY_FILES = 6 };
+
 struct classify_job {
+    const char           *files[CLASSIFY_FILES]; /* that are written; NULL: not asked for */
     struct vlp_encoder    encoder;
     bool                  has_encoder;
     struct vlp_pool      *pool;

@@ -263,6 +263,7 @@ const char *cmd_share_dir(void);
 /* The path that -m stands for: -m, $VLP_MODEL, the default model; ends the process when there is
  * none. */
 const char *cmd_model_path(void);
+const char *cmd_model_if_any(void); /* the same, but NULL when there is none */
 /* Open it with everything; says what was chosen rather than read. */
 enum vlp_status cmd_model_open(struct vlp_encoder *e, struct vlp_error *err);
 /* Threads that -j asks for (0 resolved). */
@@ -324,6 +325,15 @@ enum vlp_status cmd_check_outputs(const char *const *path, size_t n, bool force,
                                   struct vlp_error *err);
 /* VLP_ERR_USAGE when two of these, which may be NULL or "-", are one file under any names. */
 enum vlp_status cmd_one_place_each(const char *const *path, size_t n, struct vlp_error *err);
+/* VLP_ERR_USAGE when one of these outputs, which may be NULL or "-", is the file of one of these
+ * inputs, under any names: it would be lost. Their ids beside vectors are theirs. */
+struct cmd_reads {
+    const char        *option; /* for the message */
+    const char *const *path;   /* any may be NULL or "-" */
+    int                n;
+};
+enum vlp_status cmd_spare_inputs(const char *const *out, size_t n_out, const struct cmd_reads *in,
+                                 size_t n_in, struct vlp_error *err);
 /* VLP_ERR_IO when no file can be put into this folder, which need not be there yet. */
 enum vlp_status cmd_check_folder(const char *dir, struct vlp_error *err);
 /* "-" when one of the operands is, else NULL. */

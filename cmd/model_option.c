@@ -57,7 +57,7 @@ const char *cmd_share_dir(void)
     return NULL;
 }
 
-const char *cmd_model_path(void)
+const char *cmd_model_if_any(void)
 {
     static char path[4200];
     if (cmd_model.path) return cmd_model.path;
@@ -68,7 +68,14 @@ const char *cmd_model_path(void)
         snprintf(path, sizeof path, "%s/default.safetensors", share);
         if (vlp_file_exists(path)) return path;
     }
-    cmd_usage_error("no model: give one with -m, or set VLP_MODEL");
+    return NULL;
+}
+
+const char *cmd_model_path(void)
+{
+    const char *path = cmd_model_if_any();
+    if (!path) cmd_usage_error("no model: give one with -m, or set VLP_MODEL");
+    return path;
 }
 
 int cmd_threads(void)

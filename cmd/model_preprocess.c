@@ -152,7 +152,7 @@ static const char **names_in_folder(struct vlp_arena *mem, char **in, int n)
     return out;
 }
 
-/* Nothing was written yet: the files that this shard's pictures would go to are not there. */
+/* The files in a folder that this shard's pictures would go to are not there. */
 static enum vlp_status refuse_existing(char **in, const char *const *out, int n,
                                        struct vlp_error *err)
 {
@@ -160,6 +160,21 @@ static enum vlp_status refuse_existing(char **in, const char *const *out, int n,
         if (cmd_in_shard(in[i], strlen(in[i])))
             VLP_TRY(cmd_refuse_existing(&out[i], 1, force, err));
     return VLP_OK;
+}
+
+/* Nothing was written yet: no output is an input or another output. `out` NULL: one file. */
+static enum vlp_status check_files(char **in, const char *const *out, int n, struct vlp_error *err)
+{
+    const char *const      files[] = {output, failed};
+    const char            *model = cmd_model_if_any();
+    const struct cmd_reads reads[] = {{"-m", &model, 1}, {"PICTURE", (const char *const *)in, n}};
+    VLP_TRY(cmd_spare_inputs(&files[1], 1, reads, VLP_COUNT(reads), err));
+    if (!out) {
+        VLP_TRY(cmd_one_place_each(files, VLP_COUNT(files), err));
+        return cmd_spare_inputs(files, 1, reads, VLP_COUNT(reads), err);
+    }
+    VLP_TRY(cmd_spare_inputs(out, (size_t)n, reads, VLP_COUNT(reads), err));
+    return refuse_existing(in, out, n, err);
 }
 
 static int run(int argc, char **argv)
@@ -178,8 +193,7 @@ static int run(int argc, char **argv)
     if (!folder) cmd_refuse_terminal(output, force);
     vlp_arena_init(&names);
     const char    **out = folder ? names_in_folder(&names, in, n) : NULL;
-    enum vlp_status s = folder ? refuse_existing(in, out, n, &err)
-                               : cmd_one_place_each((const char *const[]){output, failed}, 2, &err);
+    enum vlp_status s = check_files(in, out, n, &err);
     if (s == VLP_OK) s = settings(&how, &err);
     if (s == VLP_OK) s = cmd_failures_open(&bad, failed, force, &err);
     if (s != VLP_OK) {

@@ -75,6 +75,88 @@ enum vlp_status cmd_one_place_each(const char *const *path, size_t n, struct vlp
     return VLP_OK;
 }
 
+/* ---- no output is an input
+ * ------------------------------------------------------------------------
+ */
+
+/* Regular files that are there, in the order of their numbers. */
+struct file {
+    dev_t       device;
+    ino_t       inode;
+    const char *name;
+};
+struct files {
+    struct file *file;
+    size_t       n;
+};
+
+static int file_order(const void *a, const void *b)
+{
+    const struct file *x = a, *y = b;
+    if (x->inode != y->inode) return x->inode < y->inode ? -1 : 1;
+    return (x->device > y->device) - (x->device < y->device);
+}
+
+static bool is_file(struct file *f, const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode)) return false;
+    *f = (struct file){st.st_dev, st.st_ino, path};
+    return true;
+}
+
+/* What belongs to `path`: the file, or the shard that it is in, and the ids beside bare vectors.
+ * The answer is how many of them are there. */
+static int files_of(struct file out[2], const char *path)
+{
+    if (!path || strcmp(path, "-") == 0) return 0;
+    int          n = 0;
+    const char  *ext = vlp_path_ext(path);
+    const size_t shard = vlp_shard_length(path);
+    char        *first = vlp_strndup(path, shard ? shard : strlen(path));
+    n += is_file(&out[n], first);
+    if (strcmp(ext, "npy") == 0 || strcmp(ext, "fvecs") == 0) {
+        struct vlp_buf ids = {0};
+        char          *place = vlp_end_of_links(path);
+        vlp_buf_printf(&ids, "%s.ids", place);
+        n += is_file(&out[n], ids.data);
+        free(place);
+        vlp_buf_free(&ids);
+    }
+    for (int i = 0; i < n; i++) out[i].name = path;
+    free(first);
+    return n;
+}
+
+static enum vlp_status spare(const struct files *outputs, const char *option, const char *path,
+                             struct vlp_error *err)
+{
+    struct file read[2];
+    for (int i = files_of(read, path); i-- > 0;) {
+        const struct file *f =
+            bsearch(&read[i], outputs->file, outputs->n, sizeof *outputs->file, file_order);
+        if (f)
+            return vlp_fail(err, VLP_ERR_USAGE, "%s: named for an output and for %s", f->name,
+                            option);
+    }
+    return VLP_OK;
+}
+
+enum vlp_status cmd_spare_inputs(const char *const *out, size_t n_out, const struct cmd_reads *in,
+                                 size_t n_in, struct vlp_error *err)
+{
+    struct files    outputs = {.file = vlp_malloc((2 * n_out + 1) * sizeof *outputs.file)};
+    enum vlp_status s = VLP_OK;
+    for (size_t i = 0; i < n_out; i++)
+        outputs.n += (size_t)files_of(&outputs.file[outputs.n], out[i]);
+    if (outputs.n) qsort(outputs.file, outputs.n, sizeof *outputs.file, file_order);
+    for (size_t i = 0; i < n_in && outputs.n; i++)
+        for (int k = 0; k < in[i].n && s == VLP_OK; k++)
+            s = spare(&outputs, in[i].option, in[i].path[k], err);
+    free(outputs.file);
+    return s;
+}
+
 enum vlp_status cmd_check_outputs(const char *const *path, size_t n, bool force,
                                   struct vlp_error *err)
 {

@@ -271,17 +271,39 @@ static void check_usage(int *n_paths, char **paths)
     check_streams(*n_paths, paths);
 }
 
+/* No file that is read is written to, but a list of failures that is read as a list of names. */
+static enum vlp_status check_files(const struct classify_job *job, char **paths, int n_paths,
+                                   struct vlp_error *err)
+{
+    const char *const     *out = job->files;
+    const char            *model = cmd_model_if_any();
+    const struct cmd_reads in[] = {
+        {"-m", &model, 1},
+        {"--labels-from", &classify.labels_from, 1},
+        {"--templates-from", &classify.templates_from, 1},
+        {"-C", &classify.classifier, 1},
+        {"--knn", &classify.knn, 1},
+        {"--fit", &classify.fit, 1},
+        {"--validation", &classify.validation, 1},
+        {"--truth", &classify.truth, 1},
+        {"-E", classify.embeddings.item, classify.embeddings.n},
+        {"PICTURE", (const char *const *)paths, n_paths},
+    };
+    const struct cmd_reads list = {"--files-from", &cmd_source.files_from, 1};
+    VLP_TRY(cmd_one_place_each(out, CLASSIFY_FILES, err));
+    VLP_TRY(cmd_spare_inputs(out, CLASSIFY_FILES, in, VLP_COUNT(in), err));
+    VLP_TRY(cmd_spare_inputs(out, CLASSIFY_FILES - 1, &list, 1, err));
+    /* the list of failures has rules of its own */
+    return cmd_check_outputs(out, CLASSIFY_FILES - 1, classify.force, err);
+}
+
 static enum vlp_status run(struct classify_job *job, char **paths, int n_paths,
                            struct vlp_error *err)
 {
     const bool inputs = classify.embeddings.n || has_pictures(n_paths);
     job->pool = vlp_pool_open(cmd_threads());
     VLP_TRY(vlp_compute_init(&job->compute, job->pool, getenv("VLP_CPU"), VLP_PRECISION_F32, err));
-    const char *const files[] = {classify.save, classify.report, classify.confusion,
-                                 classify.html, classify.output, cmd_failed_path};
-    VLP_TRY(cmd_one_place_each(files, VLP_COUNT(files), err));
-    /* the list of failures has rules of its own */
-    VLP_TRY(cmd_check_outputs(files, VLP_COUNT(files) - 1, classify.force, err));
+    VLP_TRY(check_files(job, paths, n_paths, err));
     VLP_TRY(cmd_failures_open(&job->failures, cmd_failed_path, classify.force, err));
     job->silent = !classify.output && stdout_is_taken();
     if (classify.truth) VLP_TRY(vlp_truth_read(&job->truth, classify.truth, err));
@@ -325,12 +347,13 @@ static void close_job(struct classify_job *job)
 
 int main(int argc, char **argv)
 {
-    const int           first = cmd_start(&program, argc, argv);
-    int                 n_paths = argc - first;
-    struct classify_job job = {0};
-    struct vlp_error    err = {0}, late = {0};
+    const int        first = cmd_start(&program, argc, argv);
+    int              n_paths = argc - first;
+    struct vlp_error err = {0}, late = {0};
     check_usage(&n_paths, argv + first);
-    enum vlp_status s = run(&job, argv + first, n_paths, &err);
+    struct classify_job job = {.files = {classify.save, classify.report, classify.confusion,
+                                         classify.html, classify.output, cmd_failed_path}};
+    enum vlp_status     s = run(&job, argv + first, n_paths, &err);
     if (s == VLP_OK && job.out.file) s = vlp_output_commit(&job.out, &err);
     if (s == VLP_OK) job.failures.whole = true;
     const enum vlp_status closed = cmd_failures_close(&job.failures, &late);

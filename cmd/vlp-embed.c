@@ -258,6 +258,21 @@ static int finish(struct embed_job *j, enum vlp_status s, struct vlp_error *err)
     return j->bad.n > 0 ? CMD_SKIPPED : CMD_OK;
 }
 
+/* No file that is read is written to, but a list of failures that is read as a list of names. */
+static enum vlp_status check_files(char **inputs, int n, struct vlp_error *err)
+{
+    const char *const      out[] = {opt.output, cmd_failed_path};
+    const char            *model = cmd_model_if_any();
+    const struct cmd_reads in[] = {{"-m", &model, 1},
+                                   {"--templates", &opt.templates_file, 1},
+                                   {"--lines", &cmd_source.lines, 1},
+                                   {"INPUT", (const char *const *)inputs, n}};
+    const struct cmd_reads list = {"--files-from", &cmd_source.files_from, 1};
+    VLP_TRY(cmd_one_place_each(out, VLP_COUNT(out), err));
+    VLP_TRY(cmd_spare_inputs(out, VLP_COUNT(out), in, VLP_COUNT(in), err));
+    return cmd_spare_inputs(out, 1, &list, 1, err);
+}
+
 static int embed(struct embed_job *j, char **inputs, int n)
 {
     struct vlp_source_options from;
@@ -265,7 +280,7 @@ static int embed(struct embed_job *j, char **inputs, int n)
     struct vlp_error          err = {0}, late = {0};
     const char *const        *templates = NULL;
     const char *const         outputs[] = {opt.output, cmd_failed_path};
-    enum vlp_status           s = cmd_one_place_each(outputs, VLP_COUNT(outputs), &err);
+    enum vlp_status           s = check_files(inputs, n, &err);
     if (s == VLP_OK) s = read_templates(&templates, &j->mem, &err);
     if (s != VLP_OK) return cmd_fail(&err);
     if ((s = cmd_model_open(&j->e, &err)) != VLP_OK) return cmd_fail(&err);
@@ -274,6 +289,8 @@ static int embed(struct embed_job *j, char **inputs, int n)
                vlp_cpu_name(j->e.compute.cpu), vlp_precision_name(j->e.compute.precision),
                vlp_pool_threads(j->e.compute.pool));
     cmd_source_options(&from, inputs, n);
+    from.outputs = outputs;
+    from.n_outputs = VLP_COUNT(outputs);
     from.text_fault = opt.only == EMBED_IMAGE ? VLP_FAULT_UNASKED : VLP_FAULT_APART;
     /* pictures take a label along that is there; what only has a label's name need be none */
     from.label_fault =

@@ -164,14 +164,37 @@ static void check_usage(const char *const *paths, int n_paths)
     cmd_one_each("standard output", out, VLP_COUNT(out));
 }
 
+/* No file that is read is written to, but a list of failures that is read as a list of names. */
+static enum vlp_status check_files(const struct match_job *job, struct vlp_error *err)
+{
+    const char *const      out[] = {match.html, match.output, cmd_failed_path};
+    const char            *model = cmd_model_if_any();
+    const struct cmd_reads in[] = {{"-m", &model, 1},
+                                   {"-Q", &match.queries, 1},
+                                   {"--lines", &match.lines, 1},
+                                   {"--ids-from", &match.ids_from, 1},
+                                   {"--queries-from", &match.queries_from, 1},
+                                   {"--rerank", &match.rerank, 1},
+                                   {"--truth", &match.truth, 1},
+                                   {"INDEX", job->paths, job->n_paths}};
+    const struct cmd_reads list = {"--files-from", &match.files_from, 1};
+    VLP_TRY(cmd_one_place_each(out, VLP_COUNT(out), err));
+    VLP_TRY(cmd_spare_inputs(out, VLP_COUNT(out), in, VLP_COUNT(in), err));
+    for (int i = 0; i < match.n_asked; i++) {
+        const struct cmd_reads picture = {"--image", &match.asked[i].value, 1};
+        if (match.asked[i].kind == VLP_TERM_IMAGE)
+            VLP_TRY(cmd_spare_inputs(out, VLP_COUNT(out), &picture, 1, err));
+    }
+    VLP_TRY(cmd_spare_inputs(out, VLP_COUNT(out) - 1, &list, 1, err));
+    /* the list of failures has rules of its own */
+    return cmd_check_outputs(out, VLP_COUNT(out) - 1, match.force, err);
+}
+
 static enum vlp_status run(struct match_job *job, struct vlp_error *err)
 {
     job->pool = vlp_pool_open(cmd_threads());
     VLP_TRY(vlp_compute_init(&job->compute, job->pool, getenv("VLP_CPU"), VLP_PRECISION_F32, err));
-    const char *const files[] = {match.html, match.output, cmd_failed_path};
-    VLP_TRY(cmd_one_place_each(files, VLP_COUNT(files), err));
-    /* the list of failures has rules of its own */
-    VLP_TRY(cmd_check_outputs(files, VLP_COUNT(files) - 1, match.force, err));
+    VLP_TRY(check_files(job, err));
     if (match.link_to) VLP_TRY(cmd_check_folder(match.link_to, err));
     VLP_TRY(cmd_failures_open(&job->failures, cmd_failed_path, match.force, err));
     if (cmd_given("groups")) return match_run_groups(job, err);

@@ -10,12 +10,29 @@
 
 static struct train_options *const o = &train_options;
 
+/* The plot is none of the files that are read. */
+static enum vlp_status check_plot(char *const *data, int n, struct vlp_error *err)
+{
+    struct vlp_buf metrics = {0};
+    vlp_buf_printf(&metrics, "%s/metrics.jsonl", o->output);
+    const char *const      of_run = metrics.data;
+    const struct cmd_reads in[] = {
+        {"the metrics of -o", &of_run, 1}, {"-m", &cmd_model.path, 1},
+        {"--config", &o->config, 1},       {"--validation", &o->validation, 1},
+        {"--classes", &o->classes, 1},     {"DATA", (const char *const *)data, n},
+    };
+    const enum vlp_status s = cmd_spare_inputs(&o->plot, 1, in, VLP_COUNT(in), err);
+    vlp_buf_free(&metrics);
+    return s == VLP_OK ? vlp_plot_refuse_existing(o->plot, o->force, err) : s;
+}
+
 static int draw(void)
 {
     struct vlp_error err;
     struct vlp_buf   path = {0};
     vlp_buf_printf(&path, "%s/metrics.jsonl", o->output);
-    const enum vlp_status s = vlp_plot_metrics(path.data, o->plot, o->force, &err);
+    enum vlp_status s = check_plot(NULL, 0, &err);
+    if (s == VLP_OK) s = vlp_plot_metrics(path.data, o->plot, o->force, &err);
     vlp_buf_free(&path);
     return cmd_finish(s == VLP_OK ? CMD_OK : cmd_fail(&err));
 }
@@ -64,8 +81,7 @@ int main(int argc, char **argv)
                                         {"DATA", cmd_stdin_among((const char *const *)data, n)}};
     cmd_one_each("standard input", in, VLP_COUNT(in));
     const bool trains = !o->check && !o->plan;
-    if (o->plot && trains && vlp_plot_refuse_existing(o->plot, o->force, &err) != VLP_OK)
-        return cmd_finish(cmd_fail(&err));
+    if (o->plot && trains && check_plot(data, n, &err) != VLP_OK) return cmd_finish(cmd_fail(&err));
 
     int        status;
     const bool opened = train_open(&run, data, n, &err) == VLP_OK &&

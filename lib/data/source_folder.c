@@ -2,8 +2,8 @@
  * source_folder.c -- the pictures of a folder, in the byte order of their paths.
  *
  * Hidden files and folders are passed over, pipes and devices as well. Links are followed, but
- * never back into a folder that is being walked. A folder that cannot be read is a bad record, and
- * so is a link to nothing: it may have led to one.
+ * never back into a folder that is being walked; what is written meanwhile is no input. A folder
+ * that cannot be read is a bad record, and so is a link to nothing: it may have led to one.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -29,8 +29,17 @@ struct level {
     int           why; /* the entries end with this error, or 0 */
 };
 
+/* Where an output is, or will be. */
+struct place {
+    dev_t device; /* of its folder */
+    ino_t inode;
+    char *name;
+};
+
 struct folder {
     struct level *level;
+    struct place *output;
+    size_t        n_outputs;
     struct input  file; /* the picture in hand; kind NULL: none */
     char         *file_path;
 };
@@ -112,10 +121,49 @@ static int descend(struct folder *f, const char *path)
     return why;
 }
 
+static void add_output(struct folder *f, const char *path)
+{
+    struct stat    st;
+    const char    *base = vlp_path_base(path);
+    struct vlp_buf dir = {0};
+    vlp_buf_add(&dir, path, (size_t)(base - path));
+    vlp_buf_add_char(&dir, '.');
+    if (stat(dir.data, &st) == 0)
+        f->output[f->n_outputs++] = (struct place){st.st_dev, st.st_ino, vlp_strdup(base)};
+    vlp_buf_free(&dir);
+}
+
+static void note_outputs(struct folder *f, const struct vlp_source_options *o)
+{
+    f->output = vlp_malloc((2 * o->n_outputs + 1) * sizeof *f->output);
+    for (size_t i = 0; i < o->n_outputs; i++) {
+        if (!o->outputs[i] || strcmp(o->outputs[i], "-") == 0) continue;
+        char *end = vlp_end_of_links(o->outputs[i]);
+        add_output(f, o->outputs[i]);
+        add_output(f, end);
+        free(end);
+    }
+}
+
+/* Is the name in folder `l` that of an output or of its temporary file? */
+static bool is_output(const struct folder *f, const struct level *l, const char *name)
+{
+    static const char temporary[] = ".tmp-";
+    for (size_t i = 0; i < f->n_outputs; i++) {
+        const struct place *p = &f->output[i];
+        const size_t        len = strlen(p->name);
+        if (p->device == l->device && p->inode == l->inode && strncmp(name, p->name, len) == 0 &&
+            (!name[len] || strncmp(name + len, temporary, sizeof temporary - 1) == 0))
+            return true;
+    }
+    return false;
+}
+
 static enum vlp_status folder_open(struct input *in, struct vlp_error *err)
 {
     struct folder *f = vlp_calloc(1, sizeof *f);
     in->state = f;
+    note_outputs(f, in->opt);
     const int why = descend(f, in->path);
     return why ? vlp_fail(err, VLP_ERR_IO, "%s: %s", in->path, strerror(why)) : VLP_OK;
 }
@@ -142,6 +190,8 @@ static bool next_entry(struct folder *f, struct input *in, char **path, int *why
             (*path)[strlen(*path) - 1] = '\0';
             if (in->opt->recursive && !name_is_excluded(in->opt, *path))
                 if ((*why = descend(f, *path)) != 0) return true;
+        } else if (is_output(f, l, e->name)) {
+            /* no input */
         } else if (name_is_wanted(in->opt, *path)) {
             return true;
         } else if (e->why && in->opt->recursive && !name_is_excluded(in->opt, *path)) {
@@ -194,6 +244,8 @@ static void folder_close(struct input *in)
         f->level = l->up;
         free_level(l);
     }
+    for (size_t i = 0; i < f->n_outputs; i++) free(f->output[i].name);
+    free(f->output);
     free(f);
 }
 

@@ -70,9 +70,13 @@ struct vlp_source_options {
     bool locate; /* say where a tar member lies instead of reading it, where that can be said:
                     in a plain tar file, not in a compressed one nor in a pipe */
     const char
-           *base_dir; /* relative paths in tables count from here; NULL: the table's own folder */
+        *base_dir; /* relative paths in tables count from here; NULL: the table's own folder */
+    /* What is written meanwhile, a temporary file of it too: no folder gives these. NULL and "-"
+     * are none. */
+    const char *const *outputs;
+    size_t             n_outputs;
     int     shard, n_shards; /* --shard i/n, i in 1..n; n = 0: all. By hash of the id; a record with
-                             `lost_input` or `of_many` is in every shard, as what it stands for */
+                            `lost_input` or `of_many` is in every shard, as what it stands for */
     int64_t limit;           /* 0: none */
     bool    keep_going; /* an input that is damaged or cannot be read or understood is a record with
                            `lost_input`, and the next input follows; else an error of
