@@ -30,6 +30,7 @@ struct embed_job {
     struct cmd_failures          bad;
     struct vlp_arena             mem;
     bool        resuming, complete; /* the file is continued; is finished already */
+    bool        replaces;           /* the file stays until the first block is written */
     bool        ended;              /* the file was complete before */
     bool        unfinished;         /* another command's: its end is not ours to declare */
     bool        broken_join;        /* of which not even another command can */

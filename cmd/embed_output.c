@@ -269,5 +269,6 @@ enum vlp_status embed_open_output(struct embed_job *j, struct vlp_error *err)
         if (j->complete) return VLP_OK;
         j->resuming = how.append = true;
     }
+    j->replaces = there && !how.append;
     return vlp_embedding_writer_open(&j->writer, o->output, &j->header, &how, err);
 }

@@ -214,7 +214,7 @@ static int finish(struct embed_job *j, enum vlp_status s, struct vlp_error *err)
         /* A file that is not ours any more is not ours to remove. */
         const bool ours = stream && leave(j, &late) == VLP_OK;
         if (!stream) vlp_embedding_writer_abandon(j->writer);
-        if (ours && written == 0 && !j->resuming) embed_remove(opt.output);
+        if (ours && written == 0 && !j->resuming && !j->replaces) embed_remove(opt.output);
         if (s == VLP_OK) {
             j->bad.whole = true;
             if (j->bad.n > 0)
@@ -239,6 +239,8 @@ static int finish(struct embed_job *j, enum vlp_status s, struct vlp_error *err)
             cmd_note("stopped; %s is written whole or not at all, so nothing was kept", opt.format);
         else if (strcmp(opt.output, "-") == 0)
             cmd_note("stopped; the stream is valid as far as it goes");
+        else if (j->replaces && written == 0)
+            cmd_note("stopped; %s is as it was", opt.output);
         else
             cmd_note("stopped; the same command%s continues %s",
                      opt.force && !embed_merges(&opt) ? " without -f" : "", opt.output);

@@ -1,6 +1,7 @@
 /*
  * vle_write.c -- embedding streams out: each block goes to its place in one piece, so that whoever
- * is killed leaves whole blocks and at most a torn one, which the next to continue cuts off.
+ * is killed leaves whole blocks and at most a torn one, which the next to continue cuts off. What
+ * it replaces stays until the first block is there: a job that comes to nothing has lost nothing.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,13 +28,15 @@ struct vle_writer {
      * until then; -1: nothing. */
     struct vlp_output whole;
     int               old;
+    bool              waits; /* with the first block to replace `old`; `fd` is -1 until then */
+    mode_t            mode;
     char             *made; /* the file that was made, where links led to; else NULL */
 
     struct vlp_buf record_flags, id_ends, meta_ends, ids, metas, vectors, block;
 };
 
-static enum vlp_status write_bytes(struct vlp_embedding_writer *w, const void *data, size_t size,
-                                   struct vlp_error *err)
+static enum vlp_status put_bytes(struct vlp_embedding_writer *w, const void *data, size_t size,
+                                 struct vlp_error *err)
 {
     struct vle_writer *v = w->state;
     const uint8_t     *p = data;
@@ -167,6 +170,55 @@ static void close_old(struct vle_writer *v)
     v->old = -1;
 }
 
+/* What is overwritten is replaced, not emptied: whoever has it mapped keeps it. That the folder
+ * lets us is found out now. */
+static enum vlp_status wait_for_block(struct vlp_embedding_writer *w, mode_t mode,
+                                      struct vlp_error *err)
+{
+    struct vle_writer *v = w->state;
+    struct vlp_output  trial;
+    VLP_TRY(vlp_output_open(&trial, w->path, true, err));
+    vlp_output_abort(&trial);
+    /* who may read it may read what follows, and its owner go on with it */
+    v->mode = (mode & 07777) | S_IWUSR;
+    v->waits = true;
+    return VLP_OK;
+}
+
+/* Put a header and the first block, or the end, where `old` was. */
+static enum vlp_status replace_old(struct vlp_embedding_writer *w, const void *data, size_t size,
+                                   struct vlp_error *err)
+{
+    struct vle_writer *v = w->state;
+    struct vlp_output  o;
+    struct vlp_buf     header = {0};
+    v->waits = false;
+    VLP_TRY(vlp_output_open(&o, w->path, true, err));
+    v->fd = fcntl(fileno(o.file), F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    enum vlp_status s = VLP_OK;
+    if (v->fd < 0 || fchmod(v->fd, v->mode) != 0)
+        s = vlp_fail(err, VLP_ERR_IO, "%s: %s", w->path, strerror(errno));
+    vle_put_header(&header, &w->header);
+    if (s == VLP_OK) s = put_bytes(w, header.data, header.len, err);
+    if (s == VLP_OK) s = put_bytes(w, data, size, err);
+    vlp_buf_free(&header);
+    if (s == VLP_OK) flock(v->fd, LOCK_EX | LOCK_NB); /* nobody else knows it yet */
+    if (s == VLP_OK)
+        s = vlp_output_commit(&o, err);
+    else
+        vlp_output_abort(&o);
+    if (s != VLP_OK) w->failed = true;
+    close_old(v);
+    return s;
+}
+
+static enum vlp_status write_bytes(struct vlp_embedding_writer *w, const void *data, size_t size,
+                                   struct vlp_error *err)
+{
+    const struct vle_writer *v = w->state;
+    return v->waits ? replace_old(w, data, size, err) : put_bytes(w, data, size, err);
+}
+
 static enum vlp_status open_file(struct vlp_embedding_writer              *w,
                                  const struct vlp_embedding_write_options *opt, bool *needs_header,
                                  struct vlp_error *err)
@@ -186,18 +238,12 @@ static enum vlp_status open_file(struct vlp_embedding_writer              *w,
         v->fd = fileno(v->whole.file);
         return VLP_OK;
     }
-    /* What is overwritten is replaced, not emptied: whoever has it mapped keeps it. */
     if (regular && !continues) v->made = vlp_end_of_links(w->path);
-    if (v->old >= 0 && unlink(v->made) != 0)
-        return vlp_fail(err, VLP_ERR_IO, "%s: %s", w->path, strerror(errno));
-    close_old(v);
+    if (v->old >= 0) return wait_for_block(w, st.st_mode, err);
     const int how = !regular ? O_WRONLY : continues ? O_RDWR : O_RDWR | O_CREAT | O_EXCL;
-    /* who may read it may read what follows, and its owner go on with it */
-    const mode_t mode = there ? (st.st_mode & 07777) | S_IWUSR : 0666;
-    v->fd = open(v->made ? v->made : w->path, how | O_CLOEXEC, mode);
+    v->fd = open(v->made ? v->made : w->path, how | O_CLOEXEC, 0666);
     if (v->fd < 0) return vlp_fail(err, VLP_ERR_IO, "%s: %s", w->path, strerror(errno));
     if (!regular) return VLP_OK;
-    if (there && !continues) fchmod(v->fd, mode); /* past the umask */
     VLP_TRY(lock(w, v->fd, continues ? opt->seen : NULL, err));
     if (!continues) return VLP_OK;
     if (fstat(v->fd, &st) != 0)
@@ -210,7 +256,7 @@ static enum vlp_status open_file(struct vlp_embedding_writer              *w,
 static enum vlp_status check_in_place(struct vlp_embedding_writer *w, struct vlp_error *err)
 {
     const struct vle_writer *v = w->state;
-    if (!v->regular || v->whole.file || is_in_place(w, v->fd)) return VLP_OK;
+    if (!v->regular || v->whole.file || is_in_place(w, v->waits ? v->old : v->fd)) return VLP_OK;
     w->failed = true;
     return vlp_fail(err, VLP_ERR_IO, "%s: was removed or replaced while it was being written",
                     w->path);
@@ -248,7 +294,7 @@ enum vlp_status vle_create(struct vlp_embedding_writer              *w,
         v->fd = -1;
         s = open_file(w, opt, &needs_header, err);
     }
-    if (s == VLP_OK && needs_header) {
+    if (s == VLP_OK && needs_header && !v->waits) {
         vle_put_header(&v->block, &w->header);
         s = write_bytes(w, v->block.data, v->block.len, err);
     }

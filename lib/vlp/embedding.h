@@ -80,9 +80,10 @@ extern const char *const vlp_embedding_formats[]; /* NULL-terminated */
 
 /*
  * "-" is stdout. vle goes block by block into `path` itself, so that a killed job can continue
- * (rename would lose it), unless `whole`; the others go through a temporary file. npy and fvecs put
- * ids into PATH.ids (where PATH is a link: beside what it leads to), one a line, escaped
- * (\t \n \r \\); metas and flags are kept by vle, jsonl and safetensors, deletions by vle and jsonl
+ * (rename would lose it), unless `whole`; a file that it replaces stays until the first block, or
+ * the end, has been written. The others go through a temporary file. npy and fvecs put ids into
+ * PATH.ids (where PATH is a link: beside what it leads to), one a line, escaped (\t \n \r \\);
+ * metas and flags are kept by vle, jsonl and safetensors, deletions by vle and jsonl
  * (VLP_ERR_SUPPORT elsewhere).
  *
  * VLP_ERR_EXISTS    `path` is there, neither force nor append
