@@ -158,6 +158,7 @@ struct conversion {
     struct vlp_embedding_writer      *writer;
     int64_t                           seen, written, damaged; /* records; places */
     bool                              cut;                    /* an input is not whole */
+    bool partial; /* and what it lacks may still come: so is the result not complete */
 };
 
 /* May the records of `set` stand under the header that is written? */
@@ -182,9 +183,10 @@ static enum vlp_status convert_set(struct conversion *c, const char *path,
 {
     const enum vlp_modality only = c->o->only; /* both, image, text in either */
     const int64_t           damaged = vlp_embedding_damaged(set->reader);
+    const enum vlp_ending   ending = vlp_embedding_ending(set->reader);
     /* where places were skipped, those have been named */
-    if (set->torn || damaged == 0)
-        c->cut |= cmd_warn_of_end(path, vlp_embedding_ending(set->reader));
+    if (set->torn || damaged == 0) c->cut |= cmd_warn_of_end(path, ending);
+    c->partial |= damaged > 0 || ending == VLP_TORN || ending == VLP_UNFINISHED;
     if (only != VLP_ANY && vlp_embedding_bare(set->reader))
         return vlp_fail(err, VLP_ERR_USAGE,
                         "%s does not tell texts from pictures: nothing to choose", path);
@@ -193,6 +195,18 @@ static enum vlp_status convert_set(struct conversion *c, const char *path,
     c->damaged += damaged;
     VLP_TRY(check_set(c, path, set, err));
     return write_set(c->writer, c->header.dtype, set, c->unit, &c->written, err);
+}
+
+/* The provenance of the first input, without the command where that would not make the result: lest
+ * the same command take it for all of its own. */
+static json_t *about_for(const struct embed_options *o, const struct vlp_embedding_set *first,
+                         int n_inputs)
+{
+    json_t    *about = json_deep_copy(first->header.about);
+    const bool chosen = cmd_source.shard[1] > 0 || cmd_source.limit > 0 || o->only != EMBED_BOTH;
+    if (n_inputs > 1 || chosen || vlp_embedding_broken_join(first->reader))
+        json_object_del(about, "command");
+    return about;
 }
 
 /* `first` is open already. */
@@ -204,9 +218,13 @@ static enum vlp_status convert_all(struct conversion *c, struct vlp_embedding_se
     c->common = (struct common){.header = first->header, .first = first->header, .model = c->first};
     VLP_TRY(check_headers(&c->common, inputs, n, err));
     c->header = header_for(c->o, &c->common, c->unit);
-    VLP_TRY(vlp_embedding_writer_open(&c->writer, c->o->output, &c->header, &how, err));
+    c->header.about = about_for(c->o, first, n);
+    enum vlp_status s = vlp_embedding_writer_open(&c->writer, c->o->output, &c->header, &how, err);
+    json_decref(c->header.about);
+    c->header.about = NULL;
+    VLP_TRY(s);
     cmd_stop_politely(); /* to say that it begins anew */
-    enum vlp_status s = convert_set(c, inputs[0], first, err);
+    s = convert_set(c, inputs[0], first, err);
     for (int i = 1; i < n && s == VLP_OK; i++) {
         struct vlp_embedding_set next;
         VLP_TRY(load(&next, inputs[i], &c->how, err));
@@ -234,6 +252,8 @@ static int report(const struct conversion *c, enum vlp_status s, const struct vl
                  c->damaged, c->damaged == 1 ? "place" : "places");
     else
         cmd_note("%" PRId64 " %s converted", c->written, records);
+    if (c->partial && strcmp(c->o->format, "vle") == 0)
+        cmd_note("the result is not complete, as its input is not");
     return c->damaged > 0 || c->cut ? CMD_SKIPPED : CMD_OK;
 }
 
@@ -250,7 +270,8 @@ int embed_convert(const struct embed_options *o, char **inputs, int n)
     s = convert_all(&c, &first, inputs, n, &err);
     vlp_embedding_set_free(&first);
     if (s == VLP_OK && c.seen > 0)
-        s = vlp_embedding_writer_close(c.writer, &err);
+        s = c.partial ? vlp_embedding_writer_close_partial(c.writer, &err)
+                      : vlp_embedding_writer_close(c.writer, &err);
     else if (c.writer)
         vlp_embedding_writer_abandon(c.writer);
     return report(&c, s, &err);

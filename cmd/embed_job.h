@@ -34,6 +34,7 @@ struct embed_job {
     bool        ended;              /* the file was complete before */
     bool        unfinished;         /* another command's: its end is not ours to declare */
     bool        broken_join;        /* of which not even another command can */
+    bool        unclaimed;          /* no command began it: it was put together by --convert */
     int64_t     expected, held;     /* records to come; records of the file before */
     int64_t     images, texts, cut, deleted, since_flush, block;
     atomic_bool moved; /* a record has come through */

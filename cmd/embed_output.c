@@ -222,6 +222,7 @@ static enum vlp_status read_output(struct embed_job *j, struct vlp_error *err)
     const bool torn = vlp_embedding_torn(r), ours = same_command(j, h->about);
     j->ended = vlp_embedding_ended(r);
     j->broken_join = vlp_embedding_broken_join(r);
+    j->unclaimed = !json_object_get(vlp_embedding_last_about(r), "command");
     /* An end record speaks for the last of the streams that were joined. */
     j->unfinished = j->broken_join ||
                     (!j->ended && !mirrors(j->o) && !same_command(j, vlp_embedding_last_about(r)));

@@ -250,6 +250,9 @@ static int finish(struct embed_job *j, enum vlp_status s, struct vlp_error *err)
         cmd_note("%s cannot become complete: a part that was joined into it had not finished; "
                  "vlp-embed --convert makes a complete file of what is there",
                  opt.output);
+    else if (j->unfinished && j->unclaimed)
+        cmd_note("%s is not complete: --update with all inputs that it was made from makes it so",
+                 opt.output);
     else if (j->unfinished)
         cmd_note("%s is not complete: the command that began it continues it", opt.output);
     if (j->lost != VLP_OK) {

@@ -122,6 +122,13 @@ enum vlp_status vlp_embedding_writer_close(struct vlp_embedding_writer *w, struc
     return s;
 }
 
+enum vlp_status vlp_embedding_writer_close_partial(struct vlp_embedding_writer *w,
+                                                   struct vlp_error            *err)
+{
+    w->partial = true;
+    return vlp_embedding_writer_close(w, err);
+}
+
 void vlp_embedding_writer_abandon(struct vlp_embedding_writer *w)
 {
     if (!w) return;

@@ -208,6 +208,7 @@ struct vlp_embedding_writer {
     char                       *path;
     bool                        standard; /* goes to stdout */
     bool                        failed;   /* something could not be written */
+    bool                        partial;  /* no end record, please */
     void                       *state;    /* of the format */
 };
 

@@ -403,7 +403,7 @@ enum vlp_status vle_finish(struct vlp_embedding_writer *w, bool commit, struct v
         uint8_t end[VLE_RECORD_BYTES];
         s = vle_flush(w, err);
         vle_put_end(end, v->count);
-        if (s == VLP_OK) s = write_bytes(w, end, sizeof end, err);
+        if (s == VLP_OK && !w->partial) s = write_bytes(w, end, sizeof end, err);
         if (s == VLP_OK) s = settle(w, err);
     }
     free_state(w);

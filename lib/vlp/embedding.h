@@ -105,6 +105,9 @@ enum vlp_status vlp_embedding_write(struct vlp_embedding_writer *w, const struct
 enum vlp_status vlp_embedding_flush(struct vlp_embedding_writer *w, struct vlp_error *err);
 /* End record, flush, close; the writer is gone whatever the answer. */
 enum vlp_status vlp_embedding_writer_close(struct vlp_embedding_writer *w, struct vlp_error *err);
+/* The same, but what was written is not all that it was to be: a stream gets no end record. */
+enum vlp_status vlp_embedding_writer_close_partial(struct vlp_embedding_writer *w,
+                                                   struct vlp_error            *err);
 /* Leave without an end record: the stream can be continued. */
 void vlp_embedding_writer_abandon(struct vlp_embedding_writer *w);
 
