@@ -167,6 +167,7 @@ static int want(void *ctx, const struct vlp_item *it)
     int parts = (it->path || it->bytes) && j->o->only != EMBED_TEXT ? VLP_WANT_IMAGE : 0;
     if (it->text && j->o->only != EMBED_IMAGE) parts |= VLP_WANT_TEXT;
     pthread_mutex_lock(&j->lock);
+    j->any = true;
     if (embed_merges(j->o))
         parts = want_update(j, it, parts);
     else if (j->resuming)
@@ -358,17 +359,37 @@ static bool may_be_there(const struct unread *u, const struct embed_entry *e)
     return false;
 }
 
+/* Does the file hold it, in the shard that was asked for, while the input does not name it? */
+static bool is_gone(const struct embed_entry *e)
+{
+    return !e->seen && !e->unreadable && e->images + e->texts > 0 && cmd_in_shard(e->id, e->id_len);
+}
+
+/* An input without a single record is more often a disk that is not mounted, or a list whose writer
+ * has died, than a wish. */
+static enum vlp_status check_any(const struct embed_job *j, struct vlp_error *err)
+{
+    int64_t gone = 0;
+    if (j->any || atomic_load(&j->moved) || j->o->force) return VLP_OK;
+    for (int64_t i = 0; i < j->state.n; i++) gone += is_gone(&j->state.entry[i]);
+    if (gone == 0) return VLP_OK;
+    return vlp_fail(err, VLP_ERR_USAGE,
+                    "no records in the input: --update would delete everything from %s "
+                    "(-f does so)",
+                    j->o->output);
+}
+
 /* What the file holds and the input does not name any more, in the shard that was asked for. */
 static enum vlp_status forget_gone(struct embed_job *j, struct vlp_error *err)
 {
+    VLP_TRY(check_any(j, err));
     int64_t         kept = 0;
     struct unread   unread;
     enum vlp_status s = VLP_OK;
     unread_open(&unread, &j->unread);
     for (int64_t i = 0; i < j->state.n && s == VLP_OK; i++) {
         const struct embed_entry *e = &j->state.entry[i];
-        if (e->seen || e->unreadable || e->images + e->texts == 0) continue;
-        if (!cmd_in_shard(e->id, e->id_len)) continue;
+        if (!is_gone(e)) continue;
         if (j->lost != VLP_OK || may_be_there(&unread, e))
             kept++;
         else

@@ -194,7 +194,8 @@ static void summary(const struct embed_job *j)
  * be continued; one that was complete before is so whatever became of the additions. */
 static enum vlp_status leave(struct embed_job *j, struct vlp_error *err)
 {
-    if (j->ended) return vlp_embedding_writer_close(j->writer, err);
+    const bool changed = j->images + j->texts + j->deleted > 0;
+    if (j->ended && changed) return vlp_embedding_writer_close(j->writer, err);
     const enum vlp_status s = vlp_embedding_flush(j->writer, err);
     vlp_embedding_writer_abandon(j->writer);
     return s;

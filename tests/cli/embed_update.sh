@@ -140,4 +140,16 @@ expect 1 vlp-embed -o away.vle few table
 mv away table
 expect 3 vlp-embed -o away.vle few table
 [ "$(held away.vle | wc -w)" -eq 6 ] || fail "$(held away.vle)"
+# An input without a single record deletes nothing by itself, be it a folder that is not mounted or a
+# list that nobody has written.
+mkdir empty
+expect 0 vlp-embed -q -o held.vle photos/p00.png photos/p01.png
+cp held.vle before.vle
+for none in "-r empty" "--files-from /dev/null" "--shard 1/1 empty"; do
+    expect 2 vlp-embed -q --update -o held.vle $none
+    says "no records in the input: --update would delete everything from held.vle (-f does so)"
+    same before.vle held.vle
+done
+expect 0 vlp-embed -q --update -f -o held.vle empty
+expect 1 vlp-embed -q --convert --format tsv held.vle
 exit 0
