@@ -204,6 +204,21 @@ static bool mirrors(const struct embed_options *o)
     return o->update && cmd_source.shard[1] == 0 && cmd_source.limit == 0;
 }
 
+/* All records of the file; where some are damaged, how to go on without them. */
+static enum vlp_status read_records(struct embed_job *j, struct vlp_embedding_reader *r,
+                                    struct vlp_error *err)
+{
+    struct vlp_error      why;
+    const enum vlp_status s = embed_state_read(&j->state, r, &why);
+    if (s == VLP_ERR_FORMAT)
+        return vlp_fail(err, s,
+                        "%.400s; vlp-embed --convert --skip-damaged -f -o %s %s keeps the sound "
+                        "ones, and the same command adds the others",
+                        why.text, j->o->output, j->o->output);
+    if (s != VLP_OK) *err = why;
+    return s;
+}
+
 /* Read the file that is to be continued or updated; decides which. */
 static enum vlp_status read_output(struct embed_job *j, struct vlp_error *err)
 {
@@ -218,7 +233,7 @@ static enum vlp_status read_output(struct embed_job *j, struct vlp_error *err)
     if (h->modality == VLP_ANY && takes_any(j, h)) j->header.modality = VLP_ANY;
     enum vlp_status s = same_kind(j, h, err);
     j->state.continued = !embed_merges(j->o);
-    if (s == VLP_OK) s = embed_state_read(&j->state, r, err);
+    if (s == VLP_OK) s = read_records(j, r, err);
     const bool torn = vlp_embedding_torn(r), ours = same_command(j, h->about);
     j->ended = vlp_embedding_ended(r);
     j->broken_join = vlp_embedding_broken_join(r);

@@ -31,6 +31,19 @@ for kind in torn unfinished damaged; do
     same "$kind.vle" "$kind.made.vle"
     expect 3 vlp-embed -q --convert -o "$kind.npy" "$kind.vle"
 done
+# A damaged one that is to be continued, or updated, names the way, which works.
+head -c $((size * 9 / 10)) whole.vle >hurt.vle
+printf X | dd of=hurt.vle bs=1 seek=$((size / 3)) conv=notrunc 2>dd
+for way in "" --update --add; do
+    cp hurt.vle again.vle
+    expect 5 vlp-embed -q $way --lines lines.txt -o again.vle
+    says "is damaged (checksum differs); vlp-embed --convert --skip-damaged -f -o again.vle again.vle keeps"
+    expect 3 vlp-embed --convert --skip-damaged -f -o again.vle again.vle
+    expect 0 vlp-embed -q $way --lines lines.txt -o again.vle
+    expect 0 vlp-embed -q --convert --format tsv again.vle
+    sort stdout >again.tsv
+    same whole.tsv again.tsv
+done
 # A whole one is converted as before.
 expect 0 vlp-embed -q --convert -o made.vle whole.vle
 expect 0 vlp-embed --lines lines.txt -o made.vle
