@@ -105,6 +105,7 @@ static enum vlp_status give_up(struct gathering *g, int i, enum vlp_status why, 
                                struct vlp_error *err)
 {
     if (g->dead[i]) return VLP_OK;
+    if (why == VLP_ERR_SHORTAGE) return why; /* no fault of the query; `err` says it already */
     g->dead[i] = true;
     cmd_failures_add(&g->job->failures, g->query[i].name, g->query[i].name_len, why, detail);
     if (g->job->failures.stop_at_first)

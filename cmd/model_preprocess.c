@@ -94,6 +94,10 @@ static enum vlp_status one(const char *in, const char *out, int as,
     struct vlp_output o;
     vlp_arena_init(&mem);
     enum vlp_status s = vlp_image_read(&image, &mem, in, &why);
+    if (s == VLP_ERR_SHORTAGE) {
+        vlp_arena_free(&mem);
+        return vlp_fail(err, s, "%s", why.text);
+    }
     if (s != VLP_OK) {
         cmd_failures_add(bad, in, strlen(in), s, why.text);
         vlp_arena_free(&mem);

@@ -26,8 +26,9 @@ static enum vlp_status read_stream(struct vlp_map *m, int fd, const char *path, 
 {
     FILE *f = fdopen(fd, "rb");
     if (!f) {
+        const int why = errno;
         close(fd);
-        return vlp_fail(err, VLP_ERR_IO, "%s: %s", path, strerror(errno));
+        return vlp_fail(err, vlp_status_of_errno(why), "%s: %s", path, strerror(why));
     }
     struct vlp_buf  b = {0};
     enum vlp_status s = vlp_read_all(&b, f, limit, path, err);
@@ -48,7 +49,7 @@ enum vlp_status vlp_map_open_within(struct vlp_map *m, const char *path, size_t 
     const int  fd =
         standard ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0) : open(path, O_RDONLY | O_CLOEXEC);
     struct stat st;
-    if (fd < 0) return vlp_fail(err, VLP_ERR_IO, "%s: %s", path, strerror(errno));
+    if (fd < 0) return vlp_fail(err, vlp_status_of_errno(errno), "%s: %s", path, strerror(errno));
     if (fstat(fd, &st) != 0 || S_ISDIR(st.st_mode)) {
         const int why = S_ISDIR(st.st_mode) ? EISDIR : errno;
         close(fd);
@@ -65,7 +66,8 @@ enum vlp_status vlp_map_open_within(struct vlp_map *m, const char *path, size_t 
     void     *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
     const int why = errno;
     close(fd);
-    if (p == MAP_FAILED) return vlp_fail(err, VLP_ERR_IO, "%s: %s", path, strerror(why));
+    if (p == MAP_FAILED)
+        return vlp_fail(err, vlp_status_of_errno(why), "%s: %s", path, strerror(why));
     *m = (struct vlp_map){.data = p, .size = (size_t)st.st_size, .mapped = true};
     return VLP_OK;
 }

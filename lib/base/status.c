@@ -1,6 +1,7 @@
 /*
  * status.c -- failures as sentences: filling and prefixing a struct vlp_error.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -18,8 +19,14 @@ const char *vlp_status_name(enum vlp_status s)
         [VLP_ERR_USAGE] = "usage",
         [VLP_ERR_EXISTS] = "exists",
         [VLP_ERR_STOPPED] = "stopped",
+        [VLP_ERR_SHORTAGE] = "shortage",
     };
     return (unsigned)s < VLP_STATUS_COUNT ? name[s] : "unknown";
+}
+
+enum vlp_status vlp_status_of_errno(int why)
+{
+    return why == EMFILE || why == ENFILE || why == ENOMEM ? VLP_ERR_SHORTAGE : VLP_ERR_IO;
 }
 
 /* A file name may hold any byte: messages stay one line. */

@@ -160,7 +160,8 @@ void captions_read_beside(struct captions *c, enum vlp_fault how, const char *pi
         struct vlp_error err;
         FILE            *f = fopen(path.data, "rb");
         if (!f)
-            captions_fault(c, how, VLP_ERR_IO, "%s: %s", path.data, strerror(errno));
+            captions_fault(c, how, vlp_status_of_errno(errno), "%s: %s", path.data,
+                           strerror(errno));
         else if (vlp_read_all(&text, f, CAPTION_FILE_LIMIT, path.data, &err) != VLP_OK)
             captions_fault(c, how, err.status, "%s", err.text);
         else if (strcmp(endings[i], "json") == 0)
@@ -191,7 +192,8 @@ void captions_give(struct captions *c, int k, struct vlp_item *it)
     if (c->fault && it->status == VLP_OK && (own || !left || !c->apart))
         item_fail(it, c->fault_status, "%s", c->fault);
     if (it->status != VLP_OK && !own) c->apart = false;
-    it->text_unread = c->fault && c->apart && c->fault_status == VLP_ERR_IO && !own;
+    it->text_unread = c->fault && c->apart && !own &&
+                      (c->fault_status == VLP_ERR_IO || c->fault_status == VLP_ERR_SHORTAGE);
     /* of how many captions nobody knows */
     it->of_many |= c->fault && it->status != VLP_OK;
     if (k >= c->n) return;

@@ -54,7 +54,7 @@ void item_set_picture(struct vlp_item *it, const char *path)
     struct stat st;
     it->path = vlp_arena_strdup(&it->mem, path);
     if (stat(path, &st) != 0) {
-        item_fail(it, VLP_ERR_IO, "%s: %s", path, strerror(errno));
+        item_fail(it, vlp_status_of_errno(errno), "%s: %s", path, strerror(errno));
     } else if (S_ISDIR(st.st_mode)) {
         item_fail(it, VLP_ERR_IO, "%s: is a folder", path);
     } else if (S_ISREG(st.st_mode)) {
@@ -94,7 +94,9 @@ bool item_of_lost_input(struct vlp_item *it, const struct vlp_source_options *o,
                         enum vlp_status s, const struct vlp_error *err)
 {
     const bool alone = o->n_paths == 1 && !o->files_from && !o->lines;
-    if (!o->keep_going || s == VLP_ERR_STOPPED || (s == VLP_ERR_USAGE && alone)) return false;
+    if (!o->keep_going || s == VLP_ERR_STOPPED || s == VLP_ERR_SHORTAGE ||
+        (s == VLP_ERR_USAGE && alone))
+        return false;
     if (s == VLP_ERR_USAGE) s = VLP_ERR_FORMAT;
     item_begin(it, path, strlen(path));
     item_fail(it, s, "%s", err->text);

@@ -91,6 +91,10 @@ enum vlp_status vlp_source_next(struct vlp_source *s, struct vlp_item *out, bool
         enum vlp_status  status = s->input.kind ? VLP_OK : next_input(s, &found, &why);
         if (status == VLP_OK && !found) break;
         if (status == VLP_OK) status = s->input.kind->next(&s->input, out, &got, &why);
+        if (status == VLP_OK && got && out->status == VLP_ERR_SHORTAGE) {
+            status = vlp_fail(&why, VLP_ERR_SHORTAGE, "%s", out->reason);
+            vlp_item_free(out);
+        }
         if (status != VLP_OK) {
             *more = item_of_lost_input(out, &s->opt, s->input.path, status, &why);
             input_close(&s->input);

@@ -165,7 +165,8 @@ static enum vlp_status folder_open(struct input *in, struct vlp_error *err)
     in->state = f;
     note_outputs(f, in->opt);
     const int why = descend(f, in->path);
-    return why ? vlp_fail(err, VLP_ERR_IO, "%s: %s", in->path, strerror(why)) : VLP_OK;
+    return why ? vlp_fail(err, vlp_status_of_errno(why), "%s: %s", in->path, strerror(why))
+               : VLP_OK;
 }
 
 /* The next entry that is ours: a picture (true), or what is, or may be, a folder that we cannot
@@ -221,7 +222,7 @@ static enum vlp_status folder_next(struct input *in, struct vlp_item *out, bool 
         if (!*more) return VLP_OK;
         if (why) {
             item_begin(out, path, strlen(path));
-            item_fail(out, VLP_ERR_IO, "%s: %s", path, strerror(why));
+            item_fail(out, vlp_status_of_errno(why), "%s: %s", path, strerror(why));
             out->of_many = true;
             free(path);
             return VLP_OK;

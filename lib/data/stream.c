@@ -16,8 +16,8 @@ enum vlp_status stream_open(struct stream *s, const char *path, struct vlp_error
     struct stat st;
     *s = (struct stream){.fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC)};
     if (s->fd < 0) /* a pipe may wait for its writer */
-        return vlp_fail(err, errno == EINTR ? VLP_ERR_STOPPED : VLP_ERR_IO, "%s: %s", path,
-                        strerror(errno));
+        return vlp_fail(err, errno == EINTR ? VLP_ERR_STOPPED : vlp_status_of_errno(errno),
+                        "%s: %s", path, strerror(errno));
     if (fstat(s->fd, &st) == 0 && S_ISDIR(st.st_mode)) {
         if (!standard) close(s->fd);
         return vlp_fail(err, VLP_ERR_IO, "%s: %s", path, strerror(EISDIR));

@@ -252,6 +252,9 @@ enum vlp_status vlp_unit_encode(struct vlp_unit *u, struct vlp_encoder *e,
         else if (!is_fit(u->result[i].text, e->model.embed_dim))
             refuse_text(u, i, &why);
     }
+    for (int i = 0; i < u->n; i++)
+        if (u->result[i].status == VLP_ERR_SHORTAGE)
+            return vlp_fail(err, VLP_ERR_SHORTAGE, "%s", u->result[i].reason);
     /* A pair whose picture did not come through is no pair. */
     for (int i = 0; i < u->n; i++)
         if (u->result[i].status != VLP_OK) u->result[i].image = u->result[i].text = NULL;

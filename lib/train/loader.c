@@ -154,6 +154,7 @@ static enum vlp_status fill(struct vlp_loader *l, struct slot *slot, int64_t ste
         const bool  ok =
             load(l, &s, &r, mem, slot->images + (size_t)row * l->picture,
                  slot->ids + (size_t)row * (size_t)l->context, &slot->n_ids[row], &warning, err);
+        if (!ok && err->status == VLP_ERR_SHORTAGE) return VLP_ERR_SHORTAGE;
         const char *what = ok ? warning : err->text;
         if (what) note_fault(l, slot, row * TRIES + try, index, &s, what, ok);
         vlp_arena_rewind(mem, mark);

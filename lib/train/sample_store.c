@@ -193,7 +193,8 @@ enum vlp_status sample_store_read(const struct sample_store *s, const struct vlp
     const struct sample_shard *shard = &s->shard[x->shard];
     struct stat                st;
     const int                  fd = open(shard->path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return vlp_fail(err, VLP_ERR_IO, "%s: %s", shard->path, strerror(errno));
+    if (fd < 0)
+        return vlp_fail(err, vlp_status_of_errno(errno), "%s: %s", shard->path, strerror(errno));
     enum vlp_status status = VLP_OK;
     if (fstat(fd, &st) != 0 || st.st_size != shard->size || sample_mtime(&st) != shard->mtime)
         status = vlp_fail(err, VLP_ERR_MISMATCH, "%s: was changed since it was read at the start",

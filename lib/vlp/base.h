@@ -32,6 +32,7 @@ enum vlp_status {
     VLP_ERR_USAGE,    /* the caller's request makes no sense */
     VLP_ERR_EXISTS,   /* would overwrite without being told to */
     VLP_ERR_STOPPED,  /* a signal or a limit of our own ended it; what was written is valid */
+    VLP_ERR_SHORTAGE, /* the process may have no more files or memory: the fault of no record */
     VLP_STATUS_COUNT
 };
 
@@ -42,6 +43,9 @@ struct vlp_error {
 
 /* A short word for a status ("format", "io", ...): the reason code of --failed files. */
 const char *vlp_status_name(enum vlp_status s);
+
+/* VLP_ERR_SHORTAGE or VLP_ERR_IO: what an errno of opening a file or a folder says. */
+enum vlp_status vlp_status_of_errno(int why);
 
 /* Fill `err` (may be NULL) and return `s`, so that a failing function ends in `return
  * vlp_fail(...)`. */

@@ -96,8 +96,9 @@ enum vlp_status vlp_source_open(struct vlp_source **out, const struct vlp_source
 /* The next record, to be freed by vlp_item_free; *more false at the end. An error here ends the
  * source: a list, table or shard that is damaged (VLP_ERR_FORMAT, which names the line or offset)
  * or cannot be read, unless `keep_going`; VLP_ERR_USAGE when what it holds cannot be told (the
- * columns of a table), and there is no other input under `keep_going`; VLP_ERR_STOPPED when a
- * signal interrupted a read. On an error and at the end `out` is untouched. */
+ * columns of a table), and there is no other input under `keep_going`; VLP_ERR_SHORTAGE, whatever
+ * it was that could not be opened; VLP_ERR_STOPPED when a signal interrupted a read. On an error
+ * and at the end `out` is untouched. */
 enum vlp_status vlp_source_next(struct vlp_source *s, struct vlp_item *out, bool *more,
                                 struct vlp_error *err);
 /* Known means counted beforehand, for at most a second: not for pipes, tar shards and huge folders.

@@ -145,8 +145,8 @@ struct vlp_embed_options {
 /*
  * Read records until the source ends, encode them on all threads of e->compute, hand the results
  * over. A record's bits do not depend on the batch or the threads. Memory is bounded by threads and
- * batch, not by the input. VLP_ERR_STOPPED when `stop` ended it; what was taken until then is
- * whole.
+ * batch, not by the input. VLP_ERR_STOPPED when `stop` ended it, VLP_ERR_SHORTAGE when no more
+ * files can be opened, which is the fault of no record; what was taken until then is whole.
  */
 enum vlp_status vlp_embed_run(struct vlp_encoder *e, struct vlp_source *s,
                               const struct vlp_embed_options *o, struct vlp_error *err);
