@@ -71,6 +71,16 @@ static void warn_of_none(const struct searching *s)
              match_kind(match.only), one ? "it" : "the index");
 }
 
+/* How many queries to ask after n of which these were answered: more if most of the room was left.
+ */
+static int next_pass(const struct vlp_matches *m, int n)
+{
+    size_t size = 0;
+    for (int q = 0; q < m->n; q++) size += (size_t)m->count[q] * sizeof *m->match[q];
+    if (m->n < n || size > ROOM_FOR_HITS / 4) return m->n;
+    return (int)vlp_min_i64(2 * (int64_t)n, QUERIES_A_PASS);
+}
+
 static enum vlp_status search(struct searching *s, struct vlp_error *err)
 {
     const struct vlp_compute *c = &s->job->compute;
@@ -100,7 +110,7 @@ static enum vlp_status search(struct searching *s, struct vlp_error *err)
         opt.skip_ids = skip ? skip + q0 : NULL;
         opt.skip_lens = s->q.name_len + q0;
         VLP_TRY(vlp_search_index(&m, s->ix, c, x, n, &opt, err));
-        at_once = m.n < n ? m.n : (int)vlp_min_i64(2 * (int64_t)at_once, QUERIES_A_PASS);
+        at_once = next_pass(&m, n);
         n = m.n;
         s->job->n_odd = vlp_max_i64(s->job->n_odd, m.n_odd);
         none = m.n_live == 0;
