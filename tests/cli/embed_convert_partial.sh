@@ -8,7 +8,7 @@ size=$(stat -c %s whole.vle)
 head -c $((size / 2)) whole.vle >torn.vle
 head -c $((size - 64)) whole.vle >unfinished.vle
 cp whole.vle damaged.vle
-printf X | dd of=damaged.vle bs=1 seek=$((size / 3)) conv=notrunc 2>dd
+printf X | dd of=damaged.vle bs=1 seek=$((size / 3)) conv=notrunc 2>dd.err
 expect 0 vlp-embed -q --convert --format tsv whole.vle
 sort stdout >whole.tsv
 for kind in torn unfinished damaged; do
@@ -33,7 +33,7 @@ for kind in torn unfinished damaged; do
 done
 # A damaged one that is to be continued, or updated, names the way, which works.
 head -c $((size * 9 / 10)) whole.vle >hurt.vle
-printf X | dd of=hurt.vle bs=1 seek=$((size / 3)) conv=notrunc 2>dd
+printf X | dd of=hurt.vle bs=1 seek=$((size / 3)) conv=notrunc 2>dd.err
 for way in "" --update --add; do
     cp hurt.vle again.vle
     expect 5 vlp-embed -q $way --lines lines.txt -o again.vle

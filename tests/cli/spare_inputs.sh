@@ -1,7 +1,6 @@
 # No program writes over what it reads: refused before anything is done, under whatever name.
 . "$ROOT/tests/cli_helpers.sh"
 use_pictures
-model=$GOLDEN/clip/openai-vit/model.pt
 expect 0 vlp-model import -q -o model.safetensors "$VLP_MODEL"
 printf 'a cat\na dog\n' >lines.txt
 printf 'a photo of a {}\n' >templates.txt
