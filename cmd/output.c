@@ -75,9 +75,7 @@ enum vlp_status cmd_one_place_each(const char *const *path, size_t n, struct vlp
     return VLP_OK;
 }
 
-/* ---- no output is an input
- * ------------------------------------------------------------------------
- */
+/* ---- no output is an input --------------------------------------------------------- */
 
 /* Regular files that are there, in the order of their numbers. */
 struct file {
