@@ -83,6 +83,7 @@ static enum vlp_status list_next(struct input *in, struct vlp_item *out, bool *m
         if (input_turn(&l->file, l->line.data)) continue;
         input_close(&l->file);
         const enum vlp_status s = input_open(&l->file, in->opt, l->line.data, in->counting, &why);
+        l->file.named = in->opt->recursive; /* else lists name pictures, whatever their endings */
         if (s != VLP_OK) return lost(in, s, &why, out, more, err);
     }
 }

@@ -35,7 +35,8 @@ struct vlp_item {
     enum vlp_status status; /* not VLP_OK: this record could not be read; `reason` says why */
     const char     *reason;
     bool lost_input; /* with a status: it stands for all that was to come of the input named `id`;
-                        what is not there is such a one unless it is called like a picture */
+                        what is not there is such a one unless it is called like a picture, or
+                        (not `recursive`) a name on a list */
     bool of_many;    /* with a status: it may stand for records of other ids as well, of a folder or
                         of the captions of a picture */
     struct vlp_arena mem; /* owns all of the above */

@@ -105,6 +105,35 @@ mv c b
 expect 3 vlp-embed -o single.vle a/p00.png none.png
 expect 0 vlp-embed -o single.vle a/p00.png none.png
 says "is complete"
+# Nor is one of a list another thing for having no ending; with -r names there may be folders.
+for i in 1 2 3 4; do
+    cp "photos/p0$i.png" "n$i"
+    echo "n$i"
+done >list
+printf 'n1\nn3\n' >short
+expect 0 vlp-embed -o names.vle --files-from list
+mv n3 away
+cp names.vle fewer.vle
+expect 3 vlp-embed --update -o names.vle --files-from list
+says "n3: No such file or directory"
+grep -q 'is kept\|are kept' stderr && fail "$(cat stderr)"
+expect 0 vlp-embed --convert --format tsv names.vle
+[ "$(wc -l <stdout)" -eq 4 ] || fail "not four records"
+expect 3 vlp-embed --update -o fewer.vle --files-from short
+says "2 deleted"
+expect 0 vlp-embed --convert --format tsv fewer.vle
+[ "$(cut -f 1 stdout | tr '\n' ' ')" = "n1 n3 " ] || fail "$(cut -f 1 stdout)"
+expect 3 vlp-embed -o fresh.vle --files-from list
+expect 0 vlp-embed --convert --format tsv fresh.vle
+[ "$(wc -l <stdout)" -eq 3 ] || fail "not three records"
+for i in 1 2 3; do
+    expect 3 vlp-embed --shard $i/3 --format tsv --files-from list
+done
+expect 3 vlp-classify -q -l a,b --files-from list
+expect 1 vlp-embed -r --format tsv --files-from list
+expect 1 vlp-embed --format tsv n1 n3
+expect 1 vlp-classify -q -l a,b n1 n3
+mv away n3
 # --update never takes an unreadable input for one whose records are gone.
 expect 0 vlp-embed -r --update -f -o up.vle photos whole.tar
 cp up.vle before.vle
