@@ -572,6 +572,37 @@ START_TEST(a_missing_or_doubled_block_is_damage)
     vlp_buf_add(&c, b.data + end_of[1], b.len - end_of[1]);
     spill(in_dir("bad.vle"), c.data, c.len);
     ck_assert_int_eq(status_of(in_dir("bad.vle"), false, &n, &err), VLP_ERR_FORMAT);
+    ck_assert_int_eq(n, 7);
+    /* The records of the second one are there already; those behind it follow. */
+    ck_assert_int_eq(status_of(in_dir("bad.vle"), true, &n, &err), VLP_OK);
+    ck_assert_int_eq(n, 9);
+    /* A part of a stream is there twice, and as the last that a killed writer left. */
+    vlp_buf_clear(&c);
+    vlp_buf_add(&c, b.data, end_of[3]);
+    vlp_buf_add(&c, b.data + end_of[0], end_of[2] - end_of[0]);
+    for (int ends = 0; ends < 2; ends++) {
+        struct vlp_embedding_reader      *r;
+        struct vlp_embedding_block        block;
+        struct vlp_embedding_read_options skip = {.skip_damaged = true};
+        spill(in_dir("bad.vle"), c.data, c.len);
+        ck_assert_int_eq(status_of(in_dir("bad.vle"), false, &n, &err), VLP_ERR_FORMAT);
+        ck_assert_int_eq(vlp_embedding_open_with(&r, in_dir("bad.vle"), &skip, &err), VLP_OK);
+        for (n = 0; vlp_embedding_next(r, &block, &err) == VLP_OK && block.n; n += block.n)
+            ;
+        ck_assert_int_eq(n, 9);
+        ck_assert_int_eq(vlp_embedding_damaged(r), 2);
+        ck_assert(!vlp_embedding_ended(r) && !vlp_embedding_torn(r));
+        vlp_embedding_close(r);
+        vlp_buf_add(&c, b.data + end_of[3], end_of[4] - end_of[3]);
+    }
+    /* A sound one behind a damaged one of the same records is not there already. */
+    vlp_buf_clear(&c);
+    vlp_buf_add(&c, b.data, end_of[3]);
+    vlp_buf_add(&c, b.data + end_of[1], end_of[2] - end_of[1]);
+    c.data[end_of[2] - 1] ^= 1;
+    spill(in_dir("bad.vle"), c.data, c.len);
+    ck_assert_int_eq(status_of(in_dir("bad.vle"), true, &n, &err), VLP_OK);
+    ck_assert_int_eq(n, 9);
     vlp_buf_free(&b);
     vlp_buf_free(&c);
 }

@@ -25,6 +25,13 @@ struct vle_reader {
     bool     unsure;  /* after damage: `count` is not known until a block says it */
     void    *aligned; /* vectors that the input holds at an odd place */
     size_t   aligned_size;
+    /* Under skip_damaged: struct given, of the blocks since the last header, by their places. */
+    struct vlp_buf given;
+};
+
+/* A block that was handed out: its place in the stream, and the checksum of what it holds. */
+struct given {
+    uint64_t first, sum;
 };
 
 static bool vle_sniff(const uint8_t *p, size_t have, const char *path)
@@ -197,6 +204,43 @@ static const void *vectors_of(struct vle_reader *v, const struct vle_block_head 
     return memcpy(v->aligned, raw, (size_t)h->n * v->row);
 }
 
+static int given_order(const void *a, const void *b)
+{
+    const struct given *x = a, *y = b;
+    return (x->first > y->first) - (x->first < y->first);
+}
+
+/* Has this very block been handed out? One of other records that says the same place is another. */
+static bool was_given(const struct vle_reader *v, const struct vle_block_head *h)
+{
+    const struct given key = {h->first, h->sum};
+    if (v->given.len == 0) return false;
+    const struct given *found =
+        bsearch(&key, v->given.data, v->given.len / sizeof key, sizeof key, given_order);
+    return found && found->sum == key.sum;
+}
+
+static void note_given(struct vle_reader *v, const struct vle_block_head *h)
+{
+    const struct given g = {h->first, h->sum};
+    const size_t       n = v->given.len / sizeof g;
+    if (n == 0 || ((const struct given *)(void *)v->given.data)[n - 1].first < g.first)
+        vlp_buf_add(&v->given, &g, sizeof g);
+}
+
+/* A block that does not follow: its records are sound, and kept unless they were given already. */
+static enum vlp_status read_astray(struct vlp_embedding_reader *r, const struct vle_block_head *h,
+                                   bool *again, struct vlp_error *err)
+{
+    struct vle_reader *v = r->state;
+    *again = was_given(v, h);
+    VLP_TRY(name_damage(r, r->feed.offset,
+                        "is not the one that follows: records are missing or doubled", !*again,
+                        err));
+    v->unsure = false;
+    return VLP_OK;
+}
+
 static enum vlp_status read_block(struct vlp_embedding_reader *r, struct vlp_embedding_block *b,
                                   const uint8_t *p, struct vlp_error *err)
 {
@@ -212,13 +256,14 @@ static enum vlp_status read_block(struct vlp_embedding_reader *r, struct vlp_emb
         return damaged(r, at, "is damaged (checksum differs)", false, err);
     wrong = take_block(r, &h, p);
     if (wrong) return damaged(r, at, wrong, true, err);
-    if (h.first != v->count && !v->unsure) /* its own records are sound, and kept */
-        VLP_TRY(name_damage(r, at, "is not the one that follows: records are missing or doubled",
-                            true, err));
-    v->unsure = false;
-    v->count = h.first + h.n;
+    bool again = false;
+    if (h.first != v->count && !v->unsure) VLP_TRY(read_astray(r, &h, &again, err));
     v->blocks++;
     v->pending = (size_t)h.size;
+    if (again) return VLP_OK;
+    if (r->opt.skip_damaged) note_given(v, &h);
+    v->unsure = false;
+    v->count = h.first + h.n;
     v->sound_end = at + h.size;
     v->sound_count = v->count;
     *b = (struct vlp_embedding_block){.n = (int)h.n,
@@ -277,6 +322,7 @@ static enum vlp_status read_header(struct vlp_embedding_reader *r, struct vlp_er
                         (unsigned long long)at, differs);
     feed_step(&r->feed, size);
     v->count = 0;
+    vlp_buf_clear(&v->given);
     v->unsure = false;
     v->sound_end = r->feed.offset;
     v->sound_count = 0;
@@ -289,11 +335,11 @@ static enum vlp_status vle_next(struct vlp_embedding_reader *r, struct vlp_embed
                                 struct vlp_error *err)
 {
     struct vle_reader *v = r->state;
-    feed_step(&r->feed, v->pending);
-    v->pending = 0;
     while (b->n == 0 && !v->over) {
         const uint8_t *p;
         size_t         have;
+        feed_step(&r->feed, v->pending);
+        v->pending = 0;
         VLP_TRY(feed_see(&r->feed, VLE_RECORD_BYTES, &p, &have, err));
         if (have == 0) break;
         if (have < VLE_RECORD_BYTES)
@@ -313,6 +359,7 @@ static void vle_close(struct vlp_embedding_reader *r)
     struct vle_reader *v = r->state;
     if (!v) return;
     free(v->aligned);
+    vlp_buf_free(&v->given);
     free(v);
 }
 
