@@ -11,7 +11,7 @@
 
 #include "embed_job.h"
 
-/* A damaged place that --skip-damaged steps over, or goes on behind. */
+/* A damaged place that --skip-damaged steps over, or goes on behind; what an input says in vain. */
 static void say(void *ctx, const char *sentence)
 {
     (void)ctx;

@@ -239,7 +239,9 @@ START_TEST(metadata_of_safetensors_that_are_not_understood_are_refused_by_name)
     struct vlp_embedding_set set;
     struct vlp_error         err;
     for (size_t i = 0; i < VLP_COUNT(faults); i++) {
-        put_safetensors("m.safetensors", faults[i][0]);
+        char ours[128];
+        snprintf(ours, sizeof ours, "\"format\":\"vlp-embedding\",%s", faults[i][0]);
+        put_safetensors("m.safetensors", ours);
         ck_assert_int_eq(vlp_embedding_load(&set, "m.safetensors", NULL, &err), VLP_ERR_FORMAT);
         ck_assert_msg(strstr(err.text, faults[i][1]) != NULL, "%s", err.text);
     }
@@ -258,6 +260,40 @@ START_TEST(metadata_of_safetensors_that_are_not_understood_are_refused_by_name)
     ck_assert(!set.header.normalized);
     ck_assert_int_eq(set.header.metric, VLP_COSINE);
     vlp_embedding_set_free(&set);
+}
+END_TEST
+
+static void note(void *ctx, const char *sentence)
+{
+    snprintf(ctx, sizeof((struct vlp_error *)0)->text, "%s", sentence);
+}
+
+START_TEST(metadata_of_foreign_safetensors_are_words_that_others_use)
+{
+    static const struct {
+        const char     *text;
+        enum vlp_status status;
+        bool            told;
+    } m[] = {{"\"format\":\"pt\",\"about\":\"my vectors\"", VLP_OK, false},
+             {"\"about\":\"{\",\"modality\":\"audio\"", VLP_OK, false},
+             {"\"format\":\"pt\",\"modality\":1,\"fingerprint\":\"\"", VLP_OK, false},
+             {"\"format\":\"pt\",\"fingerprint\":\"SHA256:ABC\"", VLP_OK, true},
+             {"\"fingerprint\":2", VLP_OK, true},
+             {"\"format\":\"pt\",\"metric\":\"l2\"", VLP_ERR_FORMAT, false},
+             {"\"normalized\":\"1\"", VLP_ERR_FORMAT, false}};
+    for (size_t i = 0; i < VLP_COUNT(m); i++) {
+        struct vlp_error                        told = {.text = ""}, err;
+        const struct vlp_embedding_read_options how = {.say = note, .ctx = told.text};
+        struct vlp_embedding_reader            *r;
+        put_safetensors("m.safetensors", m[i].text);
+        ck_assert_int_eq(vlp_embedding_open_with(&r, "m.safetensors", &how, &err), m[i].status);
+        ck_assert_int_eq(strstr(told.text, "fingerprint") != NULL, m[i].told);
+        if (m[i].status != VLP_OK) continue;
+        ck_assert_int_eq(vlp_embedding_header(r)->modality, VLP_ANY);
+        ck_assert_str_eq(vlp_embedding_header(r)->fingerprint, "");
+        ck_assert_ptr_null(vlp_embedding_header(r)->about);
+        vlp_embedding_close(r);
+    }
 }
 END_TEST
 
@@ -444,6 +480,7 @@ int main(void)
     tcase_add_loop_test(t, every_format_goes_through_pipes, 0, VLP_COUNT(trips));
     tcase_add_test(t, i8_goes_through_safetensors_unchanged);
     tcase_add_test(t, metadata_of_safetensors_that_are_not_understood_are_refused_by_name);
+    tcase_add_test(t, metadata_of_foreign_safetensors_are_words_that_others_use);
     tcase_add_test(t, a_meta_that_safetensors_would_take_for_none_is_refused);
     tcase_add_test(t, deletions_go_only_where_they_can_be_told);
     tcase_add_test(t, an_abandoned_export_leaves_nothing);

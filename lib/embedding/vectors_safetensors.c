@@ -5,7 +5,7 @@
  *
  *   u64 length of the header, JSON header, tensors without gaps in the order of their offsets
  *
- * __metadata__ has modality, normalized, metric, fingerprint and (JSON text) about.
+ * __metadata__ has format, modality, normalized, metric, fingerprint and (JSON text) about.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +20,7 @@ static const struct {
 static const char *const modality_names[] = {"any", "image", "text", "class"};
 static const char *const metric_names[] = {"cosine", "dot"};
 static const char *const truth_names[] = {"false", "true"};
+static const char        our_format[] = "vlp-embedding";
 static const char        absent_meta = '\x01';
 
 /* ---- reading ----------------------------------------------------------------------- */
@@ -94,27 +95,49 @@ static bool take_about(json_t **out, const json_t *m)
     return !v || *out;
 }
 
-/* What is misunderstood would be wrong without a word: scores, or what may be compared. */
+static bool is_ours(const json_t *m)
+{
+    const char *format = json_string_value(json_object_get(m, "format"));
+    return format && strcmp(format, our_format) == 0;
+}
+
+/* A fingerprint that others wrote is of something else. */
+static void say_no_fingerprint(struct vlp_embedding_reader *r)
+{
+    struct vlp_error told;
+    if (!r->opt.say) return;
+    vlp_fail(&told, VLP_ERR_FORMAT, "%s: its fingerprint is not one of vlp, and not used",
+             r->feed.name);
+    r->opt.say(r->opt.ctx, told.text);
+}
+
+/* What is misunderstood would be wrong without a word: scores, or what may be compared. But words
+ * that others use as well (`foreign`) mean in their files what they like. */
 static enum vlp_status take_metadata(struct vlp_embedding_reader *r, const json_t *root,
                                      struct vlp_error *err)
 {
     struct vlp_embedding_header *h = &r->header;
     const json_t                *m = json_object_get(root, "__metadata__");
+    const bool                   foreign = !is_ours(m);
     int                          modality, normalized, metric;
     const char                  *wrong = NULL;
-    if (!choose(&modality, m, "modality", modality_names, VLP_COUNT(modality_names)))
-        wrong = "modality is none of any, image, text, class";
-    else if (!choose(&normalized, m, "normalized", truth_names, VLP_COUNT(truth_names)))
+    const bool                   has_modality =
+        choose(&modality, m, "modality", modality_names, VLP_COUNT(modality_names));
+    const bool has_fingerprint = take_fingerprint(h->fingerprint, m);
+    if (!choose(&normalized, m, "normalized", truth_names, VLP_COUNT(truth_names)))
         wrong = "normalized is neither true nor false";
     else if (!choose(&metric, m, "metric", metric_names, VLP_COUNT(metric_names)))
         wrong = "metric is neither cosine nor dot";
-    else if (!take_fingerprint(h->fingerprint, m))
+    else if (!has_modality && !foreign)
+        wrong = "modality is none of any, image, text, class";
+    else if (!has_fingerprint && !foreign)
         wrong = "fingerprint is not up to 32 lower-case hexadecimal digits";
-    else if (!take_about(&h->about, m))
+    else if (!take_about(&h->about, m) && !foreign)
         wrong = "about is not JSON";
     if (wrong)
         return vlp_fail(err, VLP_ERR_FORMAT, "%s: in its __metadata__, %s", r->feed.name, wrong);
-    h->modality = (enum vlp_modality)modality;
+    if (!has_fingerprint) say_no_fingerprint(r);
+    h->modality = has_modality ? (enum vlp_modality)modality : VLP_ANY;
     h->normalized = normalized;
     h->metric = (enum vlp_metric)metric;
     return VLP_OK;
@@ -250,7 +273,7 @@ static char *make_header(const struct vlp_embedding_writer *w, size_t reserved)
     const size_t    vectors = (size_t)n * vlp_dtype_size(h->dtype, (size_t)dim);
     char           *about = h->about ? json_dumps(h->about, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
     json_t         *meta =
-        json_pack("{s:s,s:s,s:s,s:s,s:s,s:s*}", "format", "vlp-embedding", "modality",
+        json_pack("{s:s,s:s,s:s,s:s,s:s,s:s*}", "format", our_format, "modality",
                   modality_names[h->modality], "normalized", truth_names[h->normalized], "metric",
                   metric_names[h->metric], "fingerprint", h->fingerprint, "about", about);
     char          *meta_text = json_dumps(meta, JSON_COMPACT);

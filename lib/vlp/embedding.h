@@ -127,7 +127,8 @@ struct vlp_embedding_read_options {
     const char *format; /* instead of recognising it */
     bool skip_damaged;  /* step over damaged blocks to the next sound one instead of failing */
     void (*say)(void *ctx, const char *sentence); /* told of each damaged place, and whether what
-                                                     is there is kept or skipped; may be NULL */
+                                                     is there is kept or skipped, and of a foreign
+                                                     fingerprint that is not used; may be NULL */
     void *ctx;
 };
 enum vlp_status vlp_embedding_open_with(struct vlp_embedding_reader **out, const char *path,
