@@ -25,10 +25,11 @@ static enum vlp_status read_file(struct vlp_buf *out, const char *path, struct v
     return VLP_OK;
 }
 
-static char first_char(const struct vlp_buf *b)
+/* The n-th character that is no white space, from 0; NUL where there are fewer. */
+static char visible_char(const struct vlp_buf *b, int n)
 {
     for (size_t i = 0; i < b->len; i++)
-        if (!strchr(" \t\r\n", b->data[i])) return b->data[i];
+        if (!strchr(" \t\r\n", b->data[i]) && n-- == 0) return b->data[i];
     return '\0';
 }
 
@@ -158,7 +159,7 @@ static enum vlp_status settle(struct vlp_labels *l, const char *path, struct vlp
 static enum vlp_status read_labels(struct vlp_labels *l, const struct vlp_buf *b, const char *path,
                                    struct vlp_error *err)
 {
-    const char first = first_char(b);
+    const char first = visible_char(b, 0);
     if (first == '[' || first == '{') {
         json_error_t why;
         json_t      *root = json_loadb(b->data, b->len, JSON_REJECT_DUPLICATES, &why);
@@ -227,16 +228,27 @@ void vlp_labels_free(struct vlp_labels *l)
     *l = (struct vlp_labels){0};
 }
 
+/*
+ * A list in JSON. Lines may begin with '[' too: what is no JSON is meant to be a list only where a
+ * string is the first in it; else *root is NULL.
+ */
+static enum vlp_status template_list(json_t **root, const struct vlp_buf *b, const char *path,
+                                     struct vlp_error *err)
+{
+    json_error_t why;
+    *root = visible_char(b, 0) == '[' ? json_loadb(b->data, b->len, 0, &why) : NULL;
+    if (*root || visible_char(b, 0) != '[' || visible_char(b, 1) != '"') return VLP_OK;
+    return vlp_fail(err, VLP_ERR_FORMAT, "%s: line %d: %s", path, why.line, why.text);
+}
+
 static enum vlp_status read_templates(struct vlp_templates *t, const struct vlp_buf *b,
                                       const char *path, struct vlp_error *err)
 {
-    if (first_char(b) == '[') {
-        json_error_t       why;
+    json_t *root;
+    VLP_TRY(template_list(&root, b, path, err));
+    if (root) {
         const char *const *text = NULL;
-        json_t            *root = json_loadb(b->data, b->len, 0, &why);
-        if (!root)
-            return vlp_fail(err, VLP_ERR_FORMAT, "%s: line %d: %s", path, why.line, why.text);
-        const bool fine = strings_of(&t->mem, root, &t->n, &text);
+        const bool         fine = strings_of(&t->mem, root, &t->n, &text);
         json_decref(root);
         if (!fine) return vlp_fail(err, VLP_ERR_FORMAT, "%s: not a list of templates", path);
         t->text = (const char **)text;

@@ -34,7 +34,8 @@ enum vlp_status vlp_labels_parse(struct vlp_labels *out, const char *list, struc
 void            vlp_labels_free(struct vlp_labels *l);
 
 /* One template a line, each with {} where the name goes; empty lines left out. A JSON list of
- * strings too. */
+ * strings too; what begins with '[' and is neither JSON nor has a string there is lines.
+ * VLP_ERR_FORMAT when it is neither, not UTF-8, has no template, or one without {}. */
 struct vlp_templates {
     int              n;
     const char     **text;

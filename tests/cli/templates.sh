@@ -16,12 +16,24 @@ for file in lines list; do
 done
 same lines.classes list.classes
 
+# A line may begin as a list does.
+for line in '[a photo of {}]' '[1] a {}' '[INST] a {}.'; do
+    echo "$line" >bracket
+    expect 0 vlp-embed -q --lines words --format tsv --template "$line"
+    cp stdout want
+    expect 0 vlp-embed -q --lines words --format tsv --templates bracket
+    same want stdout
+    expect 0 vlp-classify -q -l cat,dog --templates-from bracket photos/p00.png
+done
+
 printf 'caf\xe9 {}\n' >latin
 echo 'a photo' >bare
 echo >empty
 echo '["a {}", 3]' >three
+echo '[ "a {}", "the {}"' >open
 for fault in 'latin|not UTF-8 at byte 3' "bare|template 1 ('a photo') has no {}" \
-    'empty|no template in it' 'three|not a list of templates'; do
+    'empty|no template in it' 'three|not a list of templates' \
+    "open|line 2: ']' expected"; do
     file=${fault%%|*}
     expect 5 vlp-embed --lines words --templates $file
     says "$file: ${fault#*|}"
