@@ -28,11 +28,14 @@ ALL_LDFLAGS = -pthread $(LDFLAGS) $(SAN)
 # --as-needed: a program is bound to those libraries only that it calls (MPI: vlp-train).
 LIBS        = -Wl,--as-needed $(PKG_LIBS) $(MPI_LIBS) -lm
 
-# A stamp is a file that changes when these words do. What depends on it is then made anew.
+# A stamp is a file that holds these words. When they are others now, it and what depends on it are made
+# anew; that is decided here, so that nothing is out of date only because nobody has looked.
+STAMPS        := compile link mpi prefix
 STAMP_compile := $(CC) $(ALL_CFLAGS)
 STAMP_link    := $(CC) $(ALL_LDFLAGS) $(LIBS)
 STAMP_mpi     := $(MPI_CFLAGS) $(MPI_LIBS)
 STAMP_prefix  := $(PREFIX)
+OTHER_WORDS   := $(foreach s,$(STAMPS),$(if $(subst [$(file <$(BUILD)/$(s).stamp)],,[$(STAMP_$(s))]),$(s)))
 
 ROOMS    := base tensor op nn model checkpoint loss text image data embedding train task
 LIB_SRC  := $(foreach r,$(ROOMS),$(wildcard lib/$(r)/*.c))
@@ -72,10 +75,10 @@ ifneq ($(MPI_LIBS),)
 $(MPI_USERS): LEVEL := -DVLP_HAVE_MPI $(MPI_CFLAGS)
 endif
 $(MPI_USERS): $(BUILD)/mpi.stamp
-$(foreach s,compile link mpi prefix,$(BUILD)/$(s).stamp): $(BUILD)/%.stamp: force
+$(STAMPS:%=$(BUILD)/%.stamp): $(BUILD)/%.stamp:
 	@mkdir -p $(@D)
-	@printf '%s\n' '$(subst ','\'',$(STAMP_$*))' >$@.new
-	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+	@printf '%s\n' '$(subst ','\'',$(STAMP_$*))' >$@
+$(OTHER_WORDS:%=$(BUILD)/%.stamp): force
 .PHONY: force
 # Kernels are unrolled by the compiler where that pays.
 $(BUILD)/lib/tensor/%.o $(BUILD)/lib/train/adamw%.o: OPT := -O3

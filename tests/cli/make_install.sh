@@ -70,6 +70,19 @@ built() {
 [ "$(built OPT=-O1 CC='env cc' CFLAGS="-DA='\"a b\"'")" -eq 3 ] || fail "CFLAGS: $(cat list)"
 [ "$(built OPT=-O1 CC='env cc' CFLAGS="-DA='\"a b\"'")" -eq 0 ] || fail "CFLAGS again: $(cat list)"
 
+# make -q and make -n tell what there is to do: nothing after a build, what depends on them for other flags.
+expect 0 make
+expect 0 make -q
+expect 1 make -q OPT=-O1
+planned() {
+    make -n "$@" >list 2>&1 || fail "make -n $*: $(cat list)"
+    grep -c ' CC ' list
+}
+[ "$(planned install DESTDIR="$PWD/there")" -eq 0 ] || fail "make -n install: $(cat list)"
+[ "$(planned install DESTDIR="$PWD/there" PREFIX=/opt)" -eq 1 ] || fail "make -n install, PREFIX: $(cat list)"
+[ "$(planned OPT=-O1)" -eq 3 ] || fail "make -n, OPT: $(cat list)"
+expect 0 make -q
+
 # clean takes the build that is meant, no other.
 expect 0 make BUILD=other
 expect 0 make clean BUILD=other
