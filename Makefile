@@ -28,14 +28,23 @@ ALL_LDFLAGS = -pthread $(LDFLAGS) $(SAN)
 # --as-needed: a program is bound to those libraries only that it calls (MPI: vlp-train).
 LIBS        = -Wl,--as-needed $(PKG_LIBS) $(MPI_LIBS) -lm
 
-# A stamp is a file that holds these words. When they are others now, it and what depends on it are made
-# anew; that is decided here, so that nothing is out of date only because nobody has looked.
-STAMPS        := compile link mpi prefix
-STAMP_compile := $(CC) $(ALL_CFLAGS)
-STAMP_link    := $(CC) $(ALL_LDFLAGS) $(LIBS)
-STAMP_mpi     := $(MPI_CFLAGS) $(MPI_LIBS)
-STAMP_prefix  := $(PREFIX)
-OTHER_WORDS   := $(foreach s,$(STAMPS),$(if $(subst [$(file <$(BUILD)/$(s).stamp)],,[$(STAMP_$(s))]),$(s)))
+# What a build is made with. A stamp is a file that holds the value of one of these; when it is another now, the
+# stamp and what depends on it are made anew. That is decided here, so that nothing is out of date only because
+# nobody has looked.
+COMPILE := CC OPT WERROR CFLAGS SAN PKG_CFLAGS
+LINK    := CC LDFLAGS SAN PKG_LIBS MPI_LIBS
+MPI     := MPI_CFLAGS MPI_LIBS
+STAMPED := $(sort $(COMPILE) $(LINK) $(MPI) PREFIX)
+stamps   = $(1:%=$(BUILD)/%.stamp)
+held     = $(file <$(call stamps,$(1)))
+# `make install` takes over from the last make what is not in its own command, except PREFIX: installed is what
+# was built and tested, whatever root has in the environment.
+ifeq ($(MAKECMDGOALS),install)
+$(foreach v,$(filter-out PREFIX,$(STAMPED)),$(if $(wildcard $(call stamps,$(v))),$(eval $(v) := $$(call held,$(v)))))
+endif
+# Copies, because some objects, and with them what they depend on, have an OPT or SAN of their own.
+$(foreach v,$(STAMPED),$(eval STAMP_$(v) := $$($(v))))
+CHANGED := $(foreach v,$(STAMPED),$(if $(subst [$(call held,$(v))],,[$(STAMP_$(v))]),$(v)))
 
 ROOMS    := base tensor op nn model checkpoint loss text image data embedding train task
 LIB_SRC  := $(foreach r,$(ROOMS),$(wildcard lib/$(r)/*.c))
@@ -74,11 +83,11 @@ MPI_USERS := $(call users_of,VLP_HAVE_MPI)
 ifneq ($(MPI_LIBS),)
 $(MPI_USERS): LEVEL := -DVLP_HAVE_MPI $(MPI_CFLAGS)
 endif
-$(MPI_USERS): $(BUILD)/mpi.stamp
-$(STAMPS:%=$(BUILD)/%.stamp): $(BUILD)/%.stamp:
+$(MPI_USERS): $(call stamps,$(MPI))
+$(call stamps,$(STAMPED)): $(BUILD)/%.stamp:
 	@mkdir -p $(@D)
 	@printf '%s\n' '$(subst ','\'',$(STAMP_$*))' >$@
-$(OTHER_WORDS:%=$(BUILD)/%.stamp): force
+$(call stamps,$(CHANGED)): force
 .PHONY: force
 # Kernels are unrolled by the compiler where that pays.
 $(BUILD)/lib/tensor/%.o $(BUILD)/lib/train/adamw%.o: OPT := -O3
@@ -87,9 +96,9 @@ $(BUILD)/lib/image/resample_%.o: OPT := -O3
 # Where an installed program finds its vocabularies and the default model.
 SHARE_USERS := $(call users_of,VLP_SHARE_DIR)
 $(SHARE_USERS): CSTD += -DVLP_SHARE_DIR='"$(PREFIX)/share/vlp"'
-$(SHARE_USERS): $(BUILD)/prefix.stamp
+$(SHARE_USERS): $(call stamps,PREFIX)
 
-$(BUILD)/%.o: %.c Makefile $(BUILD)/compile.stamp
+$(BUILD)/%.o: %.c Makefile $(call stamps,$(COMPILE))
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  CC    $<")
 	$(Q)$(CC) $(ALL_CFLAGS) $(LEVEL) -MMD -MP -c -o $@ $<
@@ -105,15 +114,15 @@ $(LIBCMD): $(CMD_OBJ)
 	$(if $(V),,@echo "  AR    $@")
 	$(Q)$(AR) rcs $@ $^
 
-$(BUILD)/vlp-%: $(BUILD)/cmd/vlp-%.o $(LIBCMD) $(LIBVLP) $(BUILD)/link.stamp
+$(BUILD)/vlp-%: $(BUILD)/cmd/vlp-%.o $(LIBCMD) $(LIBVLP) $(call stamps,$(LINK))
 	$(if $(V),,@echo "  LINK  $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter-out %.stamp,$^) $(LIBS)
 
-$(BUILD)/check_%: $(BUILD)/tests/check_%.o $(TEST_AUX_OBJ) $(LIBVLP) $(BUILD)/link.stamp
+$(BUILD)/check_%: $(BUILD)/tests/check_%.o $(TEST_AUX_OBJ) $(LIBVLP) $(call stamps,$(LINK))
 	$(if $(V),,@echo "  LINK  $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter-out %.stamp,$^) $(shell pkg-config --libs check) $(LIBS)
 
-$(BUILD)/bench_%: $(BUILD)/tests/bench_%.o $(BENCH_AUX_OBJ) $(LIBVLP) $(BUILD)/link.stamp
+$(BUILD)/bench_%: $(BUILD)/tests/bench_%.o $(BENCH_AUX_OBJ) $(LIBVLP) $(call stamps,$(LINK))
 	$(if $(V),,@echo "  LINK  $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter-out %.stamp,$^) $(LIBS)
 
@@ -186,7 +195,7 @@ build/fuzz/fuzz_%: build/fuzz/tests/fuzz_%.o $(LIBVLP)
 	$(if $(V),,@echo "  LINK  $@")
 	$(Q)$(CC) -pthread -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS)
 
-## make install    PREFIX=/usr/local DESTDIR=
+## make install    what was built last, with PREFIX=/usr/local DESTDIR=
 INTO := $(DESTDIR)$(PREFIX)
 install: all
 	install -d $(INTO)/bin $(INTO)/lib $(INTO)/include/vlp $(INTO)/share/vlp

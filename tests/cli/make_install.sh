@@ -83,6 +83,25 @@ planned() {
 [ "$(planned OPT=-O1)" -eq 3 ] || fail "make -n, OPT: $(cat list)"
 expect 0 make -q
 
+# What is installed is what was built last, unless install's own command says otherwise; PREFIX always does.
+flags=(CC='env cc' CFLAGS="-DA='\"a b\"' -DB='\$\$x'" LDFLAGS=-s)
+[ "$(built PREFIX=/x "${flags[@]}")" -eq 3 ] || fail "flags: $(cat list)"
+[ "$(built install PREFIX=/x DESTDIR="$PWD/there")" -eq 0 ] || fail "install built: $(cat list)"
+same build/vlp-one there/x/bin/vlp-one
+! grep -q LINK list || fail "install linked: $(cat list)"
+export CC=false CFLAGS=-bad
+[ "$(built install PREFIX=/x DESTDIR="$PWD/there")" -eq 0 ] || fail "install saw the environment: $(cat list)"
+unset CC CFLAGS
+expect 0 make install PREFIX=/y DESTDIR="$PWD/there" V=1
+[ "$(grep " -c " stdout | grep -c "^env cc .*-DA='\"a b\"' -DB='\$x' ")" -eq 1 ] || fail "PREFIX: $(cat stdout)"
+[ "$(there/y/bin/vlp-one)" = /y/share/vlp ] || fail "the program looks at $(there/y/bin/vlp-one)"
+[ "$(built PREFIX=/x "${flags[@]}")" -eq 1 ] || fail "PREFIX back: $(cat list)"
+[ "$(built install OPT=-O1 DESTDIR="$PWD/there")" -eq 3 ] || fail "install OPT: $(cat list)"
+[ "$(built)" -eq 3 ] || fail "no flags: $(cat list)"
+[ "$(built install DESTDIR="$PWD/there")" -eq 0 ] || fail "install built: $(cat list)"
+expect 0 make clean
+[ "$(built install DESTDIR="$PWD/there")" -eq 3 ] || fail "install after clean: $(cat list)"
+
 # clean takes the build that is meant, no other.
 expect 0 make BUILD=other
 expect 0 make clean BUILD=other
