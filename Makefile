@@ -89,8 +89,8 @@ $(call stamps,$(STAMPED)): $(BUILD)/%.stamp:
 	@printf '%s\n' '$(subst ','\'',$(STAMP_$*))' >$@
 $(call stamps,$(CHANGED)): force
 .PHONY: force
-# Kernels are unrolled by the compiler where that pays.
-$(BUILD)/lib/tensor/%.o $(BUILD)/lib/train/adamw%.o: OPT := -O3
+# Kernels are unrolled by the compiler where that pays, conversions made vectors.
+$(BUILD)/lib/tensor/%.o $(BUILD)/lib/train/adamw%.o $(BUILD)/lib/base/half.o: OPT := -O3
 $(BUILD)/lib/image/resample_%.o: OPT := -O3
 
 # Where an installed program finds its vocabularies and the default model.

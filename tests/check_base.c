@@ -78,6 +78,38 @@ START_TEST(f16_round_trips_every_value)
 }
 END_TEST
 
+/* Bit by bit, as the format defines it; also in rows that start and end anywhere, as vectors of a
+ * processor do not. */
+START_TEST(f16_widens_every_value_exactly)
+{
+    static uint8_t stored[2 * 65536 + 1];
+    static float   row[65536];
+    for (uint32_t h = 0; h < 65536; h++) vlp_store_u16(stored + 1 + 2 * h, (uint16_t)h);
+    vlp_to_f32(row, stored + 1, VLP_F16, 65536);
+    for (uint32_t h = 0; h < 65536; h++) {
+        const int      exponent = h >> 10 & 31, fraction = h & 1023;
+        const float    one = vlp_f16_to_f32((uint16_t)h);
+        const float    size = exponent ? ldexpf((float)(1024 + fraction), exponent - 25)
+                                       : ldexpf((float)fraction, -24);
+        const uint32_t special = 0x7f800000u | (uint32_t)fraction << 13;
+        uint32_t       expected, got;
+        memcpy(&expected, &size, sizeof expected);
+        expected = (exponent == 31 ? special : expected) | (h & 0x8000) << 16;
+        memcpy(&got, &one, sizeof got);
+        ck_assert_uint_eq(got, expected);
+        memcpy(&got, &row[h], sizeof got);
+        ck_assert_uint_eq(got, expected);
+    }
+    for (size_t from = 0; from < 65536 - 40; from += 997)
+        for (size_t n = 0; n < 40; n++) {
+            float part[40] = {[39] = 5.0f};
+            vlp_to_f32(part, stored + 1 + 2 * from, VLP_F16, n);
+            ck_assert_mem_eq(part, row + from, n * sizeof *part);
+            ck_assert_float_eq(part[39], 5.0f);
+        }
+}
+END_TEST
+
 START_TEST(f16_rounds_to_nearest_even)
 {
     /* The neighbours of every finite value: just below, at, and just above the midpoint. */
@@ -636,6 +668,7 @@ int main(void)
     tcase_add_test(t, arena_rewind_reuses_memory_and_keeps_what_came_before);
     tcase_add_test(t, arena_rewinds_to_its_empty_start);
     tcase_add_test(t, f16_round_trips_every_value);
+    tcase_add_test(t, f16_widens_every_value_exactly);
     tcase_add_test(t, f16_rounds_to_nearest_even);
     tcase_add_test(t, bf16_rounds_to_nearest_even);
     tcase_add_test(t, a_q8_0_block_with_what_it_cannot_hold_is_no_number);

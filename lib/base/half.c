@@ -3,7 +3,8 @@
  *
  * f16 and bf16 round to nearest even. Q8_0: blocks of 32, scale = max|x| / 127 stored as f16, then
  * round(x / scale) as int8; a block with a value that is no number, or too large, has NaN for a
- * scale. Portable code: it runs once when a file is read, never in a kernel.
+ * scale. Portable code, never in a kernel; but a fingerprint of a model widens all its values, so
+ * what widens them is loops that compilers make vectors of.
  */
 #include <assert.h>
 #include <math.h>
@@ -50,14 +51,16 @@ static uint32_t to_bits(float f)
     return u;
 }
 
+/* No branch, and no number below f32's normal ones in between: a loop over it becomes vectors, no
+ * value takes longer than another, and processors told to flush subnormals have the same bits. */
 float vlp_f16_to_f32(uint16_t h)
 {
-    const uint32_t sign = (uint32_t)(h & 0x8000) << 16;
-    const uint32_t exponent = (h >> 10) & 31, fraction = h & 1023;
-    if (exponent == 31) return from_bits(sign | 0x7f800000u | fraction << 13);
-    if (exponent) return from_bits(sign | (exponent + 112) << 23 | fraction << 13);
-    const float tiny = (float)fraction * 0x1p-24f; /* zero or subnormal: exact */
-    return sign ? -tiny : tiny;
+    const uint32_t sign = (uint32_t)(h & 0x8000) << 16, rest = (uint32_t)(h & 0x7fff) << 13;
+    /* Zero and subnormals get a leading one, worth 2^-14, that is subtracted again: exact. */
+    const uint32_t one = rest < 1u << 23 ? 113u << 23 : 0;
+    /* Others get the bias of f32, 127 instead of 15; infinity and NaN the exponent 255. */
+    const uint32_t bias = one ? one : 112u << 23, special = rest >= 31u << 23 ? 255u << 23 : 0;
+    return from_bits(sign | to_bits(from_bits(rest + bias) - from_bits(one)) | special);
 }
 
 uint16_t vlp_f32_to_f16(float f)
