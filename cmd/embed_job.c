@@ -156,9 +156,13 @@ static int take_made(struct embed_job *j, const struct vlp_item *it, int parts, 
     return embed_made_take(e, &row, loosely || id_names_picture(it));
 }
 
+/* While a picture of the id is tried, it is not known which of the file's are taken. */
 static int want_rest(struct embed_job *j, const struct vlp_item *it, int parts)
 {
-    return parts & ~take_made(j, it, parts, false);
+    struct embed_entry *e = embed_state_find(&j->state, it->id, it->id_len);
+    const int           rest = parts & ~take_made(j, it, parts, j->changed && e && !e->trying);
+    if (e && rest) e->trying++;
+    return rest;
 }
 
 static int want(void *ctx, const struct vlp_item *it)
@@ -283,28 +287,43 @@ static bool keeps_caption(struct embed_job *j, const struct vlp_item *it)
 }
 
 /* What of a good record is not in the file yet? It was tried because the file's picture of its id
- * has another stamp: that may have been made for a later record, if this one had been bad. */
+ * has another stamp: that may have been made for a later record, if this one had been bad. It was
+ * not: so pictures have changed since, and their stamps tell nothing from here on. */
 static bool is_news(struct embed_job *j, struct vlp_embedded *r)
 {
     if (embed_merges(j->o) || !j->resuming) return true;
     pthread_mutex_lock(&j->lock);
     const int found = take_made(
         j, r->item, (r->image ? VLP_WANT_IMAGE : 0) | (r->text ? VLP_WANT_TEXT : 0), true);
+    if (found & VLP_WANT_IMAGE) j->changed = true;
     pthread_mutex_unlock(&j->lock);
     if (found & VLP_WANT_IMAGE) r->image = NULL;
     if (found & VLP_WANT_TEXT) r->text = NULL;
     return r->image || r->text;
 }
 
+/* What was wanted of the rest of a file has been tried. */
+static void end_trying(struct embed_job *j, const struct vlp_item *it)
+{
+    if (embed_merges(j->o) || !j->resuming || it->status != VLP_OK) return;
+    pthread_mutex_lock(&j->lock);
+    struct embed_entry *e = embed_state_find(&j->state, it->id, it->id_len);
+    if (e) e->trying--;
+    pthread_mutex_unlock(&j->lock);
+}
+
 static enum vlp_status take(void *ctx, const struct vlp_embedded *result, struct vlp_error *err)
 {
     struct embed_job      *j = ctx;
-    struct vlp_embedded    news = *result, *r = &news;
+    struct vlp_embedded    copy = *result, *r = &copy;
     const struct vlp_item *it = r->item;
-    atomic_store(&j->moved, true);
+    const bool             good = r->status == VLP_OK && (r->image || r->text);
+    const bool             held = good && !is_news(j, r);
+    end_trying(j, it);
+    if (!held) atomic_store(&j->moved, true);
     if (r->status != VLP_OK) return take_bad(j, r, err);
-    if (!r->image && !r->text) return take_news(j, it, err);
-    if (!is_news(j, r)) {
+    if (!good) return take_news(j, it, err);
+    if (held) {
         if (r->text_status != VLP_OK) return skip(j, it, r->text_status, r->text_reason, err);
         cmd_progress_add(1, 0);
         return VLP_OK;

@@ -37,8 +37,9 @@ struct embed_job {
     bool        unclaimed;          /* no command began it: it was put together by --convert */
     int64_t     expected, held;     /* records to come; records of the file before */
     int64_t     images, texts, cut, deleted, since_flush, block;
-    atomic_bool moved; /* a record has come through */
-    bool        any;   /* the input has one that can be read */
+    bool        changed; /* pictures are not those of the file that is continued */
+    atomic_bool moved;   /* a record has come through that the file did not have */
+    bool        any;     /* the input has one that can be read */
     double      start;
     /* What could not be read: the status of the first input that ended early, or VLP_OK; and the
      * names of all bad records, which may have been folders, when a file is updated. */

@@ -5,11 +5,18 @@
  * of an id. What a record of the input left stands together, a picture and behind it its text, and
  * tells what it was made from.
  */
+#include <string.h>
+
 #include "embed_state.h"
 
+/* Of a stamp the size alone: a file that was touched is the same. Beside a label there is but a hash
+ * of both, among the flags. */
 uint64_t embed_made_image(uint32_t flags, const char *meta, size_t len)
 {
-    return meta ? vlp_hash64(meta, len) ^ flags : 0;
+    if (!meta) return 0;
+    const char *colon = flags & VLP_RECORD_LABEL ? NULL : memchr(meta, ':', len);
+    const char *from = colon ? colon : meta;
+    return vlp_hash64(from, (size_t)(meta + len - from)) ^ flags;
 }
 
 uint64_t embed_made_text(const char *text, size_t len)

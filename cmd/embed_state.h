@@ -22,6 +22,7 @@ struct embed_entry {
     int                 images, texts; /* records */
     struct embed_made  *made;          /* in the order of the file; then used up */
     struct embed_made **made_end;
+    int                 trying; /* rows of it that are being embedded while continuing */
     const char         *image_meta, *text_meta; /* of the last one; NULL: none */
     size_t              image_meta_len, text_meta_len;
     uint32_t            image_flags;
@@ -60,7 +61,8 @@ void embed_made_add(struct embed_state *s, struct embed_entry *e, int part, uint
 /*
  * Find the parts of `row` among what the file has of its id, and use those up: they are the answer.
  * Texts are found by their wording, so that a record which could not be used does not pass for
- * another one of its id; pictures by their stamps, or `loosely` whatever those are.
+ * another one of its id; pictures by the sizes of their files, beside a label by their stamps, or
+ * `loosely` whatever those are.
  */
 int embed_made_take(struct embed_entry *e, const struct embed_made *row, bool loosely);
 
