@@ -150,10 +150,10 @@ static int take_made(struct embed_job *j, const struct vlp_item *it, int parts, 
     char                    stamp[64];
     const struct vlp_record image = image_record(it, stamp);
     const struct embed_made row = {
-        .parts = parts,
-        .image = embed_made_image(image.flags, image.meta, image.meta_len),
-        .text = parts & VLP_WANT_TEXT ? embed_made_text(it->text, it->text_len) : 0};
-    return embed_made_take(e, &row, loosely || id_names_picture(it));
+        .image = parts & VLP_WANT_IMAGE ? embed_made_image(image.flags, image.meta, image.meta_len)
+                                        : EMBED_NONE,
+        .text = parts & VLP_WANT_TEXT ? embed_made_text(it->text, it->text_len) : EMBED_NONE};
+    return embed_made_take(&j->state, e, &row, loosely || id_names_picture(it));
 }
 
 /* While a picture of the id is tried, it is not known which of the file's are taken. */

@@ -6,14 +6,16 @@
 
 #include "cmd.h"
 
-/* What one record of an input has left in the file: pictures and texts by a hash of what they were
- * made from. */
+/* What one record of an input has left in the file: its picture and its text by a hash of what they
+ * were made from, or one of these. */
+#define EMBED_NONE    UINT64_C(0)
+#define EMBED_UNKNOWN UINT64_C(1) /* nobody knows from what: of a picture */
+#define EMBED_ANY     UINT64_C(2) /* is looked for */
 struct embed_made {
     struct embed_made *next;
-    int                parts; /* VLP_WANT_ bits */
-    uint64_t           image; /* 0: nobody knows */
-    uint64_t           text;
+    uint64_t           image, text;
 };
+struct embed_index;
 
 /* Records of one id that are alive in the file, and what this run has seen of it. */
 struct embed_entry {
@@ -22,6 +24,8 @@ struct embed_entry {
     int                 images, texts; /* records */
     struct embed_made  *made;          /* in the order of the file; then used up */
     struct embed_made **made_end;
+    int64_t             n_made;
+    struct embed_index *index;  /* where there are many, once it was asked for; or NULL */
     int                 trying; /* rows of it that are being embedded while continuing */
     const char         *image_meta, *text_meta; /* of the last one; NULL: none */
     size_t              image_meta_len, text_meta_len;
@@ -64,6 +68,7 @@ void embed_made_add(struct embed_state *s, struct embed_entry *e, int part, uint
  * another one of its id; pictures by the sizes of their files, beside a label by their stamps, or
  * `loosely` whatever those are.
  */
-int embed_made_take(struct embed_entry *e, const struct embed_made *row, bool loosely);
+int embed_made_take(struct embed_state *s, struct embed_entry *e, const struct embed_made *row,
+                    bool loosely);
 
 #endif
