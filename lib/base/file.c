@@ -66,8 +66,8 @@ enum vlp_status vlp_map_open_within(struct vlp_map *m, const char *path, size_t 
     void     *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
     const int why = errno;
     close(fd);
-    if (p == MAP_FAILED)
-        return vlp_fail(err, vlp_status_of_errno(why), "%s: %s", path, strerror(why));
+    /* ENOMEM too is a fact about this file, larger than the process may map, and no shortage. */
+    if (p == MAP_FAILED) return vlp_fail(err, VLP_ERR_IO, "%s: %s", path, strerror(why));
     *m = (struct vlp_map){.data = p, .size = (size_t)st.st_size, .mapped = true};
     return VLP_OK;
 }

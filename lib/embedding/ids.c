@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "embedding_internal.h"
 
@@ -117,29 +118,61 @@ static enum vlp_status put_empty(const char *path, struct vlp_error *err)
     return vlp_output_commit(&empty, err);
 }
 
+/* The ids that are there get a second name, until it is clear which vectors they would stand beside.
+ * NULL where there are none, or links are not to be had. */
+static char *keep_old(const char *path)
+{
+    struct vlp_buf kept = {0};
+    vlp_buf_printf(&kept, "%s.tmp-before", path);
+    unlink(kept.data);
+    if (link(path, kept.data) == 0) return kept.data;
+    vlp_buf_free(&kept);
+    return NULL;
+}
+
+static void put_back(char *kept, const char *path, bool back)
+{
+    if (!kept) return;
+    if (!back || rename(kept, path) != 0) unlink(kept);
+    free(kept);
+}
+
+static bool is_at(const char *path, const struct stat *own)
+{
+    struct stat there;
+    return stat(path, &there) == 0 && there.st_ino == own->st_ino && there.st_dev == own->st_dev;
+}
+
 /* The vectors, and that they are still those when the ids follow: jobs that write the same files at
- * the same time may come between each other's steps. */
-static enum vlp_status put_vectors(struct vlp_output *vectors, const char *path,
+ * the same time may come between each other's steps. `stands`: the file is as it was before. */
+static enum vlp_status put_vectors(struct vlp_output *vectors, const char *path, bool *stands,
                                    struct vlp_error *err)
 {
-    struct stat own, there;
-    const bool  renamed = vectors->temp && fstat(fileno(vectors->file), &own) == 0;
-    VLP_TRY(vlp_output_commit(vectors, err));
-    if (!renamed) return VLP_OK;
-    if (stat(path, &there) == 0 && there.st_ino == own.st_ino && there.st_dev == own.st_dev)
-        return VLP_OK;
-    return vlp_fail(err, VLP_ERR_IO, "%s: has been replaced by another program meanwhile", path);
+    struct stat     before, own;
+    const bool      there = stat(path, &before) == 0;
+    const bool      renamed = vectors->temp && fstat(fileno(vectors->file), &own) == 0;
+    enum vlp_status s = vlp_output_commit(vectors, err);
+    if (s == VLP_OK && renamed && !is_at(path, &own))
+        s = vlp_fail(err, VLP_ERR_IO, "%s: has been replaced by another program meanwhile", path);
+    *stands = there && is_at(path, &before);
+    return s;
 }
 
 enum vlp_status ids_commit(struct ids_output *o, struct vlp_output *vectors,
                            const struct vlp_embedding_writer *w, struct vlp_error *err)
 {
     if (!o->there) return vlp_output_commit(vectors, err);
+    bool            stands = true;
+    char           *kept = NULL;
     enum vlp_status s = vlp_output_sync(&o->out, err);
     if (s == VLP_OK) s = vlp_output_sync(vectors, err);
-    if (s == VLP_OK && o->out.temp) s = put_empty(o->out.path, err);
-    if (s == VLP_OK) s = put_vectors(vectors, w->path, err);
+    if (s == VLP_OK && o->out.temp) {
+        kept = keep_old(o->out.path);
+        s = put_empty(o->out.path, err);
+    }
+    if (s == VLP_OK) s = put_vectors(vectors, w->path, &stands, err);
     if (s == VLP_OK) s = vlp_output_commit(&o->out, err);
+    put_back(kept, o->out.path, s != VLP_OK && stands);
     vlp_output_abort(vectors);
     ids_abort(o);
     return s;

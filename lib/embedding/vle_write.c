@@ -171,7 +171,7 @@ static void close_old(struct vle_writer *v)
 }
 
 /* What is overwritten is replaced, not emptied: whoever has it mapped keeps it. That the folder
- * lets us is found out now. */
+ * takes new files is found out now. */
 static enum vlp_status wait_for_block(struct vlp_embedding_writer *w, mode_t mode,
                                       struct vlp_error *err)
 {
@@ -196,8 +196,8 @@ static enum vlp_status replace_old(struct vlp_embedding_writer *w, const void *d
     VLP_TRY(vlp_output_open(&o, w->path, true, err));
     v->fd = fcntl(fileno(o.file), F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     enum vlp_status s = VLP_OK;
-    if (v->fd < 0 || fchmod(v->fd, v->mode) != 0)
-        s = vlp_fail(err, VLP_ERR_IO, "%s: %s", w->path, strerror(errno));
+    if (v->fd < 0) s = vlp_fail(err, VLP_ERR_IO, "%s: %s", w->path, strerror(errno));
+    if (v->fd >= 0) fchmod(v->fd, v->mode); /* some file systems know no modes */
     vle_put_header(&header, &w->header);
     if (s == VLP_OK) s = put_bytes(w, header.data, header.len, err);
     if (s == VLP_OK) s = put_bytes(w, data, size, err);

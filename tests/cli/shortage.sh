@@ -91,3 +91,10 @@ says "p05.png: Too many open files"
 # Another reason is the record's.
 expect 3 short p05.png $EACCES vlp-embed -q -f table.tsv -o table.vle
 says "(skipped)"
+# As is a picture that is larger than the process may map. (Sanitizers need more than can be allowed here.)
+within() { (ulimit -v 4000000 && "$@"); }
+mkdir huge && cp photos/p00.png photos/p02.png huge && truncate -s 1T huge/p01.png
+if within vlp-embed --version >/dev/null 2>&1; then
+    expect 3 within vlp-embed -q -r huge -o huge.vle
+    says "p01.png: Cannot allocate memory (skipped)"
+fi

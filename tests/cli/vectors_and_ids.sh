@@ -40,6 +40,24 @@ for to in npy fvecs; do
     [ $status -eq 0 ] || fail "more renames than expected"
 done
 
+# Where the vectors cannot be replaced, the old ones keep their ids.
+put_before refused <<'C'
+#include <dlfcn.h>
+#include <errno.h>
+#include <string.h>
+int rename(const char *from, const char *to)
+{
+    const size_t n = strlen(to);
+    if (n > 5 && strcmp(to + n - 5, "w.npy") == 0) return errno = EBUSY, -1;
+    return ((int (*)(const char *, const char *))dlsym(RTLD_NEXT, "rename"))(from, to);
+}
+C
+cp a.npy w.npy && cp a.npy.ids w.npy.ids
+LD_PRELOAD=$PWD/refused.so expect 1 vlp-embed -q --lines b.txt --id-is-text -f -o "$PWD/w.npy"
+same a.npy w.npy
+same a.npy.ids w.npy.ids
+[ -z "$(find . -name 'w.npy*.tmp-*')" ] || fail "temporary files are left"
+
 # Nor does one that another job has overtaken put its ids beside the other's vectors.
 put_before overtaken <<'C'
 #include <dlfcn.h>
