@@ -199,6 +199,7 @@ void vlp_sync_folder_of(const char *path)
 struct vlp_temp {
     struct vlp_temp *next;
     char            *place; /* where it will be */
+    bool             stays; /* whatever ends early */
     char             path[];
 };
 static struct vlp_temp *temps;
@@ -234,20 +235,20 @@ static int kept_of_name(const char *base)
     return (int)n;
 }
 
-/* A new file beside what `path` leads to, open; -1 with errno. Its permissions are those of `mode`
- * that the umask leaves, as of any new file: to ask for the umask is to change it, for all threads.
- */
-static int make_temp(struct vlp_temp **out, const char *path, mode_t mode)
+/* A new file beside `place`, which it takes, open; -1 with errno. Its permissions are those of
+ * `mode` that the umask leaves, as of any new file: to ask for the umask is to change it, for all
+ * threads. */
+static int make_temp(struct vlp_temp **out, char *place, mode_t mode)
 {
     enum { TRIES = 100 };
     static const char unique[] = ".tmp-XXXXXX";
-    char             *place = vlp_end_of_links(path);
     const char       *base = vlp_path_base(place);
     const size_t      size = strlen(place) + sizeof unique;
     struct vlp_temp  *t = vlp_malloc(sizeof *t + size);
     const int         n = snprintf(t->path, size, "%.*s%.*s%s", (int)(base - place), place,
                                    kept_of_name(base), base, unique);
     t->place = place;
+    t->stays = false;
     pthread_mutex_lock(&temps_lock);
     int fd = -1, why = EEXIST;
     for (int i = 0; i < TRIES && fd < 0 && why == EEXIST; i++) {
@@ -266,19 +267,19 @@ static int make_temp(struct vlp_temp **out, const char *path, mode_t mode)
     return fd;
 }
 
-/* Renamed into its place, or removed; when it cannot be renamed (errno), nothing. */
-static bool end_temp(struct vlp_temp *t, bool keep)
+bool vlp_temp_end(struct vlp_temp *t, enum vlp_temp_end how)
 {
     pthread_mutex_lock(&temps_lock);
-    const bool ended = keep ? rename(t->path, t->place) == 0 : (unlink(t->path), true);
+    const bool ended = how != VLP_TEMP_PLACE || rename(t->path, t->place) == 0;
     const int  why = errno;
+    if (how == VLP_TEMP_REMOVE) unlink(t->path);
     if (ended) {
         struct vlp_temp **at = &temps;
         while (*at != t) at = &(*at)->next;
         *at = t->next;
     }
     pthread_mutex_unlock(&temps_lock);
-    if (ended && keep) vlp_sync_folder_of(t->place);
+    if (ended && how == VLP_TEMP_PLACE) vlp_sync_folder_of(t->place);
     if (ended) free_temp(t);
     errno = why;
     return ended;
@@ -287,7 +288,34 @@ static bool end_temp(struct vlp_temp *t, bool keep)
 void vlp_outputs_remove(void)
 {
     pthread_mutex_lock(&temps_lock); /* for good */
-    for (const struct vlp_temp *t = temps; t; t = t->next) unlink(t->path);
+    for (const struct vlp_temp *t = temps; t; t = t->next)
+        if (!t->stays) unlink(t->path);
+}
+
+const char *vlp_temp_keep(struct vlp_temp *t)
+{
+    t->stays = true;
+    return t->path;
+}
+
+enum vlp_status vlp_temp_aside(struct vlp_temp **out, const char *path, struct vlp_error *err)
+{
+    struct stat st;
+    *out = NULL;
+    if (lstat(path, &st) != 0) return VLP_OK;
+    if (S_ISDIR(st.st_mode)) return vlp_fail(err, VLP_ERR_IO, "%s: is a folder", path);
+    const int fd = make_temp(out, vlp_strdup(path), 0600);
+    if (fd < 0) return vlp_fail(err, VLP_ERR_IO, "%s: %s", path, strerror(errno));
+    close(fd);
+    vlp_temp_keep(*out);
+    if (rename(path, (*out)->path) == 0) {
+        vlp_sync_folder_of(path);
+        return VLP_OK;
+    }
+    const int why = errno;
+    vlp_temp_end(*out, VLP_TEMP_REMOVE);
+    *out = NULL;
+    return vlp_fail(err, VLP_ERR_IO, "%s: %s", path, strerror(why));
 }
 
 enum vlp_status vlp_output_open(struct vlp_output *o, const char *path, bool force,
@@ -313,13 +341,13 @@ enum vlp_status vlp_output_open(struct vlp_output *o, const char *path, bool for
         return VLP_OK;
     }
     struct vlp_temp *temp;
-    const int        fd = make_temp(&temp, path, there ? st.st_mode & 0777 : 0666);
+    const int fd = make_temp(&temp, vlp_end_of_links(path), there ? st.st_mode & 0777 : 0666);
     o->file = fd < 0 ? NULL : fdopen(fd, "wb");
     if (!o->file) {
         const int why = errno;
         if (fd >= 0) {
             close(fd);
-            end_temp(temp, false);
+            vlp_temp_end(temp, VLP_TEMP_REMOVE);
         }
         return vlp_fail(err, VLP_ERR_IO, "%s: %s", path, strerror(why));
     }
@@ -357,7 +385,7 @@ enum vlp_status vlp_output_commit(struct vlp_output *o, struct vlp_error *err)
         o->file = NULL;
     }
     if (s == VLP_OK && o->temp) {
-        if (end_temp(o->temp, true))
+        if (vlp_temp_end(o->temp, VLP_TEMP_PLACE))
             o->temp = NULL;
         else
             s = cannot_write(o, err);
@@ -369,7 +397,7 @@ enum vlp_status vlp_output_commit(struct vlp_output *o, struct vlp_error *err)
 void vlp_output_abort(struct vlp_output *o)
 {
     if (o->file && o->file != stdout) fclose(o->file);
-    if (o->temp) end_temp(o->temp, false);
+    if (o->temp) vlp_temp_end(o->temp, o->temp->stays ? VLP_TEMP_LEAVE : VLP_TEMP_REMOVE);
     free(o->path);
     *o = (struct vlp_output){0};
 }

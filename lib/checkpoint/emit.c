@@ -188,17 +188,21 @@ static bool is_among(const char *const *names, const char *name)
 static const char *const vocabulary_files[] = {"tokenizer.json", "tokenizer_config.json", NULL};
 static const char *const *const of_any_model[] = {vlp_weight_files, vocabulary_files};
 
-static enum vlp_status check_free(const char *folder, const char *const *names,
-                                  struct vlp_error *err)
+/* Nothing is in the way, or with `force` nothing that cannot be removed. */
+static enum vlp_status check_free(const struct vlp_folder *f, struct vlp_error *err)
 {
     struct vlp_buf  path = {0};
     enum vlp_status s = VLP_OK;
-    for (const char *const *n = names; *n && s == VLP_OK; n++)
-        if (is_in(folder, *n, &path))
+    for (const char *const *n = f->names; *n && s == VLP_OK && !f->force; n++)
+        if (is_in(f->path, *n, &path))
             s = vlp_fail(err, VLP_ERR_EXISTS, "%s: exists (-f overwrites it)", path.data);
     for (size_t i = 0; i < VLP_COUNT(of_any_model); i++)
         for (const char *const *n = of_any_model[i]; *n && s == VLP_OK; n++)
-            if (!is_among(names, *n) && is_in(folder, *n, &path))
+            if (is_among(f->names, *n) || !is_in(f->path, *n, &path))
+                continue;
+            else if (vlp_is_dir(path.data))
+                s = vlp_fail(err, VLP_ERR_IO, "%s: is a folder", path.data);
+            else if (!f->force)
                 s = vlp_fail(err, VLP_ERR_EXISTS,
                              "%s: exists and is of another model (-f removes it)", path.data);
     vlp_buf_free(&path);
@@ -212,36 +216,69 @@ enum vlp_status vlp_folder_open(struct vlp_folder *f, const char *path, const ch
     f->made = mkdir(path, 0777) == 0;
     if (!f->made && !(errno == EEXIST && vlp_is_dir(path)))
         return vlp_fail(err, VLP_ERR_IO, "%s: %s", path, strerror(errno));
-    return force ? VLP_OK : check_free(path, names, err);
+    return check_free(f, err);
 }
 
-static enum vlp_status remove_in(const struct vlp_folder *f, const char *name,
-                                 struct vlp_error *err)
+static enum vlp_status set_aside(struct vlp_folder *f, const char *path, struct vlp_error *err)
 {
-    struct vlp_buf  path = {0};
-    enum vlp_status s = VLP_OK;
-    if (is_in(f->path, name, &path) && unlink(path.data) != 0)
-        s = vlp_fail(err, VLP_ERR_IO, "%s: %s", path.data, strerror(errno));
+    assert(f->n_aside < (int)VLP_COUNT(f->aside));
+    struct vlp_temp **t = &f->aside[f->n_aside];
+    VLP_TRY(vlp_temp_aside(t, path, err));
+    if (*t) f->n_aside++;
+    return VLP_OK;
+}
+
+static enum vlp_status set_aside_in(struct vlp_folder *f, const char *name, struct vlp_error *err)
+{
+    struct vlp_buf path = {0};
+    vlp_buf_printf(&path, "%s/%s", f->path, name);
+    const enum vlp_status s = set_aside(f, path.data, err);
     vlp_buf_free(&path);
     return s;
 }
 
-/* The weights that will be written anew, then those of other names, then a vocabulary of another
- * form or model. */
-static enum vlp_status remove_others(const struct vlp_folder *f, struct vlp_error *err)
+/* The weights that are written anew, where links lead, then those of other names, then a vocabulary
+ * of another form or model. */
+static enum vlp_status set_others_aside(struct vlp_folder *f, const struct vlp_output *weights,
+                                        struct vlp_error *err)
 {
-    VLP_TRY(remove_in(f, f->names[0], err));
+    if (weights->temp) {
+        char                 *place = vlp_end_of_links(weights->path);
+        const enum vlp_status s = set_aside(f, place, err);
+        free(place);
+        VLP_TRY(s);
+    }
     for (size_t i = 0; i < VLP_COUNT(of_any_model); i++)
         for (const char *const *n = of_any_model[i]; *n; n++)
-            if (!is_among(f->names, *n)) VLP_TRY(remove_in(f, *n, err));
-    for (const char *const *n = f->stale; n && *n; n++) VLP_TRY(remove_in(f, *n, err));
+            if (!is_among(f->names, *n)) VLP_TRY(set_aside_in(f, *n, err));
+    for (const char *const *n = f->stale; n && *n; n++) VLP_TRY(set_aside_in(f, *n, err));
     return VLP_OK;
+}
+
+/* All that stepped aside, the weights last; whoever cannot go back stays, and is told. */
+static void end_aside(struct vlp_folder *f, enum vlp_temp_end how, struct vlp_error *err)
+{
+    while (f->n_aside > 0) {
+        struct vlp_temp *t = f->aside[--f->n_aside];
+        if (how != VLP_TEMP_LEAVE && vlp_temp_end(t, how)) continue;
+        vlp_fail_in(err, "what was there is left as %s", vlp_temp_keep(t));
+        vlp_temp_end(t, VLP_TEMP_LEAVE);
+    }
 }
 
 enum vlp_status vlp_folder_commit(struct vlp_folder *f, struct vlp_error *err)
 {
-    enum vlp_status s = f->force ? remove_others(f, err) : VLP_OK;
-    for (int i = 0; i < f->n && s == VLP_OK; i++) s = vlp_output_commit(&f->file[i], err);
+    struct vlp_output *weights = &f->file[f->n - 1];
+    char              *waits = NULL; /* the weights' name, once others are in their places */
+    enum vlp_status    s = f->force ? set_others_aside(f, weights, err) : VLP_OK;
+    for (int i = 0; i < f->n && s == VLP_OK; i++) {
+        s = vlp_output_commit(&f->file[i], err);
+        if (s == VLP_OK && !waits && weights->temp)
+            waits = vlp_strdup(vlp_temp_keep(weights->temp));
+    }
+    end_aside(f, s == VLP_OK ? VLP_TEMP_REMOVE : waits ? VLP_TEMP_LEAVE : VLP_TEMP_PLACE, err);
+    if (s != VLP_OK && waits) vlp_fail_in(err, "the new weights are left as %s", waits);
+    free(waits);
     if (s == VLP_OK) f->made = false;
     vlp_folder_abort(f);
     return s;

@@ -42,10 +42,11 @@ enum vlp_status vlp_emit_write(struct vlp_emit_list *l, struct vlp_output *o,
 
 /*
  * A model as several files of a folder. What is written waits under temporary names;
- * vlp_folder_commit puts it in place once all of it is on the disk, with `force` after what other
- * models have left there is removed, the weights last: a process that ends in between leaves a
- * folder without weights, never those of one model with another's configuration. Until then the
- * folder is as it was.
+ * vlp_folder_commit puts it in place once all of it is on the disk, the weights last. With `force`
+ * what other models have left there steps aside before and is removed after: a process that ends in
+ * between leaves a folder without weights, never those of one model with another's configuration.
+ * Until the first file is in its place, a failure leaves the folder as it was; from then on, old and
+ * new weights under temporary names, which the message tells.
  */
 struct vlp_folder {
     const char        *path;
@@ -54,6 +55,8 @@ struct vlp_folder {
     const char *const *stale; /* more to be removed, or NULL */
     struct vlp_output  file[8];
     int                n;
+    struct vlp_temp   *aside[16];
+    int                n_aside;
 };
 /*
  * The folder is made if need be. It must be free for a model in files of these names: they must not

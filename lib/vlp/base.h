@@ -278,6 +278,19 @@ void            vlp_output_abort(struct vlp_output *o); /* fine after a commit o
  */
 void vlp_outputs_remove(void);
 
+/* What an output waits as is left where it cannot be committed, whatever ends early; its name. */
+const char *vlp_temp_keep(struct vlp_temp *t);
+/*
+ * What is at `path` (a link: it, not what it leads to) steps aside under a temporary name, which
+ * stays until vlp_temp_end. *t is NULL when nothing is there or an error is returned; a folder is
+ * one.
+ */
+enum vlp_status vlp_temp_aside(struct vlp_temp **t, const char *path, struct vlp_error *err);
+enum vlp_temp_end { VLP_TEMP_REMOVE, VLP_TEMP_PLACE, VLP_TEMP_LEAVE };
+/* Removed, (back) in its place, or left as it is called; false (errno) when it cannot be renamed:
+ * then it still waits. */
+bool vlp_temp_end(struct vlp_temp *t, enum vlp_temp_end how);
+
 /* ---- threads ------------------------------------------------------------------------------ */
 
 int vlp_cpu_count(void); /* processors this process may run on (affinity, cgroup quota), >= 1 */

@@ -5,17 +5,27 @@ first=$GOLDEN/clip/end-to-end/model second=$GOLDEN/clip/hf-quick
 fingerprint() { vlp-model inspect "$1" 2>/dev/null | sed -n 's/^fingerprint *//p'; }
 put_before dies <<'C'
 #include <dlfcn.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+static int now(const char *name, int *left)
+{
+    if (*left < 0) *left = getenv(name) ? atoi(getenv(name)) : 0;
+    return *left > 0 && --*left == 0;
+}
 static void step(void)
 {
     static int left = -1;
-    if (left < 0) left = atoi(getenv("DIES_AT"));
-    if (--left == 0) raise(SIGKILL);
+    if (now("DIES_AT", &left)) raise(SIGKILL);
 }
 int rename(const char *from, const char *to)
 {
+    static int left = -1;
     step();
+    if (now("FAILS_AT", &left)) {
+        errno = EIO;
+        return -1;
+    }
     return ((int (*)(const char *, const char *))dlsym(RTLD_NEXT, "rename"))(from, to);
 }
 int unlink(const char *path)
@@ -46,6 +56,27 @@ for layout in hf open_clip; do
     [ $status -eq 0 ] && [ "$at" -gt 3 ] || fail "status $status after $at steps"
     diff -r over second-$layout >&2 || fail "$layout: -f leaves other files"
 
+    # A file that cannot be put in its place: all is as it was, or old and new weights are there.
+    for at in $(seq 20); do
+        rm -rf over && cp -r first-$layout over
+        FAILS_AT=$at LD_PRELOAD=$PWD/dies.so vlp-model convert -q -f --to $layout -o over "$second" 2>stderr
+        status=$?
+        [ $status -eq 1 ] || break
+        says "Input/output error"
+        grep -q "new weights" stderr || {
+            diff -r over first-$layout >&2 || fail "$layout, failed at step $at: not as it was"
+            continue
+        }
+        for which in first second; do
+            for kept in over/*model.safetensors.tmp-*; do
+                cmp -s "$kept" $which-$layout/*.safetensors && says "$kept" && continue 2
+            done
+            fail "$layout, failed at step $at: the weights of the $which are lost"
+        done
+    done
+    [ $status -eq 0 ] && [ "$at" -gt 3 ] || fail "status $status after $at failures"
+    diff -r over second-$layout >&2 || fail "$layout: another model"
+
     # The disk is full: what was there is as it was, and what was not there is in nobody's way.
     rm -rf over new && cp -r first-$layout over
     for to in over new; do
@@ -56,6 +87,26 @@ for layout in hf open_clip; do
     diff -r over first-$layout >&2 || fail "$layout: changed by a failed conversion"
     [ ! -e new ] || fail "$layout: left: $(ls new)"
     expect 0 vlp-model convert -q --to $layout -o new "$second"
+done
+
+# A folder of links, as Hugging Face's programs keep them: what they lead to is written.
+mkdir blobs links
+for f in first-hf/*; do
+    cp "$f" blobs/ && ln -s "../blobs/${f##*/}" links/
+done
+cp blobs/config.json blobs/other && ln -s ../blobs/other links/pytorch_model.bin
+expect 0 vlp-model convert -q -f --to hf -o links "$second"
+diff -r links second-hf >&2 || fail "links: another model"
+[ -L links/model.safetensors ] && [ -e blobs/other ] || fail "links: not what they lead to"
+cmp blobs/model.safetensors second-hf/model.safetensors || fail "links: the weights are elsewhere"
+[ -z "$(find blobs -name '*.tmp-*')" ] || fail "left: $(ls blobs)"
+
+# What cannot be removed is told before anything is done.
+for name in pytorch_model.bin tokenizer.json; do
+    rm -rf over && cp -r first-hf over && mkdir over/$name && cp -r over as-before-$name
+    expect 1 vlp-model convert -q -f --to hf -o over "$second"
+    says "over/$name: is a folder"
+    diff -r over as-before-$name >&2 || fail "changed beside a folder called $name"
 done
 
 # So it is with a list of failures.
