@@ -38,7 +38,7 @@ struct build {
     int64_t                           unreported;
     enum vlp_status                   first_fault; /* of a record that could not be used */
     int64_t                           lost;        /* pictures that could not be read */
-    int                               lost_on_end; /* of these, since one that could */
+    int64_t                           lost_on_end; /* of these, since one that could */
     struct vlp_buf                    last_lost;
 };
 
@@ -131,18 +131,32 @@ static enum vlp_status begin_sample(struct build *b, const struct vlp_item *it,
 
 /* A record of a picture that is not there, or cannot be looked at. Records of one on end, which
  * several captions make, count once. */
-static enum vlp_status lose(struct build *b, const struct vlp_item *it, struct vlp_error *err)
+static void lose(struct build *b, const struct vlp_item *it)
 {
     const char  *name = it->path ? it->path : it->id;
     const size_t len = it->path ? strlen(it->path) : vlp_stem_of_id(it->id, it->id_len);
     if (b->lost_on_end && len == b->last_lost.len && memcmp(name, b->last_lost.data, len) == 0)
-        return VLP_OK;
+        return;
     keep(&b->last_lost, name, len);
     b->lost++;
-    if (++b->lost_on_end < VLP_LOST_IN_A_ROW || b->o->look) return VLP_OK;
-    return vlp_fail(err, VLP_ERR_IO,
-                    "%d pictures in a row cannot be read: is the training data still there?",
-                    b->lost_on_end);
+    b->lost_on_end++;
+}
+
+/* Are so many lost that it is the storage that has gone? Rows that have died stand together in a
+ * list sorted by where they come from: what counts is known at the end alone. */
+static enum vlp_status judge_lost(const struct build *b, struct vlp_error *err)
+{
+    const int64_t there = (int64_t)b->d->store.n;
+    if (b->o->look) return VLP_OK;
+    if (there && b->lost > there)
+        return vlp_fail(err, VLP_ERR_IO,
+                        "%lld of %lld pictures cannot be read: is the training data still there?",
+                        (long long)b->lost, (long long)(b->lost + there));
+    if (b->lost_on_end >= VLP_LOST_AT_THE_END)
+        return vlp_fail(err, VLP_ERR_IO,
+                        "the last %lld pictures cannot be read: is the training data still there?",
+                        (long long)b->lost_on_end);
+    return VLP_OK;
 }
 
 static void refuse(struct build *b, const struct vlp_item *it, const char *why)
@@ -166,7 +180,10 @@ static enum vlp_status add_item(struct build *b, const struct vlp_item *it, stru
                                                                    : NULL;
     b->d->records++;
     if (why || split) refuse(b, it, why ? why : fault);
-    if (it->status == VLP_ERR_IO) return lose(b, it, err);
+    if (it->status == VLP_ERR_IO) {
+        lose(b, it);
+        return VLP_OK;
+    }
     b->lost_on_end = 0;
     if (why) return VLP_OK;
     if (!same_picture(b, it)) VLP_TRY(begin_sample(b, it, err));
@@ -236,10 +253,7 @@ enum vlp_status vlp_dataset_open(struct vlp_dataset **out, const struct vlp_data
     vlp_buf_free(&b.label);
     vlp_buf_free(&b.captions);
     vlp_buf_free(&b.last_lost);
-    if (s == VLP_OK && d->store.n && (uint64_t)b.lost > d->store.n && !o->look)
-        s = vlp_fail(err, VLP_ERR_IO,
-                     "%lld of %lld pictures cannot be read: is the training data still there?",
-                     (long long)b.lost, (long long)(b.lost + (int64_t)d->store.n));
+    if (s == VLP_OK) s = judge_lost(&b, err);
     if (s == VLP_OK && (d->store.n == 0 || d->epoch <= 0))
         s = vlp_fail(err, b.first_fault ? b.first_fault : VLP_ERR_FORMAT,
                      "no picture with a caption in the data");

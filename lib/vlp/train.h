@@ -81,12 +81,12 @@ struct vlp_dataset_options {
     void (*read)(void *ctx, int64_t records);     /* so many more were read; may be NULL */
     void *ctx;
 };
-/* VLP_ERR_IO also where `cache_dir` is full: the sentence says so; and when VLP_LOST_IN_A_ROW
- * pictures on end, or more than there are others, cannot be read: storage that has gone away is no
- * bad record. Without a sample: the status of the first bad record, VLP_ERR_FORMAT if there is
- * none. Of bad records the first VLP_BAD_NAMED are named. */
-#define VLP_LOST_IN_A_ROW 20
-#define VLP_BAD_NAMED     100
+/* VLP_ERR_IO also where `cache_dir` is full: the sentence says so; and when more pictures than
+ * there are others, or the last VLP_LOST_AT_THE_END and more, cannot be read: storage that has gone
+ * away is no bad record. Without a sample: the status of the first bad record, VLP_ERR_FORMAT if
+ * there is none. Of bad records the first VLP_BAD_NAMED are named. */
+#define VLP_LOST_AT_THE_END 20
+#define VLP_BAD_NAMED       100
 enum vlp_status vlp_dataset_open(struct vlp_dataset **out, const struct vlp_dataset_source *s,
                                  int n, const struct vlp_dataset_options *o, struct vlp_error *err);
 void            vlp_dataset_close(struct vlp_dataset *d);
