@@ -443,6 +443,7 @@ enum vlp_status embed_run(struct embed_job *j, struct vlp_source *source,
     cmd_progress_start("records", j->expected);
     enum vlp_status s = vlp_embed_run(&j->e, source, &how, err);
     cmd_progress_end();
+    j->any |= vlp_source_has_passed(source);
     if (s == VLP_OK && j->o->update && cmd_source.limit == 0) s = forget_gone(j, err);
     return s;
 }

@@ -39,7 +39,7 @@ struct embed_job {
     int64_t     images, texts, cut, deleted, since_flush, block;
     bool        changed; /* pictures are not those of the file that is continued */
     atomic_bool moved;   /* a record has come through that the file did not have */
-    bool        any;     /* the input has one that can be read */
+    bool        any;     /* the input has one that can be read, of whatever shard */
     double      start;
     /* What could not be read: the status of the first input that ended early, or VLP_OK; and the
      * names of all bad records, which may have been folders, when a file is updated. */

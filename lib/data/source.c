@@ -12,6 +12,7 @@ struct vlp_source {
     int                       at; /* inputs opened: paths, then 1 for the list, 1 for the lines */
     int64_t                   given;
     bool                      counting, over;
+    bool                      passed; /* a good record of another shard */
 };
 
 /* A column by number is one that a row can have. */
@@ -110,11 +111,17 @@ enum vlp_status vlp_source_next(struct vlp_source *s, struct vlp_item *out, bool
             *more = true;
             return VLP_OK;
         } else {
+            s->passed |= out->status == VLP_OK;
             vlp_item_free(out);
         }
     }
     s->over = true;
     return VLP_OK;
+}
+
+bool vlp_source_has_passed(const struct vlp_source *s)
+{
+    return s->passed;
 }
 
 void vlp_source_close(struct vlp_source *s)

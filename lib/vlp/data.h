@@ -102,6 +102,8 @@ enum vlp_status vlp_source_open(struct vlp_source **out, const struct vlp_source
  * and at the end `out` is untouched. */
 enum vlp_status vlp_source_next(struct vlp_source *s, struct vlp_item *out, bool *more,
                                 struct vlp_error *err);
+/* Was a record that can be read passed over, being of another shard? */
+bool vlp_source_has_passed(const struct vlp_source *s);
 /* Known means counted beforehand, for at most a second: not for pipes, tar shards and huge folders.
  */
 int64_t vlp_source_expected(

@@ -151,5 +151,14 @@ for none in "-r empty" "--files-from /dev/null" "--shard 1/1 empty"; do
     same before.vle held.vle
 done
 expect 0 vlp-embed -q --update -f -o held.vle empty
+# One that has records of other shards only is an input: all of its own shard go.
+seq 40 >numbers.txt
+head -1 numbers.txt >number.txt
+expect 0 vlp-embed -q --lines numbers.txt -o all.vle
+for shard in 1 2; do
+    cp all.vle shard$shard.vle
+    expect 0 vlp-embed -q --update --shard $shard/2 --lines number.txt -o shard$shard.vle
+done
+[ "$( (held shard1.vle; held shard2.vle) | wc -w)" -eq 41 ] || fail "$(held shard1.vle): $(held shard2.vle)"
 expect 1 vlp-embed -q --convert --format tsv held.vle
 exit 0
