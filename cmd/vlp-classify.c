@@ -271,7 +271,8 @@ static void check_usage(int *n_paths, char **paths)
     check_streams(*n_paths, paths);
 }
 
-/* No file that is read is written to, but a list of failures that is read as a list of names. */
+/* No file that is named to be read is written to, but a list of failures that is read as a list of
+ * names. What lists and folders hold is not looked at. */
 static enum vlp_status check_files(const struct classify_job *job, char **paths, int n_paths,
                                    struct vlp_error *err)
 {

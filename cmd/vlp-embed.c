@@ -264,7 +264,8 @@ static int finish(struct embed_job *j, enum vlp_status s, struct vlp_error *err)
     return j->bad.n > 0 ? CMD_SKIPPED : CMD_OK;
 }
 
-/* No file that is read is written to, but a list of failures that is read as a list of names. */
+/* No file that is named to be read is written to, but a list of failures that is read as a list of
+ * names. What lists and folders hold is not looked at. */
 static enum vlp_status check_files(char **inputs, int n, struct vlp_error *err)
 {
     const char *const      out[] = {opt.output, cmd_failed_path};

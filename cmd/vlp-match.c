@@ -164,7 +164,8 @@ static void check_usage(const char *const *paths, int n_paths)
     cmd_one_each("standard output", out, VLP_COUNT(out));
 }
 
-/* No file that is read is written to, but a list of failures that is read as a list of names. */
+/* No file that is named to be read is written to, but a list of failures that is read as a list of
+ * names. What lists and folders hold is not looked at. */
 static enum vlp_status check_files(const struct match_job *job, struct vlp_error *err)
 {
     const char *const      out[] = {match.html, match.output, cmd_failed_path};
