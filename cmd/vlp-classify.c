@@ -282,7 +282,6 @@ static enum vlp_status check_files(const struct classify_job *job, char **paths,
         {"-m", &model, 1},
         {"--labels-from", &classify.labels_from, 1},
         {"--templates-from", &classify.templates_from, 1},
-        {"-C", &classify.classifier, 1},
         {"--knn", &classify.knn, 1},
         {"--fit", &classify.fit, 1},
         {"--validation", &classify.validation, 1},
@@ -291,8 +290,11 @@ static enum vlp_status check_files(const struct classify_job *job, char **paths,
         {"PICTURE", (const char *const *)paths, n_paths},
     };
     const struct cmd_reads list = {"--files-from", &cmd_source.files_from, 1};
+    const struct cmd_reads classifier = {"-C", &classify.classifier, 1};
     VLP_TRY(cmd_one_place_each(out, CLASSIFY_FILES, err));
     VLP_TRY(cmd_spare_inputs(out, CLASSIFY_FILES, in, VLP_COUNT(in), err));
+    /* --save-classifier, the first, is written after the classifier was read */
+    VLP_TRY(cmd_spare_inputs(out + 1, CLASSIFY_FILES - 1, &classifier, 1, err));
     VLP_TRY(cmd_spare_inputs(out, CLASSIFY_FILES - 1, &list, 1, err));
     /* the list of failures has rules of its own */
     return cmd_check_outputs(out, CLASSIFY_FILES - 1, classify.force, err);

@@ -87,6 +87,10 @@ expect 0 vlp-embed -q --convert -f --dtype f16 -o index.vle index.vle
 expect 0 vlp-embed -q --convert -f -o index.npy index.npy
 expect 0 vlp-model convert -f --dtype f16 -m model.safetensors -o model.safetensors
 expect 0 vlp-model import -f -o model.safetensors model.safetensors
+expect 0 vlp-classify -q -f -C classes.vle --logit-scale 50 --save-classifier classes.vle
+cp classes.vle fifty.vle
+expect 0 vlp-classify -q -f -C classes.vle --save-classifier classes.vle
+same fifty.vle classes.vle
 expect 0 vlp-embed -q --update -o texts.vle --lines lines.txt
 expect 0 vlp-embed -q --add -o texts.vle --lines lines.txt
 expect 0 vlp-embed -q -f -o texts.vle --lines lines.txt
