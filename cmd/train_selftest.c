@@ -164,6 +164,7 @@ int train_selftest_resume(void)
     vlp_buf_printf(&dir, "%s/vlp-train-XXXXXX", tmp && *tmp ? tmp : "/tmp");
     if (!mkdtemp(dir.data)) {
         cmd_error("%s: %s", dir.data, strerror(errno));
+        vlp_buf_free(&dir);
         return CMD_FAILED;
     }
     bool      ok = make_data(dir.data, &err) == VLP_OK && make_config(dir.data, &err) == VLP_OK;
