@@ -90,7 +90,7 @@ static void index_add(struct embed_state *s, struct embed_index *x, struct embed
 {
     const struct sought as[] = {
         {EMBED_ANY, EMBED_ANY}, {m->text, EMBED_ANY}, {EMBED_ANY, m->image}, {m->text, m->image}};
-    for (size_t i = 0; i < sizeof as / sizeof *as; i++) {
+    for (size_t i = 0; i < VLP_COUNT(as); i++) {
         if (as[i].text == EMBED_ANY && m->image == EMBED_NONE) continue; /* nobody looks for it */
         struct place **at = chain_of(x, as[i]), *p = VLP_NEW(&s->mem, struct place);
         *p = (struct place){*at, as[i], m};
