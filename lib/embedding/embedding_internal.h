@@ -10,9 +10,10 @@
 /* ---- feed.c: the bytes of a file or a pipe, seen through a window ------------------ */
 
 struct feed {
-    char          *name;   /* for messages */
-    struct vlp_map map;    /* a regular file, whole */
-    bool           mapped; /* else a descriptor and a buffer */
+    char          *name;    /* for messages */
+    bool           is_file; /* a regular one, by its name */
+    struct vlp_map map;     /* such a file, whole */
+    bool           mapped;  /* else a descriptor and a buffer */
     int            fd;
     uint8_t       *buf; /* 64-byte aligned */
     size_t         cap, begin, end;

@@ -22,8 +22,8 @@ enum vlp_status feed_open(struct feed *f, const char *path, struct vlp_error *er
     struct stat st;
     *f = (struct feed){.fd = -1};
     /* A file that the address space has no room for is read as a pipe is. */
-    if (!standard && stat(path, &st) == 0 && S_ISREG(st.st_mode) &&
-        vlp_map_open(&f->map, path, NULL) == VLP_OK) {
+    f->is_file = !standard && stat(path, &st) == 0 && S_ISREG(st.st_mode);
+    if (f->is_file && vlp_map_open(&f->map, path, NULL) == VLP_OK) {
         f->mapped = true;
         f->end = f->map.size;
         f->eof = true;

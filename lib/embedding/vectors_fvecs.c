@@ -36,7 +36,7 @@ static enum vlp_status fvecs_open(struct vlp_embedding_reader *r, struct vlp_err
     r->bare = true;
     r->header.dim = (int)dim;
     r->header.dtype = VLP_F32;
-    return ids_open(&v->ids, r->feed.mapped ? r->feed.name : NULL, err);
+    return ids_open(&v->ids, r->feed.is_file ? r->feed.name : NULL, err);
 }
 
 static enum vlp_status fvecs_next(struct vlp_embedding_reader *r, struct vlp_embedding_block *b,

@@ -41,7 +41,7 @@ static enum vlp_status npy_open(struct vlp_embedding_reader *r, struct vlp_error
                         r->feed.name, (long long)v->npy.dim[1], VLP_EMBEDDING_MAX_DIM);
     r->header.dim = (int)v->npy.dim[1];
     r->header.dtype = v->npy.dtype == VLP_F16 ? VLP_F16 : VLP_F32;
-    return ids_open(&v->ids, r->feed.mapped ? r->feed.name : NULL, err);
+    return ids_open(&v->ids, r->feed.is_file ? r->feed.name : NULL, err);
 }
 
 static enum vlp_status npy_next(struct vlp_embedding_reader *r, struct vlp_embedding_block *b,

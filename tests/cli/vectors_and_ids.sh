@@ -93,4 +93,25 @@ says "No space left on device"
 same a.npy w.npy
 same a.npy.ids w.npy.ids
 [ "$(ls w.*)" = "$(printf 'w.fvecs\nw.fvecs.ids\nw.npy\nw.npy.ids\nw.tsv')" ] || fail "left: $(ls w.*)"
+
+# A file system that maps no files, or no room to map one: the ids are those beside it all the same.
+put_before unmapped <<'C'
+#define mmap mmap_of_the_system
+#include <sys/mman.h>
+#undef mmap
+#include <errno.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+void *mmap(void *at, size_t size, int may, int how, int fd, off_t from)
+{
+    if (fd >= 0) return errno = ENODEV, MAP_FAILED;
+    return (void *)syscall(SYS_mmap, at, size, may, how, fd, from);
+}
+C
+for to in npy fvecs; do
+    expect 0 vlp-embed -q --convert --format tsv a.$to
+    cp stdout mapped.tsv
+    LD_PRELOAD=$PWD/unmapped.so expect 0 vlp-embed -q --convert --format tsv a.$to
+    same mapped.tsv stdout
+done
 exit 0
