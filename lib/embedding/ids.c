@@ -118,23 +118,38 @@ static enum vlp_status put_empty(const char *path, struct vlp_error *err)
     return vlp_output_commit(&empty, err);
 }
 
-/* The ids that are there get a second name, until it is clear which vectors they would stand beside.
- * NULL where there are none, or links are not to be had. */
-static char *keep_old(const char *path)
+/* What becomes of the ids that are there while the vectors are replaced. */
+struct old_ids {
+    char *path;
+    bool  none; /* none were there, and what is now may go */
+    char *kept; /* their second name; NULL where there are none, or links are not to be had */
+};
+
+/* It is not clear yet which vectors they would stand beside: a file without ids takes their place. */
+static enum vlp_status set_aside(struct old_ids *old, const char *path, struct vlp_error *err)
 {
     struct vlp_buf kept = {0};
+    const bool     there = vlp_file_exists(path);
     vlp_buf_printf(&kept, "%s.tmp-before", path);
     unlink(kept.data);
-    if (link(path, kept.data) == 0) return kept.data;
-    vlp_buf_free(&kept);
-    return NULL;
+    *old = (struct old_ids){.path = vlp_strdup(path), .kept = kept.data};
+    if (link(path, kept.data) != 0) {
+        vlp_buf_free(&kept);
+        old->kept = NULL;
+    }
+    const enum vlp_status s = put_empty(path, err);
+    old->none = s == VLP_OK && !there;
+    return s;
 }
 
-static void put_back(char *kept, const char *path, bool back)
+/* `stands`: the vectors are those of before. */
+static void end_aside(struct old_ids *old, bool stands)
 {
-    if (!kept) return;
-    if (!back || rename(kept, path) != 0) unlink(kept);
-    free(kept);
+    if (stands && old->none) unlink(old->path);
+    if (stands && old->kept) rename(old->kept, old->path);
+    if (old->kept) unlink(old->kept); /* of two names of one file rename leaves both */
+    free(old->kept);
+    free(old->path);
 }
 
 static bool is_at(const char *path, const struct stat *own)
@@ -144,7 +159,8 @@ static bool is_at(const char *path, const struct stat *own)
 }
 
 /* The vectors, and that they are still those when the ids follow: jobs that write the same files at
- * the same time may come between each other's steps. `stands`: the file is as it was before. */
+ * the same time may come between each other's steps. `stands`: the file is as it was before, or not
+ * there as before. */
 static enum vlp_status put_vectors(struct vlp_output *vectors, const char *path, bool *stands,
                                    struct vlp_error *err)
 {
@@ -154,7 +170,7 @@ static enum vlp_status put_vectors(struct vlp_output *vectors, const char *path,
     enum vlp_status s = vlp_output_commit(vectors, err);
     if (s == VLP_OK && renamed && !is_at(path, &own))
         s = vlp_fail(err, VLP_ERR_IO, "%s: has been replaced by another program meanwhile", path);
-    *stands = there && is_at(path, &before);
+    *stands = there ? is_at(path, &before) : !vlp_file_exists(path);
     return s;
 }
 
@@ -163,16 +179,13 @@ enum vlp_status ids_commit(struct ids_output *o, struct vlp_output *vectors,
 {
     if (!o->there) return vlp_output_commit(vectors, err);
     bool            stands = true;
-    char           *kept = NULL;
+    struct old_ids  old = {0};
     enum vlp_status s = vlp_output_sync(&o->out, err);
     if (s == VLP_OK) s = vlp_output_sync(vectors, err);
-    if (s == VLP_OK && o->out.temp) {
-        kept = keep_old(o->out.path);
-        s = put_empty(o->out.path, err);
-    }
+    if (s == VLP_OK && o->out.temp) s = set_aside(&old, o->out.path, err);
     if (s == VLP_OK) s = put_vectors(vectors, w->path, &stands, err);
     if (s == VLP_OK) s = vlp_output_commit(&o->out, err);
-    put_back(kept, o->out.path, s != VLP_OK && stands);
+    end_aside(&old, s != VLP_OK && stands);
     vlp_output_abort(vectors);
     ids_abort(o);
     return s;

@@ -57,6 +57,10 @@ LD_PRELOAD=$PWD/refused.so expect 1 vlp-embed -q --lines b.txt --id-is-text -f -
 same a.npy w.npy
 same a.npy.ids w.npy.ids
 [ -z "$(find . -name 'w.npy*.tmp-*')" ] || fail "temporary files are left"
+# Where there were none, there are no ids either, and the same command can be given again.
+rm w.npy w.npy.ids
+LD_PRELOAD=$PWD/refused.so expect 1 vlp-embed -q --lines b.txt --id-is-text -o "$PWD/w.npy"
+[ -z "$(find . -name 'w.npy*')" ] || fail "left: $(ls w.npy*)"
 
 # Nor does one that another job has overtaken put its ids beside the other's vectors.
 put_before overtaken <<'C'
@@ -92,7 +96,25 @@ LD_PRELOAD=$PWD/full.so expect 1 vlp-embed -q --lines b.txt --id-is-text -f -o w
 says "No space left on device"
 same a.npy w.npy
 same a.npy.ids w.npy.ids
-[ "$(ls w.*)" = "$(printf 'w.fvecs\nw.fvecs.ids\nw.npy\nw.npy.ids\nw.tsv')" ] || fail "left: $(ls w.*)"
+left() { [ "$(ls w.*)" = "$(printf 'w.fvecs\nw.fvecs.ids\nw.npy\nw.npy.ids\nw.tsv')" ] || fail "left: $(ls w.*)"; }
+left
+# Nor do they keep a second name where the file without ids cannot be put.
+put_before busy <<'C'
+#include <dlfcn.h>
+#include <errno.h>
+#include <string.h>
+int rename(const char *from, const char *to)
+{
+    static int n;
+    if (++n == 1) return errno = EBUSY, -1;
+    return ((int (*)(const char *, const char *))dlsym(RTLD_NEXT, "rename"))(from, to);
+}
+C
+LD_PRELOAD=$PWD/busy.so expect 1 vlp-embed -q --lines b.txt --id-is-text -f -o w.npy
+says "w.npy.ids: Device or resource busy"
+same a.npy w.npy
+same a.npy.ids w.npy.ids
+left
 
 # A file system that maps no files, or no room to map one: the ids are those beside it all the same.
 put_before unmapped <<'C'
