@@ -143,7 +143,8 @@ static bool id_names_picture(const struct vlp_item *it)
 
 /* Ids may repeat: each record in the file stands for one of the input. What of `parts` is in the
  * file? */
-static int take_made(struct embed_job *j, const struct vlp_item *it, int parts, bool loosely)
+static int take_made(struct embed_job *j, const struct vlp_item *it, int parts, bool loosely,
+                     bool used)
 {
     struct embed_entry *e = embed_state_find(&j->state, it->id, it->id_len);
     if (!e || !e->made) return 0;
@@ -153,14 +154,15 @@ static int take_made(struct embed_job *j, const struct vlp_item *it, int parts, 
         .image = parts & VLP_WANT_IMAGE ? embed_made_image(image.flags, image.meta, image.meta_len)
                                         : EMBED_NONE,
         .text = parts & VLP_WANT_TEXT ? embed_made_text(it->text, it->text_len) : EMBED_NONE};
-    return embed_made_take(&j->state, e, &row, loosely || id_names_picture(it));
+    return embed_made_take(&j->state, e, &row, loosely || id_names_picture(it), used);
 }
 
 /* While a picture of the id is tried, it is not known which of the file's are taken. */
 static int want_rest(struct embed_job *j, const struct vlp_item *it, int parts)
 {
     struct embed_entry *e = embed_state_find(&j->state, it->id, it->id_len);
-    const int           rest = parts & ~take_made(j, it, parts, j->changed && e && !e->trying);
+    const bool          loosely = j->changed && e && !e->trying;
+    const int           rest = parts & ~take_made(j, it, parts, loosely, false);
     if (e && rest) e->trying++;
     return rest;
 }
@@ -294,7 +296,7 @@ static bool is_news(struct embed_job *j, struct vlp_embedded *r)
     if (embed_merges(j->o) || !j->resuming) return true;
     pthread_mutex_lock(&j->lock);
     const int found = take_made(
-        j, r->item, (r->image ? VLP_WANT_IMAGE : 0) | (r->text ? VLP_WANT_TEXT : 0), true);
+        j, r->item, (r->image ? VLP_WANT_IMAGE : 0) | (r->text ? VLP_WANT_TEXT : 0), true, true);
     if (found & VLP_WANT_IMAGE) j->changed = true;
     pthread_mutex_unlock(&j->lock);
     if (found & VLP_WANT_IMAGE) r->image = NULL;

@@ -18,7 +18,7 @@ enum { LIST_MAX = 16 }; /* records of an id; more than an ordinary one has, few 
 /* A hash that is none of the values with a meaning. */
 static uint64_t told(uint64_t hash)
 {
-    return hash > EMBED_ANY ? hash : ~hash;
+    return hash > EMBED_SOME ? hash : ~hash;
 }
 
 /* Of a stamp the size alone: a file that was touched is the same. Beside a label there is but a hash
@@ -56,16 +56,18 @@ void embed_made_add(struct embed_state *s, struct embed_entry *e, int part, uint
     s->open = image ? m : NULL;
 }
 
-/* What is looked for: a record with these, EMBED_ANY for whatever picture, whatever text. */
+/* What is looked for: a record with these. EMBED_ANY for whatever text, and whatever picture or none;
+ * EMBED_SOME for whatever picture. */
 struct sought {
     uint64_t text, image;
 };
 
 static bool fits(const struct embed_made *m, struct sought w)
 {
-    if (w.image == EMBED_ANY && w.text == EMBED_ANY) return m->image != EMBED_NONE;
-    return (w.text == EMBED_ANY || m->text == w.text) &&
-           (w.image == EMBED_ANY ? m->image || m->text : m->image == w.image);
+    const bool image = w.image == EMBED_ANY    ? true
+                       : w.image == EMBED_SOME ? m->image != EMBED_NONE
+                                               : m->image == w.image;
+    return image && (w.text == EMBED_ANY || m->text == w.text);
 }
 
 /* Chains in the order of the file, a record in each by which it can be found. Where a part of it was
@@ -88,10 +90,13 @@ static struct place **chain_of(struct embed_index *x, struct sought w)
 
 static void index_add(struct embed_state *s, struct embed_index *x, struct embed_made *m)
 {
-    const struct sought as[] = {
-        {EMBED_ANY, EMBED_ANY}, {m->text, EMBED_ANY}, {EMBED_ANY, m->image}, {m->text, m->image}};
-    for (size_t i = 0; i < VLP_COUNT(as); i++) {
-        if (as[i].text == EMBED_ANY && m->image == EMBED_NONE) continue; /* nobody looks for it */
+    const struct sought as[] = {{m->text, EMBED_ANY},
+                                {m->text, m->image},
+                                {m->text, EMBED_SOME},
+                                {EMBED_ANY, m->image},
+                                {EMBED_ANY, EMBED_SOME}};
+    const size_t        n = m->image == EMBED_NONE ? 2 : VLP_COUNT(as);
+    for (size_t i = 0; i < n; i++) {
         struct place **at = chain_of(x, as[i]), *p = VLP_NEW(&s->mem, struct place);
         *p = (struct place){*at, as[i], m};
         *at = p;
@@ -140,7 +145,7 @@ static struct embed_made *find(struct embed_state *s, struct embed_entry *e, uin
 static struct embed_made *find_image(struct embed_state *s, struct embed_entry *e, uint64_t text,
                                      uint64_t image)
 {
-    if (image == EMBED_UNKNOWN) return find(s, e, text, EMBED_ANY);
+    if (image == EMBED_UNKNOWN) return find(s, e, text, EMBED_SOME);
     struct embed_made *m = find(s, e, text, image);
     return m ? m : find(s, e, text, EMBED_UNKNOWN);
 }
@@ -156,15 +161,18 @@ static int take(struct embed_state *s, struct embed_entry *e, struct embed_made 
     return found;
 }
 
-/* The text of `row`, and the picture beside it where that is not another one. */
+/* The text of `row`, and the picture beside it where that is not another one. A text alone is that of
+ * a row with a picture where this stands alone too, for nothing is left of one whose picture cannot
+ * be used; or `surely`, when it has been used. */
 static int take_text(struct embed_state *s, struct embed_entry *e, const struct embed_made *row,
-                     bool loosely)
+                     bool loosely, bool surely)
 {
-    const int          parts = VLP_WANT_TEXT | (row->image ? VLP_WANT_IMAGE : 0);
-    struct embed_made *m = NULL;
-    if (loosely || !row->image) return take(s, e, find(s, e, row->text, EMBED_ANY), parts);
-    m = find_image(s, e, row->text, row->image);
-    return take(s, e, m ? m : find(s, e, row->text, EMBED_NONE), parts);
+    const uint64_t image = loosely ? EMBED_UNKNOWN : row->image;
+    if (!row->image) return take(s, e, find(s, e, row->text, EMBED_ANY), VLP_WANT_TEXT);
+    struct embed_made *m = find_image(s, e, row->text, image);
+    if (!m && (surely || find_image(s, e, EMBED_NONE, image)))
+        m = find(s, e, row->text, EMBED_NONE);
+    return take(s, e, m, VLP_WANT_TEXT | VLP_WANT_IMAGE);
 }
 
 /* Its picture, beside `text`. */
@@ -176,11 +184,12 @@ static int take_image(struct embed_state *s, struct embed_entry *e, const struct
 }
 
 int embed_made_take(struct embed_state *s, struct embed_entry *e, const struct embed_made *row,
-                    bool loosely)
+                    bool loosely, bool used)
 {
     int found = 0;
     for (int way = 0; way <= (int)loosely; way++) {
-        if (row->text && !(found & VLP_WANT_TEXT)) found |= take_text(s, e, row, way);
+        const bool last = way == (int)loosely;
+        if (row->text && !(found & VLP_WANT_TEXT)) found |= take_text(s, e, row, way, used && last);
         if (row->image && !(found & VLP_WANT_IMAGE))
             found |= take_image(s, e, row, EMBED_NONE, way);
     }

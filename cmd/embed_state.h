@@ -10,7 +10,8 @@
  * were made from, or one of these. */
 #define EMBED_NONE    UINT64_C(0)
 #define EMBED_UNKNOWN UINT64_C(1) /* nobody knows from what: of a picture */
-#define EMBED_ANY     UINT64_C(2) /* is looked for */
+#define EMBED_ANY     UINT64_C(2) /* are looked for */
+#define EMBED_SOME    UINT64_C(3)
 struct embed_made {
     struct embed_made *next;
     uint64_t           image, text;
@@ -66,9 +67,9 @@ void embed_made_add(struct embed_state *s, struct embed_entry *e, int part, uint
  * Find the parts of `row` among what the file has of its id, and use those up: they are the answer.
  * Texts are found by their wording, so that a record which could not be used does not pass for
  * another one of its id; pictures by the sizes of their files, beside a label by their stamps, or
- * `loosely` whatever those are.
+ * `loosely` whatever those are. `used`: the row has turned out to be one that can be used.
  */
 int embed_made_take(struct embed_state *s, struct embed_entry *e, const struct embed_made *row,
-                    bool loosely);
+                    bool loosely, bool used);
 
 #endif

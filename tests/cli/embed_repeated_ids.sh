@@ -40,6 +40,9 @@ echo "no picture" >broken.png
     rest '%d\tphotos/p01.png\tcaption'
 } >pictures.tsv
 cut_anywhere pictures 3 pictures.tsv
+# Or before one that has the caption alone.
+sed '3s/photos.p00.png//' pictures.tsv >alone.tsv
+cut_anywhere alone 3 alone.tsv
 sed 's/\tcaption$//; s/\ta moon$//' pictures.tsv >bare.tsv
 cut_anywhere bare 3 bare.tsv
 {
