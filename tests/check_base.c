@@ -9,9 +9,11 @@
 #include <math.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -392,6 +394,32 @@ START_TEST(output_appears_whole_or_not_at_all)
 }
 END_TEST
 
+/* As on a full disk that has room again before the end. */
+START_TEST(an_output_that_lost_bytes_on_the_way_does_not_appear)
+{
+    struct vlp_output o;
+    struct vlp_error  err;
+    struct rlimit     whole, small;
+    char              path[] = "/tmp/vlp-check-XXXXXX";
+    const int         fd = mkstemp(path);
+    ck_assert_int_ge(fd, 0);
+    close(fd);
+    unlink(path);
+    signal(SIGXFSZ, SIG_IGN);
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &whole), 0);
+    small = (struct rlimit){.rlim_cur = 1, .rlim_max = whole.rlim_max};
+    ck_assert_int_eq(vlp_output_open(&o, path, false, &err), VLP_OK);
+    setvbuf(o.file, NULL, _IONBF, 0);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
+    fprintf(o.file, "lost");
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &whole), 0);
+    fprintf(o.file, "there\n");
+    ck_assert_int_eq(vlp_output_commit(&o, &err), VLP_ERR_IO);
+    ck_assert_ptr_nonnull(strstr(err.text, path));
+    ck_assert(!vlp_file_exists(path));
+}
+END_TEST
+
 START_TEST(a_new_output_has_the_permissions_that_the_umask_leaves)
 {
     char              path[] = "/tmp/vlp-check-XXXXXX";
@@ -682,6 +710,7 @@ int main(void)
     tcase_add_loop_test(t, workers_of_a_pool_as_wide_as_the_machine_have_a_processor_each, 0, 2);
     tcase_add_test(t, quotas_of_cgroups_limit_the_processors);
     tcase_add_test(t, output_appears_whole_or_not_at_all);
+    tcase_add_test(t, an_output_that_lost_bytes_on_the_way_does_not_appear);
     tcase_add_test(t, a_new_output_has_the_permissions_that_the_umask_leaves);
     tcase_add_test(t, an_output_may_have_the_longest_name);
     tcase_add_loop_test(t, an_end_in_the_middle_leaves_no_temporary_files, 0, 2);

@@ -373,6 +373,8 @@ static enum vlp_status cannot_write(const struct vlp_output *o, struct vlp_error
 enum vlp_status vlp_output_sync(struct vlp_output *o, struct vlp_error *err)
 {
     if (fflush(o->file) != 0) return cannot_write(o, err);
+    if (ferror(o->file)) /* before, and its reason is gone */
+        return vlp_fail(err, VLP_ERR_IO, "%s: write failed", o->path);
     if (o->temp && fsync(fileno(o->file)) != 0) return cannot_write(o, err);
     return VLP_OK;
 }

@@ -267,7 +267,8 @@ enum vlp_status vlp_output_open(struct vlp_output *o, const char *path, bool for
                                 struct vlp_error *err);
 enum vlp_status vlp_output_write(struct vlp_output *o, const void *data, size_t len,
                                  struct vlp_error *err);
-/* What is written so far is on the disk: of several files, before the first takes its place. */
+/* What is written so far is on the disk: of several files, before the first takes its place. A write
+ * to `file` that failed is found out here and by vlp_output_commit. */
 enum vlp_status vlp_output_sync(struct vlp_output *o, struct vlp_error *err);
 enum vlp_status vlp_output_commit(struct vlp_output *o, struct vlp_error *err);
 void            vlp_output_abort(struct vlp_output *o); /* fine after a commit or on a zeroed one */
