@@ -144,7 +144,9 @@ static enum vlp_status picture_features(struct train_eval *e, struct vlp_encoder
             struct vlp_sample           s;
             struct vlp_image            pic;
             vlp_dataset_at(e->data, at + i, &mem, &s);
-            readable[i] = vlp_dataset_picture(e->data, &s, &mem, &pic, &why) == VLP_OK;
+            const enum vlp_status got = vlp_dataset_picture(e->data, &s, &mem, &pic, &why);
+            if (got == VLP_ERR_SHORTAGE) status = vlp_fail(err, got, "%s", why.text);
+            readable[i] = got == VLP_OK;
             if (readable[i])
                 vlp_preprocess_normalize(pixels + (size_t)i * size,
                                          vlp_preprocess_u8(&mem, &pic, how), how);
@@ -152,6 +154,7 @@ static enum vlp_status picture_features(struct train_eval *e, struct vlp_encoder
                 memset(pixels + (size_t)i * size, 0, size * sizeof *pixels);
             vlp_arena_rewind(&mem, mark);
         }
+        if (status != VLP_OK) break;
         float *rows = out + (size_t)at * E;
         vlp_encode_pixels(enc, &enc->compute, &mem, pixels, n, how->height, how->width, &unit,
                           rows);

@@ -55,6 +55,10 @@ static void unpack(struct gunzip *g, struct stream *s)
     g->z.avail_in = (uInt)(s->end - s->begin);
     const int r = inflate(&g->z, Z_NO_FLUSH);
     take(s, s->end - s->begin - g->z.avail_in);
+    if (r == Z_MEM_ERROR) {
+        vlp_no_memory(0);
+        abort();
+    }
     g->between = r == Z_STREAM_END;
     if (r == Z_OK || r == Z_STREAM_END) return;
     g->fault = g->z.msg ? g->z.msg : "not gzip data";

@@ -75,6 +75,8 @@ static enum vlp_status archive_failed(struct tar_reader *t, struct vlp_error *er
         if (err) *err = t->feed_error;
         return t->feed_status;
     }
+    if (!t->fault && archive_errno(t->archive) == ENOMEM)
+        return vlp_fail(err, VLP_ERR_SHORTAGE, "%s: %s", t->stream.name, strerror(ENOMEM));
     const bool no_format = archive_format(t->archive) == 0;
     if (!t->fault && no_format &&
         archive_errno(t->archive) == EILSEQ) /* not a filter's complaint */

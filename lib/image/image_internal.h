@@ -35,6 +35,11 @@ int exif_orientation(const uint8_t *tiff, size_t len);
 /* Orientation 1..8 in an XMP packet, or 0. */
 int xmp_orientation(const uint8_t *xmp, size_t len);
 
+/* libpng's memory, which cannot run out without notice: it would call the picture damaged. */
+struct png_struct_def;
+void *image_png_room(struct png_struct_def *png, size_t size);
+void  image_png_free(struct png_struct_def *png, void *p);
+
 /* Whether a PNG's chunk is a text (tEXt, zTXt, iTXt) with that keyword. */
 bool png_text_is(const uint8_t *chunk, const char *keyword);
 /* Orientation 1..8 in a whole chunk with the keyword "XML:com.adobe.xmp", or "Raw profile type

@@ -197,6 +197,8 @@ static enum vlp_status jumped(const struct state *s, const char *name, struct vl
         return vlp_fail(err, VLP_ERR_LIMIT, "%s: a progressive JPEG of more than %d scans", name,
                         max_scans(&s->c));
     switch (s->errors.msg_code) {
+    case JERR_OUT_OF_MEMORY:
+        return vlp_fail(err, VLP_ERR_SHORTAGE, "%s: no memory to decode it", name);
     case JERR_IMAGE_TOO_BIG:
         return vlp_fail(err, VLP_ERR_LIMIT, "%s: a side may have at most %d pixels", name,
                         VLP_IMAGE_MAX_SIDE);

@@ -10,6 +10,7 @@
  */
 #include <setjmp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <png.h>
@@ -145,6 +146,18 @@ static enum vlp_status walk(struct layout *l, const uint8_t *data, size_t len, c
 
 /* ---- libpng's hooks ------------------------------------------------------------------------ */
 
+void *image_png_room(png_structp png, size_t size)
+{
+    (void)png;
+    return vlp_malloc(size);
+}
+
+void image_png_free(png_structp png, void *p)
+{
+    (void)png;
+    free(p);
+}
+
 static void on_error(png_structp png, png_const_charp message)
 {
     struct state *s = png_get_error_ptr(png);
@@ -271,7 +284,8 @@ static enum vlp_status read_file(struct vlp_image *out, struct vlp_arena *mem, c
     out->orientation = orientation(&l);
 
     struct state s = {.data = data, .len = len};
-    s.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &s, on_error, on_warning);
+    s.png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &s, on_error, on_warning, NULL,
+                                     image_png_room, image_png_free);
     if (!s.png) vlp_no_memory(0);
     s.info = png_create_info_struct(s.png);
     if (!s.info) vlp_no_memory(0);

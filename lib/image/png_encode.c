@@ -64,7 +64,8 @@ enum vlp_status vlp_png_encode(struct vlp_buf *out, const struct vlp_image *in, 
         return vlp_fail(err, VLP_ERR_USAGE, "PNG level %d is not 0 to 9", level);
     struct sink  s = {.out = out};
     const size_t before = out->len;
-    png_structp  png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &s, on_error, on_warning);
+    png_structp  png = png_create_write_struct_2(PNG_LIBPNG_VER_STRING, &s, on_error, on_warning,
+                                                 NULL, image_png_room, image_png_free);
     png_infop    info = png ? png_create_info_struct(png) : NULL;
     if (!info) vlp_no_memory(0);
     const enum vlp_status status = write_guarded(png, info, &s, in, level, err);

@@ -16,7 +16,6 @@ static bool sniff(const uint8_t *data, size_t len)
 static const char *status_text(VP8StatusCode s)
 {
     switch (s) {
-    case VP8_STATUS_OUT_OF_MEMORY: return "not enough memory";
     case VP8_STATUS_UNSUPPORTED_FEATURE: return "a feature that is not known";
     case VP8_STATUS_NOT_ENOUGH_DATA: return "the data ends early";
     default: return "the picture data is wrong";
@@ -97,7 +96,10 @@ static enum vlp_status read_file(struct vlp_image *out, struct vlp_arena *mem, c
         status = damaged(data, len, name, "no frame", err);
     } else {
         s = read_frame(out, mem, &frame);
-        if (s != VP8_STATUS_OK) status = damaged(data, len, name, status_text(s), err);
+        if (s == VP8_STATUS_OUT_OF_MEMORY)
+            status = vlp_fail(err, VLP_ERR_SHORTAGE, "%s: no memory to decode it", name);
+        else if (s != VP8_STATUS_OK)
+            status = damaged(data, len, name, status_text(s), err);
         out->orientation = orientation(demux);
         WebPDemuxReleaseIterator(&frame);
     }

@@ -81,6 +81,7 @@ extern const char *const vlp_preprocess_flavours[]; /* NULL-terminated, for --he
  * VLP_ERR_FORMAT   damaged or truncated, or no picture at all
  * VLP_ERR_SUPPORT  no decoder knows it (the sentence names what it looks like, e.g. GIF)
  * VLP_ERR_LIMIT    a side or the pixel count is over the limit
+ * VLP_ERR_SHORTAGE there is no memory to decode it
  * On failure `out` is untouched.
  */
 enum vlp_status vlp_image_decode(struct vlp_image *out, struct vlp_arena *mem, const void *data,
