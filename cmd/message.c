@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <jansson.h>
+
 #include "cmd_internal.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -34,6 +36,7 @@ void cmd_messages_start(const char *program_name)
 {
     program = program_name;
     vlp_no_memory = no_memory;
+    json_set_alloc_funcs(vlp_malloc, free); /* else what it cannot hold is a fault of the file's */
     const char *term = getenv("TERM"), *no = getenv("NO_COLOR");
     colour = isatty(STDERR_FILENO) && !(no && *no) && term && strcmp(term, "dumb") != 0;
 }

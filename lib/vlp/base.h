@@ -70,7 +70,8 @@ const char *vlp_without_name(const char *sentence, const char *name, size_t len)
 
 /*
  * Called when memory cannot be had, with the size wanted; must not return. The default prints one
- * line on stderr and exits 1; a handler of one's own calls vlp_outputs_remove as it does.
+ * line on stderr and exits 1; a handler of one's own calls vlp_outputs_remove as it does. So that JSON
+ * does not go wrong in silence, a program gives jansson vlp_malloc (json_set_alloc_funcs).
  */
 extern void (*vlp_no_memory)(size_t wanted);
 

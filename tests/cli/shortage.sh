@@ -98,3 +98,76 @@ if within vlp-embed --version >/dev/null 2>&1; then
     expect 3 within vlp-embed -q -r huge -o huge.vle
     says "p01.png: Cannot allocate memory (skipped)"
 fi
+
+# A request for memory that is refused, whose ever it is, ends the job: no file passes for damaged,
+# and none is written of what there was memory for.
+put_before poor <<'C'
+#include <errno.h>
+#include <stdlib.h>
+
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t count, size_t size);
+void *__libc_realloc(void *p, size_t size);
+
+/* The request of the number $POOR_AT is refused. */
+static int is_refused(void)
+{
+    static long left = -1;
+    static int  known;
+    if (!known) {
+        const char *at = getenv("POOR_AT");
+        known = 1;
+        left = at ? atol(at) : -1;
+    }
+    if (left < 0 || --left > 0) return 0;
+    left = -1;
+    errno = ENOMEM;
+    return 1;
+}
+
+void *malloc(size_t size) { return is_refused() ? NULL : __libc_malloc(size); }
+void *calloc(size_t count, size_t size) { return is_refused() ? NULL : __libc_calloc(count, size); }
+void *realloc(void *p, size_t size) { return is_refused() ? NULL : __libc_realloc(p, size); }
+C
+poor() { env LD_PRELOAD="$PWD/poor.so" POOR_AT="$@"; }
+poor 0 vlp-embed --version >/dev/null 2>&1 || exit 0 # a sanitizer has a malloc of its own
+mkdir pairs && cp photos/p0[0-3].png pairs
+for p in pairs/*.png; do echo "a picture" >"${p%.png}.txt"; done
+cat >tiny.json <<'J'
+{"model": {"family": "clip", "config": {"embed_dim": 8, "activation": "gelu",
+  "vision": {"kind": "vit", "image_size": 16, "patch_size": 8, "width": 8, "layers": 1, "heads": 1,
+             "mlp": 16, "ln_eps": 1e-5, "interpolate": "none"},
+  "text": {"context": 16, "vocab": 515, "width": 8, "layers": 1, "heads": 1, "mlp": 16, "ln_eps": 1e-5}},
+  "preprocess": {"flavour": "openai", "resize": "shortest", "size": [16, 16], "filter": "bicubic",
+    "rgb_first": false, "crop_floor": false, "fill": 0, "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}},
+ "train": {"batch": 4, "epochs": 4, "warmup": 0}, "vocabulary": "merges"}
+J
+printf '#version: 0.2\np i\n' >merges
+train="vlp-train -q -j1 --config tiny.json --save-every 1 -o run pairs"
+expect 6 $train --max-steps 2
+cp -r run before
+expect 0 $train
+cp run/model.safetensors straight.safetensors
+for at in $(seq 10 271 9000); do
+    rm -r run && cp -r before run
+    poor "$at" $train 2>stderr
+    status=$?
+    [ -z "$(ls run/*.damaged 2>/dev/null)" ] || fail "request $at: $(cat stderr)"
+    case $status in
+    0) same run/model.safetensors straight.safetensors ;;
+    1) says memory ;;
+    *) fail "request $at: status $status: $(cat stderr)" ;;
+    esac
+done
+# Nor does a picture. (Of WebP its library does not always tell which of the two it is.)
+mkdir kinds && cp "$GOLDEN"/image/{jpeg-420.jpg,jpeg-progressive.jpg,png-palette.png,png-interlaced.png} kinds
+expect 0 vlp-embed -q -j1 -m straight.safetensors --format tsv -r kinds
+cp stdout kinds.tsv
+for at in $(seq 1750 3 2050); do
+    poor "$at" vlp-embed -q -j1 -m straight.safetensors --format tsv -r kinds >stdout 2>stderr
+    case $? in
+    0) same stdout kinds.tsv ;;
+    1) says memory ;;
+    *) fail "request $at: $(cat stderr)" ;;
+    esac
+done
