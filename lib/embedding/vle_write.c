@@ -385,8 +385,12 @@ static enum vlp_status settle(struct vlp_embedding_writer *w, struct vlp_error *
 {
     struct vle_writer *v = w->state;
     const int          fd = v->fd > STDERR_FILENO ? v->fd : -1;
-    if (!v->whole.file && v->regular && fdatasync(fd) != 0)
-        return vlp_fail(err, VLP_ERR_IO, "%s: %s", w->path, strerror(errno));
+    if (!v->whole.file && v->regular && fdatasync(fd) != 0) {
+        const int why = errno;
+        /* what is not on the disk does not pass for complete */
+        if (!w->partial) v->regular = ftruncate(fd, (off_t)(v->at - VLE_RECORD_BYTES)) == 0;
+        return vlp_fail(err, VLP_ERR_IO, "%s: %s", w->path, strerror(why));
+    }
     v->fd = -1;
     if (v->whole.file) return vlp_output_commit(&v->whole, err);
     if (fd >= 0 && close(fd) != 0)

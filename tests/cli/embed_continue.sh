@@ -49,6 +49,24 @@ same torn.vle before
 expect 2 vlp-embed -o torn.vle photos
 says "-f overwrites it"
 expect 4 vlp-embed --flavour openai -o torn.vle photos more*
+# Not when the disk has not taken it, however much of it can be read: the same command tries again.
+put_before unsettled <<'C'
+#include <errno.h>
+int fdatasync(int fd)
+{
+    (void)fd;
+    return errno = EIO, -1;
+}
+C
+for from in 0 $(($(stat -c %s straight.vle) - 64)); do
+    rm -f settled.vle
+    [ "$from" -eq 0 ] || head -c "$from" straight.vle >settled.vle
+    LD_PRELOAD=$PWD/unsettled.so expect 1 vlp-embed -q -o settled.vle photos more*
+    says "settled.vle: Input/output error"
+    expect 0 vlp-embed -o settled.vle photos more*
+    grep -q "is complete" stderr && fail "passes for complete"
+    same straight.vle settled.vle
+done
 # SIGTERM: valid as far as it goes, 128 + 15.
 (vlp-embed -j1 -b1 -o term.vle photos more* photos more* photos more* photos more* 2>stderr & 
  pid=$!; sleep 0.06; kill -TERM $pid; wait $pid; echo $? >status)
