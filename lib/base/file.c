@@ -129,7 +129,7 @@ bool vlp_is_dir(const char *path)
 bool vlp_file_exists(const char *path)
 {
     struct stat st;
-    return stat(path, &st) == 0;
+    return stat(path, &st) == 0 || errno == EIO || errno == ESTALE;
 }
 
 char *vlp_path_join(struct vlp_arena *a, const char *dir, const char *name)

@@ -153,42 +153,42 @@ enum vlp_status vlp_tokenizer_of(struct vlp_tokenizer **out, const struct vlp_ch
                                  struct vlp_error *err)
 {
     const json_t *tokenizer = json_object_get(c->about, "tokenizer");
-    if (!json_is_object(tokenizer))
+    const char   *name = text_at(tokenizer, "tensor");
+    if (!*name)
         return vlp_fail(err, VLP_ERR_SUPPORT,
                         "the model carries no vocabulary, and none that was "
                         "found fits it: texts cannot be encoded");
-    const char              *name = text_at(tokenizer, "tensor");
     const struct vlp_stored *vocab = vlp_checkpoint_find(c, name);
     if (!vocab)
         return vlp_fail(err, VLP_ERR_FORMAT, "tokenizer.tensor '%s' is not in the file", name);
     return open_tokenizer(out, c->about, tokenizer, vocab->data, vocab->size, err);
 }
 
-static bool map_vocabulary(struct vlp_map *m, struct vlp_arena *mem, const char *share,
-                           const char *file)
+/* `m` is untouched where there is none. */
+static enum vlp_status map_vocabulary(struct vlp_map *m, struct vlp_arena *mem, const char *share,
+                                      const char *file, struct vlp_error *err)
 {
-    static const char *const folders[] = {"vocab", "."};
+    static const char *const folders[] = {"vocab/", ""};
     for (size_t i = 0; i < VLP_COUNT(folders); i++) {
-        const char *path = vlp_arena_printf(mem, "%s/%s/%s", share, folders[i], file);
-        if (vlp_file_exists(path) && vlp_map_open(m, path, NULL) == VLP_OK) return true;
+        const char *path = vlp_arena_printf(mem, "%s/%s%s", share, folders[i], file);
+        if (vlp_file_exists(path)) return vlp_map_open(m, path, err);
     }
-    return false;
+    return VLP_OK;
 }
 
 enum vlp_status vlp_checkpoint_add_vocabulary(struct vlp_checkpoint *c, const char *share_dir,
                                               void (*say)(void *ctx, const char *sentence),
                                               void *ctx, struct vlp_error *err)
 {
-    (void)err;
     const char   *family = text_at(c->about, "family");
     const json_t *own = json_object_get(c->about, "tokenizer");
     if (!share_dir || *text_at(own, "tensor")) return VLP_OK;
     size_t i = 0;
     while (i < VLP_COUNT(vocabularies) && strcmp(vocabularies[i].family, family) != 0) i++;
-    struct vlp_map map;
-    if (i == VLP_COUNT(vocabularies) ||
-        !map_vocabulary(&map, &c->mem, share_dir, vocabularies[i].file))
-        return VLP_OK;
+    if (i == VLP_COUNT(vocabularies)) return VLP_OK;
+    struct vlp_map map = {0};
+    VLP_TRY(map_vocabulary(&map, &c->mem, share_dir, vocabularies[i].file, err));
+    if (!map.data) return VLP_OK;
     /* CLIP was trained on texts cleaned OpenAI's way, whoever repacked its weights. */
     const char *cleaning = *text_at(own, "cleaning") ? text_at(own, "cleaning")
                            : strcmp(vocabularies[i].kind, "bert_uncased") == 0 ? "bert"

@@ -233,6 +233,7 @@ enum vlp_status vlp_read_all(struct vlp_buf *out, FILE *f, size_t limit, const c
 const struct dirent *vlp_next_entry(DIR *dir, int *why);
 
 bool vlp_is_dir(const char *path);
+/* Also where a disk does not say: whoever opens it hears why. */
 bool vlp_file_exists(const char *path);
 /* "dir/name" from the arena; name alone when it is absolute. */
 char *vlp_path_join(struct vlp_arena *a, const char *dir, const char *name);

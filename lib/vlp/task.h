@@ -50,7 +50,8 @@ enum vlp_status vlp_encoder_texts(struct vlp_encoder *e, struct vlp_error *err);
 /*
  * Give a checkpoint that carries no vocabulary the one of its family from `share_dir`, when its
  * embedding has the rows for it: tensor "tokenizer.vocab" and about.tokenizer. Says so. Nothing
- * happens when there is one already, or none that fits.
+ * happens when there is one already, or none that fits. One that cannot be read is an error: without
+ * it this would be another model.
  */
 enum vlp_status vlp_checkpoint_add_vocabulary(struct vlp_checkpoint *c, const char *share_dir,
                                               void (*say)(void *ctx, const char *sentence),

@@ -80,6 +80,40 @@ says "pictures of 8184 x 8184 pixels have 1046529 patches of 8 x 8, more than 65
 expect 5 vlp-train -m "$GOLDEN/clip/end-to-end/model" -o vast-run --batch 8 --image-size 8192 --plan "$VLP_SHARE/pictures/captions.tsv"
 says "more than 65536"
 
+# A vocabulary that is there and cannot be read: no model is made without it.
+mkdir -p share/bpe_simple_vocab_16e6.txt.gz
+for job in "import -o unread.safetensors $GOLDEN/clip/openai-vit/model.pt" "tokenize cat"; do
+    VLP_SHARE=$PWD/share expect 1 vlp-model $job
+    says "share/bpe_simple_vocab_16e6.txt.gz: Is a directory"
+done
+[ ! -e unread.safetensors ] || fail "a model without its vocabulary"
+rmdir share/*
+VLP_SHARE=$PWD/share expect 1 vlp-model tokenize cat
+says "no vocabulary in $PWD/share (set VLP_SHARE to where it is)"
+# Nor without a configuration of which the disk does not tell whether it is there.
+put_before silent <<'C'
+#include <dlfcn.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#undef stat
+int stat(const char *path, struct stat *st)
+{
+    const size_t n = strlen(path);
+    if (n > 11 && strcmp(path + n - 11, "config.json") == 0) return errno = EIO, -1;
+    return ((int (*)(const char *, struct stat *))dlsym(RTLD_NEXT, "stat"))(path, st);
+}
+int open(const char *path, int how, int mode)
+{
+    const size_t n = strlen(path);
+    if (n > 11 && strcmp(path + n - 11, "config.json") == 0) return errno = EIO, -1;
+    return ((int (*)(const char *, int, int))dlsym(RTLD_NEXT, "open"))(path, how, mode);
+}
+C
+LD_PRELOAD=$PWD/silent.so expect 1 vlp-model import -o unread.safetensors "$GOLDEN/clip/hf-gelu-sharded"
+says "config.json: Input/output error"
+[ ! -e unread.safetensors ] || fail "a model of another configuration"
+
 # Pictures that are no squares: both sides are told.
 cp -r "$GOLDEN/clip/interp-hf" oblong
 printf '{"size": {"height": 48, "width": 64}, "do_center_crop": false}' >oblong/preprocessor_config.json
