@@ -463,8 +463,9 @@ int train_loop(struct train_run *r)
     if (s == VLP_OK && status != CMD_OK && l.leader)
         cmd_note("stopped after step %lld of %lld; the same command goes on",
                  (long long)vlp_trainer_steps(l.trainer), (long long)l.total);
+    const bool held_out = r->eval && vlp_dataset_bad(train_eval_data(r->eval)); /* and left out */
     if (s == VLP_OK && status == CMD_OK &&
-        (vlp_dataset_bad(r->data) || vlp_loader_bad(l.loader) || l.skipped))
+        (vlp_dataset_bad(r->data) || held_out || vlp_loader_bad(l.loader) || l.skipped))
         status = CMD_SKIPPED;
     if (s == VLP_OK) cmd_note_damaged(vlp_loader_damaged(l.loader));
     const bool silent = l.culprit >= 0 && !is_culprit(&l);

@@ -129,7 +129,12 @@ void *malloc(size_t size) { return is_refused() ? NULL : __libc_malloc(size); }
 void *calloc(size_t count, size_t size) { return is_refused() ? NULL : __libc_calloc(count, size); }
 void *realloc(void *p, size_t size) { return is_refused() ? NULL : __libc_realloc(p, size); }
 C
-poor() { env LD_PRELOAD="$PWD/poor.so" POOR_AT="$@"; }
+# poor N COMMAND...: run it so.
+poor() {
+    local at=$1
+    shift
+    env LD_PRELOAD="$PWD/poor.so" POOR_AT="$at" "$@"
+}
 poor 0 vlp-embed --version >/dev/null 2>&1 || exit 0 # a sanitizer has a malloc of its own
 mkdir pairs && cp photos/p0[0-3].png pairs
 for p in pairs/*.png; do echo "a picture" >"${p%.png}.txt"; done

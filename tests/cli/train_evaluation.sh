@@ -57,6 +57,20 @@ for figure in top1 top5 image_R@1 text_R@1; do
 done
 grep -q '"val_text_median_rank":3.0' unread/metrics.jsonl || exit 1
 
+# One that was not there from the beginning is named as skipped, as one to train with is, and the status says so.
+{
+    cat data.jsonl
+    echo '{"image": "gone.png", "captions": ["a square"], "label": "circle"}'
+} >gone.jsonl
+vlp-train -q -b 6 --epochs 1 --warmup 0 --lr 1e-4 -m "$GOLDEN/clip/end-to-end/model" -o gone --validation gone.jsonl \
+    --classes classes.txt data.jsonl 2>report
+status=$?
+[ $status -eq 3 ] && grep -q 'gone.png: No such file or directory (skipped)' report || {
+    echo "status $status"
+    cat report
+    exit 1
+}
+
 # A picture tower that makes NaN is told as one of the texts is: no figures, no best checkpoint.
 cp -r "$GOLDEN/clip/end-to-end/model" nan # the last number of the file, of the pictures' projection
 truncate -s -2 nan/model.safetensors
