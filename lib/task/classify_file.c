@@ -20,7 +20,7 @@ enum vlp_status vlp_classifier_write(const struct vlp_classifier *c, const char 
                         json_pack("{s:f, s:b, s:b, s:b}", "scale", (double)c->scale, "unit_inputs",
                                   c->unit_inputs, "penultimate", c->penultimate, "biased",
                                   c->bias != NULL));
-    const struct vlp_embedding_write_options opt = {.format = "vle", .force = force};
+    const struct vlp_embedding_write_options opt = {.format = "vle", .force = force, .whole = true};
     struct vlp_embedding_writer             *w;
     enum vlp_status                          s = vlp_embedding_writer_open(&w, path, &h, &opt, err);
     if (s == VLP_OK) {

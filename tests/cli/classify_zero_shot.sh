@@ -20,6 +20,12 @@ same direct saved
 vlp-embed -q $how -r -o p.vle photos
 vlp-classify -C c.vle -k 5 p.vle >vectors
 same direct vectors
+# A disk without room leaves no part of one, and the same command makes it when there is room.
+(ulimit -f 1 && exec vlp-classify $how $recipe --save-classifier half.vle) 2>stderr && fail "no failure"
+says "half.vle: File too large"
+[ -z "$(find . -name 'half.vle*')" ] || fail "left: $(ls half.vle*)"
+expect 0 vlp-classify $how $recipe --save-classifier half.vle
+same half.vle c.vle
 vlp-embed -q $how -r photos | vlp-classify -C c.vle -k 5 -E - >piped
 same direct piped
 awk -F'\t' '{ sum[$1] += $4 } END { for (i in sum) if (sum[i] < 0.99999 || sum[i] > 1.00001) exit 1 }' \
