@@ -363,6 +363,7 @@ struct cmd_failures {
     int64_t           damaged;       /* pictures that were used although something is amiss */
     char             *made;          /* the file that was not there before, behind links; or NULL */
     bool              whole;         /* to be set when the job has come to the end of its input */
+    bool              is_read, cut;  /* it is the list of --files-from; that could not be read */
     int               trouble;       /* errno of the first write that failed */
     bool              stop_at_first; /* --on-error stop */
 };

@@ -73,11 +73,11 @@ void cmd_source_options(struct vlp_source_options *out, char *const *paths, int 
 }
 
 /* Is the file at `path` empty, or does its first line read like one of ours? */
-static bool is_failures_file(const char *path)
+static enum vlp_status is_failures_file(bool *out, const char *path, struct vlp_error *err)
 {
     struct vlp_map m;
     bool           ours = false;
-    if (vlp_map_open(&m, path, NULL) != VLP_OK) return false;
+    VLP_TRY(vlp_map_open(&m, path, err));
     const char *p = (const char *)m.data, *end = memchr(p, '\n', m.size);
     const char *tab = end ? memchr(p, '\t', (size_t)(end - p)) : NULL;
     for (int s = VLP_OK + 1; tab && s < VLP_STATUS_COUNT; s++) {
@@ -87,9 +87,9 @@ static bool is_failures_file(const char *path)
             tab[1 + len] == '\t')
             ours = true;
     }
-    ours = ours || m.size == 0;
+    *out = ours || m.size == 0;
     vlp_map_close(&m);
-    return ours;
+    return VLP_OK;
 }
 
 /* Is it, by whatever name, the list of --files-from? */
@@ -106,7 +106,8 @@ enum vlp_status cmd_failures_open(struct cmd_failures *f, const char *path, bool
     struct stat st;
     *f = (struct cmd_failures){.stop_at_first = cmd_on_error == 1};
     if (!path) return VLP_OK;
-    if ((cmd_source.shard[1] > 0 || cmd_source.limit > 0) && is_own_input(path))
+    f->is_read = is_own_input(path);
+    if ((cmd_source.shard[1] > 0 || cmd_source.limit > 0) && f->is_read)
         return vlp_fail(err, VLP_ERR_USAGE,
                         "--failed %s is the list that is read: with --shard or --limit its other "
                         "names would be lost",
@@ -123,7 +124,8 @@ enum vlp_status cmd_failures_open(struct cmd_failures *f, const char *path, bool
         f->made = place;
         return VLP_OK;
     }
-    if (strcmp(path, "-") != 0 && S_ISREG(st.st_mode)) force = force || is_failures_file(path);
+    if (strcmp(path, "-") != 0 && S_ISREG(st.st_mode) && !force)
+        VLP_TRY(is_failures_file(&force, path, err));
     return vlp_output_open(&f->out, path, force, err);
 }
 
@@ -141,6 +143,7 @@ void cmd_failures_add(struct cmd_failures *f, const char *id, size_t id_len, enu
                       const char *detail)
 {
     f->n++;
+    f->cut |= f->is_read && strcmp(id, cmd_source.files_from) == 0;
     /* Most sentences begin with the name of what they are about: say it once. */
     const char *reason = vlp_without_name(detail, id, id_len);
     cmd_warn("%.*s: %s (%s)", (int)id_len, id, reason, f->stop_at_first ? "stopping" : "skipped");
@@ -165,7 +168,7 @@ enum vlp_status cmd_failures_close(struct cmd_failures *f, struct vlp_error *err
     cmd_note_damaged(f->damaged);
     if (!f->out.file) return VLP_OK;
     enum vlp_status s = VLP_OK;
-    if (!f->whole && (f->n == 0 || f->out.temp)) {
+    if ((!f->whole || f->cut) && (f->n == 0 || f->out.temp)) {
         if (f->made) unlink(f->made);
         vlp_output_abort(&f->out);
     } else if (f->trouble) {

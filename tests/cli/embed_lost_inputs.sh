@@ -199,4 +199,47 @@ expect 2 vlp-embed -q --format tsv <(echo 'only text')
 says "is text: a list of files"
 mkfifo photos/pipe.png # in a folder it is nobody's picture
 expect 0 timeout 20 vlp-embed -q -r --format tsv photos
+
+# But a list that could not be read to its end is not written anew: the names behind would be lost.
+put_before unread <<'C'
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#undef read
+/* The read of names.tsv with the number $FAILS_AT fails. */
+ssize_t read(int fd, void *to, size_t size)
+{
+    static int n;
+    char       link[64], path[4096];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    const ssize_t len = readlink(link, path, sizeof path);
+    if (len > 9 && memcmp(path + len - 9, "names.tsv", 9) == 0 && ++n == atoi(getenv("FAILS_AT")))
+        return errno = EIO, -1;
+    return ((ssize_t(*)(int, void *, size_t))dlsym(RTLD_NEXT, "read"))(fd, to, size);
+}
+C
+printf 'photos/p00.png\tio\tit was away\nphotos/p01.png\tio\tit was away\ngone.png\tio\tnot there\n' >names.tsv
+cp names.tsv before.tsv
+told=0
+for at in 1 2 3 4 5; do # it is read twice, first to count
+    cp before.tsv names.tsv
+    FAILS_AT=$at LD_PRELOAD=$PWD/unread.so vlp-embed -q --files-from names.tsv --format tsv --failed names.tsv >stdout 2>stderr &&
+        fail "no failure"
+    if grep -q "names.tsv: Input/output error" stderr; then
+        same before.tsv names.tsv
+        told=$((told + 1))
+    else
+        [ "$(cut -f1 names.tsv)" = gone.png ] || fail "$(cat names.tsv)"
+    fi
+done
+[ $told -gt 0 ] || fail "no read failed"
+# One of which is not even known whether it is such a list: that is told, not that it exists.
+if [ "$(id -u)" -ne 0 ]; then
+    chmod 200 names.tsv
+    expect 1 vlp-embed -q photos/p00.png --format tsv --failed names.tsv
+    says "names.tsv: Permission denied"
+fi
 exit 0
