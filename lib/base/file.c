@@ -50,8 +50,9 @@ enum vlp_status vlp_map_open_within(struct vlp_map *m, const char *path, size_t 
         standard ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0) : open(path, O_RDONLY | O_CLOEXEC);
     struct stat st;
     if (fd < 0) return vlp_fail(err, vlp_status_of_errno(errno), "%s: %s", path, strerror(errno));
-    if (fstat(fd, &st) != 0 || S_ISDIR(st.st_mode)) {
-        const int why = S_ISDIR(st.st_mode) ? EISDIR : errno;
+    const bool known = fstat(fd, &st) == 0;
+    if (!known || S_ISDIR(st.st_mode)) {
+        const int why = known ? EISDIR : errno;
         close(fd);
         return vlp_fail(err, VLP_ERR_IO, "%s: %s", path, strerror(why));
     }
