@@ -154,7 +154,7 @@ enum vlp_status vlp_tokenizer_of(struct vlp_tokenizer **out, const struct vlp_ch
 {
     const json_t *tokenizer = json_object_get(c->about, "tokenizer");
     const char   *name = text_at(tokenizer, "tensor");
-    if (!*name)
+    if (!*name) /* a document may say no more than the cleaning */
         return vlp_fail(err, VLP_ERR_SUPPORT,
                         "the model carries no vocabulary, and none that was "
                         "found fits it: texts cannot be encoded");
