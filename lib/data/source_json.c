@@ -86,7 +86,7 @@ static enum vlp_status take_value(struct source_state *s, bool *too_long, struct
             return VLP_OK;
         }
         const int c = s->stream.buf[s->stream.begin];
-        if (!quoted && depth == 0 && s->text.len && strchr(",]} \t\r\n", c)) return VLP_OK;
+        if (!quoted && depth == 0 && s->text.len && memchr(",]} \t\r\n", c, 7)) return VLP_OK;
         stream_byte(&s->stream, &status, err);
         if (s->text.len < RECORD_LIMIT)
             vlp_buf_add_char(&s->text, (char)c);
