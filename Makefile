@@ -55,6 +55,12 @@ BENCH_AUX := tests/peer.c tests/towers.c
 TEST_AUX := $(filter-out tests/check_% tests/fuzz_% tests/bench_% $(BENCH_AUX),$(wildcard tests/*.c))
 BENCH_SRC := $(wildcard tests/bench_*.c)
 FUZZ_SRC := $(wildcard tests/fuzz_*.c)
+# A compiler for another machine than x86-64 makes the portable level alone.
+ifneq ($(filter-out x86_64-%,$(shell $(CC) -dumpmachine 2>/dev/null)),)
+LEVELS   := %_avx2.c %_avx512.c %_vnni.c %_bf16.c %_amx.c
+LIB_SRC  := $(filter-out $(LEVELS),$(LIB_SRC))
+TEST_SRC := $(filter-out $(LEVELS),$(TEST_SRC))
+endif
 
 LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/%.o)
 CMD_OBJ  := $(CMD_SRC:%.c=$(BUILD)/%.o)

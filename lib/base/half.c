@@ -7,6 +7,7 @@
  * what widens them is loops that compilers make vectors of.
  */
 #include <assert.h>
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -237,3 +238,7 @@ void vlp_store_u64(void *p, uint64_t v)
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
                "files are little-endian and mapped in place");
+_Static_assert(sizeof(void *) == 8,
+               "files of weights are mapped whole, which takes 64-bit addresses");
+_Static_assert(FLT_EVAL_METHOD == 0,
+               "results are the same bits everywhere: floats are computed as floats");

@@ -3,9 +3,7 @@
  */
 #include "adamw_internal.h"
 
-#if defined(__x86_64__)
 void adamw_row_avx512(const struct adamw_row *r)
 {
     adamw_row(r);
 }
-#endif

@@ -106,3 +106,12 @@ expect 0 make clean
 expect 0 make BUILD=other
 expect 0 make clean BUILD=other
 [ ! -e other ] && [ -e build/vlp-one ] || fail "clean removed the wrong build"
+
+# Files of an instruction set of x86-64 are for a compiler that makes code for it.
+echo 'const char level[] = "avx2";' >lib/base/one_avx2.c
+printf '#!/bin/sh\n[ "$1" = -dumpmachine ] && echo "$MACHINE-linux-gnu"\n' >compiler
+chmod +x compiler
+export MACHINE=x86_64
+[ "$(planned CC="$PWD/compiler")" -eq 4 ] && grep -q mavx2 list || fail "$MACHINE: $(cat list)"
+export MACHINE=aarch64
+[ "$(planned CC="$PWD/compiler")" -eq 3 ] && ! grep -q mavx2 list || fail "$MACHINE: $(cat list)"
