@@ -46,7 +46,8 @@ for signal in HUP:129 XCPU:152; do
     exec 3<>pipe
     env --default-signal=HUP vlp-embed -b1 --format tsv --lines many >pipe 2>said &
     pid=$!
-    sleep 0.5
+    read -r -N 1 -t 60 -u 3 || fail "nothing is written"
+    sleep 0.5 # until the pipe is full
     for _ in 1 2 3; do
         kill -"${signal%:*}" $pid
         sleep 0.1
