@@ -6,6 +6,9 @@
 
 CC       ?= cc
 BUILD    ?= build
+ifneq ($(words $(BUILD)),1)
+$(error BUILD is one word, not '$(BUILD)')
+endif
 OPT      ?= -O2
 WERROR   ?= -Werror
 CSTD     := -std=c11 -D_GNU_SOURCE -Ilib
@@ -204,30 +207,30 @@ build/fuzz/fuzz_%: build/fuzz/tests/fuzz_%.o $(LIBVLP)
 ## make install    what was built last, with PREFIX=/usr/local DESTDIR=
 INTO := $(DESTDIR)$(PREFIX)
 install: all
-	install -d $(INTO)/bin $(INTO)/lib $(INTO)/include/vlp $(INTO)/share/vlp
-	install -m 755 $(PROGS) $(INTO)/bin
-	install -m 644 $(LIBVLP) $(INTO)/lib
-	install -m 644 lib/vlp/*.h $(INTO)/include/vlp
-	cp -R share/vlp/. $(INTO)/share/vlp
+	install -d "$(INTO)/bin" "$(INTO)/lib" "$(INTO)/include/vlp" "$(INTO)/share/vlp"
+	install -m 755 $(PROGS) "$(INTO)/bin"
+	install -m 644 $(LIBVLP) "$(INTO)/lib"
+	install -m 644 lib/vlp/*.h "$(INTO)/include/vlp"
+	cp -R share/vlp/. "$(INTO)/share/vlp"
 	for s in 1 5 7; do \
-	    install -d $(INTO)/share/man/man$$s; \
+	    install -d "$(INTO)/share/man/man$$s"; \
 	    for f in man/*.$$s; do \
-	        [ ! -f $$f ] || install -m 644 $$f $(INTO)/share/man/man$$s; \
+	        [ ! -f $$f ] || install -m 644 $$f "$(INTO)/share/man/man$$s"; \
 	    done; \
 	done
-	scripts/completion.sh $(INTO)/share $(PROGS)
+	scripts/completion.sh "$(INTO)/share" $(PROGS)
 
 ## make uninstall  what this version installed, with the same PREFIX and DESTDIR; what others put beside it stays
+INSTALLED := $(PROGS:$(BUILD)/%=bin/%) lib/$(notdir $(LIBVLP)) $(patsubst lib/%,include/%,$(wildcard lib/vlp/*.h)) \
+             $(foreach s,1 5 7,$(patsubst man/%,share/man/man$(s)/%,$(wildcard man/*.$(s))))
 uninstall:
-	rm -f $(PROGS:$(BUILD)/%=$(INTO)/bin/%) $(INTO)/lib/$(notdir $(LIBVLP))
-	rm -f $(patsubst lib/%,$(INTO)/include/%,$(wildcard lib/vlp/*.h))
-	rm -f $(foreach s,1 5 7,$(patsubst man/%,$(INTO)/share/man/man$(s)/%,$(wildcard man/*.$(s))))
+	for f in $(INSTALLED); do rm -f "$(INTO)/$$f"; done
 	find share/vlp ! -type d | while IFS= read -r f; do rm -f "$(INTO)/$$f"; done
 	find share/vlp -depth -type d | while IFS= read -r d; do \
 	    rmdir "$(INTO)/$$d" 2>/dev/null || true; \
 	done
-	rmdir $(INTO)/include/vlp 2>/dev/null || true
-	scripts/completion.sh --remove $(INTO)/share $(PROGS)
+	rmdir "$(INTO)/include/vlp" 2>/dev/null || true
+	scripts/completion.sh --remove "$(INTO)/share" $(PROGS)
 
 clean:
 	rm -rf $(BUILD)

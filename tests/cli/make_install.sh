@@ -107,6 +107,17 @@ expect 0 make BUILD=other
 expect 0 make clean BUILD=other
 [ ! -e other ] && [ -e build/vlp-one ] || fail "clean removed the wrong build"
 
+# A place with a space in its name is one place; BUILD is a word.
+echo other >a
+expect 0 make install DESTDIR="$PWD/a place" PREFIX='/my own'
+[ "$("a place/my own/bin/vlp-one")" = '/my own/share/vlp' ] || fail "the program looks elsewhere"
+expect 0 make uninstall DESTDIR="$PWD/a place" PREFIX='/my own'
+[ -z "$(find 'a place' ! -type d)" ] && [ -e a ] || fail "left: $(find a*)"
+for name in '' 'a place'; do
+    expect 2 make clean BUILD="$name"
+    says "BUILD is one word, not '$name'"
+done
+
 # Files of an instruction set of x86-64 are for a compiler that makes code for it.
 echo 'const char level[] = "avx2";' >lib/base/one_avx2.c
 printf '#!/bin/sh\n[ "$1" = -dumpmachine ] && echo "$MACHINE-linux-gnu"\n' >compiler
