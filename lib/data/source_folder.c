@@ -67,9 +67,11 @@ static void free_level(struct level *l)
     free(l);
 }
 
-/* Are we inside this folder already? */
+/* Are we inside this folder already? Where a file system numbers nothing, the system itself ends a
+ * way of too many links. */
 static bool is_open(const struct folder *f, const struct stat *st)
 {
+    if (st->st_ino == 0) return false;
     for (const struct level *l = f->level; l; l = l->up)
         if (l->device == st->st_dev && l->inode == st->st_ino) return true;
     return false;

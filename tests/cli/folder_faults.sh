@@ -89,3 +89,21 @@ says "weights: Input/output error"
 expect 0 vlp-match -q --link-to links -k 3 --text "a picture" album.vle
 expect 1 faulty links 2 vlp-match -q -f --link-to links -k 1 --text "a picture" album.vle
 says "links: Input/output error"
+
+# Where a file system numbers no files, a folder in a folder is not taken for that folder.
+put_before numberless <<'C'
+#include <dlfcn.h>
+#include <sys/stat.h>
+int fstat(int fd, struct stat *st)
+{
+    int (*next)(int, struct stat *) = (int (*)(int, struct stat *))dlsym(RTLD_NEXT, "fstat");
+    const int status = next(fd, st);
+    st->st_ino = 0;
+    return status;
+}
+C
+mkdir -p tree/a tree/b
+cp photos/p01.png tree/a
+cp photos/p02.png tree/b
+expect 0 env LD_PRELOAD="$PWD/numberless.so" vlp-embed -q -r --format tsv tree
+[ "$(cut -f 1 stdout | tr '\n' ' ')" = 'tree/a/p01.png tree/b/p02.png ' ] || fail "$(cut -f 1 stdout)"
