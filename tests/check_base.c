@@ -503,6 +503,39 @@ START_TEST(an_end_in_the_middle_leaves_no_temporary_files)
 }
 END_TEST
 
+static void *remove_outputs(void *arg)
+{
+    vlp_outputs_remove();
+    return arg;
+}
+
+/* Once they are being removed it is too late to keep one: who would, waits for the end. Else a file
+ * of the user's could step aside under a name that is about to be removed. */
+START_TEST(nobody_keeps_a_temporary_file_of_a_process_that_ends)
+{
+    char folder[] = "/tmp/vlp-check-XXXXXX", path[64];
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/begun", folder);
+    const pid_t child = fork();
+    if (child == 0) {
+        struct vlp_output o;
+        struct vlp_error  err;
+        pthread_t         end;
+        if (vlp_output_open(&o, path, false, &err) != VLP_OK) _exit(2);
+        if (pthread_create(&end, NULL, remove_outputs, NULL) != 0) _exit(2);
+        pthread_join(end, NULL);
+        signal(SIGALRM, SIG_DFL);
+        ualarm(100000, 0);
+        vlp_temp_keep(o.temp);
+        _exit(1);
+    }
+    int status;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM);
+    ck_assert_int_eq(rmdir(folder), 0);
+}
+END_TEST
+
 /* Whatever makes a close fail, here that its descriptor is gone, no rename would tell. */
 START_TEST(a_device_that_cannot_be_closed_is_an_error)
 {
@@ -714,6 +747,7 @@ int main(void)
     tcase_add_test(t, a_new_output_has_the_permissions_that_the_umask_leaves);
     tcase_add_test(t, an_output_may_have_the_longest_name);
     tcase_add_loop_test(t, an_end_in_the_middle_leaves_no_temporary_files, 0, 2);
+    tcase_add_test(t, nobody_keeps_a_temporary_file_of_a_process_that_ends);
     tcase_add_test(t, output_to_a_full_device_is_an_error);
     tcase_add_test(t, a_device_that_cannot_be_closed_is_an_error);
     tcase_add_test(t, map_of_folder_and_of_nothing_are_errors);

@@ -195,8 +195,8 @@ void vlp_sync_folder_of(const char *path)
 }
 
 /* The temporary files that there are, so that a process that ends early can remove them. Whoever
- * makes, renames or removes one holds the lock, and takes no memory meanwhile: to have none calls
- * vlp_outputs_remove. */
+ * makes, renames, removes or keeps one holds the lock, and takes no memory meanwhile: to have none
+ * calls vlp_outputs_remove. */
 struct vlp_temp {
     struct vlp_temp *next;
     char            *place; /* where it will be */
@@ -295,7 +295,9 @@ void vlp_outputs_remove(void)
 
 const char *vlp_temp_keep(struct vlp_temp *t)
 {
+    pthread_mutex_lock(&temps_lock);
     t->stays = true;
+    pthread_mutex_unlock(&temps_lock);
     return t->path;
 }
 

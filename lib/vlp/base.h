@@ -276,8 +276,8 @@ enum vlp_status vlp_output_commit(struct vlp_output *o, struct vlp_error *err);
 void            vlp_output_abort(struct vlp_output *o); /* fine after a commit or on a zeroed one */
 /*
  * For who ends the process in the middle of things: the temporary files of all outputs that are
- * open are removed, and nothing is opened, committed or aborted any more: who tries waits for the
- * end. Takes no memory; not for a signal handler.
+ * open are removed, and nothing is opened, kept, committed or aborted any more: who tries waits for
+ * the end. Takes no memory; not for a signal handler.
  */
 void vlp_outputs_remove(void);
 
