@@ -106,6 +106,43 @@ START_TEST(clip_ids_are_those_of_the_fast_tokenizer)
 }
 END_TEST
 
+/* open_clip's HFTokenizer with strip_sep_token and BERT's vocabulary, padded to its context. */
+static const struct {
+    const char *text;
+    int         n;
+    int32_t     ids[20];
+} clipa[] = {
+    {"", 2, {101, 0}},
+    {"a photo of a cat.", 8, {101, 1037, 6302, 1997, 1037, 4937, 1012, 0}},
+    /* repaired and unescaped first; lower case without Python's final sigma */
+    {"It\xe2\x80\x99s 2 &amp;amp; caf&eacute; \xe2\x80\x94 "
+     "\xe2\x80\x9c\xc4\xb0STANBUL\xe2\x80\x9d \xce\xa3\xce\x91\xce\xa3",
+     15,
+     {101, 2009, 1005, 1055, 1016, 1004, 7668, 1517, 1000, 9960, 1000, 1173, 14608, 29733, 0}},
+    {"na\xc3\xafve \xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e \x1b[31mred",
+     7,
+     {101, 15743, 1864, 1876, 1950, 2417, 0}},
+    {"[SEP] and [PAD] [MASK]", 6, {101, 0, 1998, 0, 103, 0}},
+    {"x x x x x x x x x x x x x x x x x x x x x x",
+     20,
+     {101,  1060, 1060, 1060, 1060, 1060, 1060, 1060, 1060, 1060,
+      1060, 1060, 1060, 1060, 1060, 1060, 1060, 1060, 1060, 0}}, /* cut */
+};
+
+START_TEST(clipa_has_bert_ids_of_a_repaired_text_without_a_separator)
+{
+    struct vlp_arena      mem = {0};
+    struct vlp_tokenizer *t = open_with("bert_clipa", VLP_CLEAN_BERT, 20);
+    struct vlp_tokens     k;
+    ck_assert(vlp_tokenize(&k, &mem, t, clipa[_i].text, strlen(clipa[_i].text), NULL) == VLP_OK);
+    ck_assert_int_eq(k.n, clipa[_i].n);
+    for (int i = 0; i < k.n; i++) ck_assert_int_eq(k.ids[i], clipa[_i].ids[i]);
+    ck_assert_int_eq(vlp_tokenizer_end(t), 0);
+    vlp_tokenizer_close(t);
+    vlp_arena_free(&mem);
+}
+END_TEST
+
 START_TEST(bert_ids_are_those_of_the_reference)
 {
     file_agrees("golden/text/bert_uncased", "bert_uncased", VLP_CLEAN_BERT);
@@ -304,6 +341,8 @@ static Suite *text_suite(void)
     tcase_add_test(c, clip_ids_are_those_of_the_official_tokenizer);
     tcase_add_test(c, clip_ids_are_those_of_the_fast_tokenizer);
     tcase_add_test(c, bert_ids_are_those_of_the_reference);
+    tcase_add_loop_test(c, clipa_has_bert_ids_of_a_repaired_text_without_a_separator, 0,
+                        VLP_COUNT(clipa));
     tcase_add_test(c, whole_words_are_those_of_the_reference);
     tcase_add_test(c, captions_and_questions_are_cleaned_as_albef_does);
     tcase_add_test(c, rare_characters_have_the_ids_of_each_reference);

@@ -1,20 +1,21 @@
 /*
  * fuzz_tokenizer.c -- any bytes through every cleaning and tokenizer.
  *
- * The first byte chooses: 0..2 a tokenizer on the rest as text, 3..7 a cleaning, 8..9 the rest as a
- * vocabulary.
+ * The first byte chooses: 0..2 and 10 a tokenizer on the rest as text, 3..7 a cleaning, 8..9 the
+ * rest as a vocabulary.
  */
 #include <stdlib.h>
 #include <vlp/text.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { FLAVOURS = 10, CONTEXT = 77 };
+enum { FLAVOURS = 11, CONTEXT = 77 };
 
-static struct vlp_tokenizer *tokenizers[3];
+static struct vlp_tokenizer *tokenizers[4];
 
-static const char       *kind_of[] = {"clip_bpe", "clip_bpe", "bert_uncased"};
-static enum vlp_cleaning cleaning_of[] = {VLP_CLEAN_OPENAI, VLP_CLEAN_HF, VLP_CLEAN_BERT};
+static const char       *kind_of[] = {"clip_bpe", "clip_bpe", "bert_uncased", "bert_clipa"};
+static enum vlp_cleaning cleaning_of[] = {VLP_CLEAN_OPENAI, VLP_CLEAN_HF, VLP_CLEAN_BERT,
+                                          VLP_CLEAN_BERT};
 
 static enum vlp_status open_on(struct vlp_tokenizer **out, int i, const void *vocab, size_t len)
 {
@@ -32,8 +33,8 @@ static void open_all(void)
 {
     static const char *const paths[] = {"share/vlp/bpe_simple_vocab_16e6.txt.gz",
                                         "share/vlp/bpe_simple_vocab_16e6.txt.gz",
-                                        "share/vlp/bert_vocab.txt"};
-    for (int i = 0; i < 3; i++) {
+                                        "share/vlp/bert_vocab.txt", "share/vlp/bert_vocab.txt"};
+    for (int i = 0; i < 4; i++) {
         struct vlp_map map;
         if (vlp_map_open(&map, paths[i], NULL) != VLP_OK) abort();
         if (open_on(&tokenizers[i], i, map.data, map.size) != VLP_OK) abort();
@@ -65,8 +66,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct vlp_error err;
     char            *out;
     size_t           len;
-    if (flavour < 3) {
-        tokenize(tokenizers[flavour], &mem, text, size - 1);
+    if (flavour < 3 || flavour == 10) {
+        tokenize(tokenizers[flavour < 3 ? flavour : 3], &mem, text, size - 1);
     } else if (flavour < 8) {
         const enum vlp_status status =
             flavour < 6

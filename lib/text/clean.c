@@ -5,12 +5,17 @@
 
 #include "text_internal.h"
 
-void vlp_clean_openai(struct vlp_runes *r)
+void vlp_repair_openai(struct vlp_runes *r)
 {
     vlp_fix_text(r);
     vlp_html_unescape(r);
     vlp_html_unescape(r);
     vlp_runes_collapse(r, true);
+}
+
+void vlp_clean_openai(struct vlp_runes *r)
+{
+    vlp_repair_openai(r);
     vlp_lower_python(r);
 }
 

@@ -75,6 +75,7 @@ int32_t vlp_html_number(uint32_t number);
 
 void vlp_fix_text(struct vlp_runes *r);
 
+void vlp_repair_openai(struct vlp_runes *r); /* all of OpenAI's cleaning but the lower case */
 void vlp_clean_openai(struct vlp_runes *r);
 void vlp_clean_hf(struct vlp_runes *r);
 void vlp_clean_bert(struct vlp_runes *r);
@@ -126,7 +127,7 @@ struct vlp_tokenizer_kind {
     void (*encode)(const struct vlp_tokenizer *t, struct vlp_runes *text, struct vlp_ids *ids);
     bool (*continues)(const char *piece); /* the piece belongs to the word before it */
 };
-extern const struct vlp_tokenizer_kind vlp_clip_bpe, vlp_bert_uncased;
+extern const struct vlp_tokenizer_kind vlp_clip_bpe, vlp_bert_uncased, vlp_bert_clipa;
 
 /* The next line of a vocabulary, without its line end; false when there is none. */
 bool vlp_vocab_line(const char **at, const char *end, const char **line, size_t *len);

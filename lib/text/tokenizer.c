@@ -6,7 +6,8 @@
 
 #include "text_internal.h"
 
-static const struct vlp_tokenizer_kind *const kinds[] = {&vlp_clip_bpe, &vlp_bert_uncased};
+static const struct vlp_tokenizer_kind *const kinds[] = {&vlp_clip_bpe, &vlp_bert_uncased,
+                                                         &vlp_bert_clipa};
 
 enum { SHORTEST_CONTEXT = 2 }; /* start and end */
 

@@ -3,6 +3,8 @@
  *
  * Pieces inside a word begin with "##". A word longer than 100 characters, or with a part that no
  * piece covers, is one [UNK].
+ *
+ * CLIPA's row is the same behind OpenAI's repairs of a text, with [PAD] wherever [SEP] would be.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +14,7 @@
 enum { LONGEST_WORD = 100 };
 static const char        inside[] = "##";
 static const char *const specials[] = {"[UNK]", "[CLS]", "[SEP]", "[MASK]", "[PAD]"};
-enum { UNK, CLS, SEP, N_SPECIALS = VLP_COUNT(specials) };
+enum { UNK, CLS, SEP, MASK, PAD, N_SPECIALS = VLP_COUNT(specials) };
 
 struct wordpiece {
     int32_t special[N_SPECIALS];
@@ -41,6 +43,15 @@ static enum vlp_status open(struct vlp_tokenizer *t, const char *vocab, size_t l
     }
     t->start = w->special[CLS];
     t->end = w->special[SEP];
+    return VLP_OK;
+}
+
+static enum vlp_status open_clipa(struct vlp_tokenizer *t, const char *vocab, size_t len,
+                                  struct vlp_error *err)
+{
+    VLP_TRY(open(t, vocab, len, err));
+    struct wordpiece *w = t->own;
+    t->end = w->special[SEP] = w->special[PAD];
     return VLP_OK;
 }
 
@@ -150,9 +161,17 @@ static void encode(const struct vlp_tokenizer *t, struct vlp_runes *text, struct
     vlp_runes_free(&part);
 }
 
+static void encode_clipa(const struct vlp_tokenizer *t, struct vlp_runes *text, struct vlp_ids *ids)
+{
+    vlp_repair_openai(text);
+    encode(t, text, ids);
+}
+
 static bool continues(const char *piece)
 {
     return strncmp(piece, inside, sizeof inside - 1) == 0;
 }
 
 const struct vlp_tokenizer_kind vlp_bert_uncased = {"bert_uncased", open, close, encode, continues};
+const struct vlp_tokenizer_kind vlp_bert_clipa = {"bert_clipa", open_clipa, close, encode_clipa,
+                                                  continues};

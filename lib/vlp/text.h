@@ -2,7 +2,7 @@
  * text.h -- text to ids, exactly as the reference tokenizers do it.
  *
  * A tokenizer is a row of a table (clip_bpe with the cleaning of OpenAI or of Hugging Face,
- * bert_uncased): cleaning, splitting, pieces, assembly. Immutable once open: threads may share it.
+ * bert_uncased, bert_clipa): cleaning, splitting, pieces, assembly. Immutable once open: threads may share it.
  *
  * Where the ids differ from the reference's:
  *  - ftfy's repair of text that was decoded with the wrong encoding (mojibake) is left out: it is a
@@ -27,7 +27,7 @@ enum vlp_cleaning {
 
 /* What a model file says about its tokenizer. */
 struct vlp_tokenizer_spec {
-    const char       *kind; /* "clip_bpe" or "bert_uncased" */
+    const char       *kind; /* "clip_bpe", "bert_uncased" or "bert_clipa" */
     enum vlp_cleaning cleaning;
     int               context; /* ids per text at most, start and end included */
     int vocab_size;    /* rows of the embedding: a smaller one than the vocabulary is an error */
@@ -47,7 +47,8 @@ enum vlp_status vlp_tokenizer_open(struct vlp_tokenizer           **out,
 void            vlp_tokenizer_close(struct vlp_tokenizer *t);
 
 int     vlp_tokenizer_context(const struct vlp_tokenizer *t);
-int32_t vlp_tokenizer_end(const struct vlp_tokenizer *t); /* <|endoftext|> or [SEP] */
+int32_t vlp_tokenizer_end(
+    const struct vlp_tokenizer *t); /* <|endoftext|>, [SEP], or CLIPA's [PAD] */
 
 struct vlp_tokens {
     int32_t *ids;  /* start, pieces, end: no padding; owned by the arena given */
