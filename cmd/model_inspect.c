@@ -96,6 +96,9 @@ static void print_towers(const json_t *config)
             "MLP %lld\n",
             int_at(t, "context"), int_at(t, "vocab"), int_at(t, "width"), int_at(t, "layers"),
             int_at(t, "heads"), int_at(t, "mlp"));
+    if (json_is_false(json_object_get(t, "causal")))
+        printf("                no mask, computed to the end of the context\n");
+    if (json_object_get(t, "pool")) printf("                pooled: %s\n", text_at(t, "pool"));
 }
 
 static void print_preprocess(const json_t *about)

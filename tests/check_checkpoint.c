@@ -78,6 +78,7 @@ static const struct golden {
     {"legacy-nonzip", "open_clip", "quick_gelu", "default", "openai", 62, 1, 1, 32},
     {"openai-resnet", "openai", "quick_gelu", "layout", "openai", 149, 4, 1, 64},
     {"openai-vit/model.pt", "openai", "quick_gelu", "layout", "openai", 62, 1, 1, 32},
+    {"openclip-clipa", "open_clip", "gelu", "config", "openai", 60, 2, 2, 32},
     {"openclip-customtext", "open_clip", "gelu", "config", "openai", 62, 1, 4, 32},
     {"openclip-gelu", "open_clip", "gelu", "config", "openai", 62, 2, 4, 32},
     {"openclip-quick", "open_clip", "quick_gelu", "config", "openai", 62, 1, 4, 32},
@@ -400,6 +401,8 @@ static const struct {
     {"vit-h-14-dfn5b.safetensors", "quick_gelu", "squash", 1280, 14, 16, 0.48145466},
 };
 
+#define CLIPA_IDS                                                                                  \
+    ",\"hf_tokenizer_name\":\"bert-base-uncased\",\"tokenizer_kwargs\":{\"strip_sep_token\":true}"
 #define OPEN_CLIP(vision, text)                                                                    \
     "{\"model_cfg\":{\"embed_dim\":32,\"vision_cfg\":{\"image_size\":32,\"layers\":2,\"width\":"   \
     "64,"                                                                                          \
@@ -741,6 +744,20 @@ static const struct {
      "none"}, /* the largest id: what is meant without */
     {OPEN_CLIP("", ",\"pool_type\":\"eos\",\"eos_id\":600"), VLP_ERR_FORMAT, NULL, "eos"},
     {OPEN_CLIP("", ",\"pool_type\":\"last\""), VLP_ERR_SUPPORT, NULL, "pool_type"},
+    {OPEN_CLIP("", ",\"pool_type\":\"last\",\"no_causal_mask\":true" CLIPA_IDS), VLP_OK,
+     "config.text.causal", "false"},
+    {OPEN_CLIP("", ",\"pool_type\":\"last\",\"no_causal_mask\":true" CLIPA_IDS), VLP_OK,
+     "config.text.pool", "last"},
+    {OPEN_CLIP("", ",\"pool_type\":\"last\"" CLIPA_IDS), VLP_OK, "config.text.causal", "none"},
+    {OPEN_CLIP("", ",\"no_causal_mask\":true" CLIPA_IDS), VLP_ERR_SUPPORT, NULL,
+     "tokenizer 'bert-base-uncased'"},
+    {OPEN_CLIP("", ",\"pool_type\":\"last\",\"hf_tokenizer_name\":\"bert-base-uncased\""),
+     VLP_ERR_SUPPORT, NULL, "tokenizer 'bert-base-uncased'"},
+    {OPEN_CLIP("", ",\"pool_type\":\"last\",\"hf_tokenizer_name\":\"bert-base-uncased\","
+                   "\"tokenizer_kwargs\":{\"strip_sep_token\":true,\"clean\":\"lower\"}"),
+     VLP_ERR_SUPPORT, NULL, "tokenizer_kwargs"},
+    {OPEN_CLIP("", ",\"pool_type\":\"eos\",\"hf_tokenizer_name\":\"facebook/xlm-v-base\""),
+     VLP_ERR_SUPPORT, NULL, "tokenizer 'facebook/xlm-v-base'"},
     {OPEN_CLIP(",\"pool_type\":\"none\"", ""), VLP_ERR_SUPPORT, NULL, "pool_type"},
     {OPEN_CLIP(",\"attentional_pool\":true", ""), VLP_ERR_SUPPORT, NULL, "attentional_pool"},
     {OPEN_CLIP(",\"act_kwargs\":{\"approximate\":\"tanh\"}", ""), VLP_ERR_SUPPORT, NULL,
@@ -1138,6 +1155,9 @@ static const struct trip {
     {"openclip-gelu", VLP_LAYOUT_OPEN_CLIP, VLP_OK},
     {"openclip-gelu", VLP_LAYOUT_HF, VLP_OK},
     {"openclip-customtext", VLP_LAYOUT_VLP, VLP_OK},
+    {"openclip-clipa", VLP_LAYOUT_VLP, VLP_OK},
+    {"openclip-clipa", VLP_LAYOUT_OPEN_CLIP, VLP_OK},
+    {"openclip-clipa", VLP_LAYOUT_HF, VLP_ERR_SUPPORT},
     {"legacy-nonzip", VLP_LAYOUT_OPEN_CLIP, VLP_OK},
     {"end-to-end/model", VLP_LAYOUT_VLP, VLP_OK},
     {"end-to-end/model", VLP_LAYOUT_HF, VLP_OK},
@@ -1267,6 +1287,33 @@ START_TEST(variants_go_to_open_clip_and_back_and_not_to_hugging_face)
                            ",\"pool_type\":\"eos\",\"eos_id\":598"));
     snprintf(folder, sizeof folder, "%s", folder_of(path));
     travel(folder, &trip[_i]);
+    build_remove(path);
+}
+END_TEST
+
+/* Beside it its tokenizer lies, as Hugging Face writes it. */
+START_TEST(clipa_is_known_by_its_tensors)
+{
+    struct vlp_checkpoint c, bare;
+    struct said           said = {0};
+    char                  path[4096];
+    link_as(path, GOLDEN "openclip-clipa/open_clip_model.safetensors", "x.safetensors");
+    write_beside(path, "tokenizer.json", "{\"model\":{\"type\":\"WordPiece\",\"vocab\":{}}}");
+    open_ok(&c, GOLDEN "openclip-clipa", NULL);
+    open_ok(&bare, path, &(struct vlp_checkpoint_options){.say = listen, .ctx = &said});
+    ck_assert_ptr_nonnull(strstr(said.all.data, "taken for CLIPA"));
+    ck_assert_str_eq(text_at(&bare, "config.activation"), "gelu");
+    ck_assert_str_eq(text_at(&bare, "config.vision.pool"), "avg_ln");
+    ck_assert_str_eq(text_at(&bare, "config.text.pool"), "last");
+    ck_assert_str_eq(text_at(&bare, "config.text.causal"), "false");
+    ck_assert(json_equal(json_object_get(c.about, "preprocess"),
+                         json_object_get(bare.about, "preprocess")));
+    vlp_checkpoint_close(&bare);
+    open_ok(&bare, folder_of(path), NULL); /* the vocabulary is not read as CLIP's */
+    ck_assert_ptr_null(json_object_get(bare.about, "tokenizer"));
+    vlp_checkpoint_close(&bare);
+    vlp_checkpoint_close(&c);
+    vlp_buf_free(&said.all);
     build_remove(path);
 }
 END_TEST
@@ -2102,6 +2149,7 @@ int main(void)
                         VLP_COUNT(beside));
     tcase_add_loop_test(t, shapes_and_tags_give_the_configuration_of_the_published_models, 0,
                         VLP_COUNT(bare));
+    tcase_add_test(t, clipa_is_known_by_its_tensors);
     tcase_add_loop_test(t, names_are_found_under_what_training_programs_put_around_them, 0,
                         (int)VLP_COUNT(renamed));
     tcase_add_loop_test(t, a_part_of_another_architecture_is_refused_by_its_name, 0, 3);

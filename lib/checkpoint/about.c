@@ -149,6 +149,11 @@ static enum vlp_status check_clip(const struct check *c, const json_t *config)
     VLP_TRY(check_word(c, vision, "config.vision", "kind", kinds));
     VLP_TRY(check_tower(c, text, "config.text"));
     VLP_TRY(check_counts(c, text, "config.text", text_rules, VLP_COUNT(text_rules)));
+    static const char *const text_pools[] = {"end", "last", NULL};
+    if (json_object_get(text, "pool"))
+        VLP_TRY(check_word(c, text, "config.text", "pool", text_pools));
+    if (json_object_get(text, "causal") && !json_is_boolean(json_object_get(text, "causal")))
+        return bad(c, "config.text", "causal", "is neither true nor false");
     const struct count_rule eos = {"eos", 1, count(text, "vocab") - 1};
     if (json_object_get(text, "eos")) VLP_TRY(check_counts(c, text, "config.text", &eos, 1));
     return strcmp(json_string_value(json_object_get(vision, "kind")), "vit") == 0
@@ -247,7 +252,7 @@ static enum vlp_status check_clip_pictures(const struct check *c, const json_t *
 
 static enum vlp_status check_tokenizer(const struct check *c, const json_t *t)
 {
-    static const char *const kinds[] = {"clip_bpe", "bert_uncased", NULL};
+    static const char *const kinds[] = {"clip_bpe", "bert_uncased", "bert_clipa", NULL};
     static const char *const cleanings[] = {"openai", "hf", "bert", NULL};
     if (!t) return VLP_OK;
     VLP_TRY(check_word(c, t, "tokenizer", "kind", kinds));
@@ -290,6 +295,13 @@ enum vlp_status vlp_about_validate(const json_t *about, const char *file, struct
     VLP_TRY(check_preprocess(&c, json_object_get(about, "preprocess")));
     VLP_TRY(families[i].check_pictures(&c, config, json_object_get(about, "preprocess")));
     return check_tokenizer(&c, json_object_get(about, "tokenizer"));
+}
+
+bool vlp_pools_last(const json_t *about)
+{
+    const json_t *text = json_object_get(json_object_get(about, "config"), "text");
+    const char   *pool = json_string_value(json_object_get(text, "pool"));
+    return pool && strcmp(pool, "last") == 0;
 }
 
 void vlp_about_expect(const json_t *about, vlp_expected *expected, void *ctx)

@@ -199,8 +199,12 @@ enum vlp_status vlp_clip_config_open_clip(const struct vlp_opening *o, json_t *a
 bool vlp_tag_has(const struct vlp_origin *s, const char *tag);
 /* Preprocessing: CLIP's constants for this side; then what a preprocess_cfg, a
  * preprocessor_config.json or, without either, the file's tag says. */
-json_t         *vlp_preprocess_default(const char *flavour, int64_t size);
-void            vlp_preprocess_by_tag(const struct vlp_opening *o, json_t *about);
+json_t *vlp_preprocess_default(const char *flavour, int64_t size);
+void    vlp_preprocess_by_tag(const struct vlp_opening *o, json_t *about);
+/* What CLIPA's models were published with. */
+void vlp_preprocess_clipa(json_t *preprocess);
+/* Is the last position of a padded text pooled, as CLIPA does it? Its ids are BERT's. */
+bool            vlp_pools_last(const json_t *about);
 enum vlp_status vlp_preprocess_from_open_clip(json_t *preprocess, const json_t *cfg,
                                               const char *file, struct vlp_error *err);
 enum vlp_status vlp_preprocess_from_hf(json_t *preprocess, const json_t *cfg, const char *file,

@@ -33,17 +33,15 @@ static enum vlp_status read_side(const struct open_clip *c, const char *key, jso
 
 /*
  * Keys that ask for another model, unless they are absent, null, false, an empty object or `fine`.
- * "linear" is what the projection is anyway. "./" is the vocabulary in the folder of the file,
- * which is read whether or not the file names it.
+ * "linear" is what the projection is anyway.
  */
 static const struct {
     bool        vision;
     const char *key, *fine;
 } switches[] = {
-    {true, "timm_model_name", NULL},    {true, "attentional_pool", NULL},
-    {true, "input_patchnorm", NULL},    {false, "hf_model_name", NULL},
-    {false, "hf_tokenizer_name", "./"}, {false, "embed_cls", NULL},
-    {false, "no_causal_mask", NULL},    {false, "proj_type", "linear"},
+    {true, "timm_model_name", NULL}, {true, "attentional_pool", NULL},
+    {true, "input_patchnorm", NULL}, {false, "hf_model_name", NULL},
+    {false, "embed_cls", NULL},      {false, "proj_type", "linear"},
 };
 /* The same for both towers. */
 static const char *const block_switches[] = {
@@ -68,18 +66,33 @@ static bool is_word(const json_t *v, const char *word)
     return json_is_string(v) && strcmp(json_string_value(v), word) == 0;
 }
 
-/* Arguments of a tokenizer that cleans or cuts texts in its own way. Hugging Face's, which a name
- * asks for, is given whole texts. */
+/* CLIPA's texts: BERT's ids without [SEP], padded, pooled at the last position. */
+static bool is_clipa(const struct open_clip *c)
+{
+    const json_t *kwargs = json_object_get(c->text, "tokenizer_kwargs");
+    return is_word(json_object_get(c->text, "hf_tokenizer_name"), "bert-base-uncased") &&
+           json_is_true(json_object_get(kwargs, "strip_sep_token")) &&
+           is_word(json_object_get(c->text, "pool_type"), "last");
+}
+
+/* "./" is the vocabulary in the folder of the file, which is read whether or not the file names it.
+ * Arguments of a tokenizer that cleans or cuts texts in its own way are refused. Hugging Face's,
+ * which a name asks for, is given whole texts. */
 static enum vlp_status check_tokenizer(const struct open_clip *c)
 {
-    const json_t *v = json_object_get(c->text, "tokenizer_kwargs"), *part;
-    const bool    named = !is_off(json_object_get(c->text, "hf_tokenizer_name"));
+    const json_t *name = json_object_get(c->text, "hf_tokenizer_name"), *part;
+    const json_t *v = json_object_get(c->text, "tokenizer_kwargs");
+    const bool    named = !is_off(name), clipa = is_clipa(c);
     const char   *key;
     bool          plain = is_off(v) || json_is_object(v);
+    if (named && !clipa && !is_word(name, "./"))
+        return vlp_fail(c->in.o->err, VLP_ERR_SUPPORT,
+                        "%s: 'hf_tokenizer_name' asks for the tokenizer '%.60s', which is not here",
+                        c->in.file, json_is_string(name) ? json_string_value(name) : "");
     json_object_foreach((json_t *)v, key, part) plain &=
-        is_off(part) || is_word(part, "") ||
+        is_off(part) || is_word(part, "") || (clipa && strcmp(key, "strip_sep_token") == 0) ||
         (strcmp(key, "clean") == 0 &&
-         (is_word(part, "lower") || (named && is_word(part, "whitespace"))));
+         ((is_word(part, "lower") && !clipa) || (named && is_word(part, "whitespace"))));
     return plain ? VLP_OK
                  : vlp_fail(c->in.o->err, VLP_ERR_SUPPORT,
                             "%s: 'tokenizer_kwargs' asks for another tokenizer", c->in.file);
@@ -198,10 +211,18 @@ static enum vlp_status read_text(const struct open_clip *c, json_t *tower)
     json_object_set_new(tower, "context", json_integer(n));
     read_eps(tower, c->text);
 
-    static const char *const words[] = {"argmax", "eos"};
-    size_t                   eos;
-    VLP_TRY(read_choice(c, c->text, "pool_type", words, VLP_COUNT(words), &eos));
-    if (!eos) return VLP_OK;
+    enum { ARGMAX, EOS, LAST };
+    static const char *const words[] = {"argmax", "eos", "last"};
+    size_t                   pool;
+    VLP_TRY(read_choice(c, c->text, "pool_type", words, VLP_COUNT(words), &pool));
+    /* what a text is padded with is told to no other tokenizer */
+    if (pool == LAST && !is_clipa(c)) return refuse_switch(c, "pool_type");
+    if (pool == LAST) json_object_set_new(tower, "pool", json_string("last"));
+    if (!is_off(json_object_get(c->text, "no_causal_mask"))) {
+        if (pool != LAST) return refuse_switch(c, "no_causal_mask");
+        json_object_set_new(tower, "causal", json_false());
+    }
+    if (pool != EOS) return VLP_OK;
     VLP_TRY(config_count(&c->in, c->text, "eos_id", 2, &n));
     /* the largest id is meant where none is said: one model, one fingerprint */
     if (n != json_integer_value(json_object_get(tower, "vocab")) - 1)
@@ -318,6 +339,27 @@ static bool is_open_clips_alone(json_int_t vision_width)
     return false;
 }
 
+/*
+ * CLIPA's towers are the ones without ln_pre that open_clip published, with BERT's ids in rows of
+ * 32000. What else they differ in leaves no tensor.
+ */
+static bool take_for_clipa(const struct vlp_opening *o, json_t *about)
+{
+    json_t *config = json_object_get(about, "config");
+    json_t *vision = json_object_get(config, "vision"), *text = json_object_get(config, "text");
+    if (!json_is_false(json_object_get(vision, "ln_pre")) ||
+        json_integer_value(json_object_get(text, "vocab")) != 32000)
+        return false;
+    json_object_set_new(vision, "pool", json_string("avg_ln"));
+    json_object_set_new(text, "pool", json_string("last"));
+    json_object_set_new(text, "causal", json_false());
+    vlp_opening_say(o,
+                    "%s: taken for CLIPA, having no ln_pre: patches are averaged, texts have no "
+                    "mask and BERT's ids, pictures are squashed to a square",
+                    o->source->file);
+    return true;
+}
+
 static enum vlp_status describe_bare(struct vlp_opening *o, json_t *about)
 {
     const bool       script = o->source->container == VLP_CONTAINER_SCRIPT;
@@ -335,8 +377,10 @@ static enum vlp_status describe_bare(struct vlp_opening *o, json_t *about)
                             o->source->file, (long long)heads, (long long)(width / heads),
                             (long long)width);
     }
+    const bool clipa = !script && take_for_clipa(o, about);
+    if (clipa) vlp_preprocess_clipa(json_object_get(about, "preprocess"));
     VLP_TRY(vlp_clip_activation(o, about, script ? "quick_gelu" : NULL, "layout",
-                                is_open_clips_alone(width) ? "gelu" : "quick_gelu"));
+                                clipa || is_open_clips_alone(width) ? "gelu" : "quick_gelu"));
     vlp_preprocess_by_tag(o, about);
     return VLP_OK;
 }

@@ -9,7 +9,7 @@
  *   the tokenizer: cleaning, and the merges that the model has rows for
  *
  * The vocabulary that CLIP was released with counts as none, so that a checkpoint is the same
- * whether it carries it or not. Without a tokenizer the cleaning is OpenAI's.
+ * whether it carries it or not. Without a tokenizer the cleaning is OpenAI's, or of CLIPA BERT's.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -100,12 +100,13 @@ static json_t *effective_preprocess(const struct vlp_checkpoint *c)
     return p;
 }
 
-/* Without a "tokenizer" the cleaning is OpenAI's, with which CLIP was trained. */
+/* Without a "tokenizer" the cleaning is that with which such models were trained. */
 static const char *effective_cleaning(const struct vlp_checkpoint *c)
 {
     const char *cleaning =
         json_string_value(json_object_get(json_object_get(c->about, "tokenizer"), "cleaning"));
-    return cleaning ? cleaning : "openai";
+    if (cleaning) return cleaning;
+    return vlp_pools_last(c->about) ? "bert" : "openai";
 }
 
 static void add_tokenizer(struct vlp_hasher *h, const struct vlp_checkpoint *c)

@@ -8,6 +8,9 @@
 static const double clip_mean[] = {0.48145466, 0.4578275, 0.40821073};
 static const double clip_std[] = {0.26862954, 0.26130258, 0.27577711};
 
+static const double imagenet_mean[] = {0.485, 0.456, 0.406};
+static const double imagenet_std[] = {0.229, 0.224, 0.225};
+
 static json_t *three(const double v[3])
 {
     return json_pack("[f, f, f]", v[0], v[1], v[2]);
@@ -20,6 +23,14 @@ json_t *vlp_preprocess_default(const char *flavour, int64_t size)
                      "resize", "shortest", "size", (json_int_t)size, (json_int_t)size, "filter",
                      "bicubic", "rgb_first", hf, "crop_floor", hf, "fill", 0, "mean",
                      three(clip_mean), "std", three(clip_std));
+}
+
+void vlp_preprocess_clipa(json_t *preprocess)
+{
+    json_object_set_new(preprocess, "resize", json_string("squash"));
+    json_object_set_new(preprocess, "filter", json_string("bilinear"));
+    json_object_set_new(preprocess, "mean", three(imagenet_mean));
+    json_object_set_new(preprocess, "std", three(imagenet_std));
 }
 
 void vlp_preprocess_by_tag(const struct vlp_opening *o, json_t *about)

@@ -86,6 +86,10 @@ enum vlp_status vlp_vocabulary_import(struct vlp_opening *o, json_t *about, bool
 {
     struct vlp_buf  text = {0};
     enum vlp_status s = VLP_OK;
+    if (vlp_pools_last(about)) { /* what lies beside it is BERT's, which is in the share folder */
+        json_object_del(about, "tokenizer");
+        return VLP_OK;
+    }
     /* beside a file of OpenAI's names, given by its own name, may lie anything */
     if (o->source->is_folder || hf) {
         s = from_merges(&text, o);

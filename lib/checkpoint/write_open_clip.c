@@ -65,7 +65,7 @@ static json_t *vision_cfg(const json_t *vision)
 
 /* open_clip takes CLIP's vocabulary, which it brings along, unless it is told where another is:
  * then Hugging Face's library reads it from this folder. */
-static json_t *text_cfg(const json_t *text, bool own_vocabulary)
+static json_t *text_cfg(const json_t *text, bool own_vocabulary, bool pools_last)
 {
     json_t *out = json_object();
     json_object_set(out, "context_length", json_object_get(text, "context"));
@@ -75,7 +75,13 @@ static json_t *text_cfg(const json_t *text, bool own_vocabulary)
     if (own_vocabulary) json_object_set_new(out, "hf_tokenizer_name", json_string("./"));
     if (json_is_true(json_object_get(text, "projection_bias")))
         json_object_set_new(out, "proj_bias", json_true());
-    if (json_object_get(text, "eos")) {
+    if (json_is_false(json_object_get(text, "causal")))
+        json_object_set_new(out, "no_causal_mask", json_true());
+    if (pools_last) {
+        json_object_set_new(out, "pool_type", json_string("last"));
+        json_object_set_new(out, "hf_tokenizer_name", json_string("bert-base-uncased"));
+        json_object_set_new(out, "tokenizer_kwargs", json_pack("{s:b}", "strip_sep_token", 1));
+    } else if (json_object_get(text, "eos")) {
         json_object_set_new(out, "pool_type", json_string("eos"));
         json_object_set(out, "eos_id", json_object_get(text, "eos"));
     }
@@ -95,10 +101,10 @@ static json_t *make_config(const struct vlp_checkpoint *c, bool own_vocabulary)
 {
     const json_t *config = json_object_get(c->about, "config");
     const char   *act = json_string_value(json_object_get(config, "activation"));
-    json_t       *model =
-        json_pack("{s:O, s:o, s:o}", "embed_dim", json_object_get(config, "embed_dim"),
-                  "vision_cfg", vision_cfg(json_object_get(config, "vision")), "text_cfg",
-                  text_cfg(json_object_get(config, "text"), own_vocabulary));
+    json_t       *model = json_pack(
+              "{s:O, s:o, s:o}", "embed_dim", json_object_get(config, "embed_dim"), "vision_cfg",
+              vision_cfg(json_object_get(config, "vision")), "text_cfg",
+              text_cfg(json_object_get(config, "text"), own_vocabulary, vlp_pools_last(c->about)));
     if (strcmp(act, "quick_gelu") == 0) json_object_set_new(model, "quick_gelu", json_true());
     const struct vlp_stored *bias = vlp_checkpoint_find(c, "logit_bias");
     if (bias) json_object_set_new(model, "init_logit_bias", json_real(vlp_stored_scalar(bias)));

@@ -107,6 +107,7 @@ static enum vlp_status build(struct vlp_model *m, const json_t *config, struct v
     m->embed_dim = c->embed_dim;
     m->context = c->text.context;
     m->vocab = c->text.vocab;
+    m->text_rows = c->text.causal && !c->text.last ? 1 : c->text.context;
     if (c->resnet)
         clip_resnet_build(m, c);
     else

@@ -6,6 +6,9 @@
  * e is the first position of the largest id, the end token's (or of a given id, where the
  * vocabulary goes on behind the end token). What follows e cannot reach it through the causal mask,
  * so it is not computed unless somebody watches.
+ *
+ * CLIPA's towers have no mask and pool the last position. Then the padding counts, and a text is
+ * computed as long as the context.
  */
 #include "clip_towers.h"
 
@@ -18,6 +21,11 @@ enum vlp_status clip_text_read(struct clip *c, const json_t *o, struct vlp_error
     VLP_TRY(clip_read_int(&x->context, o, "text.", "context", VLP_MAX_CONTEXT, err));
     VLP_TRY(clip_read_int(&x->vocab, o, "text.", "vocab", VLP_MAX_VOCAB, err));
     x->biased = json_is_true(json_object_get(o, "projection_bias"));
+    static const char *const pools[] = {"end", "last"};
+    int                      last;
+    VLP_TRY(clip_read_word(&last, o, "text.", "pool", pools, VLP_COUNT(pools), err));
+    x->last = last;
+    x->causal = !json_is_false(json_object_get(o, "causal"));
     x->eos = -1;
     if (json_object_get(o, "eos"))
         VLP_TRY(clip_read_int(&x->eos, o, "text.", "eos", x->vocab - 1, err));
@@ -49,7 +57,7 @@ void clip_text_build(struct vlp_model *m, struct clip *c)
     x->position = vlp_param(ps, "positional_embedding", VLP_SHAPE(x->context, C),
                             (struct vlp_start){VLP_INIT_NORMAL, 0.01f});
     x->position->decay = false;
-    clip_declare_stack(m, &x->stack, "text", "transformer.", &x->tower, true, &start);
+    clip_declare_stack(m, &x->stack, "text", "transformer.", &x->tower, x->causal, &start);
     ps->layer = x->tower.layers + 1;
     x->ln_final = vlp_norm_declare(ps, "ln_final", C, x->tower.ln_eps);
     x->projection = vlp_param(ps, "text_projection", VLP_SHAPE(C, c->embed_dim),
@@ -92,10 +100,13 @@ struct rows {
     int     *start, *pooled;
 };
 
+enum { PADDING = 0 };
+
 static struct rows lay_out(struct vlp_tape *t, const struct vlp_text_batch *b,
                            const struct clip_text *x, bool whole)
 {
-    const size_t most = (size_t)b->start[b->n] + 1;
+    const bool   padded = x->last || !x->causal;
+    const size_t most = 1 + (padded ? (size_t)b->n * (size_t)x->context : (size_t)b->start[b->n]);
     struct rows  r = {vlp_arena_alloc(t->mem, most * sizeof(int32_t)),
                       vlp_arena_alloc(t->mem, most * sizeof(int32_t)),
                       vlp_arena_alloc(t->mem, ((size_t)b->n + 1) * sizeof(int)),
@@ -105,11 +116,12 @@ static struct rows lay_out(struct vlp_tape *t, const struct vlp_text_batch *b,
         const int32_t *ids = b->ids + b->start[s];
         const int      length = b->start[s + 1] - b->start[s];
         assert(length >= 1 && length <= x->context);
-        const int e = find_end(ids, length, x->eos), n = whole ? length : e + 1;
+        const int e = x->last ? x->context - 1 : find_end(ids, length, x->eos);
+        const int n = padded ? x->context : whole ? length : e + 1;
         r.start[s] = at;
         r.pooled[s] = at + e;
         for (int i = 0; i < n; i++, at++) {
-            r.ids[at] = ids[i];
+            r.ids[at] = i < length ? ids[i] : PADDING;
             r.positions[at] = i;
         }
     }

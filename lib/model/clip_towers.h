@@ -23,6 +23,7 @@ struct clip_text {
     struct clip_tower tower;
     int               context, vocab;
     int               eos; /* the id whose first place is pooled; -1: the largest of the text */
+    bool              causal, last; /* the last place of the context is pooled instead */
     struct vlp_param *token, *position, *projection, *projection_bias; /* the bias may be NULL */
     bool              biased;
     struct vlp_stack  stack;

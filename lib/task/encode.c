@@ -97,14 +97,19 @@ static void encode_pass(struct vlp_encoder *e, const struct vlp_compute *c, stru
     vlp_arena_rewind(mem, mark);
 }
 
+static int rows_of(const struct vlp_encoder *e, const struct vlp_tokens *text)
+{
+    return text->n > e->model.text_rows ? text->n : e->model.text_rows;
+}
+
 void vlp_encode_tokens(struct vlp_encoder *e, const struct vlp_compute *c, struct vlp_arena *mem,
                        const struct vlp_tokens *const *tokens, int n, const struct vlp_features *f,
                        float *out)
 {
     for (int first = 0, count; first < n; first += count) {
-        int rows = tokens[first]->n;
+        int rows = rows_of(e, tokens[first]);
         for (count = 1; first + count < n && count < TEXTS_A_PASS; count++) {
-            rows += tokens[first + count]->n;
+            rows += rows_of(e, tokens[first + count]);
             if (rows > TOKENS_A_PASS) break;
         }
         encode_pass(e, c, mem, tokens + first, count, f,

@@ -116,14 +116,28 @@ static void describe_flavour(json_t *how, const struct vlp_preprocess *p)
 
 /* ---- vocabulary -------------------------------------------------------------------- */
 
+/* The first row that fits. CLIPA is the CLIP that pools the last position of a text. */
 static const struct {
-    const char *family, *kind, *file;
+    const char *family, *pool, *kind, *file;
 } vocabularies[] = {
-    {"clip", "clip_bpe", "bpe_simple_vocab_16e6.txt.gz"},
-    {"vilt", "bert_uncased", "bert_vocab.txt"},
-    {"albef", "bert_uncased", "bert_vocab.txt"},
-    {"vlmo", "bert_uncased", "bert_vocab.txt"},
+    {"clip", "last", "bert_clipa", "bert_vocab.txt"},
+    {"clip", NULL, "clip_bpe", "bpe_simple_vocab_16e6.txt.gz"},
+    {"vilt", NULL, "bert_uncased", "bert_vocab.txt"},
+    {"albef", NULL, "bert_uncased", "bert_vocab.txt"},
+    {"vlmo", NULL, "bert_uncased", "bert_vocab.txt"},
 };
+
+static size_t find_vocabulary(const json_t *about)
+{
+    const char *family = text_at(about, "family");
+    const char *pool = text_at(json_object_get(json_object_get(about, "config"), "text"), "pool");
+    size_t      i = 0;
+    while (i < VLP_COUNT(vocabularies) &&
+           (strcmp(vocabularies[i].family, family) != 0 ||
+            (vocabularies[i].pool && strcmp(vocabularies[i].pool, pool) != 0)))
+        i++;
+    return i;
+}
 
 static const char *const cleanings[] = {
     [VLP_CLEAN_OPENAI] = "openai", [VLP_CLEAN_HF] = "hf", [VLP_CLEAN_BERT] = "bert"};
@@ -180,19 +194,17 @@ enum vlp_status vlp_checkpoint_add_vocabulary(struct vlp_checkpoint *c, const ch
                                               void (*say)(void *ctx, const char *sentence),
                                               void *ctx, struct vlp_error *err)
 {
-    const char   *family = text_at(c->about, "family");
     const json_t *own = json_object_get(c->about, "tokenizer");
     if (!share_dir || *text_at(own, "tensor")) return VLP_OK;
-    size_t i = 0;
-    while (i < VLP_COUNT(vocabularies) && strcmp(vocabularies[i].family, family) != 0) i++;
+    const size_t i = find_vocabulary(c->about);
     if (i == VLP_COUNT(vocabularies)) return VLP_OK;
     struct vlp_map map = {0};
     VLP_TRY(map_vocabulary(&map, &c->mem, share_dir, vocabularies[i].file, err));
     if (!map.data) return VLP_OK;
     /* CLIP was trained on texts cleaned OpenAI's way, whoever repacked its weights. */
     const char *cleaning = *text_at(own, "cleaning") ? text_at(own, "cleaning")
-                           : strcmp(vocabularies[i].kind, "bert_uncased") == 0 ? "bert"
-                                                                               : "openai";
+                           : strcmp(vocabularies[i].kind, "clip_bpe") == 0 ? "openai"
+                                                                           : "bert";
     json_t     *tokenizer = json_pack("{s:s, s:s, s:s}", "kind", vocabularies[i].kind, "cleaning",
                                       cleaning, "tensor", VLP_VOCABULARY_TENSOR);
     struct vlp_tokenizer *fits;

@@ -20,18 +20,19 @@
  *              or { "kind": "resnet", "image_size": 224, "width": 64, "layers": [3, 4, 6, 3],
  *                   "heads": 32 },
  *       "text": { "context": 77, "vocab": 49408, "width": 512, "layers": 12, "heads": 8,
- *                 "mlp": 2048, "ln_eps": 1e-5, "projection_bias": true, "eos": 49407 } },
+ *                 "mlp": 2048, "ln_eps": 1e-5, "projection_bias": true, "eos": 49407,
+ *                 "causal": false, "pool": "end" | "last" } },
  *     "preprocess": { "flavour": "openai" | "hf" | "squash" | "longest" | "square" | "vilt",
  *       "resize": "shortest" | "squash" | "longest" | "vilt", "size": [224, 224],
  *       "resize_to": [256, 256], "filter": "bicubic" | "bilinear", "rgb_first": false,
  *       "crop_floor": false, "fill": 0, "mean": [3 numbers], "std": [3 numbers] },
- *     "tokenizer": { "kind": "clip_bpe", "cleaning": "openai" | "hf" | "bert",
+ *     "tokenizer": { "kind": "clip_bpe" | "bert_clipa", "cleaning": "openai" | "hf" | "bert",
  *                    "tensor": "tokenizer.vocab" },
  *     "source": { "layout": "openai", "file": "ViT-B-32.pt", "activation_from": "config" },
  *     "fingerprint": "32 hex digits" }
  *
- * "resize_to", "ln_pre", "pool", "projection_bias", "eos" and, in both towers, "layer_scale" and
- * "activation" are there only where a model is not as OpenAI's are. "fingerprint" is absent after
+ * "resize_to", "ln_pre", "pool", "projection_bias", "eos", "causal" and, in both towers,
+ * "layer_scale" and "activation" are there only where a model is not as OpenAI's are. "fingerprint" is absent after
  * opening a foreign layout: vlp_checkpoint_fingerprint computes it. "tokenizer" is absent when the
  * source brings no vocabulary: the caller then supplies share/vlp's. "vision.interpolate" is the
  * rule for positions of another grid: "open_clip" where the stored grid is not the configured one

@@ -46,6 +46,7 @@ struct vlp_model {
     json_t                  *about; /* the checkpoint's document (owned) */
     void                    *net;   /* the family's own structure, in mem */
     int                      embed_dim, image_size, context, vocab;
+    int                      text_rows;   /* computed of a text at least: 1, or the context */
     int                      patch_size;  /* pictures are cut into patches; 0: they are not */
     bool                     any_size;    /* takes pictures of other sizes than image_size too */
     int                      penultimate; /* channels of "image_penultimate"; 0: there is none */
@@ -79,7 +80,8 @@ struct vlp_tensor *vlp_encode_text(struct vlp_model *m, struct vlp_tape *t,
 /*
  * Look inside: the model reports named intermediate values ("image.block0", "text.block1",
  * "image_penultimate") as (rows, C) of the batch. For compare, probes and tests. A watched text is
- * computed to the end of its ids; unwatched it stops at the first position of its largest id.
+ * computed to the end of its ids; unwatched it stops at the first position of its largest id. A
+ * tower without a mask computes all of its context.
  */
 struct vlp_tensor *vlp_encode_image_watched(struct vlp_model *m, struct vlp_tape *t,
                                             struct vlp_tensor *images, vlp_watch *watch, void *ctx);

@@ -5,6 +5,7 @@ printf 'Jos\303\251 unaffable\n' >lines
 vlp-model tokenize --tokenizer bert --json --lines lines
 vlp-model tokenize --context 5 --pad 'a photo of a cat.' 'a' 2>/dev/null
 vlp-model tokenize -m "$GOLDEN/clip/end-to-end/model" 'caf&eacute; &amp;amp; more'
+vlp-model tokenize -m "$GOLDEN/clip/openclip-clipa" --pad 'caf&eacute; &amp;amp; [SEP]' 2>/dev/null
 vlp-model tokenize --cleaning hf -m "$GOLDEN/clip/end-to-end/model" 'caf&eacute; &amp;amp; more'
 vlp-model tokenize --tokenizer clip-hf 'caf&eacute; &amp;amp; more'
 vlp-model tokenize --tokenizer clip 'caf&eacute; &amp;amp; more'
