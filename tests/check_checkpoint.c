@@ -392,6 +392,7 @@ static const struct {
     {"h.safetensors", "gelu", "shortest", 1280, 14, 16, 0.48145466},
     {"g.safetensors", "gelu", "shortest", 1408, 14, 16, 0.48145466},
     {"bigG.safetensors", "gelu", "shortest", 1664, 14, 16, 0.48145466},
+    {"e.safetensors", "gelu", "shortest", 1792, 14, 16, 0.48145466},
     {"l-laion2b_s32b_b82k.safetensors", "gelu", "shortest", 1024, 14, 16, 0.5},
     {"CLIP-ViT-L-14-laion2B-s32B-b82K.safetensors", "gelu", "shortest", 1024, 14, 16, 0.5},
     {"b-laion2b_s32b_b82k.safetensors", "gelu", "shortest", 768, 32, 12, 0.48145466},
@@ -533,6 +534,66 @@ START_TEST(a_part_of_another_architecture_is_refused_by_its_name)
 }
 END_TEST
 
+/* Without a config.json the names alone tell OWL-ViT and X-CLIP from CLIP. */
+START_TEST(a_relative_of_clip_in_hugging_faces_layout_is_refused_by_its_tensor)
+{
+    static const char *const parts[] = {"vision_model.pre_layernorm.weight",
+                                        "mit.position_embedding"};
+    struct vlp_checkpoint    c;
+    struct vlp_stored        t[120];
+    char                     path[4096];
+    size_t                   n = 0;
+    open_ok(&c, GOLDEN "hf-quick/model.safetensors", &(struct vlp_checkpoint_options){.raw = true});
+    for (size_t i = 0; i < c.n_tensors; i++) {
+        t[n] = c.tensors[i];
+        if (strcmp(t[n].name, "vision_model.pre_layrnorm.weight") == 0) t[n].name = parts[_i];
+        n++;
+    }
+    rewrite(path, t, n);
+    vlp_checkpoint_close(&c);
+    ck_assert_int_eq(vlp_checkpoint_open(&c, path, NULL, &err), VLP_ERR_SUPPORT);
+    ck_assert_msg(strstr(err.text, parts[_i]) != NULL, "%s", err.text);
+    build_remove(path);
+}
+END_TEST
+
+/* MetaCLIP 2: XLM-V's and mT5's ids, which CLIP's vocabulary would be taken for. */
+START_TEST(a_vocabulary_that_is_not_here_is_known_by_its_size)
+{
+    static const struct {
+        int         rows;
+        const char *from, *token, *whose;
+    } odd[] = {
+        {901629, "openclip-quick/open_clip_model.safetensors", "token_embedding.weight", "XLM-V"},
+        {250100, "openclip-quick/open_clip_model.safetensors", "token_embedding.weight", "mT5"},
+        {901629, "hf-quick/model.safetensors", "text_model.embeddings.token_embedding.weight",
+         "XLM-V"}};
+    struct vlp_checkpoint c;
+    struct vlp_stored     t[120];
+    char                  path[4096];
+    snprintf(path, sizeof path, GOLDEN "%s", odd[_i].from);
+    open_ok(&c, path, &(struct vlp_checkpoint_options){.raw = true});
+    const int64_t rows = odd[_i].rows;
+    void         *zeros = vlp_calloc((size_t)rows, 1);
+    for (size_t i = 0; i < c.n_tensors; i++) {
+        t[i] = c.tensors[i];
+        if (strcmp(t[i].name, odd[_i].token) == 0)
+            t[i] = (struct vlp_stored){.name = odd[_i].token,
+                                       .dtype = VLP_U8,
+                                       .ndim = 2,
+                                       .dim = {rows, 1},
+                                       .data = zeros,
+                                       .size = (size_t)rows};
+    }
+    rewrite(path, t, c.n_tensors);
+    vlp_checkpoint_close(&c);
+    ck_assert_int_eq(vlp_checkpoint_open(&c, path, NULL, &err), VLP_ERR_SUPPORT);
+    ck_assert_msg(strstr(err.text, odd[_i].whose) != NULL, "%s", err.text);
+    free(zeros);
+    build_remove(path);
+}
+END_TEST
+
 START_TEST(the_name_of_the_file_counts_before_that_of_its_folder)
 {
     struct vlp_checkpoint c;
@@ -565,6 +626,9 @@ END_TEST
 #define HF(text, vision)                                                                           \
     "{\"projection_dim\":32,\"text_config\":{" text "},\"vision_config\":{" vision "}}"
 #define HEADS ",\"num_attention_heads\":4"
+#define HF_REST                                                                                    \
+    "\"projection_dim\":32,\"text_config\":{" HF_TEXT HEADS                                        \
+    "},\"vision_config\":{" HF_VISION                 HEADS "}}"
 
 static const struct {
     const char     *config;
@@ -589,6 +653,10 @@ static const struct {
     {HF(HF_TEXT HEADS ",\"layer_norm_eps\":0", HF_VISION HEADS), VLP_ERR_FORMAT, "ln_eps"},
     {HF("\"vocab_size\":601,\"hidden_size\":64", HF_VISION HEADS), VLP_ERR_MISMATCH,
      "num_hidden_layers"},
+    {"{\"model_type\":\"clip\"," HF_REST, VLP_OK, "quick_gelu"},
+    {"{\"model_type\":\"clipseg\"," HF_REST, VLP_OK, "quick_gelu"},
+    {"{\"model_type\":\"metaclip_2\"," HF_REST, VLP_ERR_SUPPORT, "'model_type' is 'metaclip_2'"},
+    {"{\"model_type\":\"owlvit\"," HF_REST, VLP_ERR_SUPPORT, "'model_type' is 'owlvit'"},
     {HF(HF_TEXT HEADS, HF_VISION HEADS) "x", VLP_ERR_FORMAT, "config.json"},
     {"{\"projection_dim\":32", VLP_ERR_FORMAT, "config.json"},
 };
@@ -2153,6 +2221,9 @@ int main(void)
     tcase_add_loop_test(t, names_are_found_under_what_training_programs_put_around_them, 0,
                         (int)VLP_COUNT(renamed));
     tcase_add_loop_test(t, a_part_of_another_architecture_is_refused_by_its_name, 0, 3);
+    tcase_add_loop_test(t, a_relative_of_clip_in_hugging_faces_layout_is_refused_by_its_tensor, 0,
+                        2);
+    tcase_add_loop_test(t, a_vocabulary_that_is_not_here_is_known_by_its_size, 0, 3);
     tcase_add_test(t, the_name_of_the_file_counts_before_that_of_its_folder);
     tcase_add_loop_test(t, config_json_with_overrides_defaults_and_faults, 0,
                         VLP_COUNT(hf_configs));

@@ -1,5 +1,6 @@
 /*
- * clip_config.c -- a count that a configuration file says, and whether the tensors have it.
+ * clip_config.c -- a count that a configuration file says, and whether the tensors have it; counts
+ * that say whose vocabulary is meant.
  */
 #include "clip_config.h"
 
@@ -30,4 +31,20 @@ enum vlp_status config_agree(const struct config_file *c, const json_t *tower, c
     json_int_t said;
     VLP_TRY(config_count(c, object, theirs, missing, &said));
     return config_agree_with(c, tower, ours, theirs, said);
+}
+
+enum vlp_status config_check_vocabulary(const struct vlp_opening *o, const json_t *about)
+{
+    static const struct {
+        json_int_t  rows;
+        const char *whose;
+    } others[] = {{901629, "XLM-V"}, {250100, "mT5"}}; /* MetaCLIP 2, worldwide */
+    const json_t *text = json_object_get(json_object_get(about, "config"), "text");
+    for (size_t i = 0; i < VLP_COUNT(others); i++)
+        if (json_integer_value(json_object_get(text, "vocab")) == others[i].rows)
+            return vlp_fail(o->err, VLP_ERR_SUPPORT,
+                            "%s: its %lld tokens are those of the tokenizer of %s, which is not "
+                            "here",
+                            o->source->file, (long long)others[i].rows, others[i].whose);
+    return VLP_OK;
 }

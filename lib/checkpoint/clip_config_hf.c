@@ -94,9 +94,20 @@ static enum vlp_status read_eos(const struct config_file *h, json_t *tower, cons
     return VLP_OK;
 }
 
+/* Models that share names with CLIP, but compute something else. CLIPSeg's towers are CLIP's. */
+static enum vlp_status check_type(const struct config_file *h, const json_t *top)
+{
+    const char *type = json_string_value(json_object_get(top, "model_type"));
+    if (!type || strcmp(type, "clip") == 0 || strcmp(type, "clipseg") == 0) return VLP_OK;
+    return vlp_fail(h->o->err, VLP_ERR_SUPPORT,
+                    "%s: 'model_type' is '%.40s', which is another architecture than clip", h->file,
+                    type);
+}
+
 static enum vlp_status read_config(const struct config_file *h, json_t *about, const json_t *text,
                                    const json_t *vision, const json_t *top)
 {
+    VLP_TRY(check_type(h, top));
     json_t *config = json_object_get(about, "config");
     json_t *tower = json_object_get(config, "text");
     VLP_TRY(read_tower(h, tower, text, 512, 2048, 8));
@@ -179,6 +190,7 @@ enum vlp_status vlp_clip_describe_hf(struct vlp_opening *o, json_t *about)
     json_t *config = NULL, *top = NULL;
     VLP_TRY(vlp_clip_derive(&config, o));
     json_object_set_new(about, "config", config);
+    VLP_TRY(config_check_vocabulary(o, about));
     json_t *vision = json_object_get(config, "vision");
     json_object_set_new(vision, "interpolate", json_string("hf"));
 

@@ -329,11 +329,11 @@ enum vlp_status vlp_clip_config_open_clip(const struct vlp_opening *o, json_t *a
 
 /*
  * OpenAI's own loader builds QuickGELU from any bare state dict, so that is the guess; but S, M,
- * B-plus, H, g and bigG were published by open_clip alone, as GELU for the most part.
+ * B-plus, H, g, bigG and e were published by open_clip alone, as GELU for the most part.
  */
 static bool is_open_clips_alone(json_int_t vision_width)
 {
-    static const int width[] = {384, 512, 896, 1280, 1408, 1664};
+    static const int width[] = {384, 512, 896, 1280, 1408, 1664, 1792};
     for (size_t i = 0; i < VLP_COUNT(width); i++)
         if (vision_width == width[i]) return true;
     return false;
@@ -366,6 +366,7 @@ static enum vlp_status describe_bare(struct vlp_opening *o, json_t *about)
     const json_t    *vision = json_object_get(json_object_get(about, "config"), "vision");
     const json_int_t width = json_integer_value(json_object_get(vision, "width"));
     const json_int_t heads = json_integer_value(json_object_get(vision, "heads"));
+    VLP_TRY(config_check_vocabulary(o, about));
     json_object_set_new(about, "preprocess",
                         vlp_preprocess_default(
                             "openai", json_integer_value(json_object_get(vision, "image_size"))));

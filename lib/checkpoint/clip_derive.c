@@ -3,7 +3,7 @@
  *
  *   ViT or ResNet by a tensor that the other has not; width and patch from visual.conv1, depth by
  *   counting, side from the grid of positions. The weights do not say how many heads a tower has;
- *   it is width / 64, but for the three known vision towers of open_clip.
+ *   it is width / 64, but for the four known vision towers of open_clip.
  */
 #include <math.h>
 #include <string.h>
@@ -68,12 +68,12 @@ static enum vlp_status derive_tower(json_t **out, const struct derive *d, const 
     return VLP_OK;
 }
 
-/* open_clip's H, g and bigG have heads wider than 64. */
+/* open_clip's H, g, bigG and e have heads wider than 64. */
 static int64_t head_width(int64_t width)
 {
     static const struct {
         int64_t width, head;
-    } known[] = {{1280, 80}, {1408, 88}, {1664, 104}};
+    } known[] = {{1280, 80}, {1408, 88}, {1664, 104}, {1792, 112}};
     for (size_t i = 0; i < VLP_COUNT(known); i++)
         if (known[i].width == width) return known[i].head;
     return 64;

@@ -51,6 +51,8 @@ static const char *const hf_has[] = {"vision_model.embeddings.class_embedding",
 static const struct vlp_name_rule hf_rules[] = {
     {"*.position_ids", "", VLP_MAP_DROP},
     {"logit_scale", "logit_scale", VLP_MAP_KEEP},
+    {"vision_model.pre_layernorm.*", "", VLP_MAP_REFUSE}, /* OWL-ViT spells it otherwise */
+    {"mit.*", "", VLP_MAP_REFUSE},                        /* X-CLIP */
 
     {"text_model.embeddings.token_embedding.weight", "token_embedding.weight", VLP_MAP_KEEP},
     {"text_model.embeddings.position_embedding.weight", "positional_embedding", VLP_MAP_KEEP},

@@ -15,7 +15,7 @@ static size_t emit_tensor(struct vlp_emit_list *l, const struct vlp_stored *t,
     size_t               n = 0;
     char                 name[512];
     for (const struct vlp_name_rule *r = vlp_layout_clip_hf.rules; r->from; r++) {
-        if (r->action == VLP_MAP_DROP ||
+        if (r->action == VLP_MAP_DROP || r->action == VLP_MAP_REFUSE ||
             !vlp_name_match(name, sizeof name, r->to, r->from, t->name))
             continue;
         const bool part = r->action >= VLP_MAP_Q && r->action <= VLP_MAP_V;
