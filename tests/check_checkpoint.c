@@ -534,6 +534,36 @@ START_TEST(a_part_of_another_architecture_is_refused_by_its_name)
 }
 END_TEST
 
+/* One tensor each is enough to say what it is. */
+START_TEST(what_is_often_taken_for_a_model_that_is_read_is_named)
+{
+    static const struct {
+        const char *names[3], *what;
+    } strangers[] = {
+        {{"logit_scale", "text.ln_final.weight", "visual.trunk.cls_token"}, "timm"},
+        {{"vision_model.post_layernorm.bias", "visual_projection.weight"}, "none of texts"},
+        {{"text_model.final_layer_norm.bias", "text_projection.weight"}, "none of pictures"},
+        {{"text_model.head.bias", "vision_model.head.probe", "logit_scale"}, "SigLIP"},
+        {{"a", "b", "logit_scale"}, "not those of a model"}};
+    static const float    zero[1] = {0};
+    struct vlp_checkpoint c;
+    struct vlp_stored     t[3];
+    char                  path[4096];
+    size_t                n = 0;
+    for (; n < 3 && strangers[_i].names[n]; n++)
+        t[n] = (struct vlp_stored){.name = strangers[_i].names[n],
+                                   .dtype = VLP_F32,
+                                   .ndim = 1,
+                                   .dim = {1},
+                                   .data = zero,
+                                   .size = sizeof zero};
+    rewrite(path, t, n);
+    ck_assert_int_eq(vlp_checkpoint_open(&c, path, NULL, &err), VLP_ERR_SUPPORT);
+    ck_assert_msg(strstr(err.text, strangers[_i].what) != NULL, "%s", err.text);
+    build_remove(path);
+}
+END_TEST
+
 /* Without a config.json the names alone tell OWL-ViT and X-CLIP from CLIP. */
 START_TEST(a_relative_of_clip_in_hugging_faces_layout_is_refused_by_its_tensor)
 {
@@ -2221,6 +2251,7 @@ int main(void)
     tcase_add_loop_test(t, names_are_found_under_what_training_programs_put_around_them, 0,
                         (int)VLP_COUNT(renamed));
     tcase_add_loop_test(t, a_part_of_another_architecture_is_refused_by_its_name, 0, 3);
+    tcase_add_loop_test(t, what_is_often_taken_for_a_model_that_is_read_is_named, 0, 5);
     tcase_add_loop_test(t, a_relative_of_clip_in_hugging_faces_layout_is_refused_by_its_tensor, 0,
                         2);
     tcase_add_loop_test(t, a_vocabulary_that_is_not_here_is_known_by_its_size, 0, 3);

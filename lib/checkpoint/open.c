@@ -154,10 +154,34 @@ static void take_out(const struct vlp_opening *o, const struct place *p)
     vlp_buf_free(&names);
 }
 
+/* What is often taken for a model that is read, by how a tensor's name begins that it has, and one
+ * that it has not. */
+static const struct {
+    const char *has, *has_not, *what;
+} strangers[] = {
+    {"visual.trunk.", NULL, "its tower of pictures is one of timm's"},
+    {"vision_model.head.", NULL, "it is a SigLIP"},
+    {"vision_model.", "text_model.", "it has a tower of pictures, but none of texts"},
+    {"text_model.", "vision_model.", "it has a tower of texts, but none of pictures"},
+};
+
+static const char *find_prefix(const struct vlp_stored_list *l, const char *prefix)
+{
+    for (size_t i = 0; prefix && i < l->n; i++)
+        if (strncmp(l->item[i].name, prefix, strlen(prefix)) == 0) return l->item[i].name;
+    return NULL;
+}
+
 static enum vlp_status name_what_it_is_not(const struct vlp_opening *o)
 {
     struct vlp_buf names = {0};
     size_t         n = 0;
+    for (size_t i = 0; i < VLP_COUNT(strangers); i++) {
+        const char *has = find_prefix(&o->source->list, strangers[i].has);
+        if (has && !find_prefix(&o->source->list, strangers[i].has_not))
+            return vlp_fail(o->err, VLP_ERR_SUPPORT, "%s: %s ('%.100s'), which is not read here",
+                            o->source->file, strangers[i].what, has);
+    }
     for (size_t i = 0; i < o->source->list.n && n < 7; i++)
         vlp_name_list_add(&names, &n, o->source->list.item[i].name);
     const enum vlp_status s =
