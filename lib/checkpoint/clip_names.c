@@ -21,6 +21,7 @@ static const struct vlp_name_rule openai_rules[] = {
     {"text_decoder.*", "", VLP_MAP_REFUSE},
     {"text.cls_emb", "", VLP_MAP_REFUSE},
     {"text.transformer.embeddings.*", "", VLP_MAP_REFUSE},
+    {"text.transformer.embed_tokens.*", "", VLP_MAP_REFUSE},
     {"*.attn.ln_q.*", "", VLP_MAP_REFUSE},
     {"*.attn.ln_inner.*", "", VLP_MAP_REFUSE},
     {"*.attn.head_scale", "", VLP_MAP_REFUSE},
