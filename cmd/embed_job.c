@@ -2,10 +2,7 @@
  * embed_job.c -- what vlp-embed does with each record: leave out what is there, write what comes.
  */
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
-
-#include <vlp/search.h>
 
 #include "embed_job.h"
 
@@ -183,8 +180,7 @@ static int want(void *ctx, const struct vlp_item *it)
     return parts;
 }
 
-static enum vlp_status forget(struct embed_job *j, const char *id, size_t len,
-                              struct vlp_error *err)
+enum vlp_status embed_forget(struct embed_job *j, const char *id, size_t len, struct vlp_error *err)
 {
     const struct vlp_record r = {.id = id, .id_len = len, .flags = VLP_RECORD_DELETED};
     j->deleted++;
@@ -203,7 +199,7 @@ static enum vlp_status forget_stale(struct embed_job *j, const struct vlp_item *
         e->images = e->texts = 0;
     }
     pthread_mutex_unlock(&j->lock);
-    return stale ? forget(j, it->id, it->id_len, err) : VLP_OK;
+    return stale ? embed_forget(j, it->id, it->id_len, err) : VLP_OK;
 }
 
 static enum vlp_status put_image(struct embed_job *j, const struct vlp_embedded *r,
@@ -347,85 +343,12 @@ static enum vlp_status take(void *ctx, const struct vlp_embedded *result, struct
     return VLP_OK;
 }
 
-/* Folders, shards and captioned pictures that could not be read, to be found by name. */
-struct unread {
-    size_t              *len; /* without slashes at the end */
-    struct vlp_id_table *by_name;
-};
-
-static void unread_open(struct unread *u, const struct cmd_list *names)
-{
-    u->len = vlp_malloc(((size_t)names->n + 1) * sizeof *u->len);
-    for (int i = 0; i < names->n; i++) {
-        u->len[i] = strlen(names->item[i]);
-        while (u->len[i] > 1 && names->item[i][u->len[i] - 1] == '/') u->len[i]--;
-    }
-    u->by_name = vlp_id_table_new(names->item, u->len, names->n);
-}
-
-static void unread_close(struct unread *u)
-{
-    vlp_id_table_free(u->by_name);
-    free(u->len);
-}
-
-/* Does the record belong to one of them, as far as its id tells? */
-static bool may_be_there(const struct unread *u, const struct embed_entry *e)
-{
-    for (size_t len = 1; len < e->id_len; len++) {
-        const bool root = len == 1 && e->id[0] == '/';
-        const bool ends = e->id[len] && strchr("/!#", e->id[len]);
-        if ((root || ends) && vlp_id_find(u->by_name, e->id, len) >= 0) return true;
-    }
-    return false;
-}
-
-/* Does the file hold it, in the shard that was asked for, while the input does not name it? */
-static bool is_gone(const struct embed_entry *e)
-{
-    return !e->seen && !e->unreadable && e->images + e->texts > 0 && cmd_in_shard(e->id, e->id_len);
-}
-
-/* An input without a single record is more often a disk that is not mounted, or a list whose writer
- * has died, than a wish. */
-static enum vlp_status check_any(const struct embed_job *j, struct vlp_error *err)
-{
-    int64_t gone = 0;
-    if (j->any || atomic_load(&j->moved) || j->o->force) return VLP_OK;
-    for (int64_t i = 0; i < j->state.n; i++) gone += is_gone(&j->state.entry[i]);
-    if (gone == 0) return VLP_OK;
-    return vlp_fail(err, VLP_ERR_USAGE,
-                    "no records in the input: --update would delete everything from %s "
-                    "(-f does so)",
-                    j->o->output);
-}
-
-/* What the file holds and the input does not name any more, in the shard that was asked for. */
-static enum vlp_status forget_gone(struct embed_job *j, struct vlp_error *err)
-{
-    VLP_TRY(check_any(j, err));
-    int64_t         kept = 0;
-    struct unread   unread;
-    enum vlp_status s = VLP_OK;
-    unread_open(&unread, &j->unread);
-    for (int64_t i = 0; i < j->state.n && s == VLP_OK; i++) {
-        const struct embed_entry *e = &j->state.entry[i];
-        if (!is_gone(e)) continue;
-        if (j->lost != VLP_OK || may_be_there(&unread, e))
-            kept++;
-        else
-            s = forget(j, e->id, e->id_len, err);
-    }
-    unread_close(&unread);
-    if (kept > 0)
-        cmd_note("%" PRId64 " %s kept: an input that may hold %s could not be read", kept,
-                 kept == 1 ? "record is" : "records are", kept == 1 ? "it" : "them");
-    return s;
-}
-
 enum vlp_status embed_run(struct embed_job *j, struct vlp_source *source,
-                          const char *const *templates, struct vlp_error *err)
+                          const struct vlp_source_options *from, const char *const *templates,
+                          struct vlp_error *err)
 {
+    const bool deletes = j->o->update && cmd_source.limit == 0;
+    if (deletes) VLP_TRY(embed_check_folders(j, from, err));
     j->expected = vlp_source_expected(source);
     j->block = records_a_block(&j->e);
     const struct vlp_embed_options how = {
@@ -446,6 +369,6 @@ enum vlp_status embed_run(struct embed_job *j, struct vlp_source *source,
     enum vlp_status s = vlp_embed_run(&j->e, source, &how, err);
     cmd_progress_end();
     j->any |= vlp_source_has_passed(source);
-    if (s == VLP_OK && j->o->update && cmd_source.limit == 0) s = forget_gone(j, err);
+    if (s == VLP_OK && deletes) s = embed_forget_gone(j, err);
     return s;
 }

@@ -69,7 +69,21 @@ int embed_convert(const struct embed_options *o, char **inputs, int n);
 
 /* embed_job.c: read, encode, write until the source ends. */
 enum vlp_status embed_run(struct embed_job *j, struct vlp_source *source,
-                          const char *const *templates, struct vlp_error *err);
+                          const struct vlp_source_options *from, const char *const *templates,
+                          struct vlp_error *err);
 bool            embed_out_of_time(const struct embed_job *j);
+/* Write down that what the file has of the id is deleted. */
+enum vlp_status embed_forget(struct embed_job *j, const char *id, size_t len,
+                             struct vlp_error *err);
+
+/* embed_gone.c: what the inputs name no more. */
+
+/* Before a run that deletes: VLP_ERR_USAGE when one of several folders is without a record while
+ * the file has some of it, unless -f. It is more often a disk that is not mounted than a wish. */
+enum vlp_status embed_check_folders(const struct embed_job          *j,
+                                    const struct vlp_source_options *from, struct vlp_error *err);
+/* After it: delete what was not seen, in the shard that was asked for. VLP_ERR_USAGE when the whole
+ * input was without a record. */
+enum vlp_status embed_forget_gone(struct embed_job *j, struct vlp_error *err);
 
 #endif

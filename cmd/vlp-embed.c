@@ -314,7 +314,7 @@ static int embed(struct embed_job *j, char **inputs, int n)
             status = CMD_OK;
         } else {
             cmd_stop_politely();
-            s = embed_run(j, source, templates, &err);
+            s = embed_run(j, source, &from, templates, &err);
             status = finish(j, s, &err);
         }
         if (cmd_failures_close(&j->bad, &late) != VLP_OK) status = cmd_fail(&late);

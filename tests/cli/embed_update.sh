@@ -151,6 +151,24 @@ for none in "-r empty" "--files-from /dev/null" "--shard 1/1 empty"; do
     same before.vle held.vle
 done
 expect 0 vlp-embed -q --update -f -o held.vle empty
+# Nor does such a folder among others, before anything is done; a new one is no loss.
+mkdir disk
+cp photos/p00.png photos/p01.png disk
+expect 0 vlp-embed -q -o disks.vle few disk/ empty
+mkdir away_disk && mv disk/* away_disk && cp photos/p04.png few
+cp disks.vle before.vle
+for disk in disk disk/; do
+    expect 2 vlp-embed -q --update -o disks.vle few $disk empty
+    says "no records in $disk: --update would delete all that disks.vle has of it (-f does so)"
+    same before.vle disks.vle
+done
+expect 2 vlp-embed -q --update --shard 1/1 -o disks.vle few disk
+expect 0 vlp-embed -q --add -o disks.vle few disk
+expect 0 vlp-embed -q --update -o disks.vle few away_disk # a folder that is not named any more
+expect 0 vlp-embed -q --update -o disks.vle few away_disk disk
+rm away_disk/*
+expect 0 vlp-embed -q --update -f -o disks.vle few away_disk
+[ "$(held disks.vle)" = "few/p00.png:image few/p01.png:image few/p04.png:image " ] || fail "$(held disks.vle)"
 # One that has records of other shards only is an input: all of its own shard go.
 seq 40 >numbers.txt
 head -1 numbers.txt >number.txt

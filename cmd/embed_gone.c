@@ -1,0 +1,128 @@
+/*
+ * embed_gone.c -- what the file holds and the inputs name no more: --update deletes it, after a look at
+ * whether the inputs are there.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <vlp/search.h>
+
+#include "embed_job.h"
+
+/* Folders, shards and captioned pictures, to be found by name in the ids of what belongs to them. */
+struct parents {
+    size_t              *len; /* without slashes at the end */
+    struct vlp_id_table *by_name;
+};
+
+static void parents_open(struct parents *p, const struct cmd_list *names)
+{
+    p->len = vlp_malloc(((size_t)names->n + 1) * sizeof *p->len);
+    for (int i = 0; i < names->n; i++) {
+        p->len[i] = strlen(names->item[i]);
+        while (p->len[i] > 1 && names->item[i][p->len[i] - 1] == '/') p->len[i]--;
+    }
+    p->by_name = vlp_id_table_new(names->item, p->len, names->n);
+}
+
+static void parents_close(struct parents *p)
+{
+    vlp_id_table_free(p->by_name);
+    free(p->len);
+}
+
+/* Which of them does the record belong to, as far as its id tells? -1: none. */
+static int parent_of(const struct parents *p, const struct embed_entry *e)
+{
+    for (size_t len = 1; len < e->id_len; len++) {
+        const bool root = len == 1 && e->id[0] == '/';
+        const bool ends = e->id[len] && strchr("/!#", e->id[len]);
+        const int  found = root || ends ? vlp_id_find(p->by_name, e->id, len) : -1;
+        if (found >= 0) return found;
+    }
+    return -1;
+}
+
+/* Does the file hold it, in the shard that was asked for, while the input does not name it? */
+static bool is_gone(const struct embed_entry *e)
+{
+    return !e->seen && !e->unreadable && e->images + e->texts > 0 && cmd_in_shard(e->id, e->id_len);
+}
+
+/* A folder without a single record, of whatever shard. */
+static bool is_empty_folder(const struct vlp_source_options *all, char *path)
+{
+    struct vlp_source_options from = *all;
+    struct vlp_source        *source;
+    struct vlp_item           it;
+    bool                      any = false;
+    if (!vlp_is_dir(path)) return false;
+    from.paths = &path;
+    from.n_paths = 1;
+    from.files_from = from.lines = NULL;
+    from.n_shards = 0;
+    if (vlp_source_open(&source, &from, NULL) != VLP_OK) return false;
+    const enum vlp_status s = vlp_source_next(source, &it, &any, NULL);
+    if (any) vlp_item_free(&it);
+    vlp_source_close(source);
+    return s == VLP_OK && !any;
+}
+
+enum vlp_status embed_check_folders(const struct embed_job          *j,
+                                    const struct vlp_source_options *from, struct vlp_error *err)
+{
+    struct cmd_list empty = {0};
+    struct parents  folders;
+    int             lost = -1;
+    for (int i = 0; i < from->n_paths && !j->o->force; i++)
+        if (is_empty_folder(from, from->paths[i])) cmd_list_add(&empty, from->paths[i]);
+    parents_open(&folders, &empty);
+    for (int64_t i = 0; i < j->state.n && empty.n > 0 && lost < 0; i++)
+        if (is_gone(&j->state.entry[i])) lost = parent_of(&folders, &j->state.entry[i]);
+    const enum vlp_status s =
+        lost < 0 ? VLP_OK
+                 : vlp_fail(err, VLP_ERR_USAGE,
+                            "no records in %s: --update would delete all that %s has of it "
+                            "(-f does so)",
+                            empty.item[lost], j->o->output);
+    parents_close(&folders);
+    free(empty.item);
+    return s;
+}
+
+/* An input without a single record is more often a disk that is not mounted, or a list whose writer
+ * has died, than a wish. */
+static enum vlp_status check_any(const struct embed_job *j, struct vlp_error *err)
+{
+    int64_t gone = 0;
+    if (j->any || atomic_load(&j->moved) || j->o->force) return VLP_OK;
+    for (int64_t i = 0; i < j->state.n; i++) gone += is_gone(&j->state.entry[i]);
+    if (gone == 0) return VLP_OK;
+    return vlp_fail(err, VLP_ERR_USAGE,
+                    "no records in the input: --update would delete everything from %s "
+                    "(-f does so)",
+                    j->o->output);
+}
+
+enum vlp_status embed_forget_gone(struct embed_job *j, struct vlp_error *err)
+{
+    VLP_TRY(check_any(j, err));
+    int64_t         kept = 0;
+    struct parents  unread;
+    enum vlp_status s = VLP_OK;
+    parents_open(&unread, &j->unread);
+    for (int64_t i = 0; i < j->state.n && s == VLP_OK; i++) {
+        const struct embed_entry *e = &j->state.entry[i];
+        if (!is_gone(e)) continue;
+        if (j->lost != VLP_OK || parent_of(&unread, e) >= 0)
+            kept++;
+        else
+            s = embed_forget(j, e->id, e->id_len, err);
+    }
+    parents_close(&unread);
+    if (kept > 0)
+        cmd_note("%" PRId64 " %s kept: an input that may hold %s could not be read", kept,
+                 kept == 1 ? "record is" : "records are", kept == 1 ? "it" : "them");
+    return s;
+}
