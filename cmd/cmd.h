@@ -319,8 +319,7 @@ void cmd_refuse_terminal(const char *path, bool force);
 enum vlp_status cmd_refuse_existing(const char *const *path, size_t n, bool force,
                                     struct vlp_error *err);
 /* The same, and VLP_ERR_IO for the first that could not be written, since its folder is not there
- * or lets nothing in: for what is written at the end of a job. VLP_ERR_USAGE when two files are
- * one. Nothing is left behind. */
+ * or lets nothing in: for what is written at the end of a job. Nothing is left behind. */
 enum vlp_status cmd_check_outputs(const char *const *path, size_t n, bool force,
                                   struct vlp_error *err);
 /* VLP_ERR_USAGE when two of these, which may be NULL or "-", are one file under any names. */

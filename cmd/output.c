@@ -15,12 +15,18 @@ void cmd_refuse_terminal(const char *path, bool force)
         cmd_usage_error("binary data would go to the terminal: give -o FILE, a pipe, or -f");
 }
 
+/* A file's name, not stdout or none. */
+static bool is_named(const char *path)
+{
+    return path && strcmp(path, "-") != 0;
+}
+
 enum vlp_status cmd_refuse_existing(const char *const *path, size_t n, bool force,
                                     struct vlp_error *err)
 {
     struct stat st;
     for (size_t i = 0; i < n && !force; i++)
-        if (path[i] && strcmp(path[i], "-") != 0 && stat(path[i], &st) == 0 && S_ISREG(st.st_mode))
+        if (is_named(path[i]) && stat(path[i], &st) == 0 && S_ISREG(st.st_mode))
             return vlp_fail(err, VLP_ERR_EXISTS, "%s: exists (-f overwrites it)", path[i]);
     return VLP_OK;
 }
@@ -69,8 +75,8 @@ static bool is_one_place(const char *a, const char *b)
 enum vlp_status cmd_one_place_each(const char *const *path, size_t n, struct vlp_error *err)
 {
     for (size_t i = 0; i < n; i++)
-        for (size_t k = 0; k < i && path[i] && !is_device(path[i]); k++)
-            if (path[k] && strcmp(path[i], "-") != 0 && is_one_place(path[k], path[i]))
+        for (size_t k = 0; k < i && is_named(path[i]) && !is_device(path[i]); k++)
+            if (is_named(path[k]) && is_one_place(path[k], path[i]))
                 return vlp_fail(err, VLP_ERR_USAGE, "%s: named for two outputs", path[i]);
     return VLP_OK;
 }
@@ -158,12 +164,9 @@ enum vlp_status cmd_spare_inputs(const char *const *out, size_t n_out, const str
 enum vlp_status cmd_check_outputs(const char *const *path, size_t n, bool force,
                                   struct vlp_error *err)
 {
-    VLP_TRY(cmd_one_place_each(path, n, err));
     VLP_TRY(cmd_refuse_existing(path, n, force, err));
-    for (size_t i = 0; i < n; i++) {
-        if (!path[i] || strcmp(path[i], "-") == 0) continue;
-        VLP_TRY(check_output(path[i], force, err));
-    }
+    for (size_t i = 0; i < n; i++)
+        if (is_named(path[i])) VLP_TRY(check_output(path[i], force, err));
     return VLP_OK;
 }
 
