@@ -324,8 +324,10 @@ enum vlp_status cmd_check_outputs(const char *const *path, size_t n, bool force,
                                   struct vlp_error *err);
 /* VLP_ERR_USAGE when two of these, which may be NULL or "-", are one file under any names. */
 enum vlp_status cmd_one_place_each(const char *const *path, size_t n, struct vlp_error *err);
-/* VLP_ERR_USAGE when one of these outputs, which may be NULL or "-", is the file of one of these
- * inputs, under any names: it would be lost. Their ids beside vectors are theirs. */
+/* VLP_ERR_USAGE when one of these outputs, which may be NULL, is the file of one of these inputs,
+ * under any names: it would be lost. Nor do stdout, "-" among the outputs, and stdin, "-" among the
+ * inputs, go to and come from such a file: what is read while it is written to has no end. Their
+ * ids beside vectors are theirs. */
 struct cmd_reads {
     const char        *option; /* for the message */
     const char *const *path;   /* any may be NULL or "-" */
@@ -333,6 +335,8 @@ struct cmd_reads {
 };
 enum vlp_status cmd_spare_inputs(const char *const *out, size_t n_out, const struct cmd_reads *in,
                                  size_t n_in, struct vlp_error *err);
+/* "-", or NULL: an output that takes no file's place at the end, but is written to at once. */
+const char *cmd_if_stdout(const char *path);
 /* VLP_ERR_IO when no file can be put into this folder, which need not be there yet. */
 enum vlp_status cmd_check_folder(const char *dir, struct vlp_error *err);
 /* "-" when one of the operands is, else NULL. */

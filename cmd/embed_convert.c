@@ -259,13 +259,16 @@ static int report(const struct conversion *c, enum vlp_status s, const struct vl
 
 int embed_convert(const struct embed_options *o, char **inputs, int n)
 {
+    const char *const        at_once = cmd_if_stdout(o->output); /* a file is read, then replaced */
+    const struct cmd_reads   reads = {"INPUT", (const char *const *)inputs, n};
     struct conversion        c = {.o = o,
                                   .how = {.skip_damaged = o->skip_damaged, .say = say},
                                   .first = inputs[0],
                                   .unit = cmd_given("normalize") && o->normalize};
     struct vlp_embedding_set first;
     struct vlp_error         err;
-    enum vlp_status          s = vlp_embedding_load(&first, inputs[0], &c.how, &err);
+    enum vlp_status          s = cmd_spare_inputs(&at_once, 1, &reads, 1, &err);
+    if (s == VLP_OK) s = vlp_embedding_load(&first, inputs[0], &c.how, &err);
     if (s != VLP_OK) return cmd_fail(&err);
     s = convert_all(&c, &first, inputs, n, &err);
     vlp_embedding_set_free(&first);

@@ -169,7 +169,7 @@ static enum vlp_status refuse_existing(char **in, const char *const *out, int n,
 /* Nothing was written yet: no output is an input or another output. `out` NULL: one file. */
 static enum vlp_status check_files(char **in, const char *const *out, int n, struct vlp_error *err)
 {
-    const char *const      files[] = {output, failed};
+    const char *const      files[] = {output ? output : "-", failed};
     const char            *model = cmd_model_if_any();
     const struct cmd_reads reads[] = {{"-m", &model, 1}, {"PICTURE", (const char *const *)in, n}};
     VLP_TRY(cmd_spare_inputs(&files[1], 1, reads, VLP_COUNT(reads), err));

@@ -117,6 +117,14 @@ static void tokenize(const struct vlp_tokenizer *t, struct vlp_arena *mem, const
     vlp_arena_rewind(mem, mark);
 }
 
+/* What is printed goes into none of the files that are read. */
+static enum vlp_status check_files(const char *texts, struct vlp_error *err)
+{
+    const char *const      out = "-";
+    const struct cmd_reads in[] = {{"-m", &cmd_model.path, 1}, {"--lines", &texts, 1}};
+    return cmd_spare_inputs(&out, 1, in, VLP_COUNT(in), err);
+}
+
 static enum vlp_status tokenize_lines(const struct vlp_tokenizer *t, struct vlp_arena *mem,
                                       const char *path, struct counts *count, struct vlp_error *err)
 {
@@ -144,6 +152,7 @@ static int run(int argc, char **argv)
     struct vlp_arena      mem;
     struct counts         count = {0};
     const char           *env = getenv("VLP_MODEL");
+    const char           *from = argc > 1 ? NULL : lines ? lines : "-";
     if (lines && argc > 1) cmd_usage_error("texts as arguments, or --lines, not both");
     if (cmd_model.cleaning && cmd_given("tokenizer"))
         cmd_usage_error("--cleaning or --tokenizer, not both");
@@ -151,11 +160,12 @@ static int run(int argc, char **argv)
     /* Without a name there need not be a model: CLIP's tokenizer is the same for all of CLIP. */
     if (!cmd_model.path && !(env && *env) && !cmd_given("tokenizer"))
         kind = cmd_model.cleaning && strcmp(cmd_model.cleaning, "hf") == 0 ? 2 : 1;
-    enum vlp_status s = kind > 0 ? open_by_name(&t, &err) : open_of_model(&t, &err);
+    enum vlp_status s = check_files(from, &err);
+    if (s == VLP_OK) s = kind > 0 ? open_by_name(&t, &err) : open_of_model(&t, &err);
     if (s != VLP_OK) return cmd_finish(cmd_fail(&err));
     vlp_arena_init(&mem);
     for (int i = 1; i < argc; i++) tokenize(t, &mem, argv[i], strlen(argv[i]), &count);
-    if (argc < 2) s = tokenize_lines(t, &mem, lines ? lines : "-", &count, &err);
+    if (from) s = tokenize_lines(t, &mem, from, &count, &err);
     if (count.cut > 0)
         cmd_note("%" PRId64 " of %" PRId64 " texts cut to %d ids", count.cut, count.n,
                  vlp_tokenizer_context(t));

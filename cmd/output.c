@@ -101,29 +101,31 @@ static int file_order(const void *a, const void *b)
     return (x->device > y->device) - (x->device < y->device);
 }
 
-static bool is_file(struct file *f, const char *path)
+/* `standard` is the descriptor that "-" stands for. */
+static bool is_file(struct file *f, const char *path, int standard)
 {
     struct stat st;
-    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode)) return false;
+    const int   failed = is_named(path) ? stat(path, &st) : fstat(standard, &st);
+    if (failed || !S_ISREG(st.st_mode)) return false;
     *f = (struct file){st.st_dev, st.st_ino, path};
     return true;
 }
 
 /* What belongs to `path`: the file, or the shard that it is in, and the ids beside bare vectors.
  * The answer is how many of them are there. */
-static int files_of(struct file out[2], const char *path)
+static int files_of(struct file out[2], const char *path, int standard)
 {
-    if (!path || strcmp(path, "-") == 0) return 0;
+    if (!path) return 0;
     int          n = 0;
     const char  *ext = vlp_path_ext(path);
     const size_t shard = vlp_shard_length(path);
     char        *first = vlp_strndup(path, shard ? shard : strlen(path));
-    n += is_file(&out[n], first);
+    n += is_file(&out[n], first, standard);
     if (strcmp(ext, "npy") == 0 || strcmp(ext, "fvecs") == 0) {
         struct vlp_buf ids = {0};
         char          *place = vlp_end_of_links(path);
         vlp_buf_printf(&ids, "%s.ids", place);
-        n += is_file(&out[n], ids.data);
+        n += is_file(&out[n], ids.data, standard);
         free(place);
         vlp_buf_free(&ids);
     }
@@ -136,14 +138,22 @@ static enum vlp_status spare(const struct files *outputs, const char *option, co
                              struct vlp_error *err)
 {
     struct file read[2];
-    for (int i = files_of(read, path); i-- > 0;) {
+    for (int i = files_of(read, path, STDIN_FILENO); i-- > 0;) {
         const struct file *f =
             bsearch(&read[i], outputs->file, outputs->n, sizeof *outputs->file, file_order);
-        if (f)
+        if (f && is_named(f->name))
             return vlp_fail(err, VLP_ERR_USAGE, "%s: named for an output and for %s", f->name,
                             option);
+        if (f)
+            return vlp_fail(err, VLP_ERR_USAGE, "%s: named for %s, and standard output goes there",
+                            is_named(path) ? path : "standard input", option);
     }
     return VLP_OK;
+}
+
+const char *cmd_if_stdout(const char *path)
+{
+    return path && !is_named(path) ? path : NULL;
 }
 
 enum vlp_status cmd_spare_inputs(const char *const *out, size_t n_out, const struct cmd_reads *in,
@@ -152,7 +162,7 @@ enum vlp_status cmd_spare_inputs(const char *const *out, size_t n_out, const str
     struct files    outputs = {.file = vlp_malloc((2 * n_out + 1) * sizeof *outputs.file)};
     enum vlp_status s = VLP_OK;
     for (size_t i = 0; i < n_out; i++)
-        outputs.n += (size_t)files_of(&outputs.file[outputs.n], out[i]);
+        outputs.n += (size_t)files_of(&outputs.file[outputs.n], out[i], STDOUT_FILENO);
     if (outputs.n) qsort(outputs.file, outputs.n, sizeof *outputs.file, file_order);
     for (size_t i = 0; i < n_in && outputs.n; i++)
         for (int k = 0; k < in[i].n && s == VLP_OK; k++)

@@ -151,9 +151,16 @@ static bool stdout_is_taken(void)
     return false;
 }
 
+/* NULL: there are none, or they are not wanted. */
+static const char *place_of_results(int n_paths)
+{
+    const bool any = classify.embeddings.n || has_pictures(n_paths) || classify.fit;
+    if (classify.output) return classify.output;
+    return any && !stdout_is_taken() ? "-" : NULL;
+}
+
 static void check_streams(int n_paths, char **paths)
 {
-    const bool results = classify.embeddings.n || has_pictures(n_paths) || classify.fit;
     const struct cmd_stream_use in[] = {
         {"-m", cmd_model.path},
         {"--labels-from", classify.labels_from},
@@ -166,14 +173,10 @@ static void check_streams(int n_paths, char **paths)
         {"-E", cmd_stdin_among(classify.embeddings.item, classify.embeddings.n)},
         {"--files-from", cmd_source.files_from},
         {"PICTURE", cmd_stdin_among((const char *const *)paths, n_paths)}};
-    const struct cmd_stream_use out[] = {{"-o", classify.output                 ? classify.output
-                                                : results && !stdout_is_taken() ? "-"
-                                                                                : NULL},
-                                         {"--save-classifier", classify.save},
-                                         {"--report", classify.report},
-                                         {"--confusion", classify.confusion},
-                                         {"--html", classify.html},
-                                         {"--failed", cmd_failed_path}};
+    const struct cmd_stream_use out[] = {
+        {"-o", place_of_results(n_paths)}, {"--save-classifier", classify.save},
+        {"--report", classify.report},     {"--confusion", classify.confusion},
+        {"--html", classify.html},         {"--failed", cmd_failed_path}};
     cmd_one_each("standard input", in, VLP_COUNT(in));
     cmd_one_each("standard output", out, VLP_COUNT(out));
 }
@@ -277,6 +280,7 @@ static enum vlp_status check_files(const struct classify_job *job, char **paths,
                                    struct vlp_error *err)
 {
     const char *const     *out = job->files;
+    const char *const      failures = cmd_if_stdout(cmd_failed_path);
     const char            *model = cmd_model_if_any();
     const struct cmd_reads in[] = {
         {"-m", &model, 1},
@@ -296,6 +300,7 @@ static enum vlp_status check_files(const struct classify_job *job, char **paths,
     /* --save-classifier, the first, is written after the classifier was read */
     VLP_TRY(cmd_spare_inputs(out + 1, CLASSIFY_FILES - 1, &classifier, 1, err));
     VLP_TRY(cmd_spare_inputs(out, CLASSIFY_FILES - 1, &list, 1, err));
+    VLP_TRY(cmd_spare_inputs(&failures, 1, &list, 1, err));
     /* the list of failures has rules of its own */
     return cmd_check_outputs(out, CLASSIFY_FILES - 1, classify.force, err);
 }
@@ -355,7 +360,8 @@ int main(int argc, char **argv)
     struct vlp_error err = {0}, late = {0};
     check_usage(&n_paths, argv + first);
     struct classify_job job = {.files = {classify.save, classify.report, classify.confusion,
-                                         classify.html, classify.output, cmd_failed_path}};
+                                         classify.html, place_of_results(n_paths),
+                                         cmd_failed_path}};
     enum vlp_status     s = run(&job, argv + first, n_paths, &err);
     if (s == VLP_OK && job.out.file) s = vlp_output_commit(&job.out, &err);
     if (s == VLP_OK) job.failures.whole = true;

@@ -269,6 +269,7 @@ static int finish(struct embed_job *j, enum vlp_status s, struct vlp_error *err)
 static enum vlp_status check_files(char **inputs, int n, struct vlp_error *err)
 {
     const char *const      out[] = {opt.output, cmd_failed_path};
+    const char *const      at_once[] = {opt.output, cmd_if_stdout(cmd_failed_path)};
     const char            *model = cmd_model_if_any();
     const struct cmd_reads in[] = {{"-m", &model, 1},
                                    {"--templates", &opt.templates_file, 1},
@@ -277,7 +278,7 @@ static enum vlp_status check_files(char **inputs, int n, struct vlp_error *err)
     const struct cmd_reads list = {"--files-from", &cmd_source.files_from, 1};
     VLP_TRY(cmd_one_place_each(out, VLP_COUNT(out), err));
     VLP_TRY(cmd_spare_inputs(out, VLP_COUNT(out), in, VLP_COUNT(in), err));
-    return cmd_spare_inputs(out, 1, &list, 1, err);
+    return cmd_spare_inputs(at_once, VLP_COUNT(at_once), &list, 1, err);
 }
 
 static int embed(struct embed_job *j, char **inputs, int n)

@@ -168,7 +168,9 @@ static void check_usage(const char *const *paths, int n_paths)
  * names. What lists and folders hold is not looked at. */
 static enum vlp_status check_files(const struct match_job *job, struct vlp_error *err)
 {
-    const char *const      out[] = {match.html, match.output, cmd_failed_path};
+    const char *const      results = match.output ? match.output : "-";
+    const char *const      out[] = {match.html, results, cmd_failed_path};
+    const char *const      at_once[] = {match.html, results, cmd_if_stdout(cmd_failed_path)};
     const char            *model = cmd_model_if_any();
     const struct cmd_reads in[] = {{"-m", &model, 1},
                                    {"-Q", &match.queries, 1},
@@ -186,7 +188,7 @@ static enum vlp_status check_files(const struct match_job *job, struct vlp_error
         if (match.asked[i].kind == VLP_TERM_IMAGE)
             VLP_TRY(cmd_spare_inputs(out, VLP_COUNT(out), &picture, 1, err));
     }
-    VLP_TRY(cmd_spare_inputs(out, VLP_COUNT(out) - 1, &list, 1, err));
+    VLP_TRY(cmd_spare_inputs(at_once, VLP_COUNT(at_once), &list, 1, err));
     /* the list of failures has rules of its own */
     return cmd_check_outputs(out, VLP_COUNT(out) - 1, match.force, err);
 }

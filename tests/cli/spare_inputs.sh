@@ -18,7 +18,7 @@ cp photos/p00.png picture.png
 ln -s picture.png link.png
 ln picture.png name.png
 files="model.safetensors lines.txt templates.txt list.txt labels.txt truth.tsv shard.tar index.vle \
-    index.npy index.npy.ids texts.vle classes.vle labelled.vle picture.png"
+    index.npy index.npy.ids texts.vle classes.vle labelled.tsv labelled.vle picture.png"
 sha256sum $files photos/* >before
 # refused FILE OPTION COMMAND...
 refused() {
@@ -82,6 +82,41 @@ mkdir run
 echo '{"step":1,"loss":2}' >run/metrics.jsonl
 expect 2 vlp-train -f -o run --plot run/metrics.jsonl
 says "run/metrics.jsonl: named for an output and for the metrics of -o"
+# Nor does a program that writes to stdout read what it has written, for ever.
+# appended FILE OPTION COMMAND...: with stdout at the end of FILE
+appended() {
+    local file=$1 option=$2
+    shift 2
+    ( ulimit -f 1000; exec timeout 60 "$@" >>"$file" 2>stderr )
+    [ $? -eq 2 ] || fail "not refused: $* >>$file"
+    says "$file: named for $option, and standard output goes there"
+    sha256sum -c --quiet before >stdout 2>&1 || fail "$* has changed $(cat stdout)"
+}
+appended lines.txt --lines vlp-embed -q --format tsv --lines lines.txt
+appended list.txt --files-from vlp-embed -q --format tsv --files-from list.txt
+appended list.txt --files-from vlp-embed -q -o x.vle --files-from list.txt --failed -
+appended labelled.tsv INPUT vlp-embed -q --format jsonl photos/p01.png labelled.tsv
+appended index.vle INPUT vlp-embed -q --convert --format tsv index.vle
+appended lines.txt --lines vlp-match -q --lines lines.txt index.vle
+appended list.txt --files-from vlp-match -q --files-from list.txt index.vle
+appended list.txt --files-from vlp-match -q --files-from list.txt index.vle -o x.tsv --failed -
+appended list.txt --ids-from vlp-match -q --ids-from list.txt index.vle
+appended lines.txt --queries-from vlp-match -q --queries-from lines.txt index.vle
+appended index.vle INDEX vlp-match -q --id photos/p00.png index.vle
+appended texts.vle -Q vlp-match -q -Q texts.vle index.vle --html -
+appended list.txt --files-from vlp-classify -q -l cat,dog --files-from list.txt
+appended list.txt --files-from vlp-classify -q -l cat,dog --files-from list.txt -o x.tsv --failed -
+appended labelled.tsv PICTURE vlp-classify -q -l cat,dog labelled.tsv
+appended index.vle -E vlp-classify -q -l cat,dog -E index.vle
+appended lines.txt --lines vlp-model tokenize --lines lines.txt
+appended picture.png PICTURE vlp-model preprocess picture.png
+[ ! -e x.vle ] && [ ! -e x.tsv ] || fail "something was begun"
+for command in "vlp-embed -q --format tsv --lines -" "vlp-match -q --lines - index.vle" "vlp-model tokenize"; do
+    ( ulimit -f 1000; exec timeout 60 $command <lines.txt >>lines.txt 2>stderr )
+    [ $? -eq 2 ] || fail "not refused: $command"
+    says "standard input: named for --lines, and standard output goes there"
+done
+sha256sum -c --quiet before || fail "a file was written to"
 # What reads before it replaces, or reads its own output on purpose, goes on as before.
 expect 0 vlp-embed -q --convert -f --dtype f16 -o index.vle index.vle
 expect 0 vlp-embed -q --convert -f -o index.npy index.npy
