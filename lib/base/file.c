@@ -205,6 +205,8 @@ struct vlp_temp {
 };
 static struct vlp_temp *temps;
 static pthread_mutex_t  temps_lock = PTHREAD_MUTEX_INITIALIZER;
+/* Taken before the other. Who holds it may run out of memory: then the end is its own. */
+static pthread_mutex_t steps_lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 
 static void free_temp(struct vlp_temp *t)
 {
@@ -286,9 +288,20 @@ bool vlp_temp_end(struct vlp_temp *t, enum vlp_temp_end how)
     return ended;
 }
 
+void vlp_outputs_hold(void)
+{
+    pthread_mutex_lock(&steps_lock);
+}
+
+void vlp_outputs_release(void)
+{
+    pthread_mutex_unlock(&steps_lock);
+}
+
 void vlp_outputs_remove(void)
 {
-    pthread_mutex_lock(&temps_lock); /* for good */
+    pthread_mutex_lock(&steps_lock); /* both for good */
+    pthread_mutex_lock(&temps_lock);
     for (const struct vlp_temp *t = temps; t; t = t->next)
         if (!t->stays) unlink(t->path);
 }

@@ -270,13 +270,15 @@ enum vlp_status vlp_folder_commit(struct vlp_folder *f, struct vlp_error *err)
 {
     struct vlp_output *weights = &f->file[f->n - 1];
     char              *waits = NULL; /* the weights' name, once others are in their places */
-    enum vlp_status    s = f->force ? set_others_aside(f, weights, err) : VLP_OK;
+    vlp_outputs_hold();
+    enum vlp_status s = f->force ? set_others_aside(f, weights, err) : VLP_OK;
     for (int i = 0; i < f->n && s == VLP_OK; i++) {
         s = vlp_output_commit(&f->file[i], err);
         if (s == VLP_OK && !waits && weights->temp)
             waits = vlp_strdup(vlp_temp_keep(weights->temp));
     }
     end_aside(f, s == VLP_OK ? VLP_TEMP_REMOVE : waits ? VLP_TEMP_LEAVE : VLP_TEMP_PLACE, err);
+    vlp_outputs_release();
     if (s != VLP_OK && waits) vlp_fail_in(err, "the new weights are left as %s", waits);
     free(waits);
     if (s == VLP_OK) f->made = false;

@@ -182,10 +182,12 @@ enum vlp_status ids_commit(struct ids_output *o, struct vlp_output *vectors,
     struct old_ids  old = {0};
     enum vlp_status s = vlp_output_sync(&o->out, err);
     if (s == VLP_OK) s = vlp_output_sync(vectors, err);
+    vlp_outputs_hold();
     if (s == VLP_OK && o->out.temp) s = set_aside(&old, o->out.path, err);
     if (s == VLP_OK) s = put_vectors(vectors, w->path, &stands, err);
     if (s == VLP_OK) s = vlp_output_commit(&o->out, err);
     end_aside(&old, s != VLP_OK && stands);
+    vlp_outputs_release();
     vlp_output_abort(vectors);
     ids_abort(o);
     return s;

@@ -280,6 +280,10 @@ void            vlp_output_abort(struct vlp_output *o); /* fine after a commit o
  * the end. Takes no memory; not for a signal handler.
  */
 void vlp_outputs_remove(void);
+/* For steps that belong together, as several files that take their places: who would end the process
+ * waits in vlp_outputs_remove meanwhile, unless it is this thread itself. Not for what may last. */
+void vlp_outputs_hold(void);
+void vlp_outputs_release(void);
 
 /* What an output waits as is left where it cannot be committed, whatever ends early; its name. */
 const char *vlp_temp_keep(struct vlp_temp *t);

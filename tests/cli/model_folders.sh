@@ -8,6 +8,7 @@ put_before dies <<'C'
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 static int now(const char *name, int *left)
 {
     if (*left < 0) *left = getenv(name) ? atoi(getenv(name)) : 0;
@@ -16,7 +17,9 @@ static int now(const char *name, int *left)
 static void step(void)
 {
     static int left = -1;
+    static int asked = -1;
     if (now("DIES_AT", &left)) raise(SIGKILL);
+    if (now("ASKED_AT", &asked)) kill(getpid(), SIGTERM), usleep(100000);
 }
 int rename(const char *from, const char *to)
 {
@@ -55,6 +58,17 @@ for layout in hf open_clip; do
     done
     [ $status -eq 0 ] && [ "$at" -gt 3 ] || fail "status $status after $at steps"
     diff -r over second-$layout >&2 || fail "$layout: -f leaves other files"
+
+    # A signal that can be answered waits for the end of these steps: no new weights are left under another
+    # name, nor old ones.
+    for at in $(seq 12); do
+        rm -rf over && cp -r first-$layout over
+        ASKED_AT=$at LD_PRELOAD=$PWD/dies.so vlp-model convert -q -f --to $layout -o over "$second"
+        status=$?
+        [ $status -eq 143 ] || [ $status -eq 0 ] || fail "$layout, asked to end at step $at: $status"
+        diff -r over first-$layout >/dev/null || diff -r over second-$layout >&2 ||
+            fail "$layout, asked to end at step $at: neither model"
+    done
 
     # A file that cannot be put in its place: all is as it was, or old and new weights are there.
     for at in $(seq 20); do

@@ -6,11 +6,15 @@ put_before dies <<'C'
 #include <dlfcn.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 int rename(const char *from, const char *to)
 {
     static int left = -1;
+    const char *polite = getenv("ASKED_TWICE");
     if (left < 0) left = atoi(getenv("DIES_AT_RENAME"));
-    if (--left == 0) raise(SIGKILL);
+    if (left == 0 || --left > 0) polite = NULL;
+    else if (!polite) raise(SIGKILL);
+    for (int i = 0; polite && i < 2; i++) kill(getpid(), SIGTERM), usleep(100000);
     return ((int (*)(const char *, const char *))dlsym(RTLD_NEXT, "rename"))(from, to);
 }
 C
@@ -38,6 +42,14 @@ for to in npy fvecs; do
         same b.$to.ids w.$to.ids
     done
     [ $status -eq 0 ] || fail "more renames than expected"
+    # A second signal, which ends a job at once, waits until both are in place.
+    for at in 1 2 3; do
+        cp a.$to w.$to && cp a.$to.ids w.$to.ids
+        ASKED_TWICE=1 DIES_AT_RENAME=$at LD_PRELOAD=$PWD/dies.so vlp-embed -q --convert -f -o w.$to b.$to
+        for run in a b; do cmp -s $run.$to w.$to && cmp -s $run.$to.ids w.$to.ids && break; done ||
+            fail "$to ended at rename $at: vectors of one run, ids of another"
+        [ -z "$(find . -name 'w.*.tmp-*')" ] || fail "$to ended at rename $at: $(ls)"
+    done
 done
 
 # Where the vectors cannot be replaced, the old ones keep their ids.
