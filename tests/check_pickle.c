@@ -95,7 +95,12 @@ START_TEST(offsets_and_strides_are_honoured_and_a_storage_may_be_shared)
 }
 END_TEST
 
-static const char *const weights_keys[] = {"state_dict", "model", "checkpoint"};
+/* From the outermost dict inwards. */
+static const char *const weights_keys[][4] = {{"state_dict"},
+                                              {"model"},
+                                              {"checkpoint"},
+                                              {"model", "state_dict"},
+                                              {"checkpoint", "model", "module"}};
 
 START_TEST(a_training_checkpoint_gives_its_state_dict_only)
 {
@@ -109,9 +114,17 @@ START_TEST(a_training_checkpoint_gives_its_state_dict_only)
     build_text(&pickle, "lr");
     build_int(&pickle, 1);
     build_raw(&pickle, "ub");
-    build_text(&pickle, weights_keys[_i]);
+    for (int k = 0; weights_keys[_i][k]; k++) {
+        build_text(&pickle, weights_keys[_i][k]);
+        if (weights_keys[_i][k + 1]) build_raw(&pickle, "}(");
+    }
     add_views();
     build_raw(&pickle, "u");
+    for (int k = 1; weights_keys[_i][k]; k++) { /* each with something beside it */
+        build_text(&pickle, "step");
+        build_tensor(&pickle, "FloatStorage", "0", 12, 0, 1, (int64_t[]){1}, (int64_t[]){1});
+        build_raw(&pickle, "u");
+    }
     build_text(&pickle, "optimizer");
     build_raw(&pickle, "}");
     build_text(&pickle, "moment");
@@ -119,6 +132,20 @@ START_TEST(a_training_checkpoint_gives_its_state_dict_only)
     build_raw(&pickle, "su.");
     ck_assert_msg(parse(&kind, false) == VLP_OK, "%s", err.text);
     ck_assert_uint_eq(list.n, 8);
+}
+END_TEST
+
+START_TEST(dicts_that_hold_each_other_hold_no_weights)
+{
+    enum vlp_torch_kind kind;
+    build_raw(&pickle, "}q\1(");
+    for (size_t i = 0; i < VLP_COUNT(weights_keys); i++) {
+        build_text(&pickle, weights_keys[i][0]);
+        build_raw(&pickle, "h\1");
+    }
+    build_raw(&pickle, "u.");
+    ck_assert_int_eq(parse(&kind, false), VLP_ERR_SUPPORT);
+    ck_assert_ptr_nonnull(strstr(err.text, "holds no tensors by name"));
 }
 END_TEST
 
@@ -382,6 +409,7 @@ int main(void)
     tcase_add_loop_test(t, offsets_and_strides_are_honoured_and_a_storage_may_be_shared, 0, 2);
     tcase_add_loop_test(t, a_training_checkpoint_gives_its_state_dict_only, 0,
                         (int)VLP_COUNT(weights_keys));
+    tcase_add_test(t, dicts_that_hold_each_other_hold_no_weights);
     tcase_add_test(t, a_module_tree_gives_dotted_paths);
     tcase_add_loop_test(t, a_global_that_is_not_on_the_list_is_named_and_not_run, 0, 6);
     tcase_add_test(t, every_truncation_of_a_pickle_is_an_error);

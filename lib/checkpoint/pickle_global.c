@@ -90,6 +90,13 @@ static const struct vlp_global globals[] = {
     {"pathlib *", VLP_GLOBAL_INERT, 0, NULL},
     {"pathlib._local *", VLP_GLOBAL_INERT, 0, NULL},
     {"datetime *", VLP_GLOBAL_INERT, 0, NULL},
+    {"builtins list", VLP_GLOBAL_INERT, 0, NULL}, /* what a defaultdict makes */
+    {"builtins int", VLP_GLOBAL_INERT, 0, NULL},
+    {"builtins float", VLP_GLOBAL_INERT, 0, NULL},
+    {"__builtin__ list", VLP_GLOBAL_INERT, 0, NULL},
+    {"__builtin__ int", VLP_GLOBAL_INERT, 0, NULL},
+    {"__builtin__ long", VLP_GLOBAL_INERT, 0, NULL},
+    {"__builtin__ float", VLP_GLOBAL_INERT, 0, NULL},
     {"builtins set", VLP_GLOBAL_INERT, 0, NULL},
     {"builtins frozenset", VLP_GLOBAL_INERT, 0, NULL},
     {"builtins bytearray", VLP_GLOBAL_INERT, 0, NULL},

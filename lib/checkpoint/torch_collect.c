@@ -164,25 +164,30 @@ static enum vlp_status walk(struct collector *c, const struct vlp_value *v, size
 
 static bool holds_tensors(const struct vlp_value *v)
 {
-    if (!v || v->kind != VLP_VALUE_DICT) return false;
+    if (v->kind != VLP_VALUE_DICT) return false;
     for (size_t i = 1; i < v->seq.n; i += 2)
         if (is_tensor(v->seq.item[i])) return true;
     return false;
 }
 
-/* Training programs put the weights beside their bookkeeping, under one of these. */
-static const struct vlp_value *find_weights(const struct vlp_value *root)
+/*
+ * Training programs put the weights beside their bookkeeping, under one of these, or under one below
+ * another. Of a dict that has both, such a one and tensors of its own, the latter are bookkeeping.
+ */
+enum { MOST_KEYS = 3, MOST_TRIES = 32 }; /* one below another; dicts, which may hold each other */
+static const struct vlp_value *find_weights(const struct vlp_value *v, int keys_left, int *tries)
 {
     static const char *const keys[] = {
         "state_dict", "module",    "model",          "model_state_dict", "net",
         "weights",    "ema",       "state_dict_ema", "ema_state_dict",   "model_ema",
         "ema_model",  "checkpoint"};
-    if (root->kind == VLP_VALUE_OBJECT) return root;
-    for (size_t i = 0; i < VLP_COUNT(keys); i++) {
-        const struct vlp_value *v = vlp_value_get(root, keys[i]);
-        if (holds_tensors(v)) return v;
+    if (v->kind == VLP_VALUE_OBJECT) return v;
+    for (size_t i = 0; i < VLP_COUNT(keys) && keys_left > 0; i++) {
+        const struct vlp_value *below = vlp_value_get(v, keys[i]), *found;
+        if (!below || below->kind != VLP_VALUE_DICT || (*tries)-- <= 0) continue;
+        if ((found = find_weights(below, keys_left - 1, tries))) return found;
     }
-    return holds_tensors(root) ? root : NULL;
+    return holds_tensors(v) ? v : NULL;
 }
 
 enum vlp_status vlp_torch_collect(struct vlp_stored_list *list, enum vlp_torch_kind *kind,
@@ -190,7 +195,8 @@ enum vlp_status vlp_torch_collect(struct vlp_stored_list *list, enum vlp_torch_k
                                   size_t pickle_size, const struct vlp_bytes *file,
                                   vlp_find_storage *find, void *ctx, struct vlp_error *err)
 {
-    const struct vlp_value *weights = find_weights(root);
+    int                     tries = MOST_TRIES;
+    const struct vlp_value *weights = find_weights(root, MOST_KEYS, &tries);
     if (!weights)
         return vlp_fail(err, VLP_ERR_SUPPORT, "%s: the pickle holds no tensors by name",
                         file->name);
