@@ -1,10 +1,6 @@
 /*
  * classify_inputs.c -- pictures through the encoder, or stored vectors, to the classifier.
  */
-#include <string.h>
-
-#include <vlp/html.h>
-
 #include "classify_parts.h"
 
 /* What pictures are turned into: what the classes were made from. Vectors of unit length are what
@@ -79,27 +75,6 @@ enum vlp_status classify_pictures(struct classify_job *job, char *const *paths, 
     cmd_progress_end();
     vlp_source_close(source);
     return s;
-}
-
-enum vlp_status classify_read_set(struct classify_job *job, struct vlp_set *set, const char *path,
-                                  struct vlp_error *err)
-{
-    static const enum vlp_modality kinds[] = {VLP_IMAGE, VLP_TEXT,
-                                              VLP_ANY}; /* enum classify_only */
-    const bool                     text = classify.only == CLASSIFY_TEXT;
-    VLP_TRY(vlp_set_read(set, path, err));
-    if (cmd_warn_of_end(path, set->ending)) job->cut = true;
-    const bool tells = !vlp_embedding_bare(set->file.reader);
-    const int  all = set->n, out = tells ? vlp_set_only(set, kinds[classify.only]) : 0;
-    if (out && out == all) {
-        vlp_set_free(set);
-        return vlp_fail(err, VLP_ERR_FORMAT, "%s: only %s in it; --only %s takes them", path,
-                        text ? "pictures" : "texts", text ? "image" : "text");
-    }
-    if (out)
-        cmd_note("%s: %d of %d records are %s and are left out", path, out, all,
-                 text ? "pictures" : "texts");
-    return VLP_OK;
 }
 
 bool classify_enough(const struct classify_job *job)

@@ -89,14 +89,16 @@ enum vlp_status classify_open_output(struct classify_job *job, struct vlp_error 
 /* --fit: prints what came out unless there is something to classify. */
 enum vlp_status classify_fit(struct classify_job *job, bool alone, struct vlp_error *err);
 
-/* Are the vectors of the set at `path` what the last projection sees? By its header, else by
- * --penultimate; VLP_ERR_MISMATCH where the one says no and the other yes. */
-enum vlp_status classify_layer(bool *penultimate, const struct vlp_set *set, const char *path,
-                               struct vlp_error *err);
+/* classify_records.c: of files of vectors. */
 
 /* A set's records of the kind that --only names; says how many others were left out. */
 enum vlp_status classify_read_set(struct classify_job *job, struct vlp_set *set, const char *path,
                                   struct vlp_error *err);
+
+/* Are the vectors of the set at `path` what the last projection sees? By its header, else by
+ * --penultimate; VLP_ERR_MISMATCH where the one says no and the other yes. */
+enum vlp_status classify_layer(bool *penultimate, const struct vlp_set *set, const char *path,
+                               struct vlp_error *err);
 
 /* " (...)" with what the ids of the file of --truth are, where that is not seen in it; or "". */
 const char *classify_truth_ids(void);
@@ -109,6 +111,8 @@ const char *classify_own_label(const struct vlp_set *set, int i);
 /* The label of a stored record: its own, --truth's, or its folder's; NULL. `buf` may be used. */
 const char *classify_label_of(const struct classify_job *job, const char *id, size_t id_len,
                               const char *own, struct vlp_buf *buf);
+
+/* classify_inputs.c, classify_results.c */
 
 /* Classify pictures or vectors, one after the other, in order. */
 enum vlp_status classify_pictures(struct classify_job *job, char *const *paths, int n_paths,
