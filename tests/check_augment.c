@@ -269,16 +269,14 @@ int main(void)
     TCase *t = tcase_create("augment");
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_set_timeout(t, 60);
-    tcase_add_loop_test(t, operation_has_the_reference_pixels, 0,
-                        (int)(sizeof cases / sizeof *cases));
+    tcase_add_loop_test(t, operation_has_the_reference_pixels, 0, (int)VLP_COUNT(cases));
     tcase_add_test(t, unknown_operations_are_not_in_the_list);
     tcase_add_test(t, factor_one_changes_nothing);
     tcase_add_test(t, flip_twice_is_the_picture);
     tcase_add_test(t, grey_has_three_equal_channels);
     tcase_add_test(t, random_crops_keep_to_area_and_ratio);
     tcase_add_test(t, crop_of_an_extreme_picture_falls_back_to_its_centre);
-    tcase_add_loop_test(t, sample_depends_on_its_seed_alone, 0,
-                        (int)(sizeof recipes / sizeof *recipes));
+    tcase_add_loop_test(t, sample_depends_on_its_seed_alone, 0, (int)VLP_COUNT(recipes));
     tcase_add_test(t, zeroed_recipe_is_plain_preprocessing);
     tcase_add_test(t, full_crop_equals_a_squash);
     tcase_add_test(t, jitter_of_nothing_is_nothing);

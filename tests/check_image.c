@@ -171,7 +171,7 @@ START_TEST(expected_pictures_are_equal_pixel_by_pixel)
         {"png-grey-16bit.png", "openai", 32}, {"png-palette-transparent.png", "openai", 32},
         {"webp-alpha.webp", "openai", 32},    {"png-interlaced.png", "longest", 224},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t i = 0; i < VLP_COUNT(cases); i++) {
         char in[256], want[256];
         snprintf(in, sizeof in, DIR "%s", cases[i].file);
         snprintf(want, sizeof want, DIR "expected/%s.%s-%d.png", cases[i].file, cases[i].flavour,
@@ -189,7 +189,7 @@ START_TEST(normalised_tensors_are_equal_bit_for_bit)
 {
     static const char *const files[] = {"jpeg-420.jpg", "jpeg-cmyk-adobe.jpg",
                                         "jpeg-orientation-6.jpg", "jpeg-progressive.jpg"};
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+    for (size_t i = 0; i < VLP_COUNT(files); i++) {
         char path[256];
         snprintf(path, sizeof path, DIR "expected/%s.openai-32.npy", files[i]);
         struct vlp_map   npy;
@@ -250,7 +250,7 @@ START_TEST(exif_orientation_is_read_as_the_reference_reads_it)
         {"II*\0\377\377\377\377\1\0\22\1\3\0\1\0\0\0\6\0\0\0\0\0\0\0", 1}, /* nowhere */
         {"XX*\0\10\0\0\0\1\0\22\1\3\0\1\0\0\0\6\0\0\0\0\0\0\0", 1},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+    for (size_t i = 0; i < VLP_COUNT(cases); i++)
         ck_assert_msg(orientation_with_exif(cases[i].tiff, 26) == cases[i].want, "case %zu", i);
 }
 END_TEST

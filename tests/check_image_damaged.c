@@ -83,7 +83,7 @@ static const struct {
     {"zero-height.jpg", VLP_ERR_FORMAT, "damaged JPEG"},
     {"zero-width.png", VLP_ERR_FORMAT, "0 x 10 pixels"},
 };
-#define N_CASES (int)(sizeof cases / sizeof *cases)
+#define N_CASES (int)VLP_COUNT(cases)
 
 START_TEST(damaged_file_has_its_stated_outcome)
 {
@@ -203,7 +203,7 @@ END_TEST
 
 int main(void)
 {
-    const int n_sound = (int)(sizeof sound / sizeof *sound);
+    const int n_sound = (int)VLP_COUNT(sound);
     Suite    *s = suite_create("image_damaged");
     TCase    *t = tcase_create("damaged");
     tcase_set_timeout(t, 120);

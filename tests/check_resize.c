@@ -90,7 +90,7 @@ static const int sizes[][4] = {
     {3, 200, 30, 20}, {64, 64, 64, 10}, {64, 64, 10, 64}, {100, 90, 33, 33}, {5, 300, 224, 60},
     {300, 5, 60, 1},  {2, 2, 1, 1},     {129, 65, 1, 1},  {31, 33, 97, 34},
 };
-#define N_SIZES (int)(sizeof sizes / sizeof *sizes)
+#define N_SIZES (int)VLP_COUNT(sizes)
 
 START_TEST(resize_follows_the_formula)
 {
@@ -306,7 +306,7 @@ END_TEST
 START_TEST(extreme_shapes_do_not_break_any_flavour)
 {
     static const int shapes[][2] = {{1, 3000}, {3000, 1}, {1, 1}, {2, 65500}, {65500, 2}, {7, 9}};
-    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
+    for (size_t s = 0; s < VLP_COUNT(shapes); s++) {
         const struct vlp_image *im = noise(shapes[s][0], shapes[s][1], VLP_IMAGE_RGB);
         for (int i = 0; vlp_preprocess_flavours[i]; i++) {
             struct vlp_arena_mark m = vlp_arena_mark(&mem);

@@ -10,7 +10,6 @@ static const struct image_format *const formats[] = {
     &image_format_png,
     &image_format_webp,
 };
-#define N_FORMATS (sizeof formats / sizeof *formats)
 
 static const struct {
     const char *name;
@@ -79,7 +78,7 @@ enum vlp_status vlp_image_decode(struct vlp_image *out, struct vlp_arena *mem, c
 {
     if (len == 0) return vlp_fail(err, VLP_ERR_FORMAT, "%s: the file is empty", name);
 
-    for (size_t i = 0; i < N_FORMATS; i++) {
+    for (size_t i = 0; i < VLP_COUNT(formats); i++) {
         if (!formats[i]->sniff(data, len)) continue;
         struct vlp_arena_mark before = vlp_arena_mark(mem);
         struct vlp_image      im = {.format = formats[i]->name, .orientation = 1};

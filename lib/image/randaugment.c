@@ -46,16 +46,14 @@ static const struct entry albef[] = {
     {"Rotate", cv_rotate, 0, 30, true},
 };
 
-#define COUNT(a) (int)(sizeof(a) / sizeof *(a))
-
 static const struct {
     const struct entry *entry;
     int                 n;
     double              most;        /* the largest magnitude */
     double              probability; /* of applying what was drawn */
 } kinds[] = {
-    [VLP_RANDAUGMENT_VILT] = {vilt, COUNT(vilt), 30, 1.0},
-    [VLP_RANDAUGMENT_ALBEF] = {albef, COUNT(albef), 10, 0.5},
+    [VLP_RANDAUGMENT_VILT] = {vilt, (int)VLP_COUNT(vilt), 30, 1.0},
+    [VLP_RANDAUGMENT_ALBEF] = {albef, (int)VLP_COUNT(albef), 10, 0.5},
 };
 
 struct vlp_image *vlp_randaugment_apply(struct vlp_arena *mem, const struct vlp_image *rgb,

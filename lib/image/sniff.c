@@ -89,7 +89,7 @@ static const char *looks_like_markup(const uint8_t *data, size_t len)
 {
     size_t i = len >= 3 && memcmp(data, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
     while (i < len && strchr(" \t\r\n", data[i]) && data[i] != '\0') i++;
-    for (size_t k = 0; k < sizeof markup / sizeof *markup; k++) {
+    for (size_t k = 0; k < VLP_COUNT(markup); k++) {
         const size_t n = strlen(markup[k].tag);
         if (len - i < n || strncasecmp((const char *)data + i, markup[k].tag, n) != 0) continue;
         if (strcmp(markup[k].tag, "<?xml") != 0) return markup[k].kind;
@@ -117,7 +117,7 @@ static bool looks_like_pnm(const uint8_t *data, size_t len)
 
 const char *image_looks_like(const uint8_t *data, size_t len)
 {
-    for (size_t i = 0; i < sizeof magics / sizeof *magics; i++)
+    for (size_t i = 0; i < VLP_COUNT(magics); i++)
         if (len >= (size_t)(magics[i].at + magics[i].len) &&
             memcmp(data + magics[i].at, magics[i].magic, magics[i].len) == 0)
             return magics[i].kind;
