@@ -8,60 +8,33 @@
 
 void embed_state_init(struct embed_state *s)
 {
-    *s = (struct embed_state){.n_slots = 1024};
-    s->slot = vlp_calloc((size_t)s->n_slots, sizeof *s->slot);
+    *s = (struct embed_state){0};
     vlp_arena_init(&s->mem);
 }
 
 void embed_state_free(struct embed_state *s)
 {
     free(s->entry);
-    free(s->slot);
+    vlp_strings_free(&s->ids);
     vlp_arena_free(&s->mem);
-}
-
-/* The slot of the id, or the empty one where it would be. */
-static int64_t *place(const struct embed_state *s, const char *id, size_t len)
-{
-    uint64_t at = vlp_hash64(id, len) & (uint64_t)(s->n_slots - 1);
-    for (;; at = (at + 1) & (uint64_t)(s->n_slots - 1)) {
-        int64_t *slot = &s->slot[at];
-        if (*slot == 0) return slot;
-        const struct embed_entry *e = &s->entry[*slot - 1];
-        if (e->id_len == len && memcmp(e->id, id, len) == 0) return slot;
-    }
 }
 
 struct embed_entry *embed_state_find(struct embed_state *s, const char *id, size_t len)
 {
-    const int64_t *slot = place(s, id, len);
-    return *slot ? &s->entry[*slot - 1] : NULL;
-}
-
-static void grow(struct embed_state *s)
-{
-    free(s->slot);
-    s->n_slots *= 2;
-    s->slot = vlp_calloc((size_t)s->n_slots, sizeof *s->slot);
-    for (int64_t i = 0; i < s->n; i++) *place(s, s->entry[i].id, s->entry[i].id_len) = i + 1;
+    const int64_t i = vlp_strings_find(&s->ids, id, len);
+    return i < 0 ? NULL : &s->entry[i];
 }
 
 struct embed_entry *embed_state_add(struct embed_state *s, const char *id, size_t len)
 {
-    int64_t *slot = place(s, id, len);
-    if (*slot) return &s->entry[*slot - 1];
-    if (2 * (s->n + 1) > s->n_slots) {
-        grow(s);
-        slot = place(s, id, len);
-    }
+    const int64_t i = (int64_t)vlp_strings_add(&s->ids, &s->mem, id, len);
+    if (i < s->n) return &s->entry[i];
     if (s->n == s->cap) {
         s->cap = s->cap ? 2 * s->cap : 256;
         s->entry = vlp_realloc(s->entry, (size_t)s->cap * sizeof *s->entry);
     }
-    *slot = ++s->n;
-    struct embed_entry *e = &s->entry[s->n - 1];
-    *e = (struct embed_entry){.id = vlp_arena_strndup(&s->mem, id, len), .id_len = len};
-    return e;
+    s->entry[s->n++] = (struct embed_entry){.id = s->ids.item[i].s, .id_len = len};
+    return &s->entry[i];
 }
 
 /* Keep what the record was made from; false: the one before was made from something else. */

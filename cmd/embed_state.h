@@ -38,10 +38,9 @@ struct embed_entry {
 };
 
 struct embed_state {
-    struct embed_entry *entry;
+    struct embed_entry *entry; /* by the number of its id */
     int64_t             n, cap;
-    int64_t            *slot; /* hash table of entry numbers + 1 */
-    int64_t             n_slots;
+    struct vlp_strings  ids;
     bool                continued; /* to be set before reading when `made` is wanted */
     struct embed_made  *open; /* the last record of the file: a picture whose text may follow */
     struct vlp_arena    mem;

@@ -188,6 +188,48 @@ START_TEST(fnv_and_xxh3_match_published_values)
 }
 END_TEST
 
+START_TEST(strings_have_the_numbers_of_their_order)
+{
+    enum { N = 20000 };
+    struct vlp_strings t = {0};
+    struct vlp_arena   mem;
+    char               s[16];
+    vlp_arena_init(&mem);
+    ck_assert_int_eq(vlp_strings_find(&t, "0", 1), -1);
+    for (int round = 0; round < 2; round++)
+        for (int i = 0; i < N; i++) {
+            const size_t len = (size_t)snprintf(s, sizeof s, "%d", i);
+            ck_assert_uint_eq(vlp_strings_add(&t, &mem, s, len), (size_t)i);
+        }
+    ck_assert_uint_eq(t.n, N);
+    for (int i = 0; i < N; i++) {
+        const size_t len = (size_t)snprintf(s, sizeof s, "%d", i);
+        ck_assert_int_eq(vlp_strings_find(&t, s, len), i);
+        ck_assert_str_eq(t.item[i].s, s);
+        ck_assert_int_eq(vlp_strings_find(&t, strcat(s, "-"), len + 1), -1);
+    }
+    static const char own[] = "1\0"
+                              "2"; /* any bytes, and none */
+    ck_assert_uint_eq(vlp_strings_add(&t, NULL, own, 3), N);
+    ck_assert_uint_eq(vlp_strings_add(&t, NULL, own, 0), N + 1);
+    ck_assert_ptr_eq(t.item[N].s, own);
+    ck_assert_int_eq(vlp_strings_find(&t,
+                                      "1\0"
+                                      "2",
+                                      3),
+                     N);
+    ck_assert_int_eq(vlp_strings_find(&t,
+                                      "1\0"
+                                      "3",
+                                      3),
+                     -1);
+    ck_assert_int_eq(vlp_strings_find(&t, "1", 1), 1);
+    vlp_strings_free(&t);
+    ck_assert_int_eq(vlp_strings_find(&t, "1", 1), -1);
+    vlp_arena_free(&mem);
+}
+END_TEST
+
 START_TEST(random_numbers_depend_on_seed_and_stream_only)
 {
     struct vlp_rng a, b, c;
@@ -737,6 +779,7 @@ int main(void)
     tcase_add_test(t, q8_0_is_within_half_a_step);
     tcase_add_test(t, sizes_that_overflow_are_refused);
     tcase_add_test(t, fnv_and_xxh3_match_published_values);
+    tcase_add_test(t, strings_have_the_numbers_of_their_order);
     tcase_add_test(t, random_numbers_depend_on_seed_and_stream_only);
     tcase_add_test(t, random_numbers_have_the_moments_they_should);
     tcase_add_test(t, parallel_runs_every_index_once);

@@ -139,23 +139,6 @@ enum vlp_status late_commit(struct late_output *o, const void *head, size_t len,
                             struct vlp_error *err);
 void            late_abort(struct late_output *o);
 
-/* ---- id_table.c: bytes to numbers -------------------------------------------------- */
-
-struct id_slot {
-    uint64_t    hash;
-    const char *id; /* NULL: free */
-    uint32_t    len;
-    int64_t     value;
-};
-struct id_table {
-    struct id_slot *slot;
-    size_t          n, cap;
-};
-/* The slot of the id, which is added with value -1 when it is new: the bytes must stay. */
-struct id_slot *id_table_put(struct id_table *t, const char *id, size_t len);
-struct id_slot *id_table_get(const struct id_table *t, const char *id, size_t len); /* or NULL */
-void            id_table_free(struct id_table *t);
-
 /* ---- vle_layout.c ------------------------------------------------------------------ */
 
 enum {

@@ -60,12 +60,12 @@ static void take(struct loading *l, const struct vlp_embedding_block *b)
  */
 static void drop_deleted(struct vlp_embedding_set *s)
 {
-    struct id_table gone = {0};
-    bool           *dead = vlp_calloc((size_t)s->n, sizeof *dead);
+    struct vlp_strings gone = {0};
+    bool              *dead = vlp_calloc((size_t)s->n, sizeof *dead);
     for (int64_t i = s->n - 1; i >= 0; i--) {
         const bool deletion = s->flags[i] & VLP_RECORD_DELETED;
-        if (deletion) id_table_put(&gone, s->ids[i], s->id_lens[i]);
-        dead[i] = deletion || id_table_get(&gone, s->ids[i], s->id_lens[i]);
+        if (deletion) vlp_strings_add(&gone, NULL, s->ids[i], s->id_lens[i]);
+        dead[i] = deletion || vlp_strings_find(&gone, s->ids[i], s->id_lens[i]) >= 0;
     }
     int64_t n = 0;
     for (int64_t i = 0; i < s->n; i++) {
@@ -80,7 +80,7 @@ static void drop_deleted(struct vlp_embedding_set *s)
     }
     s->n = n;
     free(dead);
-    id_table_free(&gone);
+    vlp_strings_free(&gone);
 }
 
 enum vlp_status vlp_embedding_load(struct vlp_embedding_set *out, const char *path,

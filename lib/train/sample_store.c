@@ -23,41 +23,6 @@
 
 enum { CHUNK = 1 << 20, PAGE = 1 << 16 };
 
-/* ---- folders: many pictures, few folders ---- */
-
-static size_t *slot_of(struct folder_list *l, const char *name, size_t len)
-{
-    size_t at = vlp_hash64(name, len) & (l->slots - 1);
-    while (l->slot[at]) {
-        const char *other = l->item[l->slot[at] - 1];
-        if (strncmp(other, name, len) == 0 && other[len] == '\0') break;
-        at = (at + 1) & (l->slots - 1);
-    }
-    return &l->slot[at];
-}
-
-static void grow_folders(struct folder_list *l)
-{
-    free(l->slot);
-    l->slots = l->slots ? 2 * l->slots : 64;
-    l->slot = vlp_calloc(l->slots, sizeof *l->slot);
-    l->item = vlp_realloc(l->item, l->slots / 2 * sizeof *l->item);
-    for (size_t i = 0; i < l->n; i++) *slot_of(l, l->item[i], strlen(l->item[i])) = i + 1;
-}
-
-static size_t folder_number(struct folder_list *l, struct vlp_arena *mem, const char *name,
-                            size_t len)
-{
-    if (l->n == l->slots / 2) grow_folders(l);
-    size_t *slot = slot_of(l, name, len);
-    if (*slot == 0) {
-        /* an arena's piece is 64 bytes at least: most folders fit */
-        l->item[l->n++] = vlp_arena_strndup(mem, name, len);
-        *slot = l->n;
-    }
-    return *slot - 1;
-}
-
 /* ---- runs of bytes ---- */
 
 static void put_number(struct vlp_buf *b, uint64_t v)
@@ -125,7 +90,7 @@ static char *place_of(struct vlp_arena *mem, const struct sample_store *s, enum 
     switch (kind) {
     case SAMPLE_IN_SHARD: return vlp_arena_printf(mem, "%s!%s", s->shard[folder].path, name);
     case SAMPLE_UNPACKED: return vlp_arena_strdup(mem, name);
-    default: return vlp_arena_printf(mem, "%s%s", s->folders.item[folder], name);
+    default: return vlp_arena_printf(mem, "%s%s", s->folders.item[folder].s, name);
     }
 }
 
@@ -137,7 +102,7 @@ void sample_store_add(struct sample_store *s, const struct sample_entry *e)
     const char      *name = e->place;
     if (e->kind == SAMPLE_IN_FILE) {
         name = vlp_path_base(e->place);
-        folder = folder_number(&s->folders, &s->mem, e->place, (size_t)(name - e->place));
+        folder = vlp_strings_add(&s->folders, &s->mem, e->place, (size_t)(name - e->place));
     }
     const char   *place = place_of(&scratch, s, e->kind, folder, name);
     const int64_t within = id_within(place, e->id);
@@ -213,8 +178,7 @@ void sample_store_free(struct sample_store *s)
     free(s->chunk);
     free(s->start);
     free(s->shard);
-    free(s->folders.item);
-    free(s->folders.slot);
+    vlp_strings_free(&s->folders);
     vlp_arena_free(&s->mem);
     *s = (struct sample_store){0};
 }

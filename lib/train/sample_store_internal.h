@@ -25,19 +25,13 @@ static inline int64_t sample_mtime(const struct stat *st)
     return (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
 }
 
-struct folder_list {
-    char  **item;
-    size_t  n, slots;
-    size_t *slot; /* number of the folder + 1; 0: free */
-};
-
 /* Zeroed it is empty. */
 struct sample_store {
     char               **chunk;
     size_t               n_chunks, used, size; /* of the last chunk: bytes used, bytes there */
     uint64_t           **start;                /* chunk << 32 | byte, in pages */
     size_t               n;
-    struct folder_list   folders;
+    struct vlp_strings   folders; /* many pictures, few folders */
     struct sample_shard *shard;
     size_t               n_shards;
     size_t               bytes; /* of memory, folders aside */

@@ -188,6 +188,26 @@ struct vlp_hasher *vlp_hasher_open(void);
 void               vlp_hasher_add(struct vlp_hasher *h, const void *data, size_t len);
 void               vlp_hasher_close(struct vlp_hasher *h, char text[33]);
 
+/* ---- tables of strings -------------------------------------------------------------------- */
+
+/*
+ * Strings, which may hold any bytes, and their numbers, from 0 in the order in which they were added;
+ * fewer than 2^31. Zero-initialise to start. To look for one changes nothing: threads may share it.
+ */
+struct vlp_strings {
+    struct vlp_string {
+        const char *s;
+        size_t      len;
+    } * item; /* by number */
+    size_t    n, cap, n_slots;
+    uint64_t *slot;
+};
+/* The number of `s`, new or not. A new one is copied to `mem`; NULL: its bytes stay where they are as
+ * long as the table is used. */
+size_t  vlp_strings_add(struct vlp_strings *t, struct vlp_arena *mem, const char *s, size_t len);
+int64_t vlp_strings_find(const struct vlp_strings *t, const char *s, size_t len); /* -1: none */
+void    vlp_strings_free(struct vlp_strings *t);
+
 /* ---- random numbers ----------------------------------------------------------------------- */
 
 /*
