@@ -93,7 +93,9 @@ struct ids_output {
     bool              there;
     struct vlp_output out;
 };
-enum vlp_status ids_create(struct ids_output *o, const struct vlp_embedding_writer *w,
+/* For the vectors that go to `vectors`; none beside stdout, a pipe or a device. */
+enum vlp_status ids_create(struct ids_output *o, const struct vlp_output *vectors,
+                           const struct vlp_embedding_writer        *w,
                            const struct vlp_embedding_write_options *opt, struct vlp_error *err);
 enum vlp_status ids_write(struct ids_output *o, const struct vlp_record *r, struct vlp_error *err);
 enum vlp_status ids_commit(struct ids_output *o, struct vlp_output *vectors,

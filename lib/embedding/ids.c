@@ -88,11 +88,12 @@ void ids_close(struct ids_file *f)
     vlp_buf_free(&f->text);
 }
 
-enum vlp_status ids_create(struct ids_output *o, const struct vlp_embedding_writer *w,
+enum vlp_status ids_create(struct ids_output *o, const struct vlp_output *vectors,
+                           const struct vlp_embedding_writer        *w,
                            const struct vlp_embedding_write_options *opt, struct vlp_error *err)
 {
     *o = (struct ids_output){0};
-    if (w->standard) return VLP_OK;
+    if (!vectors->temp) return VLP_OK; /* nothing stands beside a pipe or a device */
     char                 *ids = ids_path_behind_links(w->path);
     const enum vlp_status s = vlp_output_open(&o->out, ids, opt->force, err);
     o->there = s == VLP_OK;

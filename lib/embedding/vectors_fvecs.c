@@ -87,7 +87,8 @@ static enum vlp_status fvecs_create(struct vlp_embedding_writer              *w,
 {
     struct fvecs_writer *v = vlp_calloc(1, sizeof *v);
     enum vlp_status      s = vlp_output_open(&v->out, w->standard ? "-" : w->path, opt->force, err);
-    if (s == VLP_OK && (s = ids_create(&v->ids, w, opt, err)) != VLP_OK) vlp_output_abort(&v->out);
+    if (s == VLP_OK && (s = ids_create(&v->ids, &v->out, w, opt, err)) != VLP_OK)
+        vlp_output_abort(&v->out);
     if (s != VLP_OK) free(v);
     w->state = v;
     return s;

@@ -98,7 +98,8 @@ static enum vlp_status npy_create(struct vlp_embedding_writer              *w,
     v->row = vlp_malloc(row_size(v->dtype, w->header.dim));
     w->state = v;
     enum vlp_status s = late_open(&v->out, w, opt, NPY_RESERVED, err);
-    if (s == VLP_OK && (s = ids_create(&v->ids, w, opt, err)) != VLP_OK) late_abort(&v->out);
+    if (s == VLP_OK && (s = ids_create(&v->ids, &v->out.out, w, opt, err)) != VLP_OK)
+        late_abort(&v->out);
     if (s == VLP_OK) return VLP_OK;
     free(v->row);
     free(v);
