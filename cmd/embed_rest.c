@@ -21,14 +21,10 @@ static uint64_t told(uint64_t hash)
     return hash > EMBED_SOME ? hash : ~hash;
 }
 
-/* Of a stamp the size alone: a file that was touched is the same. Beside a label there is but a hash
- * of both, among the flags. */
+/* Beside a label there is but a hash of the stamp, among the flags. */
 uint64_t embed_made_image(uint32_t flags, const char *meta, size_t len)
 {
-    if (!meta) return EMBED_UNKNOWN;
-    const char *colon = flags & VLP_RECORD_LABEL ? NULL : memchr(meta, ':', len);
-    const char *from = colon ? colon : meta;
-    return told(vlp_hash64(from, (size_t)(meta + len - from)) ^ flags);
+    return meta ? told(vlp_hash64(meta, len) ^ flags) : EMBED_UNKNOWN;
 }
 
 uint64_t embed_made_text(const char *text, size_t len)

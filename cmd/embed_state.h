@@ -65,8 +65,8 @@ void embed_made_add(struct embed_state *s, struct embed_entry *e, int part, uint
 /*
  * Find the parts of `row` among what the file has of its id, and use those up: they are the answer.
  * Texts are found by their wording, so that a record which could not be used does not pass for
- * another one of its id; pictures by the sizes of their files, beside a label by their stamps, or
- * `loosely` whatever those are. `used`: the row has turned out to be one that can be used.
+ * another one of its id; pictures by the stamps of their files, or `loosely` whatever those are.
+ * `used`: the row has turned out to be one that can be used.
  */
 int embed_made_take(struct embed_state *s, struct embed_entry *e, const struct embed_made *row,
                     bool loosely, bool used);
