@@ -240,3 +240,16 @@ enum vlp_status vlp_embedding_next(struct vlp_embedding_reader *r, struct vlp_em
     *b = (struct vlp_embedding_block){0};
     return r->format->next(r, b, err);
 }
+
+void reader_block(const struct vlp_embedding_reader *r, struct vlp_embedding_block *b, int n,
+                  const void *raw, size_t row)
+{
+    *b = (struct vlp_embedding_block){.n = n,
+                                      .ids = r->ids,
+                                      .id_lens = r->id_lens,
+                                      .flags = r->flags,
+                                      .metas = r->metas,
+                                      .meta_lens = r->meta_lens,
+                                      .raw = raw,
+                                      .row_size = row};
+}

@@ -107,6 +107,9 @@ void            ids_abort(struct ids_output *o);
 /* VLP_ERR_SUPPORT for an id or a meta that a format with a NUL after each cannot hold. */
 enum vlp_status strings_check(const struct vlp_embedding_writer *w, const struct vlp_record *r,
                               struct vlp_error *err);
+/* The block of n rows whose ids, flags and metas are in the reader's arrays. */
+void reader_block(const struct vlp_embedding_reader *r, struct vlp_embedding_block *b, int n,
+                  const void *raw, size_t row);
 
 /* ---- plain.c: what the formats without deletions have in common -------------------- */
 
@@ -116,7 +119,7 @@ enum vlp_status plain_check(const struct vlp_embedding_writer *w, const struct v
 /* How many rows of this size make a block, and room for them, 64-byte aligned. */
 int   plain_rows(size_t row);
 void *plain_room(size_t row);
-/* The block of n rows with these ids (already in the reader's arrays) and no flags or metas. */
+/* reader_block of rows without flags or metas. */
 void plain_block(struct vlp_embedding_reader *r, struct vlp_embedding_block *b, int n,
                  const void *raw, size_t row);
 /*

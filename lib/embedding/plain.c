@@ -40,14 +40,7 @@ void plain_block(struct vlp_embedding_reader *r, struct vlp_embedding_block *b, 
     memset(r->flags, 0, (size_t)n * sizeof *r->flags);
     memset(r->metas, 0, (size_t)n * sizeof *r->metas);
     memset(r->meta_lens, 0, (size_t)n * sizeof *r->meta_lens);
-    *b = (struct vlp_embedding_block){.n = n,
-                                      .ids = r->ids,
-                                      .id_lens = r->id_lens,
-                                      .flags = r->flags,
-                                      .metas = r->metas,
-                                      .meta_lens = r->meta_lens,
-                                      .raw = raw,
-                                      .row_size = row};
+    reader_block(r, b, n, raw, row);
 }
 
 static enum vlp_status late_failed(const struct late_output *o, struct vlp_error *err)

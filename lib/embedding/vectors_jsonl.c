@@ -199,15 +199,7 @@ static enum vlp_status jsonl_next(struct vlp_embedding_reader *r, struct vlp_emb
         if (r->metas[i]) r->metas[i] = v->text.data + v->meta_at[i];
     }
     r->ended = n == 0;
-    if (n)
-        *b = (struct vlp_embedding_block){.n = n,
-                                          .ids = r->ids,
-                                          .id_lens = r->id_lens,
-                                          .flags = r->flags,
-                                          .metas = r->metas,
-                                          .meta_lens = r->meta_lens,
-                                          .raw = v->rows,
-                                          .row_size = row};
+    if (n) reader_block(r, b, n, v->rows, row);
     return VLP_OK;
 }
 

@@ -266,14 +266,7 @@ static enum vlp_status read_block(struct vlp_embedding_reader *r, struct vlp_emb
     v->count = h.first + h.n;
     v->sound_end = at + h.size;
     v->sound_count = v->count;
-    *b = (struct vlp_embedding_block){.n = (int)h.n,
-                                      .ids = r->ids,
-                                      .id_lens = r->id_lens,
-                                      .flags = r->flags,
-                                      .metas = r->metas,
-                                      .meta_lens = r->meta_lens,
-                                      .raw = vectors_of(v, &h, p),
-                                      .row_size = v->row};
+    reader_block(r, b, (int)h.n, vectors_of(v, &h, p), v->row);
     return VLP_OK;
 }
 
