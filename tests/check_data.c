@@ -12,36 +12,7 @@
 
 #include <vlp/data.h>
 
-static char dir[64], home[4096];
-
-static void make_dir(void)
-{
-    strcpy(dir, "/tmp/vlp-check-XXXXXX");
-    ck_assert_ptr_nonnull(getcwd(home, sizeof home));
-    ck_assert_ptr_nonnull(mkdtemp(dir));
-    ck_assert_int_eq(chdir(dir), 0);
-}
-
-static void remove_dir(void)
-{
-    char command[192];
-    ck_assert_int_eq(chdir(home), 0);
-    snprintf(command, sizeof command, "chmod -R u+rwx '%s'; rm -rf '%s'", dir, dir);
-    ck_assert_int_eq(system(command), 0);
-}
-
-static void put_bytes(const char *path, const void *data, size_t len)
-{
-    FILE *f = fopen(path, "wb");
-    ck_assert_ptr_nonnull(f);
-    ck_assert_uint_eq(fwrite(data, 1, len, f), len);
-    ck_assert_int_eq(fclose(f), 0);
-}
-
-static void put(const char *path, const char *text)
-{
-    put_bytes(path, text, strlen(text));
-}
+#include "scratch_folder.h"
 
 /*
  * All records as text, one a line: "id|path|text" with "-" for what is missing, "id!status" for bad
@@ -93,13 +64,13 @@ static void tree(void)
     const char *files[] = {"p/b.jpg",         "p/a.png",     "p/B.JPG",        "p/notes.txt",
                            "p/b/z.webp",      "p/b/y.jpeg",  "p/a.d/x.jpg",    "p/.dot.jpg",
                            "p/.hidden/h.jpg", "p/b/c/w.jpg", "p/new\nline.jpg"};
-    for (size_t i = 0; i < VLP_COUNT(files); i++) put(files[i], "x");
+    for (size_t i = 0; i < VLP_COUNT(files); i++) scratch_put_text(files[i], "x");
 }
 
 START_TEST(files_are_records_in_the_order_given)
 {
-    put("b.jpg", "x");
-    put("a.jpg", "x");
+    scratch_put_text("b.jpg", "x");
+    scratch_put_text("a.jpg", "x");
     ck_assert_str_eq(paths((struct vlp_source_options){0}, "b.jpg", "./a.jpg"),
                      "b.jpg|b.jpg|-\n./a.jpg|./a.jpg|-\n");
 }
@@ -107,7 +78,7 @@ END_TEST
 
 START_TEST(a_missing_file_is_a_bad_record_and_the_rest_follows)
 {
-    put("a.jpg", "x");
+    scratch_put_text("a.jpg", "x");
     ck_assert_str_eq(paths((struct vlp_source_options){0}, "gone.jpg", "a.jpg"),
                      "gone.jpg!io\na.jpg|a.jpg|-\n");
 }
@@ -121,7 +92,7 @@ START_TEST(a_file_knows_its_size_and_time)
     bool                      more;
     char *const               list[] = {"a.jpg"};
     struct vlp_source_options o = {.paths = list, .n_paths = 1};
-    put("a.jpg", "four");
+    scratch_put_text("a.jpg", "four");
     ck_assert_int_eq(stat("a.jpg", &st), 0);
     ck_assert_int_eq(vlp_source_open(&s, &o, NULL), VLP_OK);
     ck_assert_int_eq(vlp_source_expected(s), 1);
@@ -168,7 +139,7 @@ END_TEST
 START_TEST(include_and_exclude_choose_among_what_was_found_not_what_was_named)
 {
     const char *const jpg[] = {"*.jpg", NULL}, *const a[] = {"a*", NULL};
-    put("list", "p\np/a.png\n");
+    scratch_put_text("list", "p\np/a.png\n");
     tree();
     ck_assert_str_eq(
         listing(&(struct vlp_source_options){
@@ -181,11 +152,11 @@ END_TEST
 START_TEST(a_table_that_cannot_be_understood_ends_no_job_of_several_inputs)
 {
     const struct vlp_source_options going = {.keep_going = true};
-    put("a.jpg", "x");
-    put("bad.tsv", "id\tlabel\n1\ta\n");
+    scratch_put_text("a.jpg", "x");
+    scratch_put_text("bad.tsv", "id\tlabel\n1\ta\n");
     ck_assert_str_eq(paths(going, "bad.tsv", "a.jpg"), "bad.tsv!format\na.jpg|a.jpg|-\n");
     ck_assert_str_eq(paths(going, "a.jpg", "bad.tsv"), "a.jpg|a.jpg|-\nbad.tsv!format\n");
-    put("list", "bad.tsv\na.jpg\n");
+    scratch_put_text("list", "bad.tsv\na.jpg\n");
     ck_assert_str_eq(
         listing(&(struct vlp_source_options){.files_from = "list", .keep_going = true}),
         "bad.tsv!format\na.jpg|a.jpg|-\n");
@@ -197,7 +168,7 @@ END_TEST
 
 START_TEST(options_that_no_input_could_satisfy_are_refused_at_once)
 {
-    put("a.jpg", "x");
+    scratch_put_text("a.jpg", "x");
     ck_assert_str_eq(
         paths((struct vlp_source_options){.keep_going = true, .text_column = "0"}, "a.jpg", NULL),
         "!usage");
@@ -212,7 +183,7 @@ START_TEST(links_that_lead_back_do_not_loop)
     ck_assert_int_eq(system("mkdir -p p/q && ln -s .. p/q/up && ln -s ../../p p/q/again && "
                             "ln -s nowhere p/q/dangling.jpg"),
                      0);
-    put("p/q/a.jpg", "x");
+    scratch_put_text("p/q/a.jpg", "x");
     ck_assert_str_eq(paths((struct vlp_source_options){.recursive = true}, "p", NULL),
                      "p/q/a.jpg|p/q/a.jpg|-\np/q/dangling.jpg!io\n");
 }
@@ -261,13 +232,13 @@ END_TEST
 
 START_TEST(a_list_names_files_by_line_or_by_nul)
 {
-    put("a.jpg", "x");
-    put("b c.jpg", "x");
-    put("d\ne.jpg", "x");
-    put("list", "b c.jpg\r\n\n./a.jpg\nlast.jpg");
+    scratch_put_text("a.jpg", "x");
+    scratch_put_text("b c.jpg", "x");
+    scratch_put_text("d\ne.jpg", "x");
+    scratch_put_text("list", "b c.jpg\r\n\n./a.jpg\nlast.jpg");
     ck_assert_str_eq(paths((struct vlp_source_options){.files_from = "list"}, "a.jpg", NULL),
                      "a.jpg|a.jpg|-\nb c.jpg|b c.jpg|-\n./a.jpg|./a.jpg|-\nlast.jpg!io\n");
-    put_bytes("nuls", "d\ne.jpg\0a.jpg", 13);
+    scratch_put("nuls", "d\ne.jpg\0a.jpg", 13);
     ck_assert_str_eq(
         paths((struct vlp_source_options){.files_from = "nuls", .nul = true}, NULL, NULL),
         "d\ne.jpg|d\ne.jpg|-\na.jpg|a.jpg|-\n");
@@ -276,9 +247,9 @@ END_TEST
 
 START_TEST(a_list_with_tabs_is_a_failed_file)
 {
-    put("a.jpg", "x");
-    put("d\n\t\\e.jpg", "x");
-    put("list", "a.jpg\tformat\ttruncated\nd\\n\\t\\\\e.jpg\tio\tno\n");
+    scratch_put_text("a.jpg", "x");
+    scratch_put_text("d\n\t\\e.jpg", "x");
+    scratch_put_text("list", "a.jpg\tformat\ttruncated\nd\\n\\t\\\\e.jpg\tio\tno\n");
     ck_assert_str_eq(paths((struct vlp_source_options){.files_from = "list"}, NULL, NULL),
                      "a.jpg|a.jpg|-\nd\n\t\\e.jpg|d\n\t\\e.jpg|-\n");
 }
@@ -287,11 +258,11 @@ END_TEST
 START_TEST(an_endless_line_in_a_list_is_a_bad_record)
 {
     struct vlp_buf b = {0};
-    put("a.jpg", "x");
+    scratch_put_text("a.jpg", "x");
     for (int i = 0; i < 300000; i++) vlp_buf_add_char(&b, 'x');
     vlp_buf_add_str(&b, "\na.jpg\nwith");
     vlp_buf_add(&b, "\0nul\n", 5);
-    put_bytes("list", b.data, b.len);
+    scratch_put("list", b.data, b.len);
     ck_assert_str_eq(paths((struct vlp_source_options){.files_from = "list"}, NULL, NULL),
                      "list:1!limit\na.jpg|a.jpg|-\nlist:3!format\n");
     vlp_buf_free(&b);
@@ -345,7 +316,7 @@ START_TEST(lists_have_lines_of_bounded_length_without_nul)
     vlp_buf_add_str(&b, "\ny");
     for (int i = 0; i < LONG; i++) vlp_buf_add_char(&b, 'x');
     vlp_buf_add(&b, "\na\0b\nlast", 9);
-    put_bytes("list", b.data, b.len);
+    scratch_put("list", b.data, b.len);
     static const struct {
         enum vlp_status status;
         size_t          len;
@@ -390,8 +361,8 @@ END_TEST
 
 START_TEST(lines_are_texts_numbered_from_one)
 {
-    put("t", "\xef\xbb\xbf"
-             "a cat\r\n\nzwei  H\xc3\xbcte");
+    scratch_put_text("t", "\xef\xbb\xbf"
+                          "a cat\r\n\nzwei  H\xc3\xbcte");
     ck_assert_str_eq(paths((struct vlp_source_options){.lines = "t"}, NULL, NULL),
                      "1|-|a cat\n2|-|\n3|-|zwei  H\xc3\xbcte\n");
     ck_assert_str_eq(
@@ -402,15 +373,15 @@ END_TEST
 
 START_TEST(captions_beside_a_picture_make_pairs)
 {
-    put("a.jpg", "x");
-    put("a.txt", "one caption\n");
-    put("b.jpg", "x");
-    put("b.caption", " first \r\n\nsecond\n");
-    put("c.jpg", "x");
-    put("c.json", "{\"width\": 3, \"caption\": [\"x\", \"y\"]}");
-    put("d.jpg", "x");
-    put("e.jpg", "x");
-    put("e.json", "{\"caption\": ");
+    scratch_put_text("a.jpg", "x");
+    scratch_put_text("a.txt", "one caption\n");
+    scratch_put_text("b.jpg", "x");
+    scratch_put_text("b.caption", " first \r\n\nsecond\n");
+    scratch_put_text("c.jpg", "x");
+    scratch_put_text("c.json", "{\"width\": 3, \"caption\": [\"x\", \"y\"]}");
+    scratch_put_text("d.jpg", "x");
+    scratch_put_text("e.jpg", "x");
+    scratch_put_text("e.json", "{\"caption\": ");
     ck_assert_str_eq(paths((struct vlp_source_options){.captions = true}, ".", NULL),
                      "./a.jpg|./a.jpg|one caption\n./b.jpg#0|./b.jpg|first\n"
                      "./b.jpg#1|./b.jpg|second\n./c.jpg#0|./c.jpg|x\n./c.jpg#1|./c.jpg|y\n"
@@ -437,7 +408,7 @@ START_TEST(captions_that_cannot_be_opened_are_named_with_the_reason)
     struct vlp_item                 it;
     bool                            more;
     const int                       fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    put("a.jpg", "x");
+    scratch_put_text("a.jpg", "x");
     ck_assert_int_eq(bind(fd, (const struct sockaddr *)&name, sizeof name), 0);
     ck_assert_int_eq(vlp_source_open(&s, &o, &err), VLP_OK);
     ck_assert_int_eq(vlp_source_next(s, &it, &more, &err), VLP_OK);
@@ -454,7 +425,7 @@ START_TEST(shards_part_the_records_and_limits_end_them)
     struct vlp_buf b = {0};
     int            n = 0;
     for (int i = 0; i < 1000; i++) vlp_buf_printf(&b, "text %d\n", i);
-    put_bytes("t", b.data, b.len);
+    scratch_put("t", b.data, b.len);
     for (int shard = 1; shard <= 3; shard++) {
         struct vlp_source_options o = {.lines = "t", .shard = shard, .n_shards = 3};
         struct vlp_source        *s;
@@ -489,11 +460,11 @@ START_TEST(what_may_have_held_records_of_every_shard_is_named_in_every_shard)
 {
     const struct vlp_source_options plain = {0}, captions = {.captions = true};
     tree();
-    put("cut.tar", "");
-    put("list", "p/a.png\ncut.tar\nnone.csv\n");
-    put("bad.jsonl", "{\"id\": \"x\", \"caption\": [\"a\", 3]}\n");
-    put("e.jpg", "x");
-    put("e.json", "{\"caption\": ");
+    scratch_put_text("cut.tar", "");
+    scratch_put_text("list", "p/a.png\ncut.tar\nnone.csv\n");
+    scratch_put_text("bad.jsonl", "{\"id\": \"x\", \"caption\": [\"a\", 3]}\n");
+    scratch_put_text("e.jpg", "x");
+    scratch_put_text("e.json", "{\"caption\": ");
     ck_assert_int_eq(shards_with(plain, "cut.tar", "cut.tar!format\n"), 3);
     ck_assert_int_eq(
         shards_with((struct vlp_source_options){.files_from = "list"}, NULL, "cut.tar!format\n"),
@@ -539,7 +510,7 @@ int main(void)
 {
     Suite *s = suite_create("data");
     TCase *t = tcase_create("sources");
-    tcase_add_checked_fixture(t, make_dir, remove_dir);
+    tcase_add_checked_fixture(t, scratch_enter, scratch_leave);
     tcase_add_test(t, files_are_records_in_the_order_given);
     tcase_add_test(t, a_missing_file_is_a_bad_record_and_the_rest_follows);
     tcase_add_test(t, a_file_knows_its_size_and_time);

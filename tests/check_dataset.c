@@ -11,17 +11,15 @@
 
 #include <vlp/train.h>
 
-static char             dir[64], home[4096];
+#include "scratch_folder.h"
+
 static struct vlp_error last;
 static struct vlp_buf   said;
 
 /* Pictures of 1 to 4 pixels of width, named after it, in a folder, shards and tables. */
 static void make_dir(void)
 {
-    strcpy(dir, "/tmp/vlp-check-XXXXXX");
-    ck_assert_ptr_nonnull(getcwd(home, sizeof home));
-    ck_assert_ptr_nonnull(mkdtemp(dir));
-    ck_assert_int_eq(chdir(dir), 0);
+    scratch_enter();
     ck_assert_int_eq(system("mkdir -p d/e"), 0);
     for (int i = 1; i <= 4; i++) {
         static uint8_t         grey[12];
@@ -47,10 +45,7 @@ static void make_dir(void)
 
 static void remove_dir(void)
 {
-    char command[192];
-    ck_assert_int_eq(chdir(home), 0);
-    snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    ck_assert_int_eq(system(command), 0);
+    scratch_leave();
     vlp_buf_free(&said);
 }
 

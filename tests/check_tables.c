@@ -8,30 +8,12 @@
 
 #include <vlp/data.h>
 
-static char dir[64], home[4096];
+#include "scratch_folder.h"
 
 static void make_dir(void)
 {
-    strcpy(dir, "/tmp/vlp-check-XXXXXX");
-    ck_assert_ptr_nonnull(getcwd(home, sizeof home));
-    ck_assert_ptr_nonnull(mkdtemp(dir));
-    ck_assert_int_eq(chdir(dir), 0);
+    scratch_enter();
     ck_assert_int_eq(system("mkdir sub && touch a.jpg b.jpg sub/c.png"), 0);
-}
-
-static void remove_dir(void)
-{
-    char command[192];
-    ck_assert_int_eq(chdir(home), 0);
-    snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    ck_assert_int_eq(system(command), 0);
-}
-
-static void put_bytes(const char *path, const void *data, size_t len)
-{
-    FILE *f = fopen(path, "wb");
-    ck_assert_uint_eq(fwrite(data, 1, len, f), len);
-    ck_assert_int_eq(fclose(f), 0);
 }
 
 static struct vlp_error last;
@@ -72,7 +54,7 @@ static char *listing(struct vlp_source_options o, const char *path)
 
 static char *table(const char *name, const char *text)
 {
-    put_bytes(name, text, strlen(text));
+    scratch_put_text(name, text);
     return listing((struct vlp_source_options){0}, name);
 }
 
@@ -115,7 +97,7 @@ START_TEST(a_label_with_a_nul_is_no_label)
     } cases[] = {{VLP_FAULT_WHOLE, "a.jpg!format\n"},
                  {VLP_FAULT_APART, "a.jpg|a.jpg|x|-\na.jpg!format\n"},
                  {VLP_FAULT_UNASKED, "a.jpg|a.jpg|x|-\n"}};
-    put_bytes(tables[_i].name, tables[_i].bytes, tables[_i].len);
+    scratch_put(tables[_i].name, tables[_i].bytes, tables[_i].len);
     for (size_t i = 0; i < VLP_COUNT(cases); i++) {
         last = (struct vlp_error){0};
         ck_assert_str_eq(
@@ -130,7 +112,7 @@ END_TEST
 /* A text that is in the same row as its bad label is not lost, even without a picture. */
 START_TEST(a_text_beside_a_bad_label_stays)
 {
-    put_bytes("t.tsv", "id\ttext\tlabel\n1\tx\tc\0t\n2\ty\tz\n", 28);
+    scratch_put("t.tsv", "id\ttext\tlabel\n1\tx\tc\0t\n2\ty\tz\n", 28);
     ck_assert_str_eq(listing((struct vlp_source_options){.label_fault = VLP_FAULT_APART}, "t.tsv"),
                      "1|-|x|-\n1!format\n2|-|y|z\n");
     for (int shard = 1, named = 0; shard <= 3; shard++) {
@@ -145,7 +127,7 @@ END_TEST
 START_TEST(columns_may_be_named_or_numbered)
 {
     const char *text = "x,y,z\na.jpg,one,A\nb.jpg,two,B\n";
-    put_bytes("t.csv", text, strlen(text));
+    scratch_put_text("t.csv", text);
     ck_assert_str_eq(listing((struct vlp_source_options){.image_column = "x",
                                                          .text_column = "y",
                                                          .label_column = "Z"},
@@ -187,7 +169,7 @@ START_TEST(pictures_count_from_the_folder_of_the_table_or_a_given_one)
     ck_assert_str_eq(table("sub/t.tsv", "image\tcaption\nc.png\tone\n"), "c.png|sub/c.png|one|-\n");
     ck_assert_str_eq(listing((struct vlp_source_options){.base_dir = "."}, "sub/t.tsv"),
                      "c.png!io\n");
-    put_bytes("t.jsonl", "{\"image\":\"c.png\"}", 17);
+    scratch_put("t.jsonl", "{\"image\":\"c.png\"}", 17);
     ck_assert_str_eq(listing((struct vlp_source_options){.base_dir = "sub"}, "t.jsonl"),
                      "c.png|sub/c.png|-|-\n");
 }
@@ -199,7 +181,7 @@ START_TEST(rows_that_are_short_endless_or_empty_are_bad_records)
     vlp_buf_add_str(&b, "id,text\n1,one\n2\n3,\"");
     for (int i = 0; i < 17 << 20; i++) vlp_buf_add_char(&b, i % 60 ? 'x' : '\n');
     vlp_buf_add_str(&b, "\"\n4,four\n5,\n");
-    put_bytes("t.csv", b.data, b.len);
+    scratch_put("t.csv", b.data, b.len);
     ck_assert_str_eq(listing((struct vlp_source_options){0}, "t.csv"),
                      "1|-|one|-\nt.csv:2!format\nt.csv:3!limit\n4|-|four|-\n5!format\n");
     vlp_buf_free(&b);
@@ -224,7 +206,7 @@ START_TEST(every_byte_of_a_row_counts_against_its_limit)
         memset(b.data + b.len, in[i].byte, MANY);
         b.len += MANY;
         vlp_buf_add_str(&b, i == 1 ? "\n1\tafter\n" : "\n1,after\n");
-        put_bytes(in[i].name, b.data, b.len);
+        scratch_put(in[i].name, b.data, b.len);
         vlp_buf_free(&b);
         snprintf(want, sizeof want, "%s:1!limit\n1|-|after|-\n", in[i].name);
         ck_assert_str_eq(listing((struct vlp_source_options){0}, in[i].name), want);
@@ -242,7 +224,7 @@ END_TEST
 
 START_TEST(a_nul_in_a_file_name_is_a_bad_record)
 {
-    put_bytes("t.tsv", "image\tcaption\na.j\0pg\tx\nb.jpg\ty\n", 31);
+    scratch_put("t.tsv", "image\tcaption\na.j\0pg\tx\nb.jpg\ty\n", 31);
     ck_assert_ptr_nonnull(
         strstr(listing((struct vlp_source_options){0}, "t.tsv"), "!format\nb.jpg|"));
 }
@@ -310,7 +292,7 @@ START_TEST(a_value_of_a_type_that_cannot_be_used_fails_its_record_by_name)
         ck_assert_msg(strstr(last.text, bad[i][1]) != NULL, "%s", last.text);
         ck_assert_msg(strstr(last.text, "line 1") != NULL, "%s", last.text);
     }
-    put_bytes("t.jsonl", "{\"text\":\"x\",\"label\":[1]}", 24);
+    scratch_put("t.jsonl", "{\"text\":\"x\",\"label\":[1]}", 24);
     ck_assert_str_eq(listing((struct vlp_source_options){.label_column = "kind"}, "t.jsonl"),
                      "t.jsonl:1|-|x|-\n");
 }
@@ -334,7 +316,7 @@ START_TEST(a_fault_of_a_caption_or_label_may_leave_the_rest_of_the_record)
                        "{\"image\":\"a.jpg\",\"captions\":[\"x\",\"y\"],\"label\":true}\n"
                        "{\"image\":\"gone.jpg\",\"captions\":7}\n{\"text\":\"x\",\"label\":[]}\n"
                        "{\"image\":\"b.jpg\",\"text\":7,\"id\":{}}\n{\"raw\":3}\n";
-    put_bytes("t.jsonl", text, strlen(text));
+    scratch_put_text("t.jsonl", text);
     struct vlp_source_options o = {.text_fault = VLP_FAULT_APART, .label_fault = VLP_FAULT_APART};
     ck_assert_str_eq(listing(o, "t.jsonl"),
                      "a.jpg|a.jpg|-|c\na.jpg!format\na.jpg#0|a.jpg|x|-\na.jpg#1|a.jpg|y|-\n"
@@ -381,7 +363,7 @@ END_TEST
 
 START_TEST(columns_of_json_may_be_named)
 {
-    put_bytes("t.jsonl", "{\"f\":\"a.jpg\",\"t\":\"x\",\"caption\":\"no\"}", 36);
+    scratch_put("t.jsonl", "{\"f\":\"a.jpg\",\"t\":\"x\",\"caption\":\"no\"}", 36);
     ck_assert_str_eq(
         listing((struct vlp_source_options){.image_column = "f", .text_column = "t"}, "t.jsonl"),
         "a.jpg|a.jpg|x|-\n");
@@ -399,11 +381,11 @@ START_TEST(stdin_is_seen_by_its_first_bytes)
               {"a line, of text\n", "!usage"},
               {"\xff\xd8\xff\xe0 jpeg\x01", "-|-|-|-\n"}};
     for (size_t i = 0; i < VLP_COUNT(in); i++) {
-        put_bytes("in", in[i].text, strlen(in[i].text));
+        scratch_put_text("in", in[i].text);
         ck_assert_ptr_nonnull(freopen("in", "rb", stdin));
         ck_assert_str_eq(listing((struct vlp_source_options){0}, "-"), in[i].want);
     }
-    put_bytes("in", "text,id\nx,1\n", 12);
+    scratch_put("in", "text,id\nx,1\n", 12);
     ck_assert_ptr_nonnull(freopen("in", "rb", stdin));
     ck_assert_str_eq(listing((struct vlp_source_options){.format = "csv"}, "-"), "1|-|x|-\n");
 }
@@ -411,12 +393,12 @@ END_TEST
 
 START_TEST(a_format_can_be_forced)
 {
-    put_bytes("odd.name", "id,text\n1,x\n", 12);
+    scratch_put("odd.name", "id,text\n1,x\n", 12);
     ck_assert_str_eq(listing((struct vlp_source_options){.format = "csv"}, "odd.name"),
                      "1|-|x|-\n");
     ck_assert_str_eq(listing((struct vlp_source_options){.format = "parquet"}, "odd.name"),
                      "!usage");
-    put_bytes("odd.name", "{\"id\":\"1\",\"text\":\"y\"}", 21);
+    scratch_put("odd.name", "{\"id\":\"1\",\"text\":\"y\"}", 21);
     ck_assert_str_eq(listing((struct vlp_source_options){0}, "odd.name"), "1|-|y|-\n");
 }
 END_TEST
@@ -426,7 +408,7 @@ START_TEST(tables_are_counted_beforehand)
     struct vlp_source        *s;
     char *const               paths[] = {"t.csv", "a.jpg"};
     struct vlp_source_options o = {.paths = paths, .n_paths = 2};
-    put_bytes("t.csv", "id,text\n1,\"a\nb\"\n2,c\n", 20);
+    scratch_put("t.csv", "id,text\n1,\"a\nb\"\n2,c\n", 20);
     ck_assert_int_eq(vlp_source_open(&s, &o, NULL), VLP_OK);
     ck_assert_int_eq(vlp_source_expected(s), 3);
     vlp_source_close(s);
@@ -437,7 +419,7 @@ int main(void)
 {
     Suite *s = suite_create("tables");
     TCase *t = tcase_create("tables");
-    tcase_add_checked_fixture(t, make_dir, remove_dir);
+    tcase_add_checked_fixture(t, make_dir, scratch_leave);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, a_header_names_the_columns);
     tcase_add_test(t, without_a_header_the_cells_tell);

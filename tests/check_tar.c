@@ -8,14 +8,11 @@
 
 #include <vlp/data.h>
 
-static char dir[64], home[4096];
+#include "scratch_folder.h"
 
 static void make_dir(void)
 {
-    strcpy(dir, "/tmp/vlp-check-XXXXXX");
-    ck_assert_ptr_nonnull(getcwd(home, sizeof home));
-    ck_assert_ptr_nonnull(mkdtemp(dir));
-    ck_assert_int_eq(chdir(dir), 0);
+    scratch_enter();
     ck_assert_int_eq(
         system("mkdir d && printf picture-a >d/a.jpg && printf 'one\\ntwo\\n' >d/a.txt && "
                "printf picture-b >d/b.png && printf '{\"caption\":\"b json\"}' >d/b.json && "
@@ -24,14 +21,6 @@ static void make_dir(void)
                "tar cf s.tar --no-recursion d d/a.jpg d/a.txt d/b.cls d/b.json d/b.png d/c.webp "
                "d/.hidden.jpg d/d.txt d/e.npy"),
         0);
-}
-
-static void remove_dir(void)
-{
-    char command[192];
-    ck_assert_int_eq(chdir(home), 0);
-    snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    ck_assert_int_eq(system(command), 0);
 }
 
 static struct vlp_error last;
@@ -501,7 +490,7 @@ int main(void)
 {
     Suite *s = suite_create("tar");
     TCase *t = tcase_create("tar");
-    tcase_add_checked_fixture(t, make_dir, remove_dir);
+    tcase_add_checked_fixture(t, make_dir, scratch_leave);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, neighbours_with_one_stem_are_pairs);
     tcase_add_test(t, a_json_neighbour_is_asked_only_where_no_text_says_it);

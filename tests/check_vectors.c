@@ -11,30 +11,7 @@
 
 #include <vlp/embedding.h>
 
-static char dir[64], home[4096];
-
-static void make_dir(void)
-{
-    strcpy(dir, "/tmp/vlp-check-XXXXXX");
-    ck_assert_ptr_nonnull(getcwd(home, sizeof home));
-    ck_assert_ptr_nonnull(mkdtemp(dir));
-    ck_assert_int_eq(chdir(dir), 0);
-}
-
-static void remove_dir(void)
-{
-    char command[192];
-    ck_assert_int_eq(chdir(home), 0);
-    snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    ck_assert_int_eq(system(command), 0);
-}
-
-static void put(const char *path, const char *text)
-{
-    FILE *f = fopen(path, "wb");
-    ck_assert_uint_eq(fwrite(text, 1, strlen(text), f), strlen(text));
-    ck_assert_int_eq(fclose(f), 0);
-}
+#include "scratch_folder.h"
 
 enum { DIM = 7, N = 5000 };
 
@@ -350,15 +327,15 @@ END_TEST
 START_TEST(text_of_others_is_understood)
 {
     struct vlp_embedding_set s;
-    put("a.tsv", "name\tx\ty\r\nfirst\t1\t-2.5e-1\r\n\r\nse\\tcond\t+3\tnan");
+    scratch_put_text("a.tsv", "name\tx\ty\r\nfirst\t1\t-2.5e-1\r\n\r\nse\\tcond\t+3\tnan");
     ck_assert_int_eq(vlp_embedding_load(&s, "a.tsv", NULL, NULL), VLP_OK);
     ck_assert_int_eq(s.n, 2);
     ck_assert_str_eq(s.ids[1], "se\tcond");
     ck_assert_float_eq(((const float *)s.row[0])[1], -0.25f);
     ck_assert(isnan(((const float *)s.row[1])[1]));
     vlp_embedding_set_free(&s);
-    put("a.jsonl", "\xef\xbb\xbf{\"id\": 7, \"vector\": [1, 2.5]}\n\n"
-                   "{\"vector\": [\"-inf\", 0], \"id\": \"b\", \"meta\": \"m\"}");
+    scratch_put_text("a.jsonl", "\xef\xbb\xbf{\"id\": 7, \"vector\": [1, 2.5]}\n\n"
+                                "{\"vector\": [\"-inf\", 0], \"id\": \"b\", \"meta\": \"m\"}");
     ck_assert_int_eq(vlp_embedding_load(&s, "a.jsonl", NULL, NULL), VLP_OK);
     ck_assert_int_eq(s.n, 2);
     ck_assert_str_eq(s.ids[0], "7");
@@ -389,7 +366,7 @@ START_TEST(damaged_text_names_its_line)
     for (size_t i = 0; i < VLP_COUNT(bad); i++) {
         struct vlp_embedding_set s;
         struct vlp_error         err;
-        put("bad", bad[i].text);
+        scratch_put_text("bad", bad[i].text);
         ck_assert_msg(vlp_embedding_load(&s, "bad", NULL, &err) == VLP_ERR_FORMAT, "%s",
                       bad[i].text);
         ck_assert_msg(strstr(err.text, bad[i].where) != NULL, "%s", err.text);
@@ -402,7 +379,7 @@ START_TEST(ids_and_vectors_must_be_equally_many)
     struct vlp_error         err;
     struct vlp_embedding_set s;
     ck_assert_int_eq(write_file("a.npy", "npy", VLP_F32, false, false, &err), VLP_OK);
-    put("a.npy.ids", "one\ntwo\n");
+    scratch_put_text("a.npy.ids", "one\ntwo\n");
     ck_assert_int_eq(vlp_embedding_load(&s, "a.npy", NULL, &err), VLP_ERR_FORMAT);
     ck_assert_ptr_nonnull(strstr(err.text, "fewer"));
     ck_assert_int_eq(system("seq 1 5001 > a.npy.ids"), 0);
@@ -462,8 +439,8 @@ END_TEST
 
 START_TEST(a_file_that_holds_no_header_is_blank)
 {
-    put("begun.vle", "\x89VLE\r\n");
-    put("other.vle", "something else");
+    scratch_put_text("begun.vle", "\x89VLE\r\n");
+    scratch_put_text("other.vle", "something else");
     ck_assert(vlp_embedding_is_blank("none.vle"));
     ck_assert(vlp_embedding_is_blank("begun.vle"));
     ck_assert(!vlp_embedding_is_blank("other.vle"));
@@ -474,7 +451,7 @@ int main(void)
 {
     Suite *s = suite_create("vectors");
     TCase *t = tcase_create("formats");
-    tcase_add_checked_fixture(t, make_dir, remove_dir);
+    tcase_add_checked_fixture(t, scratch_enter, scratch_leave);
     tcase_set_timeout(t, 120);
     tcase_add_loop_test(t, every_format_gives_back_the_same_floats_and_ids, 0, VLP_COUNT(trips));
     tcase_add_loop_test(t, every_format_goes_through_pipes, 0, VLP_COUNT(trips));
