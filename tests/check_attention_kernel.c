@@ -6,24 +6,7 @@
 
 #include <vlp/tensor.h>
 
-static float *random_floats(size_t n, uint64_t seed, float scale)
-{
-    float         *p = vlp_malloc((n + 1) * sizeof *p);
-    struct vlp_rng r;
-    vlp_rng_seed(&r, seed, n);
-    for (size_t i = 0; i < n; i++) p[i] = scale * (float)vlp_rng_normal(&r);
-    return p;
-}
-
-static struct vlp_compute level(int cpu, int threads)
-{
-    struct vlp_compute c;
-    struct vlp_pool   *pool = threads > 1 ? vlp_pool_open(threads) : NULL;
-    ck_assert_int_eq(
-        vlp_compute_init(&c, pool, vlp_cpu_name((enum vlp_cpu)cpu), VLP_PRECISION_F32, NULL),
-        VLP_OK);
-    return c;
-}
+#include "computing.h"
 
 /* One call and the memory it stands on. */
 struct problem {
@@ -138,7 +121,7 @@ START_TEST(attention_is_the_softmax_of_scores_times_values)
 {
     static const int         lengths[] = {1, 3, 8, 17, 50, 77, 197, 257};
     static const int         dims[] = {32, 64, 40, 80, 88, 104, 128, 7, 1};
-    const struct vlp_compute c = level(_i, 2);
+    const struct vlp_compute c = level(_i, 2, VLP_PRECISION_F32);
     for (size_t d = 0; d < VLP_COUNT(dims); d++)
         for (size_t l = 0; l < VLP_COUNT(lengths); l++)
             for (int form = 0; form < 4; form++) {
@@ -157,7 +140,7 @@ END_TEST
 START_TEST(sequences_of_unlike_length_attend_to_their_own_keys)
 {
     static const int         nq[] = {5, 1, 40, 0, 130, 9, 33}, nk[] = {7, 90, 3, 4, 300, 1, 0};
-    const struct vlp_compute c = level(_i, 2);
+    const struct vlp_compute c = level(_i, 2, VLP_PRECISION_F32);
     for (int form = 0; form < 4; form++) {
         struct problem p = make(3, 64, 7, nq, nk, form & 1, form & 2);
         point(&p);
@@ -178,7 +161,7 @@ START_TEST(a_sequence_is_the_same_in_any_company_on_any_number_of_threads)
         float         *first = NULL;
         point(&p);
         for (int threads = 1; threads <= 4; threads++) {
-            const struct vlp_compute c = level(_i, threads);
+            const struct vlp_compute c = level(_i, threads, VLP_PRECISION_F32);
             vlp_attention_forward(&c, &p.a);
             if (first)
                 ck_assert_int_eq(memcmp(first, p.a.y, size), 0);
@@ -207,7 +190,7 @@ END_TEST
 START_TEST(a_prefix_of_causal_queries_gives_the_same_rows)
 {
     const int                whole = 77, part = 30;
-    const struct vlp_compute c = level(_i, 1);
+    const struct vlp_compute c = level(_i, 1, VLP_PRECISION_F32);
     struct problem           p = make(2, 64, 1, &whole, &whole, true, false);
     point(&p);
     vlp_attention_forward(&c, &p.a);
@@ -224,7 +207,7 @@ END_TEST
 START_TEST(a_query_that_knows_its_place_is_that_row_of_all)
 {
     static const int         n[] = {77, 30, 140}, two[] = {2, 2, 2};
-    const struct vlp_compute c = level(_i, 1);
+    const struct vlp_compute c = level(_i, 1, VLP_PRECISION_F32);
     for (int form = 0; form < 4; form++) {
         int            place[3];
         struct problem p = make(2, 64, 3, n, n, form & 1, form & 2);
@@ -264,7 +247,7 @@ END_TEST
 START_TEST(scores_of_any_size_do_not_overflow)
 {
     const int                T = 60;
-    const struct vlp_compute c = level(_i, 1);
+    const struct vlp_compute c = level(_i, 1, VLP_PRECISION_F32);
     struct problem           p = make(1, 32, 1, &T, &T, false, false);
     for (int i = 0; i < T * p.a.ldq; i++) p.q[i] *= 1000.0f;
     point(&p);

@@ -10,16 +10,9 @@
 #include <vlp/classify.h>
 
 #include "checkpoint_build.h"
+#include "computing.h"
 
 static const char end_to_end[] = "tests/golden/clip/end-to-end";
-
-static struct vlp_compute compute(void)
-{
-    struct vlp_compute c;
-    struct vlp_error   err;
-    ck_assert_int_eq(vlp_compute_init(&c, NULL, NULL, VLP_PRECISION_F32, &err), VLP_OK);
-    return c;
-}
 
 /* A file with this text, gone when the test's folder is. */
 static const char *file_ending(const char *ending, const char *text)
@@ -255,7 +248,7 @@ START_TEST(logits_have_scale_bias_and_unit_inputs)
 {
     float                    w[] = {1, 0, 0, 2}, b[] = {0.25f, -1.0f}, z[2];
     struct vlp_classifier    c = {.n = 2, .dim = 2, .weight = w, .bias = b, .scale = 10.0f};
-    const struct vlp_compute cpu = compute();
+    const struct vlp_compute cpu = compute_with(NULL);
     const float              x[] = {3, 4};
     vlp_classifier_logits(&c, &cpu, x, z);
     ck_assert_float_eq(z[0], 30.25f);

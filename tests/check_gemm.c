@@ -6,21 +6,14 @@
 
 #include <vlp/tensor.h>
 
+#include "computing.h"
+
 static const int sizes_m[] = {1, 3, 17, 50, 197, 257};
 
 struct matrices {
     int    M, N, K, ldx, ldy;
     float *x, *w, *y, *bias, *residual;
 };
-
-static float *random_floats(size_t n, uint64_t seed, float scale)
-{
-    float         *p = vlp_malloc(n * sizeof *p);
-    struct vlp_rng r;
-    vlp_rng_seed(&r, seed, n);
-    for (size_t i = 0; i < n; i++) p[i] = scale * (float)vlp_rng_normal(&r);
-    return p;
-}
 
 static struct matrices make(int M, int N, int K, int pad)
 {
@@ -40,14 +33,6 @@ static void drop(struct matrices *m)
     free(m->y);
     free(m->bias);
     free(m->residual);
-}
-
-static struct vlp_compute level(int cpu, int threads, enum vlp_precision p)
-{
-    struct vlp_compute c;
-    struct vlp_pool   *pool = threads > 1 ? vlp_pool_open(threads) : NULL;
-    ck_assert_int_eq(vlp_compute_init(&c, pool, vlp_cpu_name((enum vlp_cpu)cpu), p, NULL), VLP_OK);
-    return c;
 }
 
 static double act(enum vlp_activation a, double x)

@@ -9,6 +9,8 @@
 
 #include <vlp/search.h>
 
+#include "computing.h"
+
 enum { DIM = 16, RECORDS = 11000 };
 
 static char dir[64];
@@ -25,14 +27,6 @@ static void remove_dir(void)
 {
     for (int i = 0; i < 3; i++) unlink(path_of[i]);
     rmdir(dir);
-}
-
-static struct vlp_compute compute_with(struct vlp_pool *pool)
-{
-    struct vlp_compute c;
-    struct vlp_error   err;
-    ck_assert_int_eq(vlp_compute_init(&c, pool, NULL, VLP_PRECISION_F32, &err), VLP_OK);
-    return c;
 }
 
 /* The vector of a record: whatever its file and place. */

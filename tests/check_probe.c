@@ -9,15 +9,9 @@
 #include "golden_npy.h"
 #include <vlp/classify.h>
 
-enum { TRAIN = 200, CLASSES = 5 };
+#include "computing.h"
 
-static struct vlp_compute compute_with(struct vlp_pool *pool)
-{
-    struct vlp_compute c;
-    struct vlp_error   err;
-    ck_assert_int_eq(vlp_compute_init(&c, pool, NULL, VLP_PRECISION_F32, &err), VLP_OK);
-    return c;
-}
+enum { TRAIN = 200, CLASSES = 5 };
 
 static int *whole(const char *path, int *n)
 {

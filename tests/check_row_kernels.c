@@ -6,30 +6,13 @@
 
 #include <vlp/tensor.h>
 
+#include "computing.h"
+
 static const int lengths[] = {1, 2, 3, 7, 8, 15, 16, 17, 31, 50, 63, 64, 65, 197, 768, 1027};
-
-static float *random_floats(size_t n, uint64_t seed, float scale)
-{
-    float         *p = vlp_malloc(n * sizeof *p);
-    struct vlp_rng r;
-    vlp_rng_seed(&r, seed, n);
-    for (size_t i = 0; i < n; i++) p[i] = scale * (float)vlp_rng_normal(&r);
-    return p;
-}
-
-static struct vlp_compute level(int cpu, int threads)
-{
-    struct vlp_compute c;
-    struct vlp_pool   *pool = threads > 1 ? vlp_pool_open(threads) : NULL;
-    ck_assert_int_eq(
-        vlp_compute_init(&c, pool, vlp_cpu_name((enum vlp_cpu)cpu), VLP_PRECISION_F32, NULL),
-        VLP_OK);
-    return c;
-}
 
 START_TEST(layernorm_has_mean_zero_and_deviation_one_before_scale_and_shift)
 {
-    const struct vlp_compute c = level(_i, 2);
+    const struct vlp_compute c = level(_i, 2, VLP_PRECISION_F32);
     for (size_t l = 0; l < VLP_COUNT(lengths); l++) {
         const int C = lengths[l], N = 37, ld = C + 3;
         float *x = random_floats((size_t)N * ld, 1, 2.0f), *w = random_floats((size_t)C, 2, 1.0f);
@@ -79,7 +62,7 @@ static double exact(enum vlp_activation a, double x)
 START_TEST(activations_are_exact_to_a_few_units_in_the_last_place)
 {
     enum { N = 400001 };
-    const struct vlp_compute c = level(_i, 2);
+    const struct vlp_compute c = level(_i, 2, VLP_PRECISION_F32);
     float                   *x = vlp_malloc(sizeof *x * N), *y = vlp_malloc(sizeof *y * N);
     for (int i = 0; i < N; i++) x[i] = (float)(i - N / 2) * (12.0f / (N / 2));
     for (int a = VLP_ACT_NONE; a <= VLP_ACT_TANH; a++) {
@@ -99,7 +82,7 @@ END_TEST
 
 START_TEST(activations_keep_infinities_and_what_is_not_a_number)
 {
-    const struct vlp_compute c = level(_i, 1);
+    const struct vlp_compute c = level(_i, 1, VLP_PRECISION_F32);
     for (int a = VLP_ACT_NONE; a <= VLP_ACT_TANH; a++) {
         float x[3] = {INFINITY, NAN, 0.0f}, y[3];
         vlp_activate(&c, (enum vlp_activation)a, y, x, 3);
@@ -112,7 +95,7 @@ END_TEST
 
 START_TEST(activations_vanish_far_below_zero)
 {
-    const struct vlp_compute c = level(_i, 1);
+    const struct vlp_compute c = level(_i, 1, VLP_PRECISION_F32);
     for (int a = VLP_ACT_GELU; a <= VLP_ACT_RELU; a++)
         for (float far = 20.0f; far < INFINITY; far *= 1.5f) {
             float x[2] = {-far, far}, y[2];
@@ -126,7 +109,7 @@ END_TEST
 
 START_TEST(layernorm_goes_back_as_the_formula_says)
 {
-    const struct vlp_compute c = level(_i, 1);
+    const struct vlp_compute c = level(_i, 1, VLP_PRECISION_F32);
     for (size_t l = 0; l < VLP_COUNT(lengths); l++) {
         enum { N = 5 };
         const int C = lengths[l];
@@ -175,7 +158,8 @@ END_TEST
 
 START_TEST(columns_are_added_row_by_row)
 {
-    const struct vlp_compute alone = level(_i, 1), c = level(_i, 3);
+    const struct vlp_compute alone = level(_i, 1, VLP_PRECISION_F32),
+                             c = level(_i, 3, VLP_PRECISION_F32);
     for (size_t l = 0; l < VLP_COUNT(lengths); l++) {
         enum { N = 77 };
         const int C = lengths[l], ld = C + 3;
@@ -202,7 +186,7 @@ END_TEST
 START_TEST(activation_slopes_are_those_of_finite_differences)
 {
     enum { N = 4001 };
-    const struct vlp_compute c = level(_i, 2);
+    const struct vlp_compute c = level(_i, 2, VLP_PRECISION_F32);
     float                   *x = vlp_malloc(sizeof *x * N), *dx = vlp_malloc(sizeof *dx * N),
           *dy = random_floats(N, 3, 1.0f), *chain = vlp_malloc(sizeof *chain * N);
     for (int i = 0; i < N; i++) x[i] = (float)(i - N / 2) * (9.0f / (N / 2)) + 1e-3f;
@@ -230,7 +214,7 @@ END_TEST
 
 START_TEST(softmax_rows_sum_to_one_and_give_their_log_sum)
 {
-    const struct vlp_compute c = level(_i, 2);
+    const struct vlp_compute c = level(_i, 2, VLP_PRECISION_F32);
     for (size_t l = 0; l < VLP_COUNT(lengths); l++) {
         const int C = lengths[l], N = 29, ld = C + 1;
         float    *x = random_floats((size_t)N * ld, 4, 10.0f),
@@ -259,7 +243,7 @@ END_TEST
 
 START_TEST(softmax_of_masked_entries_is_zero)
 {
-    const struct vlp_compute c = level(_i, 1);
+    const struct vlp_compute c = level(_i, 1, VLP_PRECISION_F32);
     float                    x[40], none[40], lse;
     for (int i = 0; i < 40; i++) {
         x[i] = i % 2 ? -INFINITY : (float)i;
@@ -276,7 +260,7 @@ END_TEST
 
 START_TEST(dot_is_the_sum_of_products)
 {
-    const struct vlp_compute c = level(_i, 1);
+    const struct vlp_compute c = level(_i, 1, VLP_PRECISION_F32);
     for (size_t l = 0; l < VLP_COUNT(lengths); l++) {
         const int n = lengths[l];
         float    *a = random_floats((size_t)n, 1, 1.0f), *b = random_floats((size_t)n, 2, 1.0f);
@@ -294,7 +278,7 @@ START_TEST(row_results_do_not_depend_on_threads_or_neighbours)
     enum { N = 61, C = 333 };
     float *x = random_floats((size_t)N * C, 1, 3.0f), *first = NULL;
     for (int threads = 1; threads <= 4; threads++) {
-        const struct vlp_compute c = level(_i, threads);
+        const struct vlp_compute c = level(_i, threads, VLP_PRECISION_F32);
         float                   *y = vlp_calloc((size_t)3 * N * C, sizeof *y);
         vlp_layernorm_rows(&c, y, C, x, C, NULL, NULL, 1e-5f, N, C, NULL, NULL);
         memcpy(y + N * C, x, sizeof *y * N * C);
@@ -327,13 +311,14 @@ START_TEST(scan_scores_are_dot_products_of_stored_rows)
     static const int            dims[] = {1, 5, 16, 33, 64, 77, 512, 515};
     for (size_t t = 0; t < VLP_COUNT(types); t++)
         for (size_t d = 0; d < VLP_COUNT(dims); d++) {
-            const struct vlp_compute one = level(_i, 1), c = level(_i, 3);
-            const int                dim = dims[d], n = 2311;
-            const size_t             head = types[t] == VLP_I8 ? sizeof(float) : 0;
-            const size_t             size = head + vlp_dtype_size(types[t], (size_t)dim);
-            const size_t             stride = size + (types[t] == VLP_I8 ? 3 : 4);
-            uint8_t                 *rows = vlp_calloc((size_t)n, stride);
-            float                   *q = random_floats((size_t)dim, 1, 1.0f),
+            const struct vlp_compute one = level(_i, 1, VLP_PRECISION_F32),
+                                     c = level(_i, 3, VLP_PRECISION_F32);
+            const int    dim = dims[d], n = 2311;
+            const size_t head = types[t] == VLP_I8 ? sizeof(float) : 0;
+            const size_t size = head + vlp_dtype_size(types[t], (size_t)dim);
+            const size_t stride = size + (types[t] == VLP_I8 ? 3 : 4);
+            uint8_t     *rows = vlp_calloc((size_t)n, stride);
+            float       *q = random_floats((size_t)dim, 1, 1.0f),
                   *v = random_floats((size_t)dim * n, 2, 1.0f);
             float *out = vlp_malloc(sizeof *out * n), score;
             for (int r = 0; r < n; r++) {
@@ -372,7 +357,7 @@ END_TEST
 
 START_TEST(measured_peaks_are_positive)
 {
-    const struct vlp_compute c = level(_i, 1);
+    const struct vlp_compute c = level(_i, 1, VLP_PRECISION_F32);
     for (int p = 0; p < VLP_PRECISION_COUNT; p++)
         ck_assert_double_gt(vlp_peak_flops(&c, (enum vlp_precision)p), 0.1);
     ck_assert_double_gt(vlp_peak_read(&c), 0.1);

@@ -8,6 +8,8 @@
 
 #include <vlp/search.h>
 
+#include "computing.h"
+
 enum { DIM = 52, ROWS = 1500, QUERIES = 70 };
 
 struct world {
@@ -55,14 +57,6 @@ static struct vlp_rows store(struct world *w, enum vlp_dtype dtype)
     const struct vlp_rows rows = {w->stored, w->stride, dtype, DIM, ROWS, NULL, 0, false};
     for (int i = 0; i < ROWS; i++) vlp_rows_f32(&rows, i, w->rows[i]);
     return rows;
-}
-
-static struct vlp_compute compute_with(struct vlp_pool *pool)
-{
-    struct vlp_compute c;
-    struct vlp_error   err;
-    ck_assert_int_eq(vlp_compute_init(&c, pool, NULL, VLP_PRECISION_F32, &err), VLP_OK);
-    return c;
 }
 
 static double product(const struct world *w, int q, int i)
