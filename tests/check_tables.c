@@ -348,7 +348,7 @@ START_TEST(a_json_array_may_be_written_in_any_way_and_its_damage_is_named)
                      "t.json:1|-|a]}\"|-\nt.json:2!format\nt.json:3!format\nt.json:4|-|b|-\n");
     ck_assert_str_eq(table("t.json", "{\"text\":\n\"a\"}\n{\"text\":\"b\"}"),
                      "t.json:1|-|a|-\nt.json:2|-|b|-\n");
-    put_bytes("t.json", "\0\0\0 {\"text\":\"a\"}", 16);
+    scratch_put("t.json", "\0\0\0 {\"text\":\"a\"}", 16);
     ck_assert_str_eq(listing((struct vlp_source_options){0}, "t.json"),
                      "t.json:1!format\nt.json:2|-|a|-\n");
     const char *bad[] = {"[{\"text\":\"a\"}", "[{\"text\":\"a\"},]",
