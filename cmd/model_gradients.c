@@ -35,15 +35,13 @@ static enum vlp_status read_batch(struct vlp_batch *b, struct vlp_arena *mem,
 {
     const struct vlp_stored *image = input(in, "image"), *text = input(in, "text");
     if (!image || !text || image->dtype != VLP_F32 || image->ndim != 4 || image->dim[0] < 1)
-        return vlp_fail(err, VLP_ERR_MISMATCH,
-                        "inputs.safetensors: wants image f32 (n, 3, R, R) and text (n, T)");
+        return vlp_fail(err, VLP_ERR_MISMATCH, "wants image f32 (n, 3, R, R) and text (n, T)");
     if (image->dim[1] != 3 || image->dim[2] != m->image_size || image->dim[3] != m->image_size)
-        return vlp_fail(err, VLP_ERR_MISMATCH,
-                        "inputs.safetensors: pictures of another size than the model's");
+        return vlp_fail(err, VLP_ERR_MISMATCH, "pictures of another size than the model's");
     *b = (struct vlp_batch){0};
     VLP_TRY(model_read_texts(&b->ids, mem, text, m, err));
     if (image->dim[0] != text->dim[0])
-        return vlp_fail(err, VLP_ERR_MISMATCH, "inputs.safetensors: not as many texts as pictures");
+        return vlp_fail(err, VLP_ERR_MISMATCH, "not as many texts as pictures");
     b->n = (int)text->dim[0];
     b->images = vlp_arena_alloc(mem, image->size);
     memcpy(b->images, image->data, image->size);
@@ -91,7 +89,8 @@ static bool report(const struct vlp_stored *want, const struct vlp_trained *got,
     return good;
 }
 
-static enum vlp_status gradients(struct vlp_encoder *e, const struct vlp_safetensors *inputs,
+static enum vlp_status gradients(struct vlp_encoder *e, const char *dir,
+                                 const struct vlp_safetensors *inputs,
                                  const struct vlp_safetensors *expected, const char *loss,
                                  double tolerance, int *bad, struct vlp_error *err)
 {
@@ -106,7 +105,9 @@ static enum vlp_status gradients(struct vlp_encoder *e, const struct vlp_safeten
     struct vlp_arena               mem = {0};
     VLP_TRY(vlp_trainer_open(&t, &e->model, &e->compute, NULL, &o, err));
     enum vlp_status s = read_batch(&b, &mem, inputs, &e->model, err);
-    if (s == VLP_OK) {
+    if (s != VLP_OK) {
+        vlp_fail_in(err, "%s/inputs.safetensors", dir);
+    } else {
         float own;
         if (o.loss->has_bias && !vlp_model_logit_bias(&e->model, &own))
             e->model.logit_scale->tensor.data[0] = o.loss->start_scale; /* as its bias does */
@@ -141,7 +142,7 @@ enum vlp_status model_compare_gradients(const char *dir, const char *loss, doubl
         s = vlp_fail(err, VLP_ERR_MISMATCH, "%s/%s is empty", dir, file);
     if (s == VLP_OK) s = vlp_safetensors_rename(&expected, file, err);
     if (s == VLP_OK && (s = cmd_model_open(&e, err)) == VLP_OK) {
-        s = gradients(&e, &inputs, &expected, loss, tolerance, bad, err);
+        s = gradients(&e, dir, &inputs, &expected, loss, tolerance, bad, err);
         vlp_encoder_close(&e);
     }
     vlp_safetensors_close(&inputs);

@@ -44,6 +44,17 @@ expect 4 vlp-model compare --tolerance 1e30 -m "$GOLDEN/clip/hf-quick" odd
 prints "$(printf 'image_features\tnan\tnan\tFAILED')"
 expect 4 vlp-model compare --json --tolerance 1e30 -m "$GOLDEN/clip/hf-quick" odd
 prints '"absolute": null, "relative": null, "ok": false'
+# A reference of fewer samples than there are is not passed over.
+odd_tensor image_features 1 32 >odd/expected.safetensors
+expect 4 vlp-model compare --tolerance 1e30 -m "$GOLDEN/clip/hf-quick" odd
+prints "image_features	-	-	FAILED: has another shape than (3, 32)"
+# What is wrong with the inputs is said with their file's name.
+odd_tensor image 3 32 >odd/inputs.safetensors
+expect 4 vlp-model compare -m "$GOLDEN/clip/hf-quick" odd
+says "odd/inputs.safetensors: 'image' is not f32 of shape (n, 3, R, R)"
+odd_tensor text 3 32 >odd/inputs.safetensors
+expect 4 vlp-model compare -m "$GOLDEN/clip/hf-quick" odd
+says "odd/inputs.safetensors: 'text' is not i64 or i32 of shape (n, T)"
 cp -f "$GOLDEN/clip/train/gelu/inputs.safetensors" odd
 odd_tensor text_projection 32 32 >odd/gradients.safetensors
 expect 4 vlp-model compare --gradients --tolerance 1e30 -m "$GOLDEN/clip/train/gelu" odd
