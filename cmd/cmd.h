@@ -168,9 +168,10 @@ bool                     cmd_take_cleaning(void *target, const char *value, char
 bool                     cmd_take_activation(void *target, const char *value, char why[256]);
 bool                     cmd_take_flavour(void *target, const char *value, char why[256]);
 /* clang-format off */
-#define CMD_MODEL_OPTION                                                                           \
-    CMD_ROW('m', "model", "MODEL", CMD_STRING, &cmd_model.path,                                    \
-            "$VLP_MODEL, else the installed model",                                                \
+#define CMD_MODEL_OPTION         CMD_MODEL_ROWS("$VLP_MODEL, else the installed model")
+#define CMD_MODEL_OPTION_OR_NONE CMD_MODEL_ROWS("$VLP_MODEL, else none")
+#define CMD_MODEL_ROWS(absent)                                                                     \
+    CMD_ROW('m', "model", "MODEL", CMD_STRING, &cmd_model.path, absent,                            \
             "the model: vlp's own file, or a foreign checkpoint's file or folder",                 \
             .group = "Model"),                                                                     \
     CMD_ROW(0, "activation", "NAME", CMD_CALL, &cmd_model.activation, "what the checkpoint says",  \

@@ -1,9 +1,11 @@
 /*
  * model_preprocess.c -- vlp-model preprocess: what the model sees of a picture.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 #include <vlp/classify.h>
 
@@ -181,6 +183,13 @@ static enum vlp_status check_files(char **in, const char *const *out, int n, str
     return refuse_existing(in, out, n, err);
 }
 
+static enum vlp_status make_folder(struct vlp_error *err)
+{
+    if (vlp_is_dir(output) || mkdir(output, 0777) == 0) return VLP_OK;
+    return errno == EEXIST ? vlp_fail(err, VLP_ERR_IO, "%s: not a folder", output)
+                           : vlp_fail(err, VLP_ERR_IO, "%s: %s", output, strerror(errno));
+}
+
 static int run(int argc, char **argv)
 {
     struct vlp_preprocess how;
@@ -189,16 +198,17 @@ static int run(int argc, char **argv)
     struct vlp_arena      names;
     const int             n = argc - 1;
     char                **in = argv + 1;
-    const bool            folder = output && vlp_is_dir(output);
+    const bool            folder = output && (n > 1 || vlp_is_dir(output));
     if (n == 0) cmd_usage_error("name a picture");
-    if (n > 1 && !folder)
-        cmd_usage_error("several pictures go to a folder: -o DIR, which must exist");
+    if (n > 1 && (!output || strcmp(output, "-") == 0))
+        cmd_usage_error("several pictures go to a folder: -o DIR");
     if (format == AUTO) format = folder ? PNG : format_of(output);
     if (!folder) cmd_refuse_terminal(output, force);
     vlp_arena_init(&names);
     const char    **out = folder ? names_in_folder(&names, in, n) : NULL;
     enum vlp_status s = check_files(in, out, n, &err);
     if (s == VLP_OK) s = settings(&how, &err);
+    if (s == VLP_OK && folder) s = make_folder(&err);
     if (s == VLP_OK) s = cmd_failures_open(&bad, failed, force, &err);
     if (s != VLP_OK) {
         vlp_arena_free(&names);
@@ -224,7 +234,8 @@ static int run(int argc, char **argv)
 /* clang-format off */
 static const struct cmd_option options[] = {
     CMD_ROW('o', "output", "PATH", CMD_STRING, &output, "stdout",
-            "the file to write; a folder for several pictures", .group = "Output"),
+            "the file to write; for several pictures a folder, made if it is not there",
+            .group = "Output"),
     CMD_ROW('f', "force", NULL, CMD_FLAG, &force, NULL,
             "overwrite it; write to a terminal"),
     CMD_ROW(0, "format", "NAME", CMD_CHOICE, &format, "by -o: .npy, .rgb or .raw (raw), else png",
@@ -236,7 +247,7 @@ static const struct cmd_option options[] = {
             "skip a picture that cannot be used, or stop at it", .choices = cmd_on_errors),
     CMD_ROW(0, "size", "N", CMD_INT, &size, "the model's, else 224 (vilt: 384)",
             "side of the result in pixels", .group = "Pictures", .min = 1, .max = 16384),
-    CMD_SHARD_OPTION, CMD_PICTURE_OPTIONS, CMD_MODEL_OPTION, CMD_COMMON_OPTIONS, CMD_LAST};
+    CMD_SHARD_OPTION, CMD_PICTURE_OPTIONS, CMD_MODEL_OPTION_OR_NONE, CMD_COMMON_OPTIONS, CMD_LAST};
 /* clang-format on */
 
 static const char *const usage[] = {"[OPTION]... PICTURE [-o FILE]",

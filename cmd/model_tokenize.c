@@ -154,9 +154,9 @@ static int run(int argc, char **argv)
     const char           *env = getenv("VLP_MODEL");
     const char           *from = argc > 1 ? NULL : lines ? lines : "-";
     if (lines && argc > 1) cmd_usage_error("texts as arguments, or --lines, not both");
-    if (cmd_model.cleaning && cmd_given("tokenizer"))
-        cmd_usage_error("--cleaning or --tokenizer, not both");
-    if (cmd_model.path && cmd_given("tokenizer")) cmd_usage_error("-m or --tokenizer, not both");
+    if (kind > 0 && (cmd_model.path || cmd_model.cleaning))
+        cmd_usage_error("%s or --tokenizer=%s, not both", cmd_model.path ? "-m" : "--cleaning",
+                        kinds[kind]);
     /* Without a name there need not be a model: CLIP's tokenizer is the same for all of CLIP. */
     if (!cmd_model.path && !(env && *env) && !cmd_given("tokenizer"))
         kind = cmd_model.cleaning && strcmp(cmd_model.cleaning, "hf") == 0 ? 2 : 1;
@@ -188,7 +188,7 @@ static const struct cmd_option options[] = {
     CMD_ROW(0, "json", NULL, CMD_FLAG, &as_json, NULL,
             "one JSON object per text: text, ids, pieces, truncated", .group = "Output"),
     CMD_ROW(0, "pad", NULL, CMD_FLAG, &pad, NULL, "fill lines up to the context with zeros"),
-    CMD_MODEL_OPTION, CMD_COMMON_OPTIONS, CMD_LAST};
+    CMD_MODEL_OPTION_OR_NONE, CMD_COMMON_OPTIONS, CMD_LAST};
 /* clang-format on */
 
 static const char *const usage[] = {"[OPTION]... [TEXT]...", NULL};

@@ -69,6 +69,12 @@ expect 2 vlp-model preprocess -o both y.png z.gif z.png
 says "both/z.gif.png: exists"
 [ ! -e both/y.png ] || fail "begun all the same"
 expect 0 vlp-model preprocess -f -o both y.png z.gif z.png
+# A folder that is not there is made; what is no folder is named.
+expect 0 vlp-model preprocess --size 16 -o made y.png z.png
+[ -f made/y.png ] && [ -f made/z.png ] || fail "made holds $(ls made)"
+expect 1 vlp-model preprocess --size 16 -o y.png y.png z.png
+expect 2 vlp-model preprocess y.png z.png
+says "several pictures go to a folder: -o DIR"
 # The ending of the one file says its format.
 for ending in png npy rgb raw RAW; do
     expect 0 vlp-model preprocess --size 16 -o "seen.$ending" "$GOLDEN/image/png-rgb.png"

@@ -9,4 +9,9 @@ vlp-model tokenize -m "$GOLDEN/clip/openclip-clipa" --pad 'caf&eacute; &amp;amp;
 vlp-model tokenize --cleaning hf -m "$GOLDEN/clip/end-to-end/model" 'caf&eacute; &amp;amp; more'
 vlp-model tokenize --tokenizer clip-hf 'caf&eacute; &amp;amp; more'
 vlp-model tokenize --tokenizer clip 'caf&eacute; &amp;amp; more'
+vlp-model tokenize --tokenizer model --cleaning hf -m "$GOLDEN/clip/end-to-end/model" 'caf&eacute; &amp;amp; more'
 VLP_MODEL='' vlp-model tokenize --cleaning hf 'caf&eacute; &amp;amp; more' # an empty name is none
+for other in "-m $GOLDEN/clip/end-to-end/model" "--cleaning hf"; do
+    vlp-model tokenize --tokenizer clip $other x 2>/dev/null
+    [ $? -eq 2 ] || echo "not refused: $other"
+done
