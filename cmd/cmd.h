@@ -75,10 +75,12 @@ struct cmd_option {
     const char        *group; /* heading; NULL: the one before */
     const char *const *choices;
     double             min, max;
+    double unit; /* of a CMD_FLOAT that is a time: seconds; a value may end in s, m, h */
     bool (*call)(void *target, const char *value, char why[256]);
 };
 
-/* A row of a table; what is seldom said follows by name: .group, .choices, .min, .max, .call. */
+/* A row of a table; what is seldom said follows by name: .group, .choices, .min, .max, .unit, .call.
+ */
 /* The versions of clang-format set braces in macros differently. */
 /* clang-format off */
 #define CMD_ROW(letter_, name_, arg_, kind_, target_, preset_, ...)                                \

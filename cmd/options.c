@@ -83,11 +83,31 @@ static void take_int(const struct cmd_option *o, const char *value)
     *(int64_t *)o->target = v;
 }
 
+/* A number; where it is a time of `unit` seconds, with an optional s, m or h. */
+static bool parse_number(const char *s, double unit, double *out)
+{
+    static const struct {
+        char   letter;
+        double seconds;
+    } times[] = {{'s', 1}, {'m', 60}, {'h', 3600}};
+    const size_t len = strlen(s);
+    for (size_t i = 0; unit > 0 && len > 1 && i < VLP_COUNT(times); i++) {
+        if (s[len - 1] != times[i].letter) continue;
+        char      *digits = vlp_strndup(s, len - 1);
+        const bool ok = vlp_parse_f64(digits, out);
+        free(digits);
+        *out *= times[i].seconds / unit;
+        return ok;
+    }
+    return vlp_parse_f64(s, out);
+}
+
 static void take_float(const struct cmd_option *o, const char *value)
 {
     double v;
-    if (!vlp_parse_f64(value, &v) || isnan(v))
-        cmd_usage_error("%s wants a number, not '%s'", spelled(o), value);
+    if (!parse_number(value, o->unit, &v) || isnan(v))
+        cmd_usage_error("%s wants a %s, not '%s'", spelled(o), o->unit > 0 ? "time" : "number",
+                        value);
     if ((o->min != 0 || o->max != 0) && (v < o->min || v > o->max)) {
         char min[32], max[32]; /* to the last digit: 0.9999999 is not 1 */
         vlp_format_f64(min, o->min);

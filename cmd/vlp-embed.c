@@ -72,9 +72,10 @@ static const struct cmd_option options[] = {
     CMD_ROW(0, "layer", "NAME", CMD_CHOICE, &opt.layer, "features",
             "features, or penultimate: of pictures, before the last projection (linear probes)",
             .choices = layer_names),
-    CMD_ROW(0, "max-time", "SECONDS", CMD_FLOAT, &opt.max_time, "none",
-            "stop after SECONDS with status 6; the same command continues (-o FILE.vle)",
-            .max = 1e12),
+    CMD_ROW(0, "max-time", "TIME", CMD_FLOAT, &opt.max_time, "none",
+            "stop after TIME (seconds, or 90s, 45m, 2h) with status 6; the same command continues "
+            "(-o FILE.vle)",
+            .max = 1e12, .unit = 1),
     CMD_FAILURE_OPTIONS,
     CMD_COMMON_OPTIONS, CMD_LAST};
 /* clang-format on */

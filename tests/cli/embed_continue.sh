@@ -23,6 +23,16 @@ done
 [ -e timed.npy ] && fail "something was begun"
 expect 2 vlp-embed -f --max-time 100 -o forced.vle photos
 says "-f would start over each time"
+# A time may say its unit.
+for time in 0.00001s 0.0000001m 0.000000001h; do
+    rm -f late.vle
+    expect 6 vlp-embed -q -j1 -b1 --max-time $time -o late.vle photos
+done
+expect 0 vlp-embed -q -j1 -b1 --max-time 1h -o late.vle photos
+for time in 1d s 1.5.m; do
+    expect 2 vlp-embed --max-time $time -o late.vle photos
+    says "--max-time wants a time, not '$time'"
+done
 # Killed at any moment.
 for delay in 0.01 0.03 0.05 0.08 0.1 0.15; do
     vlp-embed -q -j1 -b1 -o killed.vle photos more* 2>/dev/null &
