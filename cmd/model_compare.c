@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <vlp/loss.h>
+
 #include "model_verbs.h"
 
 static double      tolerance = 1e-4;
@@ -346,7 +348,8 @@ static const struct cmd_option options[] = {
     CMD_ROW(0, "gradients", NULL, CMD_FLAG, &gradients, NULL,
             "gradients.safetensors instead: of the loss of all pairs, relative errors decide"),
     CMD_ROW(0, "loss", "NAME", CMD_STRING, &loss, "softmax",
-            "with --gradients: softmax, or sigmoid with gradients_sigmoid.safetensors"),
+            "with --gradients: softmax, or sigmoid with gradients_sigmoid.safetensors",
+            .choices = vlp_contrastive_loss_names),
     CMD_ROW(0, "json", NULL, CMD_FLAG, &as_json, NULL, "one JSON object per tensor",
             .group = "Output"),
     CMD_MODEL_OPTION,

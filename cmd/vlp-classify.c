@@ -33,9 +33,11 @@ static bool take_scale(void *target, const char *value, char why[256])
 /* enum classify_only */
 static const char *const modalities[] = {"image", "text", "both", NULL};
 
+static const char *const scale_words[] = {"model", NULL}; /* beside numbers */
+
 /* clang-format off */
 static const struct cmd_option options[] = {
-    CMD_ROW('l', "labels", "LIST", CMD_STRING, &classify.labels, NULL,
+    CMD_ROW('l', "labels", "NAMES", CMD_STRING, &classify.labels, NULL,
             "the classes, separated by commas", .group = "Classes"),
     CMD_ROW(0, "labels-from", "FILE", CMD_STRING, &classify.labels_from, NULL,
             "the classes, one a line ('name|other name'), or as JSON with prompts"),
@@ -49,7 +51,7 @@ static const struct cmd_option options[] = {
             "save the classifier: an embedding file, a record a class"),
     CMD_ROW(0, "logit-scale", "S", CMD_CALL, &classify.logit_scale, "100",
             "what cosines are multiplied with: a number, or 'model' for the learned one",
-            .call = take_scale),
+            .choices = scale_words, .call = take_scale),
     CMD_ROW(0, "knn", "FILE", CMD_STRING, &classify.knn, NULL,
             "vote of the nearest labelled records of this embedding file", .group = "Neighbours"),
     CMD_ROW(0, "neighbours", "N", CMD_INT, &classify.neighbours, "20", "how many of them",

@@ -55,6 +55,7 @@ write_bash() {
             printf "        mapfile -t COMPREPLY < <(compgen -W \"%s --help --version\" -- \"$cur\")\n        return\n    fi\n", substr(verbs, 2)
             print "    verb=${COMP_WORDS[1]}"
         }
+        print "    [[ \" ${COMP_WORDS[*]:0:COMP_CWORD} \" == *\" -- \"* ]] && verb= # names only"
         print "    case $verb in"
         for (v in seen) {
             printf "    %s)\n        case $prev in\n%s        esac\n", v, value[v]

@@ -51,3 +51,7 @@ complete_words() {
 [ "$(complete_words vlp-embed --dtype = b)" = "bf16" ] || fail "bash: choices"
 [ "$(complete_words vlp-model ins)" = "inspect" ] || fail "bash: verbs"
 [ "$(complete_words vlp-model convert --to h)" = "hf" ] || fail "bash: choices of a verb"
+[ "$(complete_words vlp-model compare --loss s)" = "softmax sigmoid" ] || fail "bash: names that are looked up"
+[ "$(complete_words vlp-classify --logit-scale = m)" = "model" ] || fail "bash: a word beside numbers"
+[ -z "$(complete_words vlp-classify -l share)" ] || fail "bash: a file for names"
+[ "$(complete_words vlp-model ins -- --jso)" = "" ] || fail "bash: options behind --"
