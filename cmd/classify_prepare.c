@@ -72,7 +72,8 @@ static enum vlp_status from_labels(struct classify_job *job, struct vlp_error *e
         s = vlp_classifier_build(&job->classifier, &job->encoder, &labels, templates, n_templates,
                                  &n_cut, err);
     if (s == VLP_OK) job->has_classifier = true;
-    if (n_cut) cmd_warn("%d prompts are longer than the model's context and were cut", n_cut);
+    if (n_cut)
+        cmd_warn("prompts that are longer than the model's context, and were cut: %d", n_cut);
     vlp_templates_free(&read);
     vlp_labels_free(&labels);
     return s;

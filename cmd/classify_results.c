@@ -334,9 +334,9 @@ enum vlp_status classify_finish(struct classify_job *job, struct vlp_error *err)
     enum vlp_status              s = VLP_OK;
     if (!job->has_truth) job->n_without_truth = 0; /* nobody spoke of right and wrong */
     if (e->total)
-        cmd_note("%lld records: top-1 %.4f, top-5 %.4f, mean per class %.4f", (long long)e->total,
-                 (double)e->top1 / (double)e->total, (double)e->top5 / (double)e->total,
-                 vlp_evaluation_mean_per_class(e, NULL));
+        cmd_note("%lld record%s: top-1 %.4f, top-5 %.4f, mean per class %.4f", (long long)e->total,
+                 cmd_plural(e->total), (double)e->top1 / (double)e->total,
+                 (double)e->top5 / (double)e->total, vlp_evaluation_mean_per_class(e, NULL));
     if (job->n_without_truth)
         cmd_warn(job->n_without_truth == 1 ? "%lld record has no right label among the classes"
                                            : "%lld records have no right label among the classes",

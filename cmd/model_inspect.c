@@ -67,6 +67,13 @@ static struct storage count(const struct vlp_checkpoint *c)
     return s;
 }
 
+static void print_blocks(const json_t *tower)
+{
+    const long long layers = int_at(tower, "layers"), heads = int_at(tower, "heads");
+    printf("%lld layer%s, %lld head%s, MLP %lld\n", layers, cmd_plural(layers), heads,
+           cmd_plural(heads), int_at(tower, "mlp"));
+}
+
 static void print_towers(const json_t *config)
 {
     const json_t *v = json_object_get(config, "vision"), *t = json_object_get(config, "text");
@@ -77,12 +84,11 @@ static void print_towers(const json_t *config)
         for (size_t i = 0; i < json_array_size(layers); i++)
             printf("%s%lld", i ? "," : " ",
                    (long long)json_integer_value(json_array_get(layers, i)));
-        printf(", %lld heads\n", int_at(v, "heads"));
+        printf(", %lld head%s\n", int_at(v, "heads"), cmd_plural(int_at(v, "heads")));
     } else if (json_is_object(v)) {
-        printf("pictures        ViT, %lld pixels, patch %lld, width %lld, %lld layers, %lld heads, "
-               "MLP %lld\n",
-               int_at(v, "image_size"), int_at(v, "patch_size"), int_at(v, "width"),
-               int_at(v, "layers"), int_at(v, "heads"), int_at(v, "mlp"));
+        printf("pictures        ViT, %lld pixels, patch %lld, width %lld, ",
+               int_at(v, "image_size"), int_at(v, "patch_size"), int_at(v, "width"));
+        print_blocks(v);
         if (json_is_false(json_object_get(v, "ln_pre")))
             printf("                no norm before the first block\n");
         if (json_object_get(v, "pool")) printf("                pooled: %s\n", text_at(v, "pool"));
@@ -90,12 +96,11 @@ static void print_towers(const json_t *config)
         if (strcmp(rule, "none") != 0 && *rule != '?')
             printf("positions       resampled where sizes differ, as %s does\n", rule);
     }
-    if (json_is_object(t))
-        printf(
-            "texts           context %lld, vocabulary %lld, width %lld, %lld layers, %lld heads, "
-            "MLP %lld\n",
-            int_at(t, "context"), int_at(t, "vocab"), int_at(t, "width"), int_at(t, "layers"),
-            int_at(t, "heads"), int_at(t, "mlp"));
+    if (json_is_object(t)) {
+        printf("texts           context %lld, vocabulary %lld, width %lld, ", int_at(t, "context"),
+               int_at(t, "vocab"), int_at(t, "width"));
+        print_blocks(t);
+    }
     if (json_is_false(json_object_get(t, "causal")))
         printf("                no mask, computed to the end of the context\n");
     if (json_object_get(t, "pool")) printf("                pooled: %s\n", text_at(t, "pool"));

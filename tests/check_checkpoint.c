@@ -1947,18 +1947,26 @@ START_TEST(missing_and_misshapen_tensors_are_named)
     struct vlp_stored      t[80];
     struct vlp_checkpoint  c;
     char                   file[4096];
-    ck_assert_int_eq(
-        vlp_safetensors_open(&s, GOLDEN "openclip-quick/open_clip_model.safetensors", &err),
-        VLP_OK);
-    /* also those that tell what kind of tower a model has */
+    /* also those that tell what kind of tower a model has; by the names that the file has */
+    static const char open_clip[] = GOLDEN "openclip-quick/open_clip_model.safetensors";
+    static const char hf[] = GOLDEN "hf-quick/model.safetensors";
     static const struct {
-        const char *without[2], *word;
-    } cases[] = {{{"ln_final.bias"}, "missing: ln_final.bias"},
-                 {{"visual.proj"}, "tensor 'visual.proj' is missing"},
-                 {{"visual.class_embedding"}, "missing: visual.class_embedding"},
-                 {{"visual.proj", "visual.class_embedding"}, "neither a ViT ('visual.proj' is"}};
+        const char *of, *without[2], *word;
+    } cases[] = {
+        {open_clip, {"ln_final.bias"}, " 1 tensor is missing: ln_final.bias"},
+        {open_clip, {"ln_final.bias", "ln_final.weight"}, " 2 tensors are missing: "},
+        {open_clip, {"visual.proj"}, "tensor 'visual.proj' is missing"},
+        {open_clip, {"visual.class_embedding"}, "missing: visual.class_embedding"},
+        {open_clip, {"visual.proj", "visual.class_embedding"}, "neither a ViT ('visual.proj' is"},
+        {hf, {"visual_projection.weight"}, "tensor 'visual_projection.weight' is missing"},
+        {hf, {"text_projection.weight"}, "tensor 'text_projection.weight' is missing"},
+        {hf, {"vision_model.post_layernorm.bias"}, "missing: vision_model.post_layernorm.bias"},
+        {hf,
+         {"text_model.encoder.layers.1.mlp.fc2.bias"},
+         "missing: text_model.encoder.layers.1.mlp.fc2.bias"}};
     for (size_t k = 0; k < VLP_COUNT(cases); k++) {
         size_t n = 0;
+        ck_assert_int_eq(vlp_safetensors_open(&s, cases[k].of, &err), VLP_OK);
         for (size_t i = 0; i < s.n_tensors; i++) {
             bool out = false;
             for (int j = 0; j < 2 && cases[k].without[j]; j++)
@@ -1970,8 +1978,10 @@ START_TEST(missing_and_misshapen_tensors_are_named)
         ck_assert_int_eq(vlp_checkpoint_open(&c, file, NULL, &err), VLP_ERR_MISMATCH);
         ck_assert_msg(strstr(err.text, cases[k].word) != NULL, "%s", err.text);
         build_remove(file);
+        vlp_safetensors_close(&s);
     }
 
+    ck_assert_int_eq(vlp_safetensors_open(&s, open_clip, &err), VLP_OK);
     memcpy(t, s.tensors, s.n_tensors * sizeof *t);
     for (size_t i = 0; i < s.n_tensors; i++)
         if (strcmp(t[i].name, "visual.proj") == 0) t[i].dim[0] = 32, t[i].dim[1] = 64;

@@ -60,7 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct vlp_error         err;
     struct vlp_checkpoint    c = {0};
     struct vlp_origin        origin = {.path = "x", .file = "x", .folder = ".", .mem = &mem};
-    const struct vlp_opening o = {&origin, NULL, &c, &err};
+    const struct vlp_opening o = {.source = &origin, .out = &c, .err = &err};
     bool                     used;
     if (size < 1) return 0;
     vlp_arena_init(&mem);

@@ -137,6 +137,10 @@ struct vlp_name_rule {
     enum vlp_map_action action;
 };
 bool vlp_name_match(char *out, size_t out_size, const char *from, const char *to, const char *name);
+/* What a canonical name is in the layout of the rules: itself where they keep it, or without rules;
+ * else in `room`. */
+const char *vlp_foreign_name(char *room, size_t size, const struct vlp_name_rule *rules,
+                             const char *name);
 /* The first rule that matches counts; a name that no rule matches is kept and marked extra. Rules
  * end with a row of NULLs. */
 enum vlp_status vlp_map_names(struct vlp_stored_list *out, struct vlp_arena *mem,
@@ -151,6 +155,7 @@ struct vlp_opening {
     const struct vlp_checkpoint_options *opt;
     struct vlp_checkpoint               *out; /* tensors are canonical when `describe` is called */
     struct vlp_error                    *err;
+    const struct vlp_name_rule          *rules; /* that made them so; NULL: they were */
 };
 /* Say something that was chosen rather than read. */
 void vlp_opening_say(const struct vlp_opening *o, const char *fmt, ...)

@@ -13,6 +13,7 @@
 struct derive {
     const struct vlp_checkpoint *c;
     const char                  *file;
+    const struct vlp_name_rule  *rules;
     struct vlp_error            *err;
 };
 
@@ -20,8 +21,11 @@ struct derive {
 static enum vlp_status need(const struct vlp_stored **t, const struct derive *d, const char *name,
                             int ndim)
 {
+    char theirs[256];
     *t = vlp_checkpoint_find(d->c, name);
-    if (!*t) return vlp_fail(d->err, VLP_ERR_MISMATCH, "%s: tensor '%s' is missing", d->file, name);
+    if (!*t)
+        return vlp_fail(d->err, VLP_ERR_MISMATCH, "%s: tensor '%s' is missing", d->file,
+                        vlp_foreign_name(theirs, sizeof theirs, d->rules, name));
     VLP_TRY(vlp_stored_not_odd(*t, d->file, d->err));
     bool fits = (*t)->ndim == ndim;
     for (int i = 0; i < ndim && fits; i++) fits = (*t)->dim[i] > 0;
@@ -139,10 +143,12 @@ static enum vlp_status derive_vision(json_t **out, const struct derive *d, bool 
     for (size_t i = 0; i < VLP_COUNT(signs); i++)
         if (vlp_checkpoint_find(d->c, signs[i].tensor))
             return signs[i].vit ? derive_vit(out, d, openai) : derive_resnet(out, d);
+    char vit[256];
     return vlp_fail(d->err, VLP_ERR_MISMATCH,
                     "%s: its tower of pictures is neither a ViT ('%s' is missing) nor a ResNet "
                     "('%s' is missing)",
-                    d->file, signs[0].tensor, signs[2].tensor);
+                    d->file, vlp_foreign_name(vit, sizeof vit, d->rules, signs[0].tensor),
+                    signs[2].tensor);
 }
 
 static enum vlp_status derive_text(json_t **out, const struct derive *d)
@@ -160,7 +166,7 @@ static enum vlp_status derive_text(json_t **out, const struct derive *d)
 
 enum vlp_status vlp_clip_derive(json_t **config, const struct vlp_opening *o)
 {
-    const struct derive      d = {o->out, o->source->file, o->err};
+    const struct derive      d = {o->out, o->source->file, o->rules, o->err};
     const struct vlp_stored *projection;
     const bool               openai = o->source->container == VLP_CONTAINER_SCRIPT;
     json_t                  *vision = NULL, *text = NULL;

@@ -52,6 +52,17 @@ bool vlp_name_match(char *out, size_t out_size, const char *from, const char *to
     return true;
 }
 
+const char *vlp_foreign_name(char *room, size_t size, const struct vlp_name_rule *rules,
+                             const char *name)
+{
+    const struct vlp_name_rule *r = rules;
+    while (r && r->from && !vlp_name_match(room, size, r->from, r->to, name)) r++;
+    if (!r || (r->from && strcmp(room, name) == 0)) return name;
+    for (r = rules; r->from; r++)
+        if (*r->to && vlp_name_match(room, size, r->to, r->from, name)) return room;
+    return name;
+}
+
 /* A dimension of 2^62 beside one of 0 takes no byte of a file, and would be walked all the same. */
 static enum vlp_status need_elements(const struct vlp_stored *t, const char *file,
                                      struct vlp_error *err)

@@ -149,8 +149,8 @@ static void take_out(const struct vlp_opening *o, const struct place *p)
         vlp_opening_say(o, "%s: %d models are in it; taking the one named '%.100s'",
                         o->source->file, p->n, prefix);
     if (n)
-        vlp_opening_say(o, "%s: %zu tensors that are not part of '%.100s' are passed over: %s",
-                        o->source->file, n, prefix, names.data);
+        vlp_opening_say(o, "%s: not part of '%.100s', %zu tensor%s passed over: %s",
+                        o->source->file, prefix, n, n == 1 ? " is" : "s are", names.data);
     vlp_buf_free(&names);
 }
 
@@ -186,7 +186,7 @@ static enum vlp_status name_what_it_is_not(const struct vlp_opening *o)
         vlp_name_list_add(&names, &n, o->source->list.item[i].name);
     const enum vlp_status s =
         vlp_fail(o->err, VLP_ERR_SUPPORT,
-                 "%s: its %zu tensors (%.300s) are not those of a model that is known",
+                 "%s: its tensors (%zu: %.300s) are not those of a model that is known",
                  o->source->file, o->source->list.n, names.data);
     vlp_buf_free(&names);
     return s;
@@ -195,9 +195,10 @@ static enum vlp_status name_what_it_is_not(const struct vlp_opening *o)
 /* ---- what the description promises ----------------------------------------------------------- */
 
 struct comparison {
-    struct vlp_checkpoint *c;
-    struct vlp_buf         missing, misshapen;
-    size_t                 n_missing, n_misshapen;
+    struct vlp_checkpoint      *c;
+    const struct vlp_name_rule *rules; /* of a foreign layout, or NULL */
+    struct vlp_buf              missing, misshapen;
+    size_t                      n_missing, n_misshapen;
 
     const struct vlp_stored *odd; /* the first */
 };
@@ -215,7 +216,10 @@ static void compare(void *ctx, const char *name, int ndim, const int64_t *dim, b
     struct comparison *k = ctx;
     struct vlp_stored *t = vlp_stored_find(k->c->tensors, k->c->n_tensors, name);
     if (!t) {
-        if (!optional) vlp_name_list_add(&k->missing, &k->n_missing, name);
+        char room[256];
+        if (!optional)
+            vlp_name_list_add(&k->missing, &k->n_missing,
+                              vlp_foreign_name(room, sizeof room, k->rules, name));
         return;
     }
     if (ndim == 0 && t->ndim == 1 && t->dim[0] == 1) t->ndim = 0; /* some store scalars as [1] */
@@ -235,10 +239,10 @@ static void compare(void *ctx, const char *name, int ndim, const int64_t *dim, b
     vlp_name_list_add(&k->misshapen, &k->n_misshapen, text);
 }
 
-static enum vlp_status check_promise(struct vlp_checkpoint *c, const char *file,
-                                     struct vlp_error *err)
+static enum vlp_status check_promise(struct vlp_checkpoint *c, const struct vlp_name_rule *rules,
+                                     const char *file, struct vlp_error *err)
 {
-    struct comparison k = {.c = c};
+    struct comparison k = {.c = c, .rules = rules};
     const char       *vocabulary =
         json_string_value(json_object_get(json_object_get(c->about, "tokenizer"), "tensor"));
     for (size_t i = 0; i < c->n_tensors; i++)
@@ -249,11 +253,12 @@ static enum vlp_status check_promise(struct vlp_checkpoint *c, const char *file,
 
     enum vlp_status s = k.odd ? vlp_stored_not_odd(k.odd, file, err) : VLP_OK;
     if (s == VLP_OK && k.n_missing)
-        s = vlp_fail(err, VLP_ERR_MISMATCH, "%s: %zu tensors are missing: %s", file, k.n_missing,
-                     k.missing.data);
+        s = vlp_fail(err, VLP_ERR_MISMATCH, "%s: %zu tensor%s missing: %s", file, k.n_missing,
+                     k.n_missing == 1 ? " is" : "s are", k.missing.data);
     else if (s == VLP_OK && k.n_misshapen)
-        s = vlp_fail(err, VLP_ERR_MISMATCH, "%s: %zu tensors contradict the configuration: %s",
-                     file, k.n_misshapen, k.misshapen.data);
+        s = vlp_fail(err, VLP_ERR_MISMATCH, "%s: %zu tensor%s the configuration: %s", file,
+                     k.n_misshapen, k.n_misshapen == 1 ? " contradicts" : "s contradict",
+                     k.misshapen.data);
     vlp_buf_free(&k.missing);
     vlp_buf_free(&k.misshapen);
     return s;
@@ -269,8 +274,10 @@ static void say_extras(const struct vlp_opening *o)
     for (size_t i = 0; i < o->out->n_tensors; i++)
         if (o->out->tensors[i].extra) vlp_name_list_add(&names, &n, o->out->tensors[i].name);
     if (n)
-        vlp_opening_say(o, "%s: %zu tensors that the model does not use are passed over: %s",
-                        o->source->file, n, names.data);
+        vlp_opening_say(o, "%s: %zu tensor%s passed over: %s", o->source->file, n,
+                        n == 1 ? " that the model does not use is"
+                               : "s that the model does not use are",
+                        names.data);
     vlp_buf_free(&names);
 }
 
@@ -294,6 +301,7 @@ static enum vlp_status open_foreign(struct vlp_opening *o)
     const struct vlp_foreign_layout *layout = place.layout;
     if (!layout) return name_what_it_is_not(o);
     take_out(o, &place);
+    o->rules = layout->rules;
 
     struct vlp_stored_list canonical = {0};
     enum vlp_status        s = vlp_map_names(&canonical, &c->mem, &o->source->list, layout->rules,
@@ -308,7 +316,7 @@ static enum vlp_status open_foreign(struct vlp_opening *o)
                         o->source->file);
     VLP_TRY(layout->describe(o, c->about));
     VLP_TRY(vlp_about_validate(c->about, o->source->file, o->err));
-    VLP_TRY(check_promise(c, o->source->file, o->err));
+    VLP_TRY(check_promise(c, layout->rules, o->source->file, o->err));
     say_extras(o);
     drop_odd(c);
     return VLP_OK;
@@ -349,7 +357,7 @@ static enum vlp_status open_own(struct vlp_opening *o, const char *about)
                         where.line, where.text);
     set_tensors(c, o->source->list.item, o->source->list.n);
     VLP_TRY(vlp_about_validate(c->about, file, o->err));
-    VLP_TRY(check_promise(c, file, o->err));
+    VLP_TRY(check_promise(c, NULL, file, o->err));
     return apply_activation(o);
 }
 
@@ -383,7 +391,7 @@ static enum vlp_status open_state(struct vlp_opening *o, const char *text)
     }
     set_tensors(c, item, n);
     VLP_TRY(vlp_about_validate(c->about, file, o->err));
-    VLP_TRY(check_promise(c, file, o->err));
+    VLP_TRY(check_promise(c, NULL, file, o->err));
     return apply_activation(o);
 }
 
@@ -392,7 +400,7 @@ enum vlp_status vlp_checkpoint_open(struct vlp_checkpoint *out, const char *path
 {
     struct vlp_checkpoint c = {0};
     struct vlp_origin    *source = vlp_calloc(1, sizeof *source);
-    struct vlp_opening    o = {source, opt, &c, err};
+    struct vlp_opening    o = {.source = source, .opt = opt, .out = &c, .err = err};
     vlp_arena_init(&c.mem);
     enum vlp_status s = vlp_origin_open(source, &c.mem, path, err);
     if (s != VLP_OK) {

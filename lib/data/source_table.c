@@ -180,7 +180,7 @@ static enum vlp_status table_next(struct input *in, struct vlp_item *out, bool *
         item_fail(out, VLP_ERR_LIMIT, "line %lld: the row is longer than %d bytes",
                   (long long)r->row_line, RECORD_LIMIT);
     else
-        item_fail(out, VLP_ERR_FORMAT, "line %lld: the row has %zu fields of %d",
+        item_fail(out, VLP_ERR_FORMAT, "line %lld: the row has %zu of %d fields",
                   (long long)r->row_line, r->n, needs);
     return VLP_OK;
 }

@@ -10,10 +10,10 @@ enum vlp_status clip_read_int(int *out, const json_t *o, const char *what, const
 {
     const json_t *v = json_object_get(o, key);
     if (!v)
-        return vlp_fail(err, VLP_ERR_FORMAT, "The model's configuration has no '%s%s'.", what, key);
+        return vlp_fail(err, VLP_ERR_FORMAT, "the model's configuration has no '%s%s'", what, key);
     if (!json_is_integer(v) || json_integer_value(v) < 1 || json_integer_value(v) > most)
         return vlp_fail(err, VLP_ERR_FORMAT,
-                        "The model's configuration has an impossible '%s%s': it must be a whole "
+                        "the model's configuration has an impossible '%s%s': it must be a whole "
                         "number from 1 to %d.",
                         what, key, most);
     *out = (int)json_integer_value(v);
@@ -33,7 +33,7 @@ enum vlp_status clip_read_word(int *out, const json_t *o, const char *what, cons
             return VLP_OK;
         }
     return vlp_fail(err, VLP_ERR_FORMAT,
-                    "The model's configuration has '%s%s' as '%s', which is not known.", what, key,
+                    "the model's configuration has '%s%s' as '%s', which is not known", what, key,
                     word ? word : "");
 }
 
@@ -48,7 +48,7 @@ enum vlp_status clip_read_tower(struct clip_tower *out, const json_t *o, const c
     VLP_TRY(clip_read_int(&out->mlp, o, what, "mlp", VLP_MAX_MLP, err));
     if (out->width % out->heads)
         return vlp_fail(err, VLP_ERR_FORMAT,
-                        "The model's configuration has %d '%sheads', which do not divide its width "
+                        "the model's configuration has %d '%sheads', which do not divide its width "
                         "%d.",
                         out->heads, what, out->width);
     const json_t *eps = json_object_get(o, "ln_eps");
@@ -56,7 +56,7 @@ enum vlp_status clip_read_tower(struct clip_tower *out, const json_t *o, const c
     if (eps) {
         if (!json_is_number(eps) || !(json_number_value(eps) > 0.0 && json_number_value(eps) < 1.0))
             return vlp_fail(err, VLP_ERR_FORMAT,
-                            "The model's configuration has an impossible '%sln_eps'.", what);
+                            "the model's configuration has an impossible '%sln_eps'", what);
         out->ln_eps = (float)json_number_value(eps);
     }
     out->layer_scale = json_is_true(json_object_get(o, "layer_scale"));
@@ -72,7 +72,7 @@ static enum vlp_status read_activation(enum vlp_activation *out, const json_t *c
     int quick;
     if (!json_object_get(config, "activation"))
         return vlp_fail(err, VLP_ERR_FORMAT,
-                        "The model's configuration has no 'activation': gelu or quick_gelu.");
+                        "the model's configuration has no 'activation': gelu or quick_gelu");
     VLP_TRY(
         clip_read_word(&quick, config, "", "activation", activations, VLP_COUNT(activations), err));
     *out = quick ? VLP_ACT_QUICK_GELU : VLP_ACT_GELU;
@@ -86,7 +86,7 @@ static enum vlp_status read_vision(struct vlp_model *m, struct clip *c, const js
     if (kind && strcmp(kind, "vit") == 0) return clip_vit_read(c, o, err);
     if (kind && strcmp(kind, "resnet") == 0) return clip_resnet_read(m, c, o, err);
     return vlp_fail(err, VLP_ERR_FORMAT,
-                    "The model's configuration has the vision kind '%s', not vit or resnet.",
+                    "the model's configuration has the vision kind '%s', not vit or resnet",
                     kind ? kind : "");
 }
 
@@ -97,7 +97,7 @@ static enum vlp_status build(struct vlp_model *m, const json_t *config, struct v
     const json_t *vision = json_object_get(config, "vision"),
                  *text = json_object_get(config, "text");
     if (!json_is_object(vision) || !json_is_object(text))
-        return vlp_fail(err, VLP_ERR_FORMAT, "The model's configuration has no '%s' object.",
+        return vlp_fail(err, VLP_ERR_FORMAT, "the model's configuration has no '%s' object",
                         json_is_object(vision) ? "text" : "vision");
     VLP_TRY(clip_read_int(&c->embed_dim, config, "", "embed_dim", VLP_MAX_WIDTH, err));
     VLP_TRY(read_activation(&c->act, config, err));

@@ -23,19 +23,19 @@ enum vlp_status clip_resnet_read(struct vlp_model *m, struct clip *c, const json
     const json_t *layers = json_object_get(o, "layers");
     if (json_array_size(layers) != RESNET_STAGES)
         return vlp_fail(err, VLP_ERR_FORMAT,
-                        "The model's configuration has no 'vision.layers' of four whole numbers.");
+                        "the model's configuration has no 'vision.layers' of four whole numbers");
     for (int s = 0; s < RESNET_STAGES; s++) {
         const json_int_t n = json_integer_value(json_array_get(layers, (size_t)s));
         if (n < 1 || n > VLP_MAX_RESNET_LAYERS)
             return vlp_fail(err, VLP_ERR_FORMAT,
-                            "The model's configuration has an impossible 'vision.layers'.");
+                            "the model's configuration has an impossible 'vision.layers'");
         r->layers[s] = (int)n;
     }
     const int feature = 32 * r->width;
     /* 31: the last map would not have the grid of the positions, see check_resnet in about.c */
     if (r->image_size < 32 || r->image_size % 32 == 31 || r->width % 2 || feature % r->heads)
         return vlp_fail(err, VLP_ERR_FORMAT,
-                        "The model's configuration has a ResNet of width %d with %d heads for "
+                        "the model's configuration has a ResNet of width %d with %d heads for "
                         "pictures of %d, which do not divide.",
                         r->width, r->heads, r->image_size);
     pthread_mutex_init(&r->lock, NULL);

@@ -24,7 +24,7 @@ enum vlp_status clip_vit_read(struct clip *c, const json_t *o, struct vlp_error 
     const int g = x->image_size / x->patch_size; /* a document may be changed after it was opened */
     if (g * g > VLP_MAX_PATCHES)
         return vlp_fail(err, VLP_ERR_LIMIT,
-                        "The model's configuration has %d patches in a picture, more than %d.",
+                        "the model's configuration has %d patches in a picture, more than %d",
                         g * g, VLP_MAX_PATCHES);
     VLP_TRY(clip_read_tower(&x->tower, o, "vision.", c->act, err));
     static const char *const rules[] = {"none", "open_clip", "hf"};

@@ -30,11 +30,11 @@ static enum vlp_status build(struct vlp_model *m, struct vlp_error *err)
     const char *name = family_name(m->about);
     m->family = find_family(name);
     if (!m->family)
-        return vlp_fail(err, VLP_ERR_SUPPORT,
-                        "The model is of the family '%s', which is not known.", name);
+        return vlp_fail(err, VLP_ERR_SUPPORT, "the model is of the family '%s', which is not known",
+                        name);
     const json_t *config = json_object_get(m->about, "config");
     if (!json_is_object(config))
-        return vlp_fail(err, VLP_ERR_FORMAT, "The model's document has no 'config' object.");
+        return vlp_fail(err, VLP_ERR_FORMAT, "the model's document has no 'config' object");
     return m->family->build(m, config, err);
 }
 
@@ -93,7 +93,7 @@ static enum vlp_status bind_all(struct vlp_model *m, struct vlp_error *err)
     enum vlp_status st = VLP_OK;
     if (f.n > 0) {
         if (f.n > 6) vlp_buf_printf(&f.text, "; and %d more", f.n - 6);
-        st = vlp_fail(err, VLP_ERR_MISMATCH, "The tensors do not fit the configuration: %s.",
+        st = vlp_fail(err, VLP_ERR_MISMATCH, "the tensors do not fit the configuration: %s",
                       f.text.data);
     }
     vlp_buf_free(&f.text);

@@ -135,16 +135,16 @@ expect 5 vlp-classify -C c.tsv -E e.tsv --truth b.tsv
 says "c.tsv: class 'a' is there twice"
 sed 2d c.tsv >once.tsv
 expect 0 vlp-classify -C once.tsv -E e.tsv --truth b.tsv
-says '1 records: top-1 1.0000'
+says '1 record: top-1 1.0000'
 
 # A label may be the place of its class, but not where a class has a number for a name.
 printf 'x\t1\n' >place.tsv
 expect 0 vlp-classify -C once.tsv -E e.tsv --truth place.tsv
-says '1 records: top-1 1.0000'
+says '1 record: top-1 1.0000'
 printf '3\t1\t0\n7\t0\t1\n' >numbers.tsv
 printf 'x\t7\n' >seven.tsv
 expect 0 vlp-classify -C numbers.tsv -E e.tsv --truth seven.tsv
-says '1 records: top-1 1.0000'
+says '1 record: top-1 1.0000'
 expect 0 vlp-classify -C numbers.tsv -E e.tsv --truth place.tsv
 says '1 record has no right label among the classes'
 
