@@ -302,6 +302,24 @@ START_TEST(appending_under_another_header_is_refused)
 }
 END_TEST
 
+/* Whether there is a file or not: what would be continued is a stream. */
+START_TEST(only_streams_are_appended_to)
+{
+    const struct vlp_embedding_header h = header_of(3, VLP_F32);
+    for (const char *const *f = vlp_embedding_formats; *f; f++) {
+        struct vlp_embedding_write_options o = {.format = *f, .append = true};
+        struct vlp_embedding_writer       *w;
+        const bool                         stream = strcmp(*f, "vle") == 0;
+        char                               path[256];
+        snprintf(path, sizeof path, "%s.%s", in_dir("new"), *f);
+        ck_assert_int_eq(vlp_embedding_writer_open(&w, path, &h, &o, NULL),
+                         stream ? VLP_OK : VLP_ERR_USAGE);
+        if (stream) ck_assert_int_eq(vlp_embedding_writer_close(w, NULL), VLP_OK);
+        ck_assert_int_eq(access(path, F_OK) == 0, stream);
+    }
+}
+END_TEST
+
 START_TEST(two_writers_do_not_share_a_file)
 {
     const struct vlp_embedding_header  h = header_of(3, VLP_F32);
@@ -854,6 +872,7 @@ int main(void)
     tcase_add_test(t, appending_continues_a_finished_stream);
     tcase_add_test(t, a_finished_stream_stays_so_when_what_is_appended_has_no_end);
     tcase_add_test(t, appending_under_another_header_is_refused);
+    tcase_add_test(t, only_streams_are_appended_to);
     tcase_add_test(t, two_writers_do_not_share_a_file);
     tcase_add_test(t, a_file_that_was_written_to_since_it_was_read_is_left_alone);
     tcase_add_test(t, a_file_that_is_being_written_is_not_overwritten);

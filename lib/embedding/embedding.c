@@ -58,7 +58,7 @@ enum vlp_status vlp_embedding_writer_open(struct vlp_embedding_writer **out, con
     const bool           standard = strcmp(path, "-") == 0;
     if (!f) return vlp_fail(err, VLP_ERR_USAGE, "no embedding format is called '%s'", name);
     VLP_TRY(check_header(h, path, err));
-    if (opt->append && f != &format_vle && (standard || vlp_file_exists(path)))
+    if (opt->append && f != &format_vle)
         return vlp_fail(err, VLP_ERR_USAGE, "%s: a file of format %s cannot be continued", path,
                         name);
     if (f->binary && !opt->force && vlp_is_terminal(path))
