@@ -486,6 +486,162 @@ START_TEST(cut_at_any_block_a_located_shard_says_the_same)
 }
 END_TEST
 
+/* What stands before the first failure: the listing of a shard that was given up. */
+static size_t sound_part(const char *got)
+{
+    const char *end = strstr(got, "!format");
+    ck_assert_msg(end != NULL, "nothing is said: %s", got);
+    while (end > got && end[-1] != '\n') end--;
+    return (size_t)(end - got);
+}
+
+/* Does `all` begin with these bytes, and does no line that belongs to them follow: "#1" ...? */
+static void is_whole_groups_of(const char *got, size_t len, const char *all)
+{
+    ck_assert_msg(strncmp(got, all, len) == 0, "%s is not the beginning of %s", got, all);
+    const char *hash = strpbrk(all + len, "#|");
+    ck_assert_msg(!hash || *hash == '|' || hash[1] == '0', "captions are missing: %s", got);
+}
+
+/* The listing of a shard as it is under another name. */
+static char *called(const char *listed, const char *name, const char *other)
+{
+    static struct vlp_buf b;
+    vlp_buf_clear(&b);
+    vlp_buf_add(&b, "", 0);
+    while (*listed) {
+        const bool   named = strncmp(listed, name, strlen(name)) == 0;
+        const char  *end = strchr(listed, '\n');
+        const size_t len = end ? (size_t)(end - listed) + 1 : strlen(listed);
+        const size_t from = named ? strlen(name) : 0;
+        if (named) vlp_buf_add_str(&b, other);
+        vlp_buf_add(&b, listed + from, len - from);
+        listed += len;
+    }
+    return b.data;
+}
+
+START_TEST(a_group_that_the_end_of_a_cut_shard_leaves_open_is_not_given)
+{
+    static const char *const orders[] = {"jpg txt cls", "txt cls jpg", "cls jpg txt", "txt jpg",
+                                         "jpg json",    "json jpg",    "txt"};
+    ck_assert_int_eq(system("for k in 0 1 2; do printf p$k >$k.jpg && printf 'x\\ny\\n' >$k.txt && "
+                            "printf '{\"caption\":[\"x\",\"y\"]}' >$k.json && "
+                            "printf k$k >$k.cls || exit; done"),
+                     0);
+    for (size_t i = 0; i < VLP_COUNT(orders); i++) {
+        char           command[192];
+        struct vlp_buf b = {0};
+        snprintf(command, sizeof command,
+                 "tar cf t.tar $(for k in 0 1 2; do for e in %s; do echo $k.$e; done; done)",
+                 orders[i]);
+        ck_assert_int_eq(system(command), 0);
+        slurp("t.tar", &b);
+        char  *all = vlp_strdup(listing(plain, "t.tar"));
+        size_t end = b.len;
+        while (b.data[end - 1] == '\0') end--;
+        end = (end + 511) / 512 * 512;
+        for (size_t len = 512; len <= end; len += 256) {
+            spill("t.tar", b.data, len);
+            char *got = vlp_strdup(listing(plain, "t.tar"));
+            is_whole_groups_of(got, sound_part(got), all);
+            ck_assert_str_eq(listing((struct vlp_source_options){.locate = true}, "t.tar"), got);
+            ck_assert_ptr_nonnull(freopen("t.tar", "rb", stdin));
+            ck_assert_str_eq(called(listing(plain, "-"), "-", "t.tar"), got);
+            free(got);
+        }
+        spill("t.tar", b.data, end + 512); /* half the mark says that there is no more */
+        ck_assert_str_eq(listing(plain, "t.tar"), all);
+        free(all);
+        vlp_buf_free(&b);
+    }
+}
+END_TEST
+
+START_TEST(what_follows_a_group_shows_it_to_be_whole)
+{
+    struct vlp_buf b = {0};
+    ck_assert_int_eq(system("tar cf t.tar d/a.jpg d/a.txt d/c.webp"), 0);
+    slurp("t.tar", &b);
+    spill("t.tar", b.data, 5 * 512); /* the header of d/c.webp, and no byte of it */
+    ck_assert_ptr_nonnull(strstr(listing(plain, "t.tar"), "t.tar!d/a.jpg#1|picture-a|two|-\n"));
+    ck_assert_msg(strstr(last.text, "'d/c.webp' is left out") != NULL, "%s", last.text);
+    spill("t.tar", b.data, 4 * 512);
+    ck_assert_str_eq(listing(plain, "t.tar"), "t.tar!format\n");
+    ck_assert_msg(strstr(last.text, "'d/a.jpg' is left out") != NULL, "%s", last.text);
+    vlp_buf_free(&b);
+}
+END_TEST
+
+/* Of what libarchive unpacks the reader does not see the mark once there is damage behind it. */
+START_TEST(damage_behind_the_end_mark_takes_no_group)
+{
+    static const char *const shards[] = {"t.tar", "t.tar.gz"};
+    ck_assert_int_eq(system("printf 'no header' >junk && head -c 700 /dev/urandom >>junk && "
+                            "cat s.tar junk >t.tar && gzip -k t.tar"),
+                     0);
+    for (size_t i = 0; i < VLP_COUNT(shards); i++) {
+        struct vlp_buf records = {0};
+        vlp_buf_printf(&records, "%s!format", want(shards[i]));
+        ck_assert_str_eq(listing(plain, shards[i]), records.data);
+        ck_assert_str_eq(listing((struct vlp_source_options){.locate = true}, shards[i]),
+                         records.data);
+        vlp_buf_clear(&records);
+        vlp_buf_printf(&records, "%s!format", want("-"));
+        ck_assert_ptr_nonnull(freopen(shards[i], "rb", stdin));
+        ck_assert_str_eq(listing(plain, "-"), records.data);
+        vlp_buf_free(&records);
+    }
+}
+END_TEST
+
+START_TEST(packed_shards_that_are_cut_give_whole_groups)
+{
+    static const char *const shards[] = {"t.tar.gz", "t.tar.zst", "t.tar.xz"};
+    ck_assert_int_eq(
+        system("for k in 0 1 2 3; do head -c 90000 /dev/urandom | base64 -w 0 >$k.jpg && "
+               "printf 'x\\ny\\n' >$k.txt || exit; done && "
+               "tar cf t.tar 0.txt 0.jpg 1.jpg 1.txt 2.jpg 2.txt 3.txt 3.jpg && "
+               "gzip -k t.tar && zstd -qk t.tar && xz -k t.tar"),
+        0);
+    for (size_t i = 0; i < VLP_COUNT(shards); i++) {
+        struct vlp_buf b = {0};
+        slurp(shards[i], &b);
+        char *all = vlp_strdup(listing(plain, shards[i]));
+        for (size_t len = b.len / 16; len < b.len; len += b.len / 16) {
+            spill(shards[i], b.data, len);
+            char *got = listing(plain, shards[i]);
+            is_whole_groups_of(got, sound_part(got), all);
+        }
+        free(all);
+        vlp_buf_free(&b);
+    }
+}
+END_TEST
+
+/* Of a cut shard nobody knows what it has not. */
+START_TEST(a_member_that_a_cut_shard_may_have_is_not_said_to_be_missing)
+{
+    struct vlp_buf b = {0};
+    ck_assert_int_eq(system("tar cf t.tar d/a.jpg d/a.txt d/c.webp d/d.txt"), 0);
+    slurp("t.tar", &b);
+    for (size_t blocks = 6; blocks <= 8; blocks += 2) {
+        const char *list = "t.tar!d/a.jpg\nt.tar!d/c.webp\nt.tar!gone.jpg\nt.tar!d/d.txt\n"
+                           "t.tar!d/a.jpg\n";
+        spill("t.tar", b.data, blocks * 512);
+        spill("list", list, strlen(list));
+        char          *got = listing((struct vlp_source_options){.files_from = "list"}, NULL);
+        char           one[] = "t.tar!d/a.jpg#0|picture-a|one|-\nt.tar!d/a.jpg#1|picture-a|two|-\n";
+        struct vlp_buf want = {0};
+        vlp_buf_printf(&want, "%s%st.tar!format\nt.tar!format\n%s", one,
+                       blocks == 6 ? "t.tar!format\n" : "t.tar!d/c.webp|picture-c|-|-\n", one);
+        ck_assert_str_eq(got, want.data);
+        vlp_buf_free(&want);
+    }
+    vlp_buf_free(&b);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("tar");
@@ -514,6 +670,11 @@ int main(void)
     tcase_add_test(t, what_is_no_tar_is_a_format_error);
     tcase_add_test(t, members_of_plain_shards_are_located);
     tcase_add_test(t, cut_at_any_block_a_located_shard_says_the_same);
+    tcase_add_test(t, a_group_that_the_end_of_a_cut_shard_leaves_open_is_not_given);
+    tcase_add_test(t, what_follows_a_group_shows_it_to_be_whole);
+    tcase_add_test(t, damage_behind_the_end_mark_takes_no_group);
+    tcase_add_test(t, packed_shards_that_are_cut_give_whole_groups);
+    tcase_add_test(t, a_member_that_a_cut_shard_may_have_is_not_said_to_be_missing);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

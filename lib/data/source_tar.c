@@ -6,6 +6,9 @@
  * members of other endings are passed over; a link that is called like a picture is a bad record,
  * for its bytes are elsewhere.
  *
+ * A group is known to be whole when another member follows, or tar's mark for the end. The one that
+ * a damaged shard leaves open is not given: what it lost would pass for what it never had.
+ *
  * When a single member is asked for, the bytes of others are passed over; and where it is told what
  * other members are asked for after it (--files-from), the shard is walked through once.
  */
@@ -26,7 +29,6 @@ struct group {
     struct vlp_buf  stem, name;
     int64_t         header; /* of its first member */
     enum part       named_by;
-    bool            has_picture;
     struct vlp_buf  bytes;
     int64_t         size, offset; /* offset -1: they are in `bytes`, else in the shard */
     int64_t         mtime;
@@ -46,11 +48,13 @@ struct tar {
     bool              pending, ended, told, found;
     enum vlp_status   status; /* what ends the shard, after the group in hand */
     struct vlp_error  error;
+    struct vlp_buf    held; /* what was not given at its end, a sentence; or empty */
 
     /* where single members are asked for */
     struct tar_places places;        /* of the groups before `seen`, or (whole) of all */
     int64_t           seen, n;       /* where a group begins; the members before it */
     bool              whole, jumped; /* jumped: to one of the places */
+    struct vlp_buf    unmarked;      /* whole, and without tar's mark for the end: a sentence */
 };
 
 static enum vlp_status source_open(struct input *in, struct vlp_error *err)
@@ -71,7 +75,8 @@ static void empty_group(struct group *g)
     vlp_buf_clear(&g->name);
     vlp_buf_clear(&g->bytes);
     vlp_buf_clear(&g->label);
-    g->open = g->has_picture = g->large_label = false;
+    g->open = g->large_label = false;
+    g->named_by = LABEL;
     g->status = VLP_OK;
     g->at = 0;
 }
@@ -82,28 +87,26 @@ static size_t stem_length(const char *name)
     return strlen(name) - strlen(ext) - (*ext != '\0');
 }
 
-static bool belongs(const struct group *g, const char *name)
-{
-    const size_t len = stem_length(name);
-    return len == g->stem.len && memcmp(g->stem.data, name, len) == 0 &&
-           !(g->has_picture && vlp_name_is_picture(name));
-}
-
-static bool is_ours(const struct input *in, const struct tar_member *m)
-{
-    if (m->folder || vlp_path_base(m->name)[0] == '.') return false;
-    const char *ext = vlp_path_ext(m->name);
-    if (captions_ending(ext) || strcasecmp(ext, "cls") == 0)
-        return m->regular && !name_is_excluded(in->opt, m->name);
-    return name_is_wanted(in->opt, m->name);
-}
-
 static enum part part_of(const char *name)
 {
     const char *ext = vlp_path_ext(name);
     if (strcasecmp(ext, "cls") == 0) return LABEL;
     if (strcasecmp(ext, "json") == 0) return METADATA;
     return captions_ending(ext) ? WORDS : PICTURE;
+}
+
+static bool is_ours(const struct input *in, const struct tar_member *m)
+{
+    if (m->folder || vlp_path_base(m->name)[0] == '.') return false;
+    if (part_of(m->name) == PICTURE) return name_is_wanted(in->opt, m->name);
+    return m->regular && !name_is_excluded(in->opt, m->name);
+}
+
+static bool belongs(const struct group *g, const char *name)
+{
+    const size_t len = stem_length(name);
+    return len == g->stem.len && memcmp(g->stem.data, name, len) == 0 &&
+           !(g->named_by == PICTURE && part_of(name) == PICTURE);
 }
 
 static size_t trimmed(const char *text, size_t len)
@@ -151,6 +154,27 @@ static void add_words(const struct input *in, struct group *g, const char *name,
     }
 }
 
+static void add_picture(const struct input *in, struct group *g)
+{
+    struct tar              *t = in->state;
+    const struct tar_member *m = &t->member;
+    bool                     too_long = false;
+    g->mtime = m->mtime;
+    if (!m->regular) {
+        g->status = VLP_ERR_SUPPORT;
+        g->reason = "is no plain file inside the tar file, but a link, a pipe or a device";
+        return;
+    }
+    g->offset = in->opt->locate ? m->offset : -1;
+    if (g->offset < 0 && asked_for(in, g))
+        t->status = tar_read(&t->reader, &g->bytes, VLP_IMAGE_MAX_BYTES, &too_long, &t->error);
+    g->size = g->offset < 0 ? (int64_t)g->bytes.len : m->size;
+    if (too_long || g->size > VLP_IMAGE_MAX_BYTES) {
+        g->status = VLP_ERR_LIMIT;
+        g->reason = "is larger than 256 MiB";
+    }
+}
+
 /* Put the member in hand into the group. What damages the shard is kept for after the group. */
 static void add_member(const struct input *in, struct group *g)
 {
@@ -169,27 +193,11 @@ static void add_member(const struct input *in, struct group *g)
     }
     g->open = true;
     if (part == PICTURE) {
-        g->has_picture = true;
-        g->mtime = m->mtime;
-        if (!m->regular) {
-            g->status = VLP_ERR_SUPPORT;
-            g->reason = "is no plain file inside the tar file, but a link, a pipe or a device";
-            return;
-        }
-        g->offset = in->opt->locate ? m->offset : -1;
-        if (g->offset < 0 && asked_for(in, g))
-            t->status = tar_read(&t->reader, &g->bytes, VLP_IMAGE_MAX_BYTES, &too_long, &t->error);
-        g->size = g->offset < 0 ? (int64_t)g->bytes.len : m->size;
-        if (too_long || g->size > VLP_IMAGE_MAX_BYTES) {
-            g->status = VLP_ERR_LIMIT;
-            g->reason = "is larger than 256 MiB";
-        }
-        return;
+        add_picture(in, g);
+    } else if (may_be_asked_for(in, g)) {
+        t->status = tar_read(&t->reader, &t->text, CAPTION_FILE_LIMIT, &too_long, &t->error);
+        if (t->status == VLP_OK) add_words(in, g, m->name, part, too_long);
     }
-    if (!may_be_asked_for(in, g)) return;
-    t->status = tar_read(&t->reader, &t->text, CAPTION_FILE_LIMIT, &too_long, &t->error);
-    if (t->status != VLP_OK) return;
-    add_words(in, g, m->name, part, too_long);
 }
 
 /* Metadata say once more what a .txt neighbour says, whichever of the two stands first. */
@@ -221,6 +229,22 @@ static void note_place(const struct input *in, const struct group *g)
     t->n = t->reader.n - 1;
 }
 
+/* Nobody knows what else belonged to the group that was open when the shard ended. */
+static void hold_back(struct tar *t, struct group *g)
+{
+    vlp_buf_clear(&t->held);
+    vlp_buf_printf(&t->held, "'%s' is left out, for more of it may have followed", g->name.data);
+    empty_group(g);
+}
+
+static void note_missing_mark(const struct input *in)
+{
+    struct tar *t = in->state;
+    vlp_buf_printf(&t->unmarked, "%s: ends after member '%s' without tar's end mark: cut off?%s%s",
+                   in->path, t->reader.n ? t->reader.name.data : "", t->held.len ? " " : "",
+                   t->held.len ? t->held.data : "");
+}
+
 static void collect_group(struct input *in)
 {
     struct tar   *t = in->state;
@@ -238,14 +262,14 @@ static void collect_group(struct input *in)
         if (t->pending && asked_for(in, g)) return;
         if (t->pending) empty_group(g);
         t->pending = false;
-        const bool whole = g->has_picture;
         add_member(in, g);
-        /* A member that is cut off is not whole; a picture that stood before it is. */
-        if (t->status != VLP_OK && !whole) empty_group(g);
     }
-    if (t->ended && g->open) note_place(in, g);
-    t->whole |= t->ended;
+    const bool marked = t->reader.end_mark;
+    if (t->ended && g->open && marked) note_place(in, g);
     if (g->open && !asked_for(in, g)) empty_group(g);
+    if (g->open && !marked) hold_back(t, g);
+    if (t->ended && !t->whole && !marked) note_missing_mark(in);
+    t->whole |= t->ended;
 }
 
 /* Go on at a place with the groups that follow it. */
@@ -296,7 +320,7 @@ static void give(const struct input *in, struct group *g, struct vlp_item *out)
     if (g->label.len) out->label = vlp_arena_strndup(&out->mem, g->label.data, g->label.len);
     if (g->status != VLP_OK) {
         item_fail(out, g->status, "%s", g->reason);
-    } else if (g->has_picture) {
+    } else if (g->named_by == PICTURE) {
         if (g->offset < 0) {
             out->bytes = (uint8_t *)vlp_arena_strndup(&out->mem, g->bytes.data, g->bytes.len);
             out->bytes_len = g->bytes.len;
@@ -315,19 +339,17 @@ static void give(const struct input *in, struct group *g, struct vlp_item *out)
 static bool last_word(struct input *in, struct vlp_item *out)
 {
     struct tar *t = in->state;
-    if (t->told) return false;
+    if (t->told || (in->member && t->found)) return false;
     t->told = true;
-    if (in->member && !t->found) {
+    if (t->unmarked.len) {
+        item_begin(out, in->path, strlen(in->path));
+        item_fail(out, VLP_ERR_FORMAT, "%s", t->unmarked.data);
+        out->lost_input = true; /* one that never had the mark looks the same as half a shard */
+    } else if (in->member) {
         item_begin_at(out, "%s!%s", in->path, in->member);
         item_fail(out, VLP_ERR_IO, "%s: has no member '%s'", in->path, in->member);
-        return true;
     }
-    if (!t->reader.no_end_mark || in->member) return false;
-    item_begin(out, in->path, strlen(in->path));
-    item_fail(out, VLP_ERR_FORMAT, "%s: ends after member '%s' without tar's end mark: cut off?",
-              in->path, t->reader.n ? t->reader.name.data : "");
-    out->lost_input = true; /* a shard that never had the mark looks the same as half a shard */
-    return true;
+    return t->unmarked.len || in->member;
 }
 
 static enum vlp_status source_next(struct input *in, struct vlp_item *out, bool *more,
@@ -346,10 +368,9 @@ static enum vlp_status source_next(struct input *in, struct vlp_item *out, bool 
         give(in, &t->group, out);
         return VLP_OK;
     }
-    if (t->status != VLP_OK) {
-        if (err) *err = t->error;
-        return t->status;
-    }
+    if (t->status != VLP_OK)
+        return vlp_fail(err, t->status, "%s%s%s", t->error.text, t->held.len ? "; " : "",
+                        t->held.len ? t->held.data : "");
     *more = last_word(in, out);
     return VLP_OK;
 }
@@ -366,6 +387,8 @@ static void source_close(struct input *in)
     vlp_buf_free(&t->group.bytes);
     vlp_buf_free(&t->group.label);
     vlp_buf_free(&t->text);
+    vlp_buf_free(&t->held);
+    vlp_buf_free(&t->unmarked);
     free(t);
 }
 

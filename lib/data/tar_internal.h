@@ -24,13 +24,19 @@ struct tar_reader {
     const char      *fault;  /* of the gzip data */
     struct archive  *archive;
     bool             begun, first;
+    bool             in_member; /* whose bytes may still be ahead */
+    const uint8_t   *fed;       /* what libarchive was given last, up to `fed_end` */
+    int64_t          fed_len, fed_end;
+    int64_t          due;       /* a header, or the mark for the end, is to begin there */
+    int              due_zeros; /* met of it; */
+    bool             due_used;  /* and something else */
     enum vlp_status  feed_status;
     struct vlp_error feed_error;
-    int64_t          file_size;   /* of a plain file, which can be skipped in; else -1 */
-    int64_t          base;        /* where in it the reading began: see tar_restart */
-    struct vlp_buf   name;        /* of the member in hand */
-    int64_t          n;           /* members met */
-    bool             no_end_mark; /* at the end: it came without tar's mark for it */
+    int64_t          file_size; /* of a plain file, which can be skipped in; else -1 */
+    int64_t          base;      /* where in it the reading began: see tar_restart */
+    struct vlp_buf   name;      /* of the member in hand */
+    int64_t          n;         /* members met */
+    bool             end_mark;  /* tar's mark for the end was met, whatever is behind it */
 };
 struct tar_member {
     const char *name; /* until the next */

@@ -14,13 +14,47 @@
 
 #include "tar_internal.h"
 
+enum { BLOCK = 512 }; /* bytes, of tar */
+
+/* What libarchive met behind the mark for the end it takes for the end as well, or for damage of all:
+ * so the block where a header is due is looked at as it goes by. */
+static void look_at_header(struct tar_reader *t)
+{
+    const int64_t begin = t->fed_end - t->fed_len;
+    const int64_t end = vlp_min_i64(t->fed_end, t->due + BLOCK);
+    for (int64_t i = vlp_max_i64(begin, t->due); i < end; i++) {
+        t->due_zeros += t->fed[i - begin] == 0;
+        t->due_used |= t->fed[i - begin] != 0;
+    }
+}
+
+static void expect_header(struct tar_reader *t, int64_t at)
+{
+    if (at == t->due) return;
+    t->due = at;
+    t->due_zeros = 0;
+    t->due_used = false;
+    look_at_header(t);
+}
+
+static la_ssize_t feed(struct tar_reader *t, const uint8_t *bytes, size_t len)
+{
+    t->fed = bytes;
+    t->fed_len = (int64_t)len;
+    t->fed_end += t->fed_len;
+    look_at_header(t);
+    return (la_ssize_t)len;
+}
+
 static la_ssize_t feed_unpacked(struct archive *a, struct tar_reader *t, const void **out)
 {
     size_t len;
     t->feed_status = gunzip_next(t->gunzip, &t->stream, out, &len, &t->fault, &t->feed_error);
-    if (t->feed_status == VLP_OK && !t->fault) return (la_ssize_t)len;
-    archive_set_error(a, EIO, "reading failed");
-    return -1;
+    if (t->feed_status != VLP_OK || t->fault) {
+        archive_set_error(a, EIO, "reading failed");
+        return -1;
+    }
+    return feed(t, *out, len);
 }
 
 static la_ssize_t feed_archive(struct archive *a, void *ctx, const void **out)
@@ -38,7 +72,7 @@ static la_ssize_t feed_archive(struct archive *a, void *ctx, const void **out)
     }
     *out = s->buf + s->begin;
     s->offset += s->end - s->begin;
-    return (la_ssize_t)(s->end - s->begin);
+    return feed(t, *out, s->end - s->begin);
 }
 
 /* Bytes that nobody wants are stepped over; past the end of the file nothing is skipped, so that a
@@ -53,6 +87,8 @@ static la_int64_t skip_in_file(struct archive *a, void *ctx, la_int64_t wanted)
     if (step <= 0 || lseek(s->fd, step, SEEK_CUR) < 0) return 0;
     s->begin = s->end;
     s->offset += (uint64_t)step;
+    t->fed_len = 0;
+    t->fed_end += step;
     return step;
 }
 
@@ -128,7 +164,10 @@ enum vlp_status tar_restart(struct tar_reader *t, int64_t header, struct vlp_err
     t->gunzip = NULL;
     t->fault = NULL;
     t->feed_status = VLP_OK;
-    t->begun = t->first = t->no_end_mark = false;
+    t->fed_len = t->fed_end = t->due = 0;
+    t->due_zeros = 0;
+    t->due_used = false;
+    t->begun = t->first = t->in_member = t->end_mark = false;
     t->base = header;
     s->offset = (uint64_t)header;
     s->begin = s->end = 0;
@@ -162,11 +201,19 @@ static enum vlp_status begin(struct tar_reader *t, bool *empty, struct vlp_error
 static int64_t data_offset(const struct tar_reader *t, struct archive_entry *e)
 {
     if (t->file_size < 0 || tar_is_packed(t) || archive_entry_sparse_count(e) > 0) return -1;
-    enum { BLOCK = 512 };
     const int64_t at = t->base + archive_filter_bytes(t->archive, 0);
     const int64_t size = archive_entry_size(e), left = t->file_size - at;
     if (size < 0 || size > left) return -1; /* a size that lies is seen when it is read */
     return (size + BLOCK - 1) / BLOCK <= left / BLOCK ? at : -1;
+}
+
+/* Is tar's mark for the end where the next header was due? What libarchive unpacks is not seen: there
+ * it is known at a good end only. */
+static bool is_mark(const struct tar_reader *t, bool good)
+{
+    if (!t->gunzip && tar_is_packed(t))
+        return good && archive_filter_bytes(t->archive, 0) != t->due;
+    return t->due_zeros == BLOCK && !t->due_used;
 }
 
 enum vlp_status tar_next(struct tar_reader *t, struct tar_member *m, bool *more,
@@ -178,15 +225,14 @@ enum vlp_status tar_next(struct tar_reader *t, struct tar_member *m, bool *more,
     *m = (struct tar_member){0};
     if (!t->begun) VLP_TRY(begin(t, &empty, err));
     if (empty) return vlp_fail(err, VLP_ERR_FORMAT, "%s: is empty, not a tar file", t->stream.name);
+    if (t->in_member && archive_read_data_skip(t->archive) < ARCHIVE_WARN)
+        return archive_failed(t, err);
+    expect_header(t, archive_filter_bytes(t->archive, 0));
     const int r = archive_read_next_header(t->archive, &e);
-    /* After tar's end mark libarchive takes whatever it is told for the end. */
-    if (r == ARCHIVE_EOF && (t->fault || t->feed_status != VLP_OK)) return archive_failed(t, err);
-    if (r == ARCHIVE_EOF) {
-        t->no_end_mark =
-            archive_filter_bytes(t->archive, 0) == archive_read_header_position(t->archive);
-        return VLP_OK;
-    }
+    if (r != ARCHIVE_OK && r != ARCHIVE_WARN) t->end_mark = is_mark(t, r == ARCHIVE_EOF);
+    if (r == ARCHIVE_EOF && !t->fault && t->feed_status == VLP_OK) return VLP_OK;
     if (r != ARCHIVE_OK && r != ARCHIVE_WARN) return archive_failed(t, err);
+    t->in_member = true;
     const char *name = archive_entry_pathname(e);
     if (!name) name = archive_entry_pathname_utf8(e);
     t->n++;

@@ -36,7 +36,8 @@ struct vlp_item {
     const char     *reason;
     bool lost_input; /* with a status: it stands for all that was to come of the input named `id`;
                         what is not there is such a one unless it is called like a picture, or
-                        (not `recursive`) a name on a list */
+                        (not `recursive`) a name on a list. Of a shard that is cut off, also for
+                        the members of the last stem: more of them may have followed */
     bool of_many;    /* with a status: it may stand for records of other ids as well, of a folder or
                         of the captions of a picture */
     struct vlp_arena mem; /* owns all of the above */
