@@ -642,6 +642,90 @@ START_TEST(a_member_that_a_cut_shard_may_have_is_not_said_to_be_missing)
 }
 END_TEST
 
+/* A picture that is passed over takes along what belongs to it; texts have names of their own. */
+START_TEST(a_group_is_passed_over_as_a_whole)
+{
+    static const char *const orders[] = {"jpg txt cls", "txt cls jpg", "cls json jpg"};
+    static const struct {
+        const char *include, *exclude, *want;
+    } cases[] = {
+        {"1*", NULL, "t.tar!1.jpg|p1|c1|k1\n"},
+        {NULL, "0.jpg", "t.tar!1.jpg|p1|c1|k1\nt.tar!e.txt|-|lonely|-\n"},
+        {NULL, "*.jpg", "t.tar!e.txt|-|lonely|-\n"},
+        {"e*", NULL, "t.tar!e.txt|-|lonely|-\n"},
+        {"*.jpg", NULL, "t.tar!0.jpg|p0|c0|k0\nt.tar!1.jpg|p1|c1|k1\n"},
+        {"*.txt", NULL, "t.tar!e.txt|-|lonely|-\n"},
+    };
+    ck_assert_int_eq(system("printf lonely >e.txt && for k in 0 1; do printf p$k >$k.jpg && "
+                            "printf c$k >$k.txt && printf k$k >$k.cls && "
+                            "printf '{\"caption\":\"c%s\"}' $k >$k.json || exit; done"),
+                     0);
+    for (size_t i = 0; i < VLP_COUNT(orders) * VLP_COUNT(cases); i++) {
+        char command[192];
+        snprintf(command, sizeof command,
+                 "tar cf t.tar $(for k in 0 1; do for e in %s; do echo $k.$e; done; done) e.txt",
+                 orders[i / VLP_COUNT(cases)]);
+        const size_t      k = i % VLP_COUNT(cases);
+        const char *const include[] = {cases[k].include, NULL}, *const exclude[] = {
+                                                                    cases[k].exclude, NULL};
+        ck_assert_int_eq(system(command), 0);
+        ck_assert_str_eq(
+            listing((struct vlp_source_options){.include = include, .exclude = exclude}, "t.tar"),
+            cases[k].want);
+    }
+}
+END_TEST
+
+/* A picture of another kind, passed over, does not come between a wanted one and its words. */
+START_TEST(a_passed_over_picture_of_the_same_stem_changes_nothing)
+{
+    static const char *const orders[] = {"x.jpg x.txt x.png", "x.png x.jpg x.txt",
+                                         "x.jpg x.png x.txt", "x.txt x.png x.jpg"};
+    ck_assert_int_eq(system("printf j >x.jpg && printf p >x.png && printf w >x.txt"), 0);
+    for (size_t i = 0; i < VLP_COUNT(orders); i++) {
+        char              command[64];
+        const char *const jpg[] = {"*.jpg", NULL};
+        snprintf(command, sizeof command, "tar cf t.tar %s", orders[i]);
+        ck_assert_int_eq(system(command), 0);
+        ck_assert_str_eq(listing((struct vlp_source_options){.exclude = jpg}, "t.tar"),
+                         "t.tar!x.png|p|w|-\n");
+    }
+}
+END_TEST
+
+/* Inputs that are named are taken. */
+START_TEST(a_member_that_is_asked_for_by_name_need_not_match)
+{
+    const char *const other[] = {"1*", NULL}, *const jpg[] = {"*.jpg", NULL};
+    spill("list", "s.tar!d/a.jpg\ns.tar!d/d.txt\n", 28);
+    const char *want = "s.tar!d/a.jpg#0|picture-a|one|-\ns.tar!d/a.jpg#1|picture-a|two|-\n"
+                       "s.tar!d/d.txt|-|lonely|-\n";
+    ck_assert_str_eq(
+        listing((struct vlp_source_options){.include = other, .files_from = "list"}, NULL), want);
+    ck_assert_str_eq(
+        listing((struct vlp_source_options){.exclude = jpg, .files_from = "list"}, NULL), want);
+}
+END_TEST
+
+START_TEST(hidden_members_are_passed_over_as_in_folders)
+{
+    ck_assert_int_eq(
+        system("mkdir -p d/.h d/sub && printf h >d/.h/z.png && printf h >d/.h/z.txt && "
+               "printf s >d/sub/s.png && printf t >d/.t.txt && printf o >d/..o.png && "
+               "tar cf t.tar d && tar -C d -cf u.tar . && "
+               "tar cPf v.tar --transform 's,^d/,../../,' d/sub"),
+        0);
+    ck_assert_ptr_null(strstr(listing(plain, "t.tar"), "/."));
+    ck_assert_ptr_nonnull(strstr(listing(plain, "t.tar"), "t.tar!d/sub/s.png|s|"));
+    ck_assert_ptr_null(strstr(listing(plain, "u.tar"), "/.h"));
+    ck_assert_ptr_null(strstr(listing(plain, "u.tar"), "o.png"));
+    ck_assert_ptr_nonnull(strstr(listing(plain, "u.tar"), "u.tar!./sub/s.png|s|"));
+    ck_assert_ptr_nonnull(strstr(listing(plain, "v.tar"), "v.tar!../../sub/s.png|s|"));
+    listing(plain, "t.tar!d/.h/z.png");
+    ck_assert_msg(strstr(last.text, "hidden") != NULL, "%s", last.text);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("tar");
@@ -675,6 +759,10 @@ int main(void)
     tcase_add_test(t, damage_behind_the_end_mark_takes_no_group);
     tcase_add_test(t, packed_shards_that_are_cut_give_whole_groups);
     tcase_add_test(t, a_member_that_a_cut_shard_may_have_is_not_said_to_be_missing);
+    tcase_add_test(t, a_group_is_passed_over_as_a_whole);
+    tcase_add_test(t, a_passed_over_picture_of_the_same_stem_changes_nothing);
+    tcase_add_test(t, a_member_that_is_asked_for_by_name_need_not_match);
+    tcase_add_test(t, hidden_members_are_passed_over_as_in_folders);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

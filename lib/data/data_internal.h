@@ -149,6 +149,7 @@ void record_check(struct vlp_item *it);
  * in? Without an include list it needs a picture's ending. */
 bool name_is_wanted(const struct vlp_source_options *o, const char *path);
 bool name_is_excluded(const struct vlp_source_options *o, const char *path);
+bool name_is_included(const struct vlp_source_options *o, const char *path); /* or no list is */
 
 /* ---- the table of kinds ------------------------------------------------------------ */
 

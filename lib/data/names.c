@@ -33,6 +33,11 @@ bool name_is_excluded(const struct vlp_source_options *o, const char *path)
     return matches(o->exclude, path);
 }
 
+bool name_is_included(const struct vlp_source_options *o, const char *path)
+{
+    return !o->include || !*o->include || matches(o->include, path);
+}
+
 bool name_is_wanted(const struct vlp_source_options *o, const char *path)
 {
     if (name_is_excluded(o, path)) return false;

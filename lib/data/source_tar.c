@@ -2,9 +2,10 @@
  * source_tar.c -- records from a tar shard: neighbouring members with one stem belong together.
  *
  * A picture and its .txt, .caption or .json neighbours make a pair, .cls its label; .json counts
- * where the others say nothing. Captions without a picture are texts. Hidden members, folders and
- * members of other endings are passed over; a link that is called like a picture is a bad record,
- * for its bytes are elsewhere.
+ * where the others say nothing. Captions without a picture are texts. Folders, what is hidden and
+ * members of other endings are passed over; a picture that the patterns leave out takes what
+ * belongs to it along. A link that is called like a picture is a bad record, for its bytes are
+ * elsewhere.
  *
  * A group is known to be whole when another member follows, or tar's mark for the end. The one that
  * a damaged shard leaves open is not given: what it lost would pass for what it never had.
@@ -21,7 +22,7 @@
 #include "tar_internal.h"
 
 /* What a member is; a group is called as the last in this order that it has. */
-enum part { LABEL, METADATA, WORDS, PICTURE };
+enum part { LABEL, METADATA, WORDS, UNWANTED_PICTURE, PICTURE };
 
 /* The members of one stem. */
 struct group {
@@ -87,26 +88,39 @@ static size_t stem_length(const char *name)
     return strlen(name) - strlen(ext) - (*ext != '\0');
 }
 
-static enum part part_of(const char *name)
+/* As in a folder: the name, or that of a folder in it, begins with a dot. */
+static bool is_hidden(const char *name)
+{
+    for (const char *at = name; at; at = strchr(at, '/')) {
+        at += *at == '/';
+        const size_t dots = strspn(at, ".");
+        if (dots > 2 || (dots > 0 && at[dots] && at[dots] != '/')) return true;
+    }
+    return false;
+}
+
+static enum part part_of(const struct input *in, const char *name)
 {
     const char *ext = vlp_path_ext(name);
     if (strcasecmp(ext, "cls") == 0) return LABEL;
     if (strcasecmp(ext, "json") == 0) return METADATA;
-    return captions_ending(ext) ? WORDS : PICTURE;
+    if (captions_ending(ext)) return WORDS;
+    return name_is_wanted(in->opt, name) ? PICTURE : UNWANTED_PICTURE;
 }
 
 static bool is_ours(const struct input *in, const struct tar_member *m)
 {
-    if (m->folder || vlp_path_base(m->name)[0] == '.') return false;
-    if (part_of(m->name) == PICTURE) return name_is_wanted(in->opt, m->name);
-    return m->regular && !name_is_excluded(in->opt, m->name);
+    if (m->folder || is_hidden(m->name)) return false;
+    const enum part part = part_of(in, m->name);
+    if (part == UNWANTED_PICTURE) return vlp_name_is_picture(m->name);
+    return part == PICTURE || (m->regular && !name_is_excluded(in->opt, m->name));
 }
 
-static bool belongs(const struct group *g, const char *name)
+static bool belongs(const struct input *in, const struct group *g, const char *name)
 {
     const size_t len = stem_length(name);
     return len == g->stem.len && memcmp(g->stem.data, name, len) == 0 &&
-           !(g->named_by == PICTURE && part_of(name) == PICTURE);
+           !(g->named_by == PICTURE && part_of(in, name) == PICTURE);
 }
 
 static size_t trimmed(const char *text, size_t len)
@@ -124,7 +138,15 @@ static bool asked_for(const struct input *in, const struct group *g)
            memcmp(in->member, g->name.data, n) == 0;
 }
 
-/* May it become one, whatever members follow? */
+/* Whoever asks for a group by its name gets it; else the patterns decide. */
+static bool is_chosen(const struct input *in, const struct group *g)
+{
+    if (in->member) return asked_for(in, g);
+    return g->named_by == PICTURE ||
+           (g->named_by != UNWANTED_PICTURE && name_is_included(in->opt, g->name.data));
+}
+
+/* May it become one that was asked for, whatever members follow? */
 static bool may_be_asked_for(const struct input *in, const struct group *g)
 {
     return !in->member || strncmp(in->member, g->stem.data, g->stem.len) == 0;
@@ -160,13 +182,14 @@ static void add_picture(const struct input *in, struct group *g)
     const struct tar_member *m = &t->member;
     bool                     too_long = false;
     g->mtime = m->mtime;
+    g->status = VLP_OK;
     if (!m->regular) {
         g->status = VLP_ERR_SUPPORT;
         g->reason = "is no plain file inside the tar file, but a link, a pipe or a device";
         return;
     }
     g->offset = in->opt->locate ? m->offset : -1;
-    if (g->offset < 0 && asked_for(in, g))
+    if (g->offset < 0 && is_chosen(in, g))
         t->status = tar_read(&t->reader, &g->bytes, VLP_IMAGE_MAX_BYTES, &too_long, &t->error);
     g->size = g->offset < 0 ? (int64_t)g->bytes.len : m->size;
     if (too_long || g->size > VLP_IMAGE_MAX_BYTES) {
@@ -180,20 +203,21 @@ static void add_member(const struct input *in, struct group *g)
 {
     struct tar              *t = in->state;
     const struct tar_member *m = &t->member;
-    const enum part          part = part_of(m->name);
+    const enum part          part = part_of(in, m->name);
     bool                     too_long = false;
     if (!g->open) {
         vlp_buf_add(&g->stem, m->name, stem_length(m->name));
         g->header = m->header;
     }
-    if (!g->open || part > g->named_by) {
+    const bool names = !g->open || part > g->named_by;
+    if (names) {
         vlp_buf_clear(&g->name);
         vlp_buf_add_str(&g->name, m->name);
         g->named_by = part;
     }
     g->open = true;
-    if (part == PICTURE) {
-        add_picture(in, g);
+    if (part >= UNWANTED_PICTURE) {
+        if (names) add_picture(in, g);
     } else if (may_be_asked_for(in, g)) {
         t->status = tar_read(&t->reader, &t->text, CAPTION_FILE_LIMIT, &too_long, &t->error);
         if (t->status == VLP_OK) add_words(in, g, m->name, part, too_long);
@@ -257,16 +281,16 @@ static void collect_group(struct input *in)
             t->ended = t->status == VLP_OK && !more;
             if (t->status != VLP_OK || t->ended || !is_ours(in, &t->member)) continue;
         }
-        t->pending = g->open && !belongs(g, t->member.name);
+        t->pending = g->open && !belongs(in, g, t->member.name);
         if (t->pending) note_place(in, g);
-        if (t->pending && asked_for(in, g)) return;
+        if (t->pending && is_chosen(in, g)) return;
         if (t->pending) empty_group(g);
         t->pending = false;
         add_member(in, g);
     }
     const bool marked = t->reader.end_mark;
     if (t->ended && g->open && marked) note_place(in, g);
-    if (g->open && !asked_for(in, g)) empty_group(g);
+    if (g->open && !is_chosen(in, g)) empty_group(g);
     if (g->open && !marked) hold_back(t, g);
     if (t->ended && !t->whole && !marked) note_missing_mark(in);
     t->whole |= t->ended;
@@ -320,7 +344,7 @@ static void give(const struct input *in, struct group *g, struct vlp_item *out)
     if (g->label.len) out->label = vlp_arena_strndup(&out->mem, g->label.data, g->label.len);
     if (g->status != VLP_OK) {
         item_fail(out, g->status, "%s", g->reason);
-    } else if (g->named_by == PICTURE) {
+    } else if (g->named_by >= UNWANTED_PICTURE) {
         if (g->offset < 0) {
             out->bytes = (uint8_t *)vlp_arena_strndup(&out->mem, g->bytes.data, g->bytes.len);
             out->bytes_len = g->bytes.len;
@@ -347,7 +371,8 @@ static bool last_word(struct input *in, struct vlp_item *out)
         out->lost_input = true; /* one that never had the mark looks the same as half a shard */
     } else if (in->member) {
         item_begin_at(out, "%s!%s", in->path, in->member);
-        item_fail(out, VLP_ERR_IO, "%s: has no member '%s'", in->path, in->member);
+        item_fail(out, VLP_ERR_IO, "%s: has no member '%s'%s", in->path, in->member,
+                  is_hidden(in->member) ? " that is not hidden" : "");
     }
     return t->unmarked.len || in->member;
 }
