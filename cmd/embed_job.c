@@ -70,13 +70,20 @@ static bool same_bytes(const char *a, size_t a_len, const char *b, size_t b_len)
     return a_len == b_len && (a_len == 0 || memcmp(a, b, a_len) == 0);
 }
 
+/* A label that cannot be read at present is taken for that of the file. */
+static bool label_is_same(const struct embed_entry *e, const struct vlp_item *it)
+{
+    return it->label_unread ||
+           same_bytes(it->label, strlen(it->label), e->image_meta, e->image_meta_len);
+}
+
 static bool picture_is_same(const struct embed_entry *e, const struct vlp_item *it)
 {
     char         stamp[64];
     const size_t len = stamp_of(it, stamp);
     if (e->images == 0) return false;
-    if (it->label)
-        return same_bytes(it->label, strlen(it->label), e->image_meta, e->image_meta_len) &&
+    if (it->label || (it->label_unread && (e->image_flags & VLP_RECORD_LABEL)))
+        return label_is_same(e, it) &&
                (len == 0 || stamp_flags(stamp, len) >> VLP_RECORD_STAMP_SHIFT ==
                                 e->image_flags >> VLP_RECORD_STAMP_SHIFT);
     return len == 0 || same_bytes(stamp, len, e->image_meta, e->image_meta_len);
@@ -105,11 +112,25 @@ static bool part_is_gone(const struct embed_job *j, const struct embed_entry *e,
             !it->text_unread);
 }
 
+/* Has the file several captions of a picture whose captions cannot be read at present? They stay,
+ * with the picture beside each. */
+static bool has_captions(struct embed_job *j, const struct vlp_item *it)
+{
+    struct vlp_buf first = {0};
+    if (!it->text_unread) return false;
+    vlp_buf_add(&first, it->id, it->id_len);
+    vlp_buf_add_str(&first, "#0");
+    const struct embed_entry *e = embed_state_find(&j->state, first.data, first.len);
+    vlp_buf_free(&first);
+    return e && e->images + e->texts > 0;
+}
+
 /* A record of a file that is being updated: 0 when the file has it as it is. What replaces a record
  * comes after a deletion, which forgets all records of its id, so these are written again or none.
  */
 static int want_update(struct embed_job *j, const struct vlp_item *it, int parts)
 {
+    if (has_captions(j, it)) return 0;
     struct embed_entry *e = embed_state_add(&j->state, it->id, it->id_len);
     if (e->seen) return VLP_WANT_NEWS;
     const bool gone = part_is_gone(j, e, it, parts);

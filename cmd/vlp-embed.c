@@ -301,9 +301,9 @@ static int embed(struct embed_job *j, char **inputs, int n)
     from.outputs = outputs;
     from.n_outputs = VLP_COUNT(outputs);
     from.text_fault = opt.only == EMBED_IMAGE ? VLP_FAULT_UNASKED : VLP_FAULT_APART;
-    /* pictures take a label along that is there; what only has a label's name need be none */
-    from.label_fault =
-        opt.only != EMBED_TEXT && cmd_source.label_column ? VLP_FAULT_APART : VLP_FAULT_UNASKED;
+    /* pictures take a label along that is there */
+    from.label_fault = opt.only != EMBED_TEXT ? VLP_FAULT_APART : VLP_FAULT_UNASKED;
+    from.loose_labels = true;
     if ((s = vlp_source_open(&source, &from, &err)) == VLP_OK) {
         s = embed_describe(j, inputs, n, templates, &err);
         if (s == VLP_OK) s = cmd_failures_open(&j->bad, cmd_failed_path, opt.force, &err);

@@ -39,7 +39,18 @@ static void fetch(struct vlp_item *it)
     it->bytes_len = (size_t)it->size;
 }
 
-static int located; /* records of the last listing */
+/* Of the last listing: records that are located; what is said to be there unread, by member. */
+static int  located;
+static char unread[256];
+
+static void note_unread(const struct vlp_item *it)
+{
+    const size_t len = strlen(unread);
+    const char  *member = strchr(it->id, '!');
+    if (!it->text_unread && !it->label_unread) return;
+    snprintf(unread + len, sizeof unread - len, "%s %s%s;", member ? member + 1 : it->id,
+             it->text_unread ? "text" : "", it->label_unread ? "label" : "");
+}
 
 static char *listing(struct vlp_source_options o, const char *path)
 {
@@ -52,6 +63,7 @@ static char *listing(struct vlp_source_options o, const char *path)
     vlp_buf_clear(&b);
     vlp_buf_add(&b, "", 0);
     located = 0;
+    unread[0] = '\0';
     ck_assert_int_eq(vlp_source_open(&s, &o, &last), VLP_OK);
     for (;;) {
         struct vlp_item       it;
@@ -59,6 +71,7 @@ static char *listing(struct vlp_source_options o, const char *path)
         if (status != VLP_OK) vlp_buf_printf(&b, "!%s", vlp_status_name(status));
         if (status != VLP_OK || !more) break;
         ck_assert(!it.shard || o.locate);
+        note_unread(&it);
         if (it.shard) {
             located++;
             fetch(&it);
@@ -707,6 +720,26 @@ START_TEST(a_member_that_is_asked_for_by_name_need_not_match)
 }
 END_TEST
 
+START_TEST(captions_and_labels_that_are_links_are_named)
+{
+    ck_assert_int_eq(
+        system("for k in 0 1 2 3 4; do printf p$k >$k.jpg || exit; done && printf c0 >0.txt && "
+               "printf k0 >0.cls && ln 0.txt 1.txt && ln -s 0.txt 2.txt && "
+               "ln 0.cls 3.cls && mkfifo 4.caption && ln 0.txt e.txt && "
+               "printf c2 >2.caption && printf c3 >3.txt && ln 0.txt 3.json && "
+               "tar cf t.tar 0.jpg 0.txt 0.cls 1.* 2.* 3.* 4.* e.txt"),
+        0);
+    struct vlp_source_options o = {.text_fault = VLP_FAULT_APART, .label_fault = VLP_FAULT_APART};
+    ck_assert_str_eq(listing(o, "t.tar"),
+                     "t.tar!0.jpg|p0|c0|k0\nt.tar!1.jpg|p1|-|-\nt.tar!1.jpg!io\n"
+                     "t.tar!2.jpg|p2|c2|-\nt.tar!2.jpg!io\nt.tar!3.jpg|p3|c3|-\nt.tar!3.jpg!io\n"
+                     "t.tar!4.jpg|p4|-|-\nt.tar!4.jpg!io\nt.tar!e.txt!io\n");
+    ck_assert_str_eq(unread, "1.jpg text;2.jpg text;3.jpg label;4.jpg text;");
+    ck_assert_msg(strstr(last.text, "e.txt: is no plain file inside the tar file") != NULL, "%s",
+                  last.text);
+}
+END_TEST
+
 START_TEST(hidden_members_are_passed_over_as_in_folders)
 {
     ck_assert_int_eq(
@@ -762,6 +795,7 @@ int main(void)
     tcase_add_test(t, a_group_is_passed_over_as_a_whole);
     tcase_add_test(t, a_passed_over_picture_of_the_same_stem_changes_nothing);
     tcase_add_test(t, a_member_that_is_asked_for_by_name_need_not_match);
+    tcase_add_test(t, captions_and_labels_that_are_links_are_named);
     tcase_add_test(t, hidden_members_are_passed_over_as_in_folders);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

@@ -39,3 +39,8 @@ const char *column_option(const struct vlp_source_options *o, enum column c)
     };
     return option[c];
 }
+
+enum vlp_fault column_label_fault(const struct vlp_source_options *o)
+{
+    return o->loose_labels && !o->label_column ? VLP_FAULT_UNASKED : o->label_fault;
+}

@@ -127,6 +127,8 @@ extern const char *const *const column_names[COLUMN_COUNT]; /* NULL-terminated, 
 const json_t *column_value(const json_t *object, enum column c, size_t *at, const char **name);
 /* The option that names this column, or NULL. */
 const char *column_option(const struct vlp_source_options *o, enum column c);
+/* What it is that a field cannot be a label. */
+enum vlp_fault column_label_fault(const struct vlp_source_options *o);
 
 /* ---- record.c: a row of a table or an object, as a record -------------------------- */
 

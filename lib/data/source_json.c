@@ -189,7 +189,7 @@ static void cannot_use(const struct input *in, const char *key, const json_t *v,
                                                      [COLUMN_LABEL] = "label"};
     struct source_state     *s = in->state;
     const enum vlp_fault     how = c == COLUMN_TEXT    ? in->opt->text_fault
-                                   : c == COLUMN_LABEL ? in->opt->label_fault
+                                   : c == COLUMN_LABEL ? column_label_fault(in->opt)
                                                        : VLP_FAULT_WHOLE;
     captions_fault(&s->captions, how, VLP_ERR_FORMAT, "%s %lld: '%s': %s is no %s", unit_of(in),
                    (long long)s->n, key,

@@ -132,7 +132,7 @@ static void read_row(const struct input *in)
     const struct field *text = &t->field[COLUMN_TEXT], *label = &t->field[COLUMN_LABEL];
     if (text->bytes && text->len) captions_add(&t->captions, text->bytes, text->len);
     if (label->bytes && memchr(label->bytes, '\0', label->len)) {
-        captions_fault(&t->captions, in->opt->label_fault, VLP_ERR_FORMAT,
+        captions_fault(&t->captions, column_label_fault(in->opt), VLP_ERR_FORMAT,
                        "row %lld: a label with a NUL byte", (long long)t->n);
         t->field[COLUMN_LABEL] = (struct field){0};
     }

@@ -4,8 +4,7 @@
  * A picture and its .txt, .caption or .json neighbours make a pair, .cls its label; .json counts
  * where the others say nothing. Captions without a picture are texts. Folders, what is hidden and
  * members of other endings are passed over; a picture that the patterns leave out takes what
- * belongs to it along. A link that is called like a picture is a bad record, for its bytes are
- * elsewhere.
+ * belongs to it along. A link cannot be read, for its bytes are elsewhere, and is named.
  *
  * A group is known to be whole when another member follows, or tar's mark for the end. The one that
  * a damaged shard leaves open is not given: what it lost would pass for what it never had.
@@ -38,7 +37,8 @@ struct group {
     struct captions captions, json; /* of .txt and .caption; of .json, until all have been met */
     struct vlp_buf  label;
     bool            large_label; /* too large to be one */
-    int             at;          /* records given */
+    bool            label_unread, only_label_unread;
+    int             at; /* records given */
 };
 
 struct tar {
@@ -76,7 +76,7 @@ static void empty_group(struct group *g)
     vlp_buf_clear(&g->name);
     vlp_buf_clear(&g->bytes);
     vlp_buf_clear(&g->label);
-    g->open = g->large_label = false;
+    g->open = g->large_label = g->label_unread = g->only_label_unread = false;
     g->named_by = LABEL;
     g->status = VLP_OK;
     g->at = 0;
@@ -113,7 +113,7 @@ static bool is_ours(const struct input *in, const struct tar_member *m)
     if (m->folder || is_hidden(m->name)) return false;
     const enum part part = part_of(in, m->name);
     if (part == UNWANTED_PICTURE) return vlp_name_is_picture(m->name);
-    return part == PICTURE || (m->regular && !name_is_excluded(in->opt, m->name));
+    return part == PICTURE || !name_is_excluded(in->opt, m->name);
 }
 
 static bool belongs(const struct input *in, const struct group *g, const char *name)
@@ -176,6 +176,9 @@ static void add_words(const struct input *in, struct group *g, const char *name,
     }
 }
 
+static const char not_plain[] =
+    "is no plain file inside the tar file, but a link, a pipe or a device";
+
 static void add_picture(const struct input *in, struct group *g)
 {
     struct tar              *t = in->state;
@@ -185,7 +188,7 @@ static void add_picture(const struct input *in, struct group *g)
     g->status = VLP_OK;
     if (!m->regular) {
         g->status = VLP_ERR_SUPPORT;
-        g->reason = "is no plain file inside the tar file, but a link, a pipe or a device";
+        g->reason = not_plain;
         return;
     }
     g->offset = in->opt->locate ? m->offset : -1;
@@ -196,6 +199,16 @@ static void add_picture(const struct input *in, struct group *g)
         g->status = VLP_ERR_LIMIT;
         g->reason = "is larger than 256 MiB";
     }
+}
+
+/* A label or captions whose bytes are not in this member. */
+static void add_link(const struct input *in, struct group *g, const char *name, enum part part)
+{
+    if (part == LABEL)
+        g->label_unread = true;
+    else
+        captions_fault(part == METADATA ? &g->json : &g->captions, in->opt->text_fault, VLP_ERR_IO,
+                       "%s: %s", name, not_plain);
 }
 
 /* Put the member in hand into the group. What damages the shard is kept for after the group. */
@@ -218,6 +231,8 @@ static void add_member(const struct input *in, struct group *g)
     g->open = true;
     if (part >= UNWANTED_PICTURE) {
         if (names) add_picture(in, g);
+    } else if (!m->regular) {
+        add_link(in, g, m->name, part);
     } else if (may_be_asked_for(in, g)) {
         t->status = tar_read(&t->reader, &t->text, CAPTION_FILE_LIMIT, &too_long, &t->error);
         if (t->status == VLP_OK) add_words(in, g, m->name, part, too_long);
@@ -232,6 +247,10 @@ static void choose_captions(const struct input *in, struct group *g)
         g->captions = g->json;
         g->json = (struct captions){0};
     }
+    g->only_label_unread = g->label_unread && !g->captions.fault;
+    if (g->label_unread)
+        captions_fault(&g->captions, in->opt->label_fault, VLP_ERR_IO, "%s: its label %s",
+                       g->name.data, not_plain);
     if (g->large_label)
         captions_fault(&g->captions, in->opt->label_fault, VLP_ERR_LIMIT,
                        "%s: its label is larger than 4 MiB", g->name.data);
@@ -356,6 +375,8 @@ static void give(const struct input *in, struct group *g, struct vlp_item *out)
         out->mtime = g->mtime;
     }
     captions_give(&g->captions, g->at++, out);
+    out->label_unread = g->label_unread && out->status == VLP_OK;
+    if (g->only_label_unread) out->text_unread = false;
     record_check(out);
 }
 

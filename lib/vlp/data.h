@@ -30,7 +30,8 @@ struct vlp_item {
     size_t         text_len;
     bool           text_unread; /* there is a caption, which cannot be read at present: a bad record
                                 behind this one says why */
-    const char *label;   /* class, where the table has such a column and it is not empty; or NULL */
+    const char *label; /* class, where the table has such a column and it is not empty; or NULL */
+    bool        label_unread; /* there is a label, which cannot be read at present */
     int64_t mtime, size; /* of the file, for --update: nanoseconds since 1970, bytes; -1 unknown */
     enum vlp_status status; /* not VLP_OK: this record could not be read; `reason` says why */
     const char     *reason;
@@ -69,7 +70,9 @@ struct vlp_source_options {
     const char *image_column, *text_column, *id_column,
         *label_column; /* names, or 1-based numbers; NULL: usual names */
     enum vlp_fault text_fault, label_fault;
-    bool           captions; /* pair each picture with the .txt/.caption/.json of its stem */
+    bool           loose_labels; /* what only has a usual name for labels, and is not called by
+                                    `label_column`, is no label where it cannot be one: no fault */
+    bool           captions;     /* pair each picture with the .txt/.caption/.json of its stem */
     bool locate; /* say where a tar member lies instead of reading it, where that can be said:
                     in a plain tar file, not in a compressed one nor in a pipe */
     const char

@@ -73,3 +73,23 @@ says "'k1.png' is left out, for more of it may have followed"
 expect 0 vlp-embed -q -o pipe.vle - <whole
 expect 0 vlp-embed -q -o want.vle - <whole
 [ "$(records pipe.vle)" = "$(records want.vle)" ] || fail "$(records pipe.vle)"
+
+# Links are named under the id of the picture, and what the stream has of them stays: one caption, or
+# several with the picture beside each.
+for words in caption txt; do
+    members=(k0.png k0.txt k0.cls k1.png "k1.$words" k1.cls)
+    rm in/k1.cls && echo "class 1" >in/k1.cls
+    pack tar "${members[@]}"
+    expect 0 vlp-embed -q -f -o links.vle s.tar
+    records links.vle >want
+    ln -f in/k0.cls in/k1.cls && ln -f in/k0.txt "in/k1.$words"
+    pack tar "${members[@]}"
+    expect 3 vlp-embed --update -f -o links.vle --failed failed.tsv s.tar
+    says "s.tar!k1.png: k1.$words: is no plain file inside the tar file, but a link"
+    cut -f 1,2 failed.tsv | grep -q "^s.tar!k1.png	io$" || fail "$(cat failed.tsv)"
+    records links.vle | cmp -s - want || fail "k1.$words: $(records links.vle | diff - want)"
+done
+pack tar k0.cls k0.png k1.png k1.cls
+expect 3 vlp-embed -q --format tsv s.tar
+says "its label is no plain file inside the tar file"
+expect 0 vlp-embed -q --only text --format tsv whole
