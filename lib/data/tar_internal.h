@@ -1,5 +1,5 @@
 /*
- * tar_internal.h -- members of a tar shard, between the file that unpacks and the file that pairs.
+ * tar_internal.h -- members of a tar shard, between the files that unpack, pair and give.
  */
 #ifndef TAR_INTERNAL_H
 #define TAR_INTERNAL_H
@@ -58,6 +58,47 @@ enum vlp_status tar_next(struct tar_reader *t, struct tar_member *m, bool *more,
  */
 enum vlp_status tar_read(struct tar_reader *t, struct vlp_buf *out, size_t limit, bool *too_long,
                          struct vlp_error *err);
+
+/* ---- tar_group.c ----------------------------------------------------------------------------- */
+
+/* What a member is; a group is called as the last in this order that it has. */
+enum tar_part { LABEL, METADATA, WORDS, UNWANTED_PICTURE, PICTURE };
+
+/* The members of one stem. */
+struct tar_group {
+    bool            open;
+    struct vlp_buf  stem, name;
+    int64_t         header; /* of its first member */
+    enum tar_part   named_by;
+    struct vlp_buf  bytes;
+    int64_t         size, offset; /* offset -1: they are in `bytes`, else in the shard */
+    int64_t         mtime;
+    enum vlp_status status; /* of the picture */
+    const char     *reason;
+    struct captions captions, json; /* of .txt and .caption; of .json, until all have been met */
+    struct vlp_buf  label;
+    bool            large_label;       /* too large to be one */
+    bool            label_unread;      /* it is there, but a link */
+    bool            only_label_unread; /* and with the captions nothing is wrong */
+    int             at;                /* records given */
+    struct vlp_buf  text;              /* of the member that is being read */
+};
+/* Is the member, by its name and kind, one of a group, or passed over? */
+bool tar_member_counts(const struct input *in, const struct tar_member *m);
+bool tar_name_is_hidden(const char *name);
+/* Does the member `name` belong to the group as well? */
+bool tar_group_has(const struct tar_group *g, const struct input *in, const char *name);
+/* Is the group, as far as it goes, one to be given: chosen by the patterns, or asked for by name? */
+bool tar_group_is_wanted(const struct tar_group *g, const struct input *in);
+/* Put the member in hand into the group. */
+enum vlp_status tar_group_add(struct tar_group *g, const struct input *in, struct tar_reader *r,
+                              const struct tar_member *m, struct vlp_error *err);
+/* No more will be added. */
+void tar_group_finish(struct tar_group *g, const struct input *in);
+int  tar_group_records(const struct tar_group *g);
+void tar_group_give(struct tar_group *g, const struct input *in, struct vlp_item *out);
+void tar_group_empty(struct tar_group *g);
+void tar_group_free(struct tar_group *g);
 
 /* ---- tar_places.c ---------------------------------------------------------------------------- */
 
