@@ -413,10 +413,35 @@ START_TEST(captions_that_cannot_be_opened_are_named_with_the_reason)
     ck_assert_int_eq(vlp_source_open(&s, &o, &err), VLP_OK);
     ck_assert_int_eq(vlp_source_next(s, &it, &more, &err), VLP_OK);
     ck_assert_int_eq(it.status, VLP_ERR_IO);
-    ck_assert_str_eq(it.reason, "a.txt: No such device or address");
+    ck_assert_str_eq(it.reason, "a.txt: is a socket");
     vlp_item_free(&it);
     vlp_source_close(s);
     close(fd);
+}
+END_TEST
+
+/* A pipe would be waited for, for ever; a device may be a tape, or endless. */
+START_TEST(pipes_and_devices_are_no_captions_and_no_pictures_of_tables)
+{
+    const char *const at[] = {"a.txt", "b.json", "c.caption"};
+    const char *const place[] = {"pipe", "/dev/zero", "folder"};
+    char              name[8];
+    ck_assert_int_eq(mkfifo("pipe", 0600), 0);
+    ck_assert_int_eq(mkdir("folder", 0700), 0);
+    for (size_t i = 0; i < VLP_COUNT(at); i++) {
+        snprintf(name, sizeof name, "%c.jpg", at[i][0]);
+        put(name, "x");
+        ck_assert_int_eq(symlink(place[i], at[i]), 0);
+    }
+    const struct vlp_source_options o = {.captions = true, .text_fault = VLP_FAULT_APART};
+    ck_assert_str_eq(paths(o, "a.jpg", "b.jpg"),
+                     "a.jpg|a.jpg|-\na.jpg!io\nb.jpg|b.jpg|-\nb.jpg!io\n");
+    ck_assert_str_eq(paths(o, "c.jpg", NULL), "c.jpg|c.jpg|-\nc.jpg!io\n");
+    put("t.tsv", "image\tcaption\npipe\tx\n/dev/zero\ty\na.jpg\tz\n");
+    ck_assert_str_eq(paths((struct vlp_source_options){0}, "t.tsv", NULL),
+                     "pipe!io\n/dev/zero!io\na.jpg|a.jpg|z\n");
+    put("t.jsonl", "{\"image\": \"pipe\"}\n");
+    ck_assert_str_eq(paths((struct vlp_source_options){0}, "t.jsonl", NULL), "pipe!io\n");
 }
 END_TEST
 
@@ -532,6 +557,7 @@ int main(void)
     tcase_add_test(t, lines_are_texts_numbered_from_one);
     tcase_add_test(t, captions_beside_a_picture_make_pairs);
     tcase_add_test(t, captions_that_cannot_be_opened_are_named_with_the_reason);
+    tcase_add_test(t, pipes_and_devices_are_no_captions_and_no_pictures_of_tables);
     tcase_add_test(t, shards_part_the_records_and_limits_end_them);
     tcase_add_test(t, what_may_have_held_records_of_every_shard_is_named_in_every_shard);
     tcase_add_test(t, options_that_contradict_are_refused);

@@ -146,6 +146,20 @@ void captions_add_json(struct captions *c, enum vlp_fault how, const char *text,
     json_decref(root);
 }
 
+/* The text of a caption file; one that is no regular file is not opened, which might wait. */
+static enum vlp_status read_text(struct vlp_buf *out, const char *path, struct vlp_error *err)
+{
+    struct stat st;
+    const int   found = stat(path, &st);
+    if (found == 0 && no_file_words(&st))
+        return vlp_fail(err, VLP_ERR_IO, "%s: %s", path, no_file_words(&st));
+    FILE *f = found == 0 ? fopen(path, "rb") : NULL;
+    if (!f) return vlp_fail(err, vlp_status_of_errno(errno), "%s: %s", path, strerror(errno));
+    const enum vlp_status s = vlp_read_all(out, f, CAPTION_FILE_LIMIT, path, err);
+    fclose(f);
+    return s;
+}
+
 void captions_read_beside(struct captions *c, enum vlp_fault how, const char *picture)
 {
     const char    *ext = vlp_path_ext(picture);
@@ -158,17 +172,12 @@ void captions_read_beside(struct captions *c, enum vlp_fault how, const char *pi
         vlp_buf_add_str(&path, endings[i]);
         if (access(path.data, F_OK) != 0) continue;
         struct vlp_error err;
-        FILE            *f = fopen(path.data, "rb");
-        if (!f)
-            captions_fault(c, how, vlp_status_of_errno(errno), "%s: %s", path.data,
-                           strerror(errno));
-        else if (vlp_read_all(&text, f, CAPTION_FILE_LIMIT, path.data, &err) != VLP_OK)
+        if (read_text(&text, path.data, &err) != VLP_OK)
             captions_fault(c, how, err.status, "%s", err.text);
         else if (strcmp(endings[i], "json") == 0)
             captions_add_json(c, how, text.data, text.len, path.data);
         else
             captions_add_lines(c, text.data, text.len);
-        if (f) fclose(f);
         break;
     }
     vlp_buf_free(&path);

@@ -6,6 +6,7 @@
 #define DATA_INTERNAL_H
 
 #include <jansson.h>
+#include <sys/stat.h>
 
 #include <vlp/data.h>
 
@@ -62,8 +63,11 @@ void item_begin(struct vlp_item *it, const char *id, size_t id_len); /* copies t
 void item_begin_at(struct vlp_item *it, const char *fmt, ...)
     __attribute__((format(printf, 2, 3))); /* an id made by printf */
 void item_set_text(struct vlp_item *it, const char *text, size_t len);
-/* The picture is the file at `path`; a file that is not there makes the record a bad one. */
-void item_set_picture(struct vlp_item *it, const char *path);
+/* "is a pipe", for a sentence; NULL: it is a regular file. */
+const char *no_file_words(const struct stat *st);
+/* The picture is the file at `path`. What is not there, or is no file, makes the record a bad one:
+ * only devices that were `named` as an input are opened. */
+void item_set_picture(struct vlp_item *it, const char *path, bool named);
 void item_fail(struct vlp_item *it, enum vlp_status s, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* The same id with "#k". */

@@ -49,14 +49,25 @@ void item_set_text(struct vlp_item *it, const char *text, size_t len)
     it->text_len = len;
 }
 
-void item_set_picture(struct vlp_item *it, const char *path)
+const char *no_file_words(const struct stat *st)
+{
+    switch (st->st_mode & S_IFMT) {
+    case S_IFREG: return NULL;
+    case S_IFDIR: return "is a folder";
+    case S_IFIFO: return "is a pipe";
+    case S_IFSOCK: return "is a socket";
+    }
+    return "is a device";
+}
+
+void item_set_picture(struct vlp_item *it, const char *path, bool named)
 {
     struct stat st;
     it->path = vlp_arena_strdup(&it->mem, path);
     if (stat(path, &st) != 0) {
         item_fail(it, vlp_status_of_errno(errno), "%s: %s", path, strerror(errno));
-    } else if (S_ISDIR(st.st_mode)) {
-        item_fail(it, VLP_ERR_IO, "%s: is a folder", path);
+    } else if (no_file_words(&st) && !(named && S_ISCHR(st.st_mode))) {
+        item_fail(it, VLP_ERR_IO, "%s: %s", path, no_file_words(&st));
     } else if (S_ISREG(st.st_mode)) {
         it->mtime = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
         it->size = st.st_size;

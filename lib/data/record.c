@@ -47,7 +47,7 @@ void record_make(struct vlp_item *it, const struct input *in, const struct field
         if (in->counting)
             it->path = path;
         else
-            item_set_picture(it, path);
+            item_set_picture(it, path, false);
     }
 }
 

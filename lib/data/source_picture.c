@@ -76,7 +76,7 @@ static enum vlp_status picture_next(struct input *in, struct vlp_item *out, bool
     if (!*more) return VLP_OK;
     item_begin(out, in->path, strlen(in->path));
     out->path = out->id;
-    if (!in->counting) item_set_picture(out, in->path);
+    if (!in->counting) item_set_picture(out, in->path, true);
     out->of_many = out->status != VLP_OK && may_be_many(in, &p->captions);
     out->lost_input = out->status != VLP_OK && in->named && may_be_any(in);
     captions_give(&p->captions, p->at++, out);

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <vlp/classify.h>
 #include <vlp/data.h>
@@ -198,7 +199,9 @@ static void thumbnail_task(void *ctx, int i, int worker)
     (void)worker;
     const struct thumbnails *t = ctx;
     const char              *path = vlp_names_get(t->page->pictures, i);
+    struct stat              st;
     if (vlp_shard_length(path)) return;
+    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode)) return; /* a pipe would be waited for */
     if (vlp_thumbnail(&t->jpeg[i], path, NULL, 0, THUMBNAIL, NULL) != VLP_OK)
         vlp_buf_clear(&t->jpeg[i]);
 }

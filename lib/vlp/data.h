@@ -72,8 +72,9 @@ struct vlp_source_options {
     enum vlp_fault text_fault, label_fault;
     bool           loose_labels; /* what only has a usual name for labels, and is not called by
                                     `label_column`, is no label where it cannot be one: no fault */
-    bool           captions;     /* pair each picture with the .txt/.caption/.json of its stem */
-    bool locate; /* say where a tar member lies instead of reading it, where that can be said:
+    bool captions; /* pair each picture with the .txt/.caption/.json of its stem, the first
+                                that is there; what is no regular file cannot be read */
+    bool locate;   /* say where a tar member lies instead of reading it, where that can be said:
                     in a plain tar file, not in a compressed one nor in a pipe */
     const char
         *base_dir; /* relative paths in tables count from here; NULL: the table's own folder */

@@ -39,6 +39,25 @@ stopped_by_term vlp-classify -l a,b -E pipe
 stopped_by_term vlp-classify -C pipe photos/p00.png
 stopped_by_term vlp-match --text x pipe
 stopped_by_term vlp-embed -o f.vle pipe
+exec 3<&-
+
+# One that nobody named as an input is not waited for: beside a picture, in a table, as the id of a record.
+mkdir beside
+cp photos/p00.png beside/a.png
+mkfifo beside/a.txt
+expect 3 timeout 20 vlp-embed -q --captions --format tsv beside
+says 'beside/a.txt: is a pipe (skipped)'
+prints beside/a.png
+printf 'image\tcaption\tlabel\npipe\ta pipe\ta\nphotos/p01.png\ta picture\ta\nphotos/p02.png\tanother\ta\n' >pipes.tsv
+expect 3 timeout 20 vlp-embed -q --only image --format tsv pipes.tsv
+says 'pipe: is a pipe (skipped)'
+prints photos/p01.png
+expect 3 timeout 20 vlp-classify -q -l a,b pipes.tsv
+says 'pipe: is a pipe (skipped)'
+expect 3 timeout 20 vlp-train --check -b 2 -m "$VLP_MODEL" pipes.tsv
+says 'pipe: is a pipe'
+printf '%s' '{"id": "pipe", "vector": [1, 0]}' >pipe.jsonl
+expect 0 timeout 20 vlp-match -q -Q pipe.jsonl --html page.html pipe.jsonl
 
 # A pipe or a socket that its maker has set not to block (as some programs' are that start others) is waited for
 # all the same, in both directions, and stays as it is for those it is shared with.
