@@ -445,6 +445,20 @@ START_TEST(pipes_and_devices_are_no_captions_and_no_pictures_of_tables)
 }
 END_TEST
 
+/* Storage that is not mounted: the caption is there, and keeps its place before others. */
+START_TEST(a_caption_that_is_a_link_to_nothing_cannot_be_read)
+{
+    const struct vlp_source_options o = {.captions = true, .text_fault = VLP_FAULT_APART};
+    put("a.jpg", "x");
+    put("a.json", "\"another\"");
+    ck_assert_int_eq(symlink("away/a.txt", "a.txt"), 0);
+    put("b.jpg", "x");
+    ck_assert_int_eq(symlink("b.txt", "b.txt"), 0);
+    ck_assert_str_eq(paths(o, "a.jpg", "b.jpg"),
+                     "a.jpg|a.jpg|-\na.jpg!io\nb.jpg|b.jpg|-\nb.jpg!io\n");
+}
+END_TEST
+
 START_TEST(shards_part_the_records_and_limits_end_them)
 {
     struct vlp_buf b = {0};
@@ -558,6 +572,7 @@ int main(void)
     tcase_add_test(t, captions_beside_a_picture_make_pairs);
     tcase_add_test(t, captions_that_cannot_be_opened_are_named_with_the_reason);
     tcase_add_test(t, pipes_and_devices_are_no_captions_and_no_pictures_of_tables);
+    tcase_add_test(t, a_caption_that_is_a_link_to_nothing_cannot_be_read);
     tcase_add_test(t, shards_part_the_records_and_limits_end_them);
     tcase_add_test(t, what_may_have_held_records_of_every_shard_is_named_in_every_shard);
     tcase_add_test(t, options_that_contradict_are_refused);

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 #include "data_internal.h"
 
@@ -160,6 +159,13 @@ static enum vlp_status read_text(struct vlp_buf *out, const char *path, struct v
     return s;
 }
 
+/* What cannot be seen is there: a link to what is away is no caption that was given up. */
+static bool is_there(const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) == 0 || (errno != ENOENT && errno != ENOTDIR && errno != ENAMETOOLONG);
+}
+
 void captions_read_beside(struct captions *c, enum vlp_fault how, const char *picture)
 {
     const char    *ext = vlp_path_ext(picture);
@@ -170,7 +176,7 @@ void captions_read_beside(struct captions *c, enum vlp_fault how, const char *pi
         vlp_buf_add(&path, picture, stem);
         if (!*ext) vlp_buf_add_char(&path, '.');
         vlp_buf_add_str(&path, endings[i]);
-        if (access(path.data, F_OK) != 0) continue;
+        if (!is_there(path.data)) continue;
         struct vlp_error err;
         if (read_text(&text, path.data, &err) != VLP_OK)
             captions_fault(c, how, err.status, "%s", err.text);

@@ -88,6 +88,12 @@ says "1 deleted or replaced"
 [ "$(held pairs.vle)" = "pairs/p00.png:image pairs/p01.png:image pairs/p01.png:text " ] ||
     fail "$(held pairs.vle)"
 rmdir pairs/p01.txt
+ln -s ../away/p01.txt pairs/p01.txt # on storage that is not mounted
+expect 3 vlp-embed --captions --update -o pairs.vle pairs
+says "pairs/p01.txt: No such file or directory (skipped)"
+[ "$(held pairs.vle)" = "pairs/p00.png:image pairs/p01.png:image pairs/p01.png:text " ] ||
+    fail "$(held pairs.vle)"
+rm pairs/p01.txt
 echo '{"caption": 5}' >pairs/p01.json # there, and of no use
 expect 3 vlp-embed --captions --update -o pairs.vle pairs
 [ "$(held pairs.vle)" = "pairs/p00.png:image pairs/p01.png:image " ] || fail "$(held pairs.vle)"
