@@ -22,9 +22,10 @@ struct stream {
     uint8_t                         *buf;
     size_t                           begin, end;
     bool                             eof;
-    uint64_t                         offset; /* of buf[begin] in the input */
-    size_t                           step;   /* most bytes of a read; 0: STREAM_BUFFER */
-    const struct vlp_source_options *opt;    /* whose `stop` is asked, or NULL */
+    bool                             unended; /* the last line given had no delimiter */
+    uint64_t                         offset;  /* of buf[begin] in the input */
+    size_t                           step;    /* most bytes of a read; 0: STREAM_BUFFER */
+    const struct vlp_source_options *opt;     /* whose `stop` is asked, or NULL */
 };
 /* "-" is stdin. Opening or reading that a signal ends is VLP_ERR_STOPPED. */
 enum vlp_status stream_open(struct stream *s, const char *path, struct vlp_error *err);
@@ -146,6 +147,8 @@ enum {
 /* A record from these fields of row `row` (from 1) of the input. The text is given by captions. */
 void record_make(struct vlp_item *it, const struct input *in, const struct field f[COLUMN_COUNT],
                  int64_t row);
+/* What is said of an input whose last record is not whole: it is damaged, and lost from there. */
+extern const char ends_inside[];
 /* A record without a picture and without text is a bad one. Call this last. */
 void record_check(struct vlp_item *it);
 

@@ -12,6 +12,8 @@ size_t vlp_first_field(char *line, size_t len)
     return tab ? vlp_tsv_unescape(line, (size_t)(tab - line)) : len;
 }
 
+const char ends_inside[] = "the file ends inside a record";
+
 enum { ID_LIMIT = 64 * 1024 };
 
 /* Relative pictures count from --base-dir, else from the folder of the table. */

@@ -1,7 +1,8 @@
 /*
  * source_json.c -- records from JSON: lines of objects, or one array (or sequence) of objects.
  *
- * JSON lines: a line that is no object is a bad record, and the next line is the next record. In an
+ * JSON lines: a line that is no object is a bad record, and the next line is the next record; a last
+ * one that is open where the file ends was cut off, and who knows what was behind it. In an
  * array an element that is no object is a bad record; brackets that do not match end the input.
  * A caption may be a list: as many records as captions.
  */
@@ -71,38 +72,63 @@ static enum vlp_status wrong_at(const struct source_state *s, const char *what,
                     (unsigned long long)s->stream.offset, what);
 }
 
+/* How deep in brackets, and whether in a string, the bytes up to here are. */
+struct nesting {
+    int  depth;
+    bool quoted, escaped;
+};
+
+static void nest(struct nesting *n, int c)
+{
+    if (n->quoted) {
+        n->quoted = n->escaped || c != '"';
+        n->escaped = !n->escaped && c == '\\';
+    } else if (c == '"') {
+        n->quoted = true;
+    } else if (c == '{' || c == '[') {
+        n->depth++;
+    } else if (c == '}' || c == ']') {
+        n->depth--;
+    }
+}
+
+static bool is_open(const struct nesting *n)
+{
+    return n->depth > 0 || n->quoted;
+}
+
+/* The last line, without its end, may be all that is left of one. */
+static bool is_cut(const struct source_state *s)
+{
+    struct nesting n = {0};
+    if (!s->stream.unended) return false;
+    for (size_t i = 0; i < s->text.len; i++) nest(&n, s->text.data[i]);
+    return is_open(&n);
+}
+
 /* One value, by its brackets and quotes; whether it is JSON is seen later. */
 static enum vlp_status take_value(struct source_state *s, bool *too_long, struct vlp_error *err)
 {
     enum vlp_status status = VLP_OK;
-    int             depth = 0;
-    bool            quoted = false, escaped = false;
+    struct nesting  n = {0};
     vlp_buf_clear(&s->text);
     *too_long = false;
     for (;;) {
         VLP_TRY(stream_fill(&s->stream, 1, err));
         if (s->stream.begin == s->stream.end) {
-            if (depth || quoted) return wrong_at(s, "the file ends inside a record", err);
-            return VLP_OK;
+            return is_open(&n) ? wrong_at(s, ends_inside, err) : VLP_OK;
         }
         const int c = s->stream.buf[s->stream.begin];
-        if (!quoted && depth == 0 && s->text.len && memchr(",]} \t\r\n", c, 7)) return VLP_OK;
+        if (!is_open(&n) && s->text.len && memchr(",]} 	
+", c, 7)) return VLP_OK;
         stream_byte(&s->stream, &status, err);
         if (s->text.len < RECORD_LIMIT)
             vlp_buf_add_char(&s->text, (char)c);
         else
             *too_long = true;
-        if (quoted) {
-            quoted = escaped || c != '"';
-            escaped = !escaped && c == '\\';
-        } else if (c == '"') {
-            quoted = true;
-        } else if (c == '{' || c == '[') {
-            depth++;
-        } else if (c == '}' || c == ']') {
-            if (depth == 0) return wrong_at(s, "a closing bracket without an opening one", err);
-            if (--depth == 0) return VLP_OK;
-        }
+        nest(&n, c);
+        if (n.depth < 0) return wrong_at(s, "a closing bracket without an opening one", err);
+        if (!is_open(&n) && (c == '}' || c == ']')) return VLP_OK;
     }
 }
 
@@ -273,6 +299,8 @@ static enum vlp_status json_next(struct input *in, struct vlp_item *out, bool *m
     }
     const char     *unit = unit_of(in);
     const long long n = s->n;
+    if (lines && !object && !too_long && is_cut(s))
+        return vlp_fail(err, VLP_ERR_FORMAT, "%s: line %lld: %s", s->stream.name, n, ends_inside);
     item_begin_at(out, "%s:%lld", in->path, n);
     if (too_long)
         item_fail(out, VLP_ERR_LIMIT, "%s %lld is longer than %d bytes", unit, n, RECORD_LIMIT);

@@ -147,6 +147,13 @@ static void give(const struct input *in, struct vlp_item *out)
     record_check(out);
 }
 
+/* The file ends in the middle of the row in hand. */
+static enum vlp_status cut(const struct rows *r, struct vlp_error *err)
+{
+    return vlp_fail(err, VLP_ERR_FORMAT, "%s: line %lld: %s", r->stream.name,
+                    (long long)r->row_line, ends_inside);
+}
+
 static enum vlp_status table_next(struct input *in, struct vlp_item *out, bool *more,
                                   struct vlp_error *err)
 {
@@ -156,6 +163,7 @@ static enum vlp_status table_next(struct input *in, struct vlp_item *out, bool *
         VLP_TRY(rows_next(r, more, err));
         if (!*more) return VLP_OK;
         VLP_TRY(find_columns(in, err));
+        if (!t->pending && r->unended) return cut(r, err); /* in the row of names */
     }
     if (t->at > 0 && t->at < captions_records(&t->captions)) {
         *more = true;
@@ -169,8 +177,10 @@ static enum vlp_status table_next(struct input *in, struct vlp_item *out, bool *
     *more = true;
     t->pending = false;
     t->n++;
-    const int needs = 1 + (int)vlp_max_i64(t->column[COLUMN_IMAGE], t->column[COLUMN_TEXT]);
-    if (!r->too_long && (int)r->n >= needs) {
+    const int  needs = 1 + (int)vlp_max_i64(t->column[COLUMN_IMAGE], t->column[COLUMN_TEXT]);
+    const bool is_short = !r->too_long && (int)r->n < needs;
+    if (r->is_part || (is_short && r->unended)) return cut(r, err);
+    if (!r->too_long && !is_short) {
         read_row(in);
         give(in, out);
         return VLP_OK;

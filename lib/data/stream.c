@@ -79,10 +79,12 @@ enum vlp_status stream_line(struct stream *s, int delimiter, size_t limit, struc
     vlp_buf_clear(out);
     *too_long = false;
     *more = false;
+    s->unended = false;
     const uint64_t from = s->offset;
     for (;;) {
         VLP_TRY(stream_fill(s, 1, err));
         const size_t have = s->end - s->begin;
+        s->unended = have == 0 && *more;
         if (have == 0) return VLP_OK;
         *more = true;
         const uint8_t *p = s->buf + s->begin, *end = memchr(p, delimiter, have);

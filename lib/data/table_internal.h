@@ -17,6 +17,9 @@ struct rows {
     uint32_t      *at; /* where fields begin in text, which is at most RECORD_LIMIT long */
     size_t         n, cap;
     bool           too_long; /* the row is cut off */
+    bool           unended;  /* no line end closes it: it is the last */
+    bool           is_part;  /* and the file seems to end in the middle of it */
+    size_t         fewest;   /* fields of any row before; 0: there was none */
 };
 /* The next row that is not empty. VLP_ERR_FORMAT for a quote that never closes. */
 enum vlp_status rows_next(struct rows *r, bool *more, struct vlp_error *err);

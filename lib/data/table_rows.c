@@ -87,6 +87,7 @@ static enum vlp_status csv_row(struct rows *r, bool *more, struct vlp_error *err
         return vlp_fail(err, VLP_ERR_FORMAT,
                         "%s: a quoted field of the row in line %lld never ends", r->stream.name,
                         (long long)line);
+    r->unended = c < 0;
     /* The \r of a line end belongs to no field. */
     if (cr && !r->too_long) r->text.data[--r->text.len] = '\0';
     return s;
@@ -115,6 +116,7 @@ static enum vlp_status tsv_row(struct rows *r, bool *more, struct vlp_error *err
 {
     VLP_TRY(stream_line(&r->stream, '\n', RECORD_LIMIT, &r->raw, &r->too_long, more, err));
     if (!*more) return VLP_OK;
+    r->unended = r->stream.unended;
     r->line++;
     char *p = r->raw.data, *end = p + r->raw.len;
     if (end > p && end[-1] == '\r') end--;
@@ -132,6 +134,24 @@ static enum vlp_status tsv_row(struct rows *r, bool *more, struct vlp_error *err
 static bool is_empty(const struct rows *r)
 {
     return r->n <= 1 && r->text.len == 0 && !r->too_long;
+}
+
+/* Does the last field begin with a quote that is open at its end? */
+static bool has_open_quote(const struct rows *r)
+{
+    const struct field f = rows_field(r, r->n - 1);
+    size_t             quotes = 0;
+    for (size_t i = 0; i < f.len; i++) quotes += f.bytes[i] == '"';
+    return f.len && f.bytes[0] == '"' && quotes % 2;
+}
+
+/* A last row without an end is whole in many files; in one that was cut it misses fields or the end
+ * of a quote. */
+static void judge(struct rows *r)
+{
+    r->is_part =
+        r->unended && !r->too_long && (r->n < r->fewest || (!r->comma && has_open_quote(r)));
+    if (!r->fewest || r->n < r->fewest) r->fewest = r->n;
 }
 
 enum vlp_status rows_next(struct rows *r, bool *more, struct vlp_error *err)
@@ -152,5 +172,6 @@ enum vlp_status rows_next(struct rows *r, bool *more, struct vlp_error *err)
         r->row_line = r->line;
         VLP_TRY(r->comma ? csv_row(r, more, err) : tsv_row(r, more, err));
     } while (*more && is_empty(r));
+    if (*more) judge(r);
     return VLP_OK;
 }

@@ -66,6 +66,40 @@ expect 0 vlp-embed --convert --format tsv columns.vle
 printf 'id\tlabel\n1\ta\n' >bad.tsv
 expect 2 vlp-embed -o alone.vle bad.tsv
 [ -e alone.vle ] && fail "something was begun"
+# A table that ends within a row: a copy that was not finished, of which nobody knows what is missing.
+cut_off() { # NAME, whose whole text is in whole-NAME
+    cp "whole-$1" "$1"
+    expect 0 vlp-embed -f --only text -o cut.vle "$1"
+    says "0 pictures, 4 texts"
+    head -c -"$2" "whole-$1" >"$1"
+    expect 5 vlp-embed --only text --update -o cut.vle "$1"
+    says "$1: "
+    says "$3"
+    says "kept: an input that may hold"
+    expect 0 vlp-embed --convert --format tsv cut.vle
+    [ "$(wc -l <stdout)" -eq 4 ] || fail "$1: not four records"
+    expect 5 vlp-embed -f --only text -o first.vle "$1"
+    says "the same command tries again"
+    expect 5 vlp-classify -q -l a,b "$1"
+    expect 5 vlp-train --check -b 2 -m "$VLP_MODEL" "$1"
+    says "$3"
+    cp "whole-$1" "$1"
+    expect 0 vlp-embed --only text -o first.vle "$1"
+    expect 0 vlp-embed --convert --format tsv first.vle
+    [ "$(wc -l <stdout)" -eq 4 ] || fail "$1: not four records in the end"
+}
+for i in 0 1 2 3; do
+    printf '{"id": "r%s", "image": "photos/p0%s.png", "caption": "number %s"}\n' $i $i $i
+done >whole-t.jsonl
+sed 's/.*"\(r.\)".*"\(photos.*png\)".*"\(number .\)".*/\1,\2,"\3"/; 1i id,image,caption' whole-t.jsonl >whole-t.csv
+tr -d '"' <whole-t.csv | tr , '\t' >whole-t.tsv
+(echo '['; sed '$!s/$/,/' whole-t.jsonl; echo ']') >whole-t.json
+cut_off t.jsonl 20 'line 4: the file ends inside a record'
+cut_off t.jsonl 100 'line 3: the file ends inside a record'
+cut_off t.json 20 'the file ends inside a record'
+cut_off t.csv 5 'the row in line 5 never ends'
+cut_off t.csv 13 'line 5: the file ends inside a record'
+cut_off t.tsv 12 'line 5: the file ends inside a record'
 # A folder that is not there yet: the file waits for it, and takes it when it comes.
 mkdir a && cp photos/p00.png a
 expect 1 vlp-embed -r -o waits.vle --failed failed.tsv a b
