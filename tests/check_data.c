@@ -136,6 +136,26 @@ START_TEST(include_and_exclude_choose_by_base_name_or_path)
 }
 END_TEST
 
+START_TEST(captions_are_pictures_only_by_a_pattern_with_their_ending)
+{
+    const char *const cat[] = {"cat*", NULL}, *const txt[] = {"dog*", "cat.txt", NULL},
+                      *const any[] = {"p/*", NULL};
+    ck_assert_int_eq(mkdir("p", 0700), 0);
+    put("p/cat.bin", "x");
+    put("p/cat.png", "x");
+    put("p/cat.txt", "a cat");
+    put("p/dog.caption", "a dog");
+    put("p/dog.json", "5");
+    ck_assert_str_eq(
+        paths((struct vlp_source_options){.include = cat, .captions = true}, "p", NULL),
+        "p/cat.bin|p/cat.bin|a cat\np/cat.png|p/cat.png|a cat\n");
+    ck_assert_str_eq(paths((struct vlp_source_options){.include = any}, "p", NULL),
+                     "p/cat.bin|p/cat.bin|-\np/cat.png|p/cat.png|-\n");
+    ck_assert_str_eq(paths((struct vlp_source_options){.include = txt}, "p", NULL),
+                     "p/cat.txt|p/cat.txt|-\n");
+}
+END_TEST
+
 START_TEST(include_and_exclude_choose_among_what_was_found_not_what_was_named)
 {
     const char *const jpg[] = {"*.jpg", NULL}, *const a[] = {"a*", NULL};
@@ -555,6 +575,7 @@ int main(void)
     tcase_add_test(t, a_file_knows_its_size_and_time);
     tcase_add_test(t, a_folder_gives_its_pictures_in_byte_order_without_hidden_ones);
     tcase_add_test(t, include_and_exclude_choose_by_base_name_or_path);
+    tcase_add_test(t, captions_are_pictures_only_by_a_pattern_with_their_ending);
     tcase_add_test(t, include_and_exclude_choose_among_what_was_found_not_what_was_named);
     tcase_add_test(t, a_table_that_cannot_be_understood_ends_no_job_of_several_inputs);
     tcase_add_test(t, options_that_no_input_could_satisfy_are_refused_at_once);

@@ -21,16 +21,27 @@ bool vlp_name_is_picture(const char *path)
 }
 
 /* A pattern with a slash is matched on the path, one without on the base name. */
-static bool matches(const char *const *globs, const char *path)
+static bool matches(const char *glob, const char *path)
 {
-    for (; globs && *globs; globs++)
-        if (fnmatch(*globs, strchr(*globs, '/') ? path : vlp_path_base(path), 0) == 0) return true;
-    return false;
+    return fnmatch(glob, strchr(glob, '/') ? path : vlp_path_base(path), 0) == 0;
 }
 
 bool name_is_excluded(const struct vlp_source_options *o, const char *path)
 {
-    return matches(o->exclude, path);
+    for (const char *const *glob = o->exclude; glob && *glob; glob++)
+        if (matches(*glob, path)) return true;
+    return false;
+}
+
+/* Whatever is called so is meant, but a caption only by a pattern that has its whole ending. */
+static bool is_included(const char *const *globs, const char *path)
+{
+    const char *ext = vlp_path_ext(path);
+    const bool  any = !captions_ending(ext);
+    for (; *globs; globs++)
+        if (matches(*globs, path) && (any || strcasecmp(vlp_path_ext(*globs), ext) == 0))
+            return true;
+    return false;
 }
 
 bool name_is_included(const struct vlp_source_options *o, const char *path)
@@ -41,6 +52,6 @@ bool name_is_included(const struct vlp_source_options *o, const char *path)
 bool name_is_wanted(const struct vlp_source_options *o, const char *path)
 {
     if (name_is_excluded(o, path)) return false;
-    if (o->include && *o->include) return matches(o->include, path);
+    if (o->include && *o->include) return is_included(o->include, path);
     return vlp_name_is_picture(path);
 }

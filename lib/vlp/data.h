@@ -60,7 +60,9 @@ struct vlp_source_options {
     bool         recursive; /* -r */
     const char *const *include,
         *const *exclude; /* glob lists, NULL-terminated, matched on the base name or the path. In a
-                            tar file they choose pictures, with what belongs to each, and texts */
+                            tar file they choose pictures, with what belongs to each, and texts;
+                            elsewhere what is included need not end like a picture, but .txt,
+                            .caption and .json are it only by a pattern that ends so itself */
     const char *files_from; /* a list of paths: newline or (nul) NUL separated; "-" stdin */
     bool        nul;        /* -0 */
     const char *lines; /* one text per line from this file; ids are line numbers, or (id_is_text)

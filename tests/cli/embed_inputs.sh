@@ -49,6 +49,15 @@ says "2 pictures, 2 texts"
 [ "$(wc -l <stdout)" -eq 4 ] || fail "pairs give $(wc -l <stdout) lines"
 expect 0 vlp-embed --only text --format tsv pairs.tsv
 says "0 pictures, 2 texts"
+# A pattern chooses pictures, not the captions beside them.
+mkdir both
+cp photos/p00.png both/cat.png
+echo 'a cat' >both/cat.txt
+expect 0 vlp-embed --captions --format tsv --include 'cat*' both
+says "1 picture, 1 text"
+expect 0 vlp-classify -q -l a,b --include 'cat*' both
+expect 3 vlp-embed --format tsv --include '*.txt' --include '*.png' both
+says "both/cat.txt: not a picture"
 # A tar file, also from stdin.
 tar cf photos.tar photos
 expect 0 vlp-embed --format npy -o tar.npy photos.tar
