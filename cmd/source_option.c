@@ -45,6 +45,12 @@ static bool is_stopped(void *ctx)
     return cmd_stopped() != 0;
 }
 
+static void say(void *ctx, const char *sentence)
+{
+    (void)ctx;
+    cmd_warn("%s", sentence);
+}
+
 void cmd_source_options(struct vlp_source_options *out, char *const *paths, int n_paths)
 {
     *out = (struct vlp_source_options){
@@ -69,6 +75,7 @@ void cmd_source_options(struct vlp_source_options *out, char *const *paths, int 
         .limit = cmd_source.limit,
         .keep_going = true,
         .stop = is_stopped,
+        .say = say,
     };
 }
 

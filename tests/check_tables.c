@@ -402,6 +402,36 @@ START_TEST(columns_of_json_may_be_named)
 }
 END_TEST
 
+static void note(void *ctx, const char *sentence)
+{
+    struct vlp_buf *b = ctx;
+    vlp_buf_printf(b, "%s\n", sentence);
+}
+
+START_TEST(a_key_that_an_option_names_and_no_object_has_is_told)
+{
+    static const char         text[] = "{\"id\":1,\"text\":\"x\",\"kind\":null}\n"
+                                       "{\"id\":2,\"text\":\"y\"}\n";
+    struct vlp_buf            said = {0};
+    struct vlp_source_options o = {.say = note, .say_ctx = &said};
+    o.id_column = "id";
+    o.label_column = "kind";
+    o.image_column = "pic";
+    put_bytes("t.jsonl", text, strlen(text));
+    listing(o, "t.jsonl");
+    ck_assert_str_eq(said.data, "t.jsonl: no record has a key 'pic'\n");
+    put_bytes("t.json", text, strlen(text));
+    vlp_buf_clear(&said);
+    listing(o, "t.json");
+    ck_assert_str_eq(said.data, "t.json: no record has a key 'pic'\n");
+    put_bytes("t.jsonl", "5\n", 2);
+    vlp_buf_clear(&said);
+    listing(o, "t.jsonl");
+    ck_assert_uint_eq(said.len, 0);
+    vlp_buf_free(&said);
+}
+END_TEST
+
 START_TEST(stdin_is_seen_by_its_first_bytes)
 {
     const struct {
@@ -475,6 +505,7 @@ int main(void)
     tcase_add_test(t, a_list_of_captions_makes_as_many_records);
     tcase_add_test(t, a_json_array_may_be_written_in_any_way_and_its_damage_is_named);
     tcase_add_test(t, columns_of_json_may_be_named);
+    tcase_add_test(t, a_key_that_an_option_names_and_no_object_has_is_told);
     tcase_add_test(t, stdin_is_seen_by_its_first_bytes);
     tcase_add_test(t, a_format_can_be_forced);
     tcase_add_test(t, tables_are_counted_beforehand);

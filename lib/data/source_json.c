@@ -19,7 +19,9 @@ struct source_state {
     struct field    field[COLUMN_COUNT]; /* of the object: its strings, or numbers in `room` */
     char            room[COLUMN_COUNT][32];
     struct captions captions;
-    int             at; /* records given of this object */
+    int             at;                /* records given of this object */
+    bool            any;               /* object was met */
+    bool            met[COLUMN_COUNT]; /* the key that an option tells, in any of them */
     enum { UNSEEN, IN_ARRAY, IN_SEQUENCE, ENDED } where;
 };
 
@@ -244,6 +246,8 @@ static void read_column(struct input *in, enum column c)
     const char          *key, *wrong_key = NULL;
     size_t               at = 0;
     s->field[c] = (struct field){0};
+    const char *option = column_option(in->opt, c);
+    s->met[c] |= option && json_object_get(s->object, option);
     while ((v = value_of(in, s->object, c, &at, &key)) != NULL && !json_is_null(v)) {
         const json_t *fault = take_as(s, c, v);
         if (!fault) return;
@@ -260,8 +264,23 @@ static void read_column(struct input *in, enum column c)
 static void read_object(struct input *in)
 {
     struct source_state *s = in->state;
+    s->any = true;
     for (int c = 0; c < COLUMN_COUNT; c++) read_column(in, (enum column)c);
     if (s->captions.fault && !s->captions.apart) captions_cut(&s->captions, 0);
+}
+
+/* Of a table this is wrong usage; here it is known when all has been read. */
+static void tell_unmet(const struct input *in)
+{
+    const struct source_state *s = in->state;
+    char                       sentence[512];
+    if (!s->any || in->counting || !in->opt->say) return;
+    for (int c = 0; c < COLUMN_COUNT; c++) {
+        const char *option = column_option(in->opt, (enum column)c);
+        if (!option || s->met[c]) continue;
+        snprintf(sentence, sizeof sentence, "%s: no record has a key '%s'", s->stream.name, option);
+        in->opt->say(in->opt->say_ctx, sentence);
+    }
 }
 
 static void give(struct input *in, struct vlp_item *out)
@@ -289,7 +308,10 @@ static enum vlp_status json_next(struct input *in, struct vlp_item *out, bool *m
     captions_free(&s->captions);
     s->at = 0;
     VLP_TRY(lines ? next_line(s, more, &too_long, err) : next_element(s, more, &too_long, err));
-    if (!*more) return VLP_OK;
+    if (!*more) {
+        tell_unmet(in);
+        return VLP_OK;
+    }
     json_t *object = too_long ? NULL : json_read(s->text.data, s->text.len, &e);
     if (json_is_object(object)) {
         s->object = object;

@@ -94,6 +94,10 @@ struct vlp_source_options {
      * goes on. May be NULL. */
     bool (*stop)(void *ctx);
     void *stop_ctx;
+    /* Told what is odd about an input and no fault of any record: none of its JSON objects has the
+     * key that an option names as a column. May be NULL. */
+    void (*say)(void *ctx, const char *sentence);
+    void *say_ctx;
 };
 
 extern const char *const vlp_source_formats[]; /* of `format`; NULL-terminated */

@@ -49,6 +49,15 @@ says "2 pictures, 2 texts"
 [ "$(wc -l <stdout)" -eq 4 ] || fail "pairs give $(wc -l <stdout) lines"
 expect 0 vlp-embed --only text --format tsv pairs.tsv
 says "0 pictures, 2 texts"
+# A column that no record has: of a table wrong usage, of JSON told in the end.
+echo '{"image": "photos/p00.png", "caption": "a cat", "kind": "b"}' >one.jsonl
+expect 0 vlp-embed --text-column captoin --format jsonl one.jsonl
+says "one.jsonl: no record has a key 'captoin'"
+[ "$(grep -c 'no record has a key' stderr)" -eq 1 ] || fail "told more than once"
+expect 0 vlp-classify -q -l a,b --label-column knid one.jsonl
+says "one.jsonl: no record has a key 'knid'"
+expect 0 vlp-classify -l a,b --label-column kind --text-column caption one.jsonl
+grep -q 'has a key' stderr && fail "a key that is there is missed"
 # A pattern chooses pictures, not the captions beside them.
 mkdir both
 cp photos/p00.png both/cat.png
