@@ -230,12 +230,16 @@ void vlp_labels_free(struct vlp_labels *l)
 
 /*
  * A list in JSON. Lines may begin with '[' too: what is no JSON is meant to be a list only where a
- * string is the first in it; else *root is NULL.
+ * string is the first in it; else *root is NULL. An object, as of classes, is no list, but "{} in
+ * snow" is a line.
  */
 static enum vlp_status template_list(json_t **root, const struct vlp_buf *b, const char *path,
                                      struct vlp_error *err)
 {
     json_error_t why;
+    if (visible_char(b, 0) == '{' && visible_char(b, 1) == '"')
+        return vlp_fail(err, VLP_ERR_FORMAT,
+                        "%s: a JSON object is no list of templates (lines, or a JSON list)", path);
     *root = visible_char(b, 0) == '[' ? json_loadb(b->data, b->len, 0, &why) : NULL;
     if (*root || visible_char(b, 0) != '[' || visible_char(b, 1) != '"') return VLP_OK;
     return vlp_fail(err, VLP_ERR_FORMAT, "%s: line %d: %s", path, why.line, why.text);

@@ -16,8 +16,8 @@ for file in lines list; do
 done
 same lines.classes list.classes
 
-# A line may begin as a list does.
-for line in '[a photo of {}]' '[1] a {}' '[INST] a {}.'; do
+# A line may begin as a list or an object does.
+for line in '{} in the snow' '{}' '[a photo of {}]' '[1] a {}' '[INST] a {}.'; do
     echo "$line" >bracket
     expect 0 vlp-embed -q --lines words --format tsv --template "$line"
     cp stdout want
@@ -31,7 +31,8 @@ echo 'a photo' >bare
 echo >empty
 echo '["a {}", 3]' >three
 echo '[ "a {}", "the {}"' >open
-for fault in 'latin|not UTF-8 at byte 3' "bare|template 1 ('a photo') has no {}" \
+echo '{"a": ["one {}"]}' >object
+for fault in 'object|a JSON object is no list of templates' 'latin|not UTF-8 at byte 3' "bare|template 1 ('a photo') has no {}" \
     'empty|no template in it' 'three|not a list of templates' \
     "open|line 2: ']' expected"; do
     file=${fault%%|*}
