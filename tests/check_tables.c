@@ -146,6 +146,32 @@ START_TEST(columns_may_be_named_or_numbered)
 }
 END_TEST
 
+START_TEST(names_of_columns_with_other_separators_are_refused)
+{
+    static const struct {
+        const char *name, *text, *want;
+    } in[] = {
+        {"t.csv", "image;caption\na.jpg;x\n", "!usage"},
+        {"t.csv", "\"image\";\"caption\"\n\"a.jpg\";\"x\"\n", "!usage"},
+        {"t.csv", "Datei;Caption\na.jpg;x\n", "!usage"},
+        {"t.csv", "my file;image;caption\n1;a.jpg;x\n", "!usage"},
+        {"t.csv", "image\tcaption\na.jpg\tx\n", "!usage"},
+        {"t.tsv", "image,caption\na.jpg,x\n", "!usage"},
+        {"t.tsv", "caption|image\nx|a.jpg\n", "!usage"},
+        {"t.csv", "the image; my text\nb\n", "t.csv:1|-|the image; my text|-\nt.csv:2|-|b|-\n"},
+        {"t.tsv", "Title, or none\n", "t.tsv:1|-|Title, or none|-\n"},
+        {"t.tsv", "image;\n", "!usage"},
+        {"t.csv", "a;b\n", "t.csv:1|-|a;b|-\n"},
+        {"t.csv", "text\na;text\n", "t.csv:1|-|a;text|-\n"},
+    };
+    for (size_t i = 0; i < VLP_COUNT(in); i++)
+        ck_assert_str_eq(table(in[i].name, in[i].text), in[i].want);
+    put_bytes("t.csv", "image;text\n", 11);
+    ck_assert_str_eq(listing((struct vlp_source_options){.text_column = "1"}, "t.csv"),
+                     "t.csv:1|-|image;text|-\n");
+}
+END_TEST
+
 START_TEST(csv_quotes_hold_commas_quotes_and_lines)
 {
     ck_assert_str_eq(
@@ -488,6 +514,7 @@ int main(void)
     tcase_add_test(t, columns_may_be_named_or_numbered);
     tcase_add_loop_test(t, a_label_with_a_nul_is_no_label, 0, 3);
     tcase_add_test(t, a_text_beside_a_bad_label_stays);
+    tcase_add_test(t, names_of_columns_with_other_separators_are_refused);
     tcase_add_test(t, csv_quotes_hold_commas_quotes_and_lines);
     tcase_add_test(t, tsv_quotes_hold_when_they_close_the_field);
     tcase_add_test(t, pictures_count_from_the_folder_of_the_table_or_a_given_one);

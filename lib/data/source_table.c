@@ -4,7 +4,7 @@
  * Columns are named by the options, or found: a first row with a usual name (columns.c) is a
  * header. Without header and options, the first column whose first cell ends like a picture is the
  * picture and the next other one its caption; without any picture, one column is texts, two or more
- * are id and text.
+ * are id and text. A row of names with other separators is refused, or it would be a text.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -85,6 +85,50 @@ static void guess(struct table *t, const bool told[COLUMN_COUNT])
             t->column[COLUMN_TEXT] = i;
 }
 
+/* A name in a row of names, as others quote it. */
+static bool is_usual(struct field f)
+{
+    if (f.len > 1 && f.bytes[0] == '"' && f.bytes[f.len - 1] == '"') f.bytes++, f.len -= 2;
+    for (int c = 0; c < COLUMN_COUNT; c++)
+        for (const char *const *name = column_names[c]; *name; name++)
+            if (cell_is(f, *name)) return true;
+    return false;
+}
+
+/* Is the cell a row of names that something else separates? One usual name among words, or two
+ * among anything, tell; a text has neither. */
+static bool is_names_between(struct field cell, char separator)
+{
+    const char *p = cell.bytes, *end = p + cell.len, *stop;
+    int         pieces = 0, usual = 0;
+    bool        words = true;
+    for (; p <= end; p = stop + 1, pieces++) {
+        stop = memchr(p, separator, (size_t)(end - p));
+        if (!stop) stop = end;
+        words = words && !memchr(p, ' ', (size_t)(stop - p));
+        usual += is_usual((struct field){p, (size_t)(stop - p)});
+    }
+    return pieces > 1 && (usual > 1 || (usual == 1 && words));
+}
+
+/* A first row of one cell: columns, but not as this kind of table separates them. */
+static enum vlp_status check_separator(const struct input *in, struct vlp_error *err)
+{
+    static const struct {
+        char        byte;
+        const char *is, *advice;
+    } other[] = {{';', "semicolons", "commas or tabs are read"},
+                 {'|', "bars", "commas or tabs are read"},
+                 {'\t', "tabs", "--input-format tsv reads them"},
+                 {',', "commas", "--input-format csv reads them"}};
+    const struct table *t = in->state;
+    for (size_t i = 0; i < VLP_COUNT(other) && t->rows.n == 1; i++)
+        if (is_names_between(rows_field(&t->rows, 0), other[i].byte))
+            return vlp_fail(err, VLP_ERR_USAGE, "%s: %s between the names of its columns (%s)",
+                            in->path, other[i].is, other[i].advice);
+    return VLP_OK;
+}
+
 static enum vlp_status find_columns(struct input *in, struct vlp_error *err)
 {
     struct table      *t = in->state;
@@ -112,6 +156,7 @@ static enum vlp_status find_columns(struct input *in, struct vlp_error *err)
     }
     for (int c = 0; c < COLUMN_COUNT && header; c++)
         if (!told[c]) t->column[c] = usual[c];
+    if (!header && !told[COLUMN_IMAGE] && !told[COLUMN_TEXT]) VLP_TRY(check_separator(in, err));
     if (!header) guess(t, told);
     t->ready = true;
     t->pending = !header;
