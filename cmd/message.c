@@ -48,11 +48,25 @@ static void one_line(char *s)
         if ((unsigned char)*s < 0x20 || *s == 0x7f) *s = '?';
 }
 
+/* A byte order mark, as of a list of names that some editor wrote, would be seen by nobody. */
+static void show_marks(char *out, size_t size, const char *text)
+{
+    static const char shown[] = "<byte order mark>";
+    size_t            n = 0, bom, left = strlen(text);
+    for (; left && n + sizeof shown < size; text += bom ? bom : 1, left -= bom ? bom : 1) {
+        bom = vlp_bom_length(text, left);
+        if (!bom) out[n++] = *text;
+        if (bom) n += (size_t)snprintf(out + n, size - n, "%s", shown);
+    }
+    out[n] = '\0';
+}
+
 static void say(const char *paint, const char *fmt, va_list ap)
 {
-    char text[2048];
-    vsnprintf(text, sizeof text, fmt, ap);
-    one_line(text);
+    char written[2048], text[sizeof written + 64];
+    vsnprintf(written, sizeof written, fmt, ap);
+    one_line(written);
+    show_marks(text, sizeof text, written);
     cmd_messages_lock();
     cmd_progress_erase();
     if (colour && paint)

@@ -141,7 +141,8 @@ void train_read_config(int *argc, char ***argv)
     read_text(&text, path);
     vlp_buf_add(&text, "", 0); /* an empty file is a text, too */
     path = name_of(path);
-    train_config = json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES, &where);
+    const size_t bom = vlp_bom_length(text.data, text.len);
+    train_config = json_loadb(text.data + bom, text.len - bom, JSON_REJECT_DUPLICATES, &where);
     vlp_buf_free(&text);
     if (!train_config) refuse(path, "line %d: %s", where.line, where.text);
     if (!json_is_object(train_config)) refuse(path, "not a JSON object");

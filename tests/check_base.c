@@ -707,6 +707,16 @@ START_TEST(a_json_string_says_what_it_cannot_hold)
 }
 END_TEST
 
+START_TEST(a_byte_order_mark_is_three_bytes_at_the_beginning)
+{
+    ck_assert_uint_eq(vlp_bom_length("\xef\xbb\xbfx", 4), 3);
+    ck_assert_uint_eq(vlp_bom_length("\xef\xbb\xbf", 3), 3);
+    ck_assert_uint_eq(vlp_bom_length("\xef\xbb", 2), 0);
+    ck_assert_uint_eq(vlp_bom_length("x\xef\xbb\xbf", 4), 0);
+    ck_assert_uint_eq(vlp_bom_length(NULL, 0), 0);
+}
+END_TEST
+
 START_TEST(utf8_refuses_what_is_not_utf8)
 {
     static const struct {
@@ -799,6 +809,7 @@ int main(void)
     tcase_add_test(t, a_folder_that_cannot_be_read_on_has_no_end);
     tcase_add_test(t, numbers_read_back_as_they_were);
     tcase_add_test(t, a_json_string_says_what_it_cannot_hold);
+    tcase_add_test(t, a_byte_order_mark_is_three_bytes_at_the_beginning);
     tcase_add_test(t, utf8_refuses_what_is_not_utf8);
     tcase_add_test(t, messages_stay_on_one_line);
     tcase_add_test(t, a_name_can_be_taken_off_a_sentence);

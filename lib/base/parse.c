@@ -133,6 +133,13 @@ invalid:
     return -1;
 }
 
+size_t vlp_bom_length(const void *text, size_t len)
+{
+    static const char mark[] = "\xef\xbb\xbf";
+    const size_t      n = sizeof mark - 1;
+    return len >= n && memcmp(text, mark, n) == 0 ? n : 0;
+}
+
 bool vlp_utf8_valid(const char *s, size_t len, size_t *bad)
 {
     const char *p = s, *end = s + len;

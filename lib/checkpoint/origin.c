@@ -18,7 +18,9 @@ static enum vlp_status read_json(json_t **out, const char *path, struct vlp_erro
         s = vlp_fail(err, VLP_ERR_LIMIT, "%s: %zu bytes of configuration", path, map.size);
     } else {
         json_error_t where;
-        *out = json_loadb((const char *)map.data, map.size, JSON_REJECT_DUPLICATES, &where);
+        const size_t bom = vlp_bom_length(map.data, map.size);
+        *out = json_loadb((const char *)map.data + bom, map.size - bom, JSON_REJECT_DUPLICATES,
+                          &where);
         if (!*out)
             s = vlp_fail(err, VLP_ERR_FORMAT, "%s: line %d: %s", path, where.line, where.text);
     }

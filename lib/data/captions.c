@@ -70,7 +70,7 @@ static bool is_space(char c)
 void captions_add_lines(struct captions *c, const char *text, size_t len)
 {
     const char *end = text + len;
-    if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) text += 3;
+    if (len) text += vlp_bom_length(text, len);
     while (text < end) {
         const char *stop = memchr(text, '\n', (size_t)(end - text));
         const char *from = text, *to = stop ? stop : end;

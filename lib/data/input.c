@@ -105,10 +105,9 @@ static bool is_packed(const uint8_t *p, size_t have)
 /* What `have` bytes at the beginning say; a picture when nothing else does: its reader names it. */
 static const struct source_kind *by_bytes(const uint8_t *p, size_t have)
 {
-    size_t i = 0;
+    size_t i = vlp_bom_length(p, have);
     if (have >= 262 && memcmp(p + 257, "ustar", 5) == 0) return &source_tar;
     if (is_packed(p, have)) return &source_tar;
-    if (have >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0) i = 3;
     while (i < have && (p[i] == ' ' || p[i] == '\t' || p[i] == '\r' || p[i] == '\n')) i++;
     if (i < have && p[i] == '{') return &source_jsonl;
     if (i < have && p[i] == '[') return &source_json;

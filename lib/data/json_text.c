@@ -52,7 +52,9 @@ static bool replace_words(struct vlp_buf *out, const char *text, size_t len)
 json_t *json_read(const char *text, size_t len, json_error_t *e)
 {
     struct vlp_buf plain = {0};
-    json_t        *v = json_loadb(text, len, JSON_ALLOW_NUL, e);
+    const size_t   bom = vlp_bom_length(text, len);
+    if (bom) text += bom, len -= bom;
+    json_t *v = json_loadb(text, len, JSON_ALLOW_NUL, e);
     if (!v && replace_words(&plain, text, len))
         v = json_loadb(plain.data, plain.len, JSON_ALLOW_NUL, e);
     vlp_buf_free(&plain);

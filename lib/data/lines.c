@@ -32,10 +32,9 @@ enum vlp_status line_read(struct stream *s, enum vlp_lines_kind kind, bool nul, 
         out->reason = "contains a NUL byte";
     }
     if (!nul && out->len && out->bytes[out->len - 1] == '\r') out->bytes[--out->len] = '\0';
-    if (texts && number == 1 && out->len >= 3 && memcmp(out->bytes, "\xef\xbb\xbf", 3) == 0) {
-        out->bytes += 3;
-        out->len -= 3;
-    }
+    const size_t bom = texts && number == 1 ? vlp_bom_length(out->bytes, out->len) : 0;
+    out->bytes += bom;
+    out->len -= bom;
     return VLP_OK;
 }
 

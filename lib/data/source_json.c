@@ -35,10 +35,9 @@ static enum vlp_status json_open(struct input *in, struct vlp_error *err)
 static enum vlp_status skip_bom(struct stream *s, struct vlp_error *err)
 {
     VLP_TRY(stream_fill(s, 3, err));
-    if (s->end - s->begin >= 3 && memcmp(s->buf + s->begin, "\xef\xbb\xbf", 3) == 0) {
-        s->begin += 3;
-        s->offset += 3;
-    }
+    const size_t bom = vlp_bom_length(s->buf + s->begin, s->end - s->begin);
+    s->begin += bom;
+    s->offset += bom;
     return VLP_OK;
 }
 

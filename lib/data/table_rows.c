@@ -160,9 +160,8 @@ enum vlp_status rows_next(struct rows *r, bool *more, struct vlp_error *err)
         r->begun = true;
         r->line = 1;
         VLP_TRY(stream_fill(&r->stream, 3, err));
-        const size_t have = r->stream.end - r->stream.begin;
-        if (have >= 3 && memcmp(r->stream.buf + r->stream.begin, "\xef\xbb\xbf", 3) == 0)
-            r->stream.begin += 3;
+        r->stream.begin +=
+            vlp_bom_length(r->stream.buf + r->stream.begin, r->stream.end - r->stream.begin);
     }
     do {
         vlp_buf_clear(&r->text);

@@ -36,9 +36,8 @@ struct jsonl_reader {
 
 static bool jsonl_sniff(const uint8_t *p, size_t have, const char *path)
 {
-    size_t i = 0;
+    size_t i = vlp_bom_length(p, have);
     (void)path;
-    if (have >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0) i = 3;
     while (i < have && strchr(" \t\r\n", p[i]) && p[i]) i++;
     return i < have && p[i] == '{';
 }
@@ -54,10 +53,10 @@ static enum vlp_status next_object(struct vlp_embedding_reader *r, json_t **out,
     do {
         VLP_TRY(feed_line(&r->feed, LINE_LIMIT, &line, &len, err));
         v->n_lines++;
-        if (line && v->n_lines == 1 && len >= 3 && memcmp(line, "\xef\xbb\xbf", 3) == 0) {
-            line += 3;
-            len -= 3;
-        }
+        if (!line || v->n_lines > 1) continue;
+        const size_t bom = vlp_bom_length(line, len);
+        line += bom;
+        len -= bom;
     } while (line && len == 0);
     *out = NULL;
     if (!line) return VLP_OK;

@@ -38,6 +38,10 @@ static enum vlp_status next_line(struct vlp_embedding_reader *r, bool *more, str
     do {
         VLP_TRY(feed_line(&r->feed, LINE_LIMIT, &line, &len, err));
         v->n_lines++;
+        if (!line || v->n_lines > 1) continue;
+        const size_t bom = vlp_bom_length(line, len);
+        line += bom;
+        len -= bom;
     } while (line && len == 0);
     *more = line != NULL;
     vlp_buf_clear(&v->line);

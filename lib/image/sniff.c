@@ -87,7 +87,7 @@ static bool has(const uint8_t *data, size_t len, const char *text)
 
 static const char *looks_like_markup(const uint8_t *data, size_t len)
 {
-    size_t i = len >= 3 && memcmp(data, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+    size_t i = vlp_bom_length(data, len);
     while (i < len && strchr(" \t\r\n", data[i]) && data[i] != '\0') i++;
     for (size_t k = 0; k < VLP_COUNT(markup); k++) {
         const size_t n = strlen(markup[k].tag);

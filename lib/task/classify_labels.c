@@ -21,7 +21,7 @@ static enum vlp_status read_file(struct vlp_buf *out, const char *path, struct v
         return vlp_fail(err, VLP_ERR_FORMAT, "%s: not UTF-8 at byte %zu", path, bad);
     if (out->len && memchr(out->data, '\0', out->len))
         return vlp_fail(err, VLP_ERR_FORMAT, "%s: not a text: it holds a NUL byte", path);
-    if (out->len >= 3 && memcmp(out->data, "\xef\xbb\xbf", 3) == 0) memset(out->data, ' ', 3);
+    if (out->len) memset(out->data, ' ', vlp_bom_length(out->data, out->len));
     return VLP_OK;
 }
 

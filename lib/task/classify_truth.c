@@ -219,7 +219,7 @@ static enum vlp_status read_any(struct vlp_truth *t, const char *path, struct vl
     enum vlp_status s = vlp_read_all(&b, f, MAX_FILE, path, err);
     if (f != stdin) fclose(f);
     if (s == VLP_OK && b.len) {
-        const size_t bom = b.len >= 3 && memcmp(b.data, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+        const size_t bom = vlp_bom_length(b.data, b.len);
         const char  *first = b.data + bom;
         while (first < b.data + b.len && strchr(" \t\r\n", *first)) first++;
         if (memchr(b.data, '\0', b.len))

@@ -353,6 +353,8 @@ bool vlp_parse_f32(const char *s, float *out); /* in one rounding */
 int vlp_format_f32(char out[32], float v);
 int vlp_format_f64(char out[32], double v);
 
+/* How many bytes of a text are a byte order mark at its beginning, which is no part of it: 3 or 0. */
+size_t vlp_bom_length(const void *text, size_t len);
 /* Valid UTF-8 (no surrogates, no overlong forms, <= U+10FFFF)? The offset of the first fault in
  * `bad`. */
 bool vlp_utf8_valid(const char *s, size_t len, size_t *bad);
