@@ -38,26 +38,30 @@ static int class_of(const struct train_eval *e, const char *label)
     return -1;
 }
 
-/* Which class and which captions each picture has. */
-static void take_samples(struct train_eval *e)
+/* Which class and which captions each picture has. Of several processes one tells what is odd. */
+static void take_samples(struct train_eval *e, bool tells)
 {
     struct vlp_arena mem = {0};
     e->n = (int)vlp_dataset_size(e->data);
     e->n_texts = (int)vlp_dataset_captions(e->data);
     e->label = vlp_calloc((size_t)e->n, sizeof *e->label);
     e->of = vlp_calloc((size_t)e->n_texts + 1, sizeof *e->of);
-    int k = 0, strange = 0;
+    int k = 0, strange = 0, known = 0;
     for (int i = 0; i < e->n; i++) {
         const struct vlp_arena_mark mark = vlp_arena_mark(&mem);
         struct vlp_sample           s;
         vlp_dataset_at(e->data, i, &mem, &s);
         e->label[i] = class_of(e, s.label);
-        if (s.label && e->label[i] < 0 && e->classes.n && strange++ == 0)
+        known += e->label[i] >= 0;
+        if (s.label && e->label[i] < 0 && e->classes.n && strange++ == 0 && tells)
             cmd_warn("%s: its label '%s' is none of the classes", s.id, s.label);
         for (int j = 0; j < s.n_captions; j++) e->of[k++] = i;
         vlp_arena_rewind(&mem, mark);
     }
-    if (strange > 1) cmd_warn("%d labels in all are none of the classes", strange);
+    if (strange > 1 && tells) cmd_warn("%d labels in all are none of the classes", strange);
+    if (e->classes.n && !known && tells)
+        cmd_warn("--classes does nothing: no picture of %s has %s", o->validation,
+                 strange ? "a label that is one of them" : "a label");
     vlp_arena_free(&mem);
 }
 
@@ -78,7 +82,7 @@ enum vlp_status train_eval_open(struct train_eval **out, struct train_run *r, st
         train_eval_close(e);
         return s;
     }
-    take_samples(e);
+    take_samples(e, r->comm.rank == 0);
     *out = e;
     return VLP_OK;
 }

@@ -84,6 +84,25 @@ status=$?
 }
 [ ! -e broken/best.train ] && ! grep -q val_ broken/metrics.jsonl || exit 1
 
+# Held-out pairs without labels have no classes to be judged by, which --check says as well.
+sed 's/, "label".*/}/' data.jsonl >unlabelled.jsonl
+for how in "--check" "-q --epochs 1 --warmup 0 -o nothing"; do
+    vlp-train $how -b 6 -m "$GOLDEN/clip/end-to-end/model" --validation unlabelled.jsonl --classes classes.txt \
+        data.jsonl >/dev/null 2>said || exit 1
+    grep -q -- '--classes does nothing: no picture of unlabelled.jsonl has a label$' said || {
+        cat said
+        exit 1
+    }
+done
+grep -q val_text_R@1 nothing/metrics.jsonl && ! grep -q val_top1 nothing/metrics.jsonl || exit 1
+vlp-train --check -b 6 -m "$GOLDEN/clip/end-to-end/model" --validation data.jsonl --classes classes.txt data.jsonl \
+    >/dev/null 2>said || exit 1
+grep -q 'does nothing' said && exit 1
+sed 's/"label": "/&no /' data.jsonl >strange.jsonl
+vlp-train --check -b 6 -m "$GOLDEN/clip/end-to-end/model" --validation strange.jsonl --classes classes.txt data.jsonl \
+    >/dev/null 2>said || exit 1
+grep -q 'no picture of strange.jsonl has a label that is one of them' said || exit 1
+
 # With --ema the averaged copy is judged, which is the finished model: an evaluation of that says the same.
 held="--validation data.jsonl --classes classes.txt data.jsonl"
 vlp-train -q -b 6 --epochs 4 --warmup 0 --lr 2e-3 --ema 0.9 -m "$GOLDEN/clip/end-to-end/model" -o averaged $held || exit 1
