@@ -11,9 +11,23 @@
 
 struct two {
     struct vlp_set   a, b;
-    const float     *x, *y;
+    struct vlp_join  join;
+    int             *self; /* of a, then of b: whose a record is; NULL: nobody is left out */
     struct vlp_page *page;
 };
+
+/* Records of one id have the number of the first of them in B, or none. */
+static void number_selves(struct two *t)
+{
+    struct vlp_id_table *ids = vlp_id_table_new(t->b.ids, t->b.id_lens, t->b.n);
+    t->self = vlp_malloc(((size_t)t->a.n + (size_t)t->b.n + 1) * sizeof *t->self);
+    for (int i = 0; i < t->a.n; i++) t->self[i] = vlp_id_find(ids, t->a.ids[i], t->a.id_lens[i]);
+    for (int i = 0; i < t->b.n; i++)
+        t->self[t->a.n + i] = vlp_id_find(ids, t->b.ids[i], t->b.id_lens[i]);
+    vlp_id_table_free(ids);
+    t->join.self_a = t->self;
+    t->join.self_b = t->self + t->a.n;
+}
 
 static enum vlp_status open_two(struct two *t, struct match_job *job, struct vlp_error *err)
 {
@@ -25,10 +39,17 @@ static enum vlp_status open_two(struct two *t, struct match_job *job, struct vlp
     if (t->b.n == 0) cmd_warn("%s: no %s in it", job->paths[0], match_kind(match.only));
     VLP_TRY(vlp_embedding_compatible(&t->b.header, job->paths[0], &t->a.header, match.queries,
                                      match.ignore_model, err));
-    t->x = vlp_set_vectors(&t->a, (enum vlp_metric)match.metric);
-    t->y = vlp_set_vectors(&t->b, (enum vlp_metric)match.metric);
-    VLP_TRY(match_check_vectors(job, &t->a, t->x, err));
-    return match_check_vectors(job, &t->b, t->y, err);
+    const enum vlp_metric metric = (enum vlp_metric)match.metric;
+    t->join = (struct vlp_join){.metric = metric,
+                                .A = vlp_set_vectors(&t->a, metric),
+                                .B = vlp_set_vectors(&t->b, metric),
+                                .na = t->a.n,
+                                .nb = t->b.n,
+                                .dim = t->a.header.dim,
+                                .min_score = (float)match.min_score};
+    if (match.no_self) number_selves(t);
+    VLP_TRY(match_check_vectors(job, &t->a, t->join.A, err));
+    return match_check_vectors(job, &t->b, t->join.B, err);
 }
 
 static void put_pair(struct match_job *job, const struct two *t, int a, int b, float score)
@@ -69,9 +90,8 @@ static enum vlp_status put_pairs(struct match_job *job, const struct two *t, str
 {
     const size_t     most = (size_t)(t->a.n < t->b.n ? t->a.n : t->b.n);
     struct vlp_pair *pair = vlp_malloc(most * sizeof *pair + 1);
-    const int        n = (match.join == JOIN_MUTUAL ? vlp_join_mutual : vlp_join_one_to_one)(
-        &job->compute, (enum vlp_metric)match.metric, pair, t->x, t->a.n, t->y, t->b.n,
-        t->a.header.dim, (float)match.min_score);
+    const int        n = (match.join == JOIN_MUTUAL ? vlp_join_mutual
+                                                    : vlp_join_one_to_one)(&job->compute, &t->join, pair);
     if (n) qsort(pair, (size_t)n, sizeof *pair, by_a);
     const enum vlp_status s = match_open_output(job, err);
     if (s == VLP_OK) match_put_header(job, false);
@@ -85,26 +105,20 @@ static enum vlp_status put_pairs(struct match_job *job, const struct two *t, str
 static enum vlp_status put_unmatched(struct match_job *job, const struct two *t,
                                      struct vlp_error *err)
 {
+    struct vlp_join any = t->join;
+    any.min_score = -HUGE_VALF;
     VLP_TRY(match_open_output(job, err));
     match_put_header(job, false);
-    enum { AT_ONCE = 4096 };
-    const int             dim = t->a.header.dim;
-    const struct vlp_rows rows = vlp_rows_of((enum vlp_metric)match.metric, t->y, t->b.n, dim);
-    for (int a0 = 0; a0 < t->a.n; a0 += AT_ONCE) {
-        const int          n = (int)vlp_min_i64(AT_ONCE, t->a.n - a0);
-        struct vlp_search *s =
-            vlp_search_open(&job->compute, t->x + (size_t)a0 * (size_t)dim, n, dim, 1, -HUGE_VALF);
-        vlp_search_rows(s, &rows);
-        for (int i = 0; i < n; i++) {
-            const struct vlp_hit *hit;
-            const int             found = vlp_search_hits(s, i, &hit);
-            if (!found && vlp_row_is_finite(t->x + (size_t)(a0 + i) * (size_t)dim, dim))
-                put_alone(job, t, a0 + i);
-            else if (found && !(hit->score >= (float)match.min_score))
-                put_pair(job, t, a0 + i, (int)hit->row, hit->score);
-        }
-        vlp_search_close(s);
+    struct vlp_hit *best = vlp_malloc(((size_t)any.na + 1) * sizeof *best);
+    vlp_join_best(&job->compute, &any, best);
+    for (int a = 0; a < any.na; a++) {
+        const float *row = any.A + (size_t)a * (size_t)any.dim;
+        if (best[a].row < 0 && vlp_row_is_finite(row, any.dim))
+            put_alone(job, t, a);
+        else if (best[a].row >= 0 && !(best[a].score >= t->join.min_score))
+            put_pair(job, t, a, (int)best[a].row, best[a].score);
     }
+    free(best);
     return VLP_OK;
 }
 
@@ -120,6 +134,7 @@ enum vlp_status match_run_join(struct match_job *job, struct vlp_error *err)
         s = match_page_close(t.page, job, err);
     else
         vlp_page_close(t.page);
+    free(t.self);
     vlp_set_free(&t.a);
     vlp_set_free(&t.b);
     return s;

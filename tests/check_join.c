@@ -30,6 +30,25 @@ static float score(const float *x, const float *y)
     return s;
 }
 
+/* Two sets, or with `self` one in which a and b of the same number may not meet. */
+static struct vlp_join join_of(const int *self, float min_score)
+{
+    return (struct vlp_join){VLP_DOT, A[0], B[0], NA, NB, DIM, min_score, self, self};
+}
+
+/* Whose the rows are: every second record has rows of its own, of the others some share one. */
+static const int *owners(void)
+{
+    static int own[NA];
+    for (int i = 0; i < NA; i++) own[i] = i % 2 ? i : i % 24;
+    return own;
+}
+
+static bool is_pair(const struct vlp_join *j, int a, int b)
+{
+    return (!j->self_a || j->self_a[a] != j->self_b[b]) && score(A[a], B[b]) >= j->min_score;
+}
+
 static struct vlp_compute compute_at(struct vlp_pool *pool, const char *cpu)
 {
     struct vlp_compute c;
@@ -43,21 +62,33 @@ static struct vlp_compute compute_with(struct vlp_pool *pool)
     return compute_at(pool, NULL);
 }
 
-START_TEST(mutual_pairs_choose_each_other)
+/* The best partner of a, or of b where a is -1; -1: it has none. */
+static int best_partner(const struct vlp_join *j, int a, int b)
 {
-    fill((uint64_t)_i);
-    struct vlp_pool         *pool = vlp_pool_open(1 + _i % 3);
+    int best = -1;
+    for (int i = 0; i < (a < 0 ? NA : NB); i++) {
+        const int x = a < 0 ? i : a, y = a < 0 ? b : i;
+        if (!is_pair(j, x, y)) continue;
+        if (best < 0 || score(A[x], B[y]) > score(A[a < 0 ? best : a], B[a < 0 ? b : best]))
+            best = i;
+    }
+    return best;
+}
+
+static void check_mutual(int threads, const int *self)
+{
+    struct vlp_pool         *pool = vlp_pool_open(threads);
     const struct vlp_compute c = compute_with(pool);
+    const struct vlp_join    j = join_of(self, 4.0f);
     struct vlp_pair          got[NB];
-    const int                n = vlp_join_mutual(&c, VLP_DOT, got, A[0], NA, B[0], NB, DIM, 4.0f);
+    struct vlp_hit           best[NA];
+    const int                n = vlp_join_mutual(&c, &j, got);
     int                      at = 0;
+    vlp_join_best(&c, &j, best);
     for (int a = 0; a < NA; a++) {
-        int b = 0, back = 0;
-        for (int j = 1; j < NB; j++)
-            if (score(A[a], B[j]) > score(A[a], B[b])) b = j;
-        for (int j = 1; j < NA; j++)
-            if (score(A[j], B[b]) > score(A[back], B[b])) back = j;
-        if (back != a || score(A[a], B[b]) < 4.0f) continue;
+        const int b = best_partner(&j, a, -1);
+        ck_assert_int_eq(best[a].row, b);
+        if (b < 0 || best_partner(&j, -1, b) != a) continue;
         ck_assert_int_lt(at, n);
         ck_assert_int_eq(got[at].a, a);
         ck_assert_int_eq(got[at].b, b);
@@ -68,22 +99,28 @@ START_TEST(mutual_pairs_choose_each_other)
     ck_assert_int_gt(n, 3);
     vlp_pool_close(pool);
 }
+
+START_TEST(mutual_pairs_choose_each_other)
+{
+    fill((uint64_t)_i);
+    check_mutual(1 + _i % 3, NULL);
+}
 END_TEST
 
 /* Of all pairs that are left the best, again and again; returns how many came. */
-static int check_greedy(int threads, float low)
+static int check_greedy(int threads, float low, const int *self)
 {
     struct vlp_pool         *pool = vlp_pool_open(threads);
     const struct vlp_compute c = compute_with(pool);
+    const struct vlp_join    j = join_of(self, low);
     struct vlp_pair          got[NB];
     bool                     gone_a[NA] = {0}, gone_b[NB] = {0};
-    const int n = vlp_join_one_to_one(&c, VLP_DOT, got, A[0], NA, B[0], NB, DIM, low);
+    const int                n = vlp_join_one_to_one(&c, &j, got);
     for (int at = 0;; at++) {
         struct vlp_pair best = {-1, -1, -INFINITY};
         for (int a = 0; a < NA; a++)
             for (int b = 0; b < NB; b++)
-                if (!gone_a[a] && !gone_b[b] && score(A[a], B[b]) >= low &&
-                    score(A[a], B[b]) > best.score)
+                if (!gone_a[a] && !gone_b[b] && is_pair(&j, a, b) && score(A[a], B[b]) > best.score)
                     best = (struct vlp_pair){a, b, score(A[a], B[b])};
         if (best.a < 0) {
             ck_assert_int_eq(n, at);
@@ -101,8 +138,27 @@ static int check_greedy(int threads, float low)
 START_TEST(one_to_one_takes_the_best_pair_again_and_again)
 {
     fill((uint64_t)_i + 50);
-    const int n = check_greedy(1 + _i % 3, _i % 2 ? 3.0f : -INFINITY);
+    const int n = check_greedy(1 + _i % 3, _i % 2 ? 3.0f : -INFINITY, NULL);
     if (!(_i % 2)) ck_assert_int_eq(n, NB);
+}
+END_TEST
+
+/* Within one set a record would be its own best partner. */
+START_TEST(a_record_is_no_partner_of_its_own)
+{
+    static int all_one[NA];
+    const int *own = owners();
+    fill((uint64_t)_i + 60);
+    for (int i = 7; i < NA && _i % 2; i++) memcpy(A[i], A[i % 7], sizeof A[i]); /* copies */
+    memcpy(B, A, sizeof B);
+    check_mutual(1 + _i % 3, own);
+    ck_assert_int_gt(check_greedy(1 + _i % 3, -INFINITY, own), NB - 2);
+    check_greedy(1 + _i % 2, 5.0f, own);
+    const struct vlp_compute c = compute_with(NULL);
+    const struct vlp_join    none = join_of(all_one, -INFINITY);
+    struct vlp_pair          pair[NB];
+    ck_assert_int_eq(vlp_join_mutual(&c, &none, pair), 0);
+    ck_assert_int_eq(vlp_join_one_to_one(&c, &none, pair), 0);
 }
 END_TEST
 
@@ -113,7 +169,7 @@ START_TEST(one_to_one_of_copies_takes_the_earliest)
     fill((uint64_t)_i + 70);
     for (int i = KINDS; i < NA && _i != 1; i++) memcpy(A[i], A[i * 7 % KINDS], sizeof A[i]);
     for (int i = KINDS; i < NB && _i != 2; i++) memcpy(B[i], B[i * 5 % KINDS], sizeof B[i]);
-    ck_assert_int_eq(check_greedy(1 + _i % 2, -INFINITY), NB);
+    ck_assert_int_eq(check_greedy(1 + _i % 2, -INFINITY, NULL), NB);
 }
 END_TEST
 
@@ -304,16 +360,15 @@ START_TEST(equal_vectors_have_cosine_one_and_no_others)
     vlp_groups_free(&g);
 
     struct vlp_pair pair[PLAIN];
-    const float    *y = x + (size_t)PLAIN * WIDE;
-    ck_assert_int_eq(vlp_join_mutual(&c, VLP_COSINE, pair, x, PLAIN, y, PLAIN, WIDE, 1.0f),
-                     PLAIN / 2);
-    ck_assert_int_eq(vlp_join_one_to_one(&c, VLP_COSINE, pair, x, PLAIN, y, PLAIN, WIDE, 1.0f),
-                     PLAIN / 2);
+    struct vlp_join join = {VLP_COSINE, x,   x + (size_t)PLAIN * WIDE, PLAIN, PLAIN, WIDE, 1.0f,
+                            NULL,       NULL};
+    ck_assert_int_eq(vlp_join_mutual(&c, &join, pair), PLAIN / 2);
+    ck_assert_int_eq(vlp_join_one_to_one(&c, &join, pair), PLAIN / 2);
     /* few queries at a time */
+    join.na = 1;
     for (int i = 0; i < 20; i++) {
-        ck_assert_int_eq(
-            vlp_join_mutual(&c, VLP_COSINE, pair, x + (size_t)i * WIDE, 1, y, PLAIN, WIDE, 1.0f),
-            i % 2 ? 0 : 1);
+        join.A = x + (size_t)i * WIDE;
+        ck_assert_int_eq(vlp_join_mutual(&c, &join, pair), i % 2 ? 0 : 1);
         if (i % 2 == 0) ck_assert_float_eq(pair[0].score, 1.0f);
     }
     free(x);
@@ -329,6 +384,7 @@ int main(void)
     tcase_add_loop_test(tc, mutual_pairs_choose_each_other, 0, 4);
     tcase_add_loop_test(tc, one_to_one_takes_the_best_pair_again_and_again, 0, 4);
     tcase_add_loop_test(tc, one_to_one_of_copies_takes_the_earliest, 0, 3);
+    tcase_add_loop_test(tc, a_record_is_no_partner_of_its_own, 0, 4);
     tcase_add_loop_test(tc, groups_are_connected_components_and_explained_by_their_weakest_link, 0,
                         4);
     tcase_add_loop_test(tc, groups_of_copies_are_what_they_are_by_definition, 0, 5);

@@ -26,11 +26,16 @@ static bool matches(const char *glob, const char *path)
     return fnmatch(glob, strchr(glob, '/') ? path : vlp_path_base(path), 0) == 0;
 }
 
+static bool matches_any(const char *const *globs, const char *path)
+{
+    for (; globs && *globs; globs++)
+        if (matches(*globs, path)) return true;
+    return false;
+}
+
 bool name_is_excluded(const struct vlp_source_options *o, const char *path)
 {
-    for (const char *const *glob = o->exclude; glob && *glob; glob++)
-        if (matches(*glob, path)) return true;
-    return false;
+    return matches_any(o->exclude, path);
 }
 
 /* Whatever is called so is meant, but a caption only by a pattern that has its whole ending. */
@@ -46,7 +51,7 @@ static bool is_included(const char *const *globs, const char *path)
 
 bool name_is_included(const struct vlp_source_options *o, const char *path)
 {
-    return !o->include || !*o->include || matches(o->include, path);
+    return !o->include || !*o->include || matches_any(o->include, path);
 }
 
 bool name_is_wanted(const struct vlp_source_options *o, const char *path)

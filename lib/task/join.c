@@ -8,35 +8,69 @@
 
 #include "search_internal.h"
 
-enum { CHUNK = 4096 };
+enum { HITS_AT_ONCE = 4096 };
 
-/* The best b of every a; row -1 where none reaches min_score. */
-static void best_of_each(const struct vlp_compute *c, enum vlp_metric metric, struct vlp_hit *best,
-                         const float *A, int na, const float *B, int nb, int dim, float min_score)
+/* The first hit of a that is no row of its own; row -1: there is none. */
+static struct vlp_hit first_other(const struct vlp_join *j, int a, const struct vlp_hit *hit, int n)
 {
-    const struct vlp_rows rows = vlp_rows_of(metric, B, nb, dim);
-    for (int a0 = 0; a0 < na; a0 += CHUNK) {
-        const int          n = (int)vlp_min_i64(CHUNK, na - a0);
-        struct vlp_search *s =
-            vlp_search_open(c, A + (size_t)a0 * (size_t)dim, n, dim, 1, min_score);
-        vlp_search_rows(s, &rows);
-        for (int i = 0; i < n; i++) {
-            const struct vlp_hit *hit;
-            best[a0 + i] = vlp_search_hits(s, i, &hit) ? hit[0] : (struct vlp_hit){-1, 0.0f};
-        }
-        vlp_search_close(s);
-    }
+    for (int i = 0; i < n; i++)
+        if (!join_is_self(j, a, (int)hit[i].row)) return hit[i];
+    return (struct vlp_hit){-1, 0.0f};
 }
 
-int vlp_join_mutual(const struct vlp_compute *c, enum vlp_metric metric, struct vlp_pair *out,
-                    const float *A, int na, const float *B, int nb, int dim, float min_score)
+/* Those of a[0 .. n-1] whose k best were all rows of their own, though there may be more, stay in
+ * the list, `left` of them; `room` is for n rows. */
+static int search_some(const struct vlp_compute *c, const struct vlp_join *j, struct vlp_hit *best,
+                       int k, const int *a, int n, int *left, float *room)
 {
-    struct vlp_hit *of_a = vlp_malloc(((size_t)na + 1) * sizeof *of_a);
-    struct vlp_hit *of_b = vlp_malloc(((size_t)nb + 1) * sizeof *of_b);
-    best_of_each(c, metric, of_a, A, na, B, nb, dim, min_score);
-    best_of_each(c, metric, of_b, B, nb, A, na, dim, min_score);
+    const struct vlp_rows rows = vlp_rows_of(j->metric, j->B, j->nb, j->dim);
+    const float          *x = gather_rows(room, j->A, a, n, j->dim);
+    struct vlp_search    *s = vlp_search_open(c, x, n, j->dim, k, j->min_score);
+    int                   n_left = 0;
+    vlp_search_rows(s, &rows);
+    for (int i = 0; i < n; i++) {
+        const struct vlp_hit *hit;
+        const int             found = vlp_search_hits(s, i, &hit), who = a[i];
+        best[who] = first_other(j, who, hit, found);
+        if (best[who].row < 0 && found == k) left[n_left++] = who;
+    }
+    vlp_search_close(s);
+    return n_left;
+}
+
+void vlp_join_best(const struct vlp_compute *c, const struct vlp_join *j, struct vlp_hit *best)
+{
+    int   *a = vlp_malloc(((size_t)j->na + 1) * sizeof *a), n = j->na;
+    float *room =
+        vlp_malloc((size_t)vlp_min_i64(n, HITS_AT_ONCE) * (size_t)j->dim * sizeof *room + 1);
+    for (int i = 0; i < n; i++) a[i] = i;
+    /* two will do unless a record has several rows */
+    for (int64_t k = j->self_a ? 2 : 1; n > 0; k *= 4) {
+        const int at_once = (int)vlp_max_i64(1, HITS_AT_ONCE / k), all = n;
+        n = 0;
+        for (int i = 0; i < all; i += at_once)
+            n += search_some(c, j, best, (int)vlp_min_i64(k, INT32_MAX), a + i,
+                             (int)vlp_min_i64(at_once, all - i), a + n, room);
+    }
+    free(room);
+    free(a);
+}
+
+int vlp_join_mutual(const struct vlp_compute *c, const struct vlp_join *j, struct vlp_pair *out)
+{
+    struct vlp_join back = *j;
+    struct vlp_hit *of_a = vlp_malloc(((size_t)j->na + 1) * sizeof *of_a);
+    struct vlp_hit *of_b = vlp_malloc(((size_t)j->nb + 1) * sizeof *of_b);
+    back.A = j->B;
+    back.na = j->nb;
+    back.self_a = j->self_b;
+    back.B = j->A;
+    back.nb = j->na;
+    back.self_b = j->self_a;
+    vlp_join_best(c, j, of_a);
+    vlp_join_best(c, &back, of_b);
     int n = 0;
-    for (int a = 0; a < na; a++) {
+    for (int a = 0; a < j->na; a++) {
         const int64_t b = of_a[a].row;
         if (b >= 0 && of_b[b].row == a) out[n++] = (struct vlp_pair){a, (int)b, of_a[a].score};
     }

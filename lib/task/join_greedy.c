@@ -7,7 +7,7 @@
  * together, among the rows that are still free. Lists grow while there is room for them in all, so
  * that sets in which everybody wants the same rows take more searches, not more memory than the
  * sets themselves. Equal rows of A share one list, the lowest asking first: of copies there can be
- * very many.
+ * very many. Where rows may not meet their own, each has a list that is without these.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -25,21 +25,20 @@ enum {
 /* The best b of one a that were free when it was searched, best first. */
 struct list {
     struct vlp_hit *hit;
-    int             n, at, k; /* k: as many were asked for; fewer than that means no more exist */
+    int             n, at, k; /* k: as many were asked for */
+    bool            all;      /* no more exist */
 };
 
 struct greedy {
     const struct vlp_compute *c;
-    enum vlp_metric           metric;
-    const float              *A, *B;
-    int                       na, nb, dim;
-    float                     min_score;
-    int                      *next;  /* of a: the next row equal to it, or -1 */
-    int                      *asks;  /* of the first of equal rows: which of them is next */
-    struct list              *list;  /* of the first of equal rows */
-    int64_t                   hits;  /* of all lists */
-    bool                     *taken; /* of b */
-    int                      *heap;  /* first rows, best pair at the root */
+    const struct vlp_join    *j;
+    int                       most_own; /* rows of B that are one record */
+    int                      *next;     /* of a: the next row equal to it, or -1 */
+    int                      *asks;     /* of the first of equal rows: which of them is next */
+    struct list              *list;     /* of the first of equal rows */
+    int64_t                   hits;     /* of all lists */
+    bool                     *taken;    /* of b */
+    int                      *heap;     /* first rows, best pair at the root */
     int                       n_heap;
     int                      *dry, n_dry; /* first rows to be searched */
     int                      *free_row;   /* b that are not taken, rising, while a search runs */
@@ -64,7 +63,7 @@ static bool settle(struct greedy *g, int a)
 {
     struct list *l = &g->list[a];
     while (l->at < l->n && g->taken[l->hit[l->at].row]) l->at++;
-    return !is_dry(l) || l->n == l->k;
+    return !is_dry(l) || !l->all;
 }
 
 static float best_score(const struct list *l)
@@ -97,36 +96,45 @@ static void search_free(struct greedy *g, struct vlp_search *s, int n_free)
 {
     for (int i0 = 0; i0 < n_free; i0 += ROWS_AT_ONCE) {
         const int       n = (int)vlp_min_i64(ROWS_AT_ONCE, n_free - i0);
-        const float    *x = gather_rows(g->rows, g->B, g->free_row + i0, n, g->dim);
-        struct vlp_rows rows = vlp_rows_of(g->metric, x, n, g->dim);
+        const float    *x = gather_rows(g->rows, g->j->B, g->free_row + i0, n, g->j->dim);
+        struct vlp_rows rows = vlp_rows_of(g->j->metric, x, n, g->j->dim);
         rows.first = i0;
         vlp_search_rows(s, &rows);
     }
 }
 
+/* What was found for a as its list, without rows of its own. */
+static void fill_list(struct greedy *g, int a, const struct vlp_hit *hit, int n, int k, bool all)
+{
+    struct list *l = &g->list[a];
+    *l = (struct list){.hit = vlp_malloc(((size_t)n + 1) * sizeof *hit), .k = k, .all = all};
+    for (int i = 0; i < n; i++) {
+        const int row = g->free_row[hit[i].row];
+        if (!join_is_self(g->j, a, row)) l->hit[l->n++] = (struct vlp_hit){row, hit[i].score};
+    }
+    g->hits += l->n;
+}
+
 /* New lists of k entries for the dry a's. */
 static void search_dry(struct greedy *g, int k)
 {
-    int n_free = 0;
-    for (int b = 0; b < g->nb; b++)
+    const int    most = (int)vlp_min_i64((int64_t)k + g->most_own, INT32_MAX);
+    const size_t dim = (size_t)g->j->dim;
+    int          n_free = 0;
+    for (int b = 0; b < g->j->nb; b++)
         if (!g->taken[b]) g->free_row[n_free++] = b;
     for (int d0 = 0; d0 < g->n_dry; d0 += QUERIES_AT_ONCE) {
-        const int    n = (int)vlp_min_i64(QUERIES_AT_ONCE, g->n_dry - d0);
-        const size_t dim = (size_t)g->dim;
+        const int n = (int)vlp_min_i64(QUERIES_AT_ONCE, g->n_dry - d0);
         for (int i = 0; i < n; i++)
-            memcpy(g->queries + (size_t)i * dim, g->A + (size_t)g->dry[d0 + i] * dim,
+            memcpy(g->queries + (size_t)i * dim, g->j->A + (size_t)g->dry[d0 + i] * dim,
                    dim * sizeof *g->queries);
-        struct vlp_search *s = vlp_search_open(g->c, g->queries, n, g->dim, k, g->min_score);
+        struct vlp_search *s =
+            vlp_search_open(g->c, g->queries, n, g->j->dim, most, g->j->min_score);
         search_free(g, s, n_free);
         for (int i = 0; i < n; i++) {
-            struct list          *l = &g->list[g->dry[d0 + i]];
             const struct vlp_hit *hit;
-            l->k = k;
-            l->n = vlp_search_hits(s, i, &hit);
-            l->hit = vlp_malloc(((size_t)l->n + 1) * sizeof *hit);
-            for (int h = 0; h < l->n; h++)
-                l->hit[h] = (struct vlp_hit){g->free_row[hit[h].row], hit[h].score};
-            g->hits += l->n;
+            const int             found = vlp_search_hits(s, i, &hit);
+            fill_list(g, g->dry[d0 + i], hit, found, k, found < most);
         }
         vlp_search_close(s);
     }
@@ -151,8 +159,8 @@ static void refill(struct greedy *g)
         drop(g, l);
     }
     g->n_heap = n;
-    const int64_t room = (int64_t)HITS_OF_EACH * g->na + HITS_OF_ALL - g->hits;
-    const int64_t k = vlp_min_i64(vlp_min_i64(4 * (int64_t)longest, g->nb), room / g->n_dry);
+    const int64_t room = (int64_t)HITS_OF_EACH * g->j->na + HITS_OF_ALL - g->hits;
+    const int64_t k = vlp_min_i64(vlp_min_i64(4 * (int64_t)longest, g->j->nb), room / g->n_dry);
     search_dry(g, (int)vlp_max_i64(FIRST_LIST, k));
     n = 0;
     for (int i = 0; i < g->n_heap; i++) {
@@ -190,32 +198,49 @@ static bool take_best(struct greedy *g, struct vlp_pair *out)
     return found;
 }
 
-int vlp_join_one_to_one(const struct vlp_compute *c, enum vlp_metric metric, struct vlp_pair *out,
-                        const float *A, int na, const float *B, int nb, int dim, float min_score)
+/* How many rows of B are one record, at most. */
+static int count_own(const struct vlp_join *j)
 {
-    struct greedy g = {.c = c,
-                       .metric = metric,
-                       .A = A,
-                       .B = B,
-                       .na = na,
-                       .nb = nb,
-                       .dim = dim,
-                       .min_score = min_score};
-    const size_t  size = (size_t)dim * sizeof(float);
+    int most = 0, top = 0;
+    for (int b = 0; b < j->nb; b++) top = (int)vlp_max_i64(top, j->self_b[b]);
+    int *n = vlp_calloc((size_t)top + 1, sizeof *n);
+    for (int b = 0; b < j->nb; b++) most = (int)vlp_max_i64(most, ++n[j->self_b[b]]);
+    free(n);
+    return most;
+}
+
+/* Who shares a list: equal rows, unless some of them may have what others may not. */
+static void share_lists(struct greedy *g)
+{
+    if (!g->j->self_a) {
+        find_equal_rows(g->asks, g->next, g->j->A, g->j->na, g->j->dim);
+        return;
+    }
+    g->most_own = count_own(g->j);
+    for (int a = 0; a < g->j->na; a++) {
+        g->asks[a] = a;
+        g->next[a] = -1;
+    }
+}
+
+int vlp_join_one_to_one(const struct vlp_compute *c, const struct vlp_join *j, struct vlp_pair *out)
+{
+    struct greedy g = {.c = c, .j = j};
+    const size_t  size = (size_t)j->dim * sizeof(float), na = (size_t)j->na, nb = (size_t)j->nb;
     int           n = 0;
-    g.next = vlp_malloc(((size_t)na + 1) * sizeof *g.next);
-    g.asks = vlp_malloc(((size_t)na + 1) * sizeof *g.asks);
-    g.list = vlp_calloc((size_t)na + 1, sizeof *g.list);
-    g.taken = vlp_calloc((size_t)nb + 1, sizeof *g.taken);
-    g.heap = vlp_malloc(((size_t)na + 1) * sizeof *g.heap);
-    g.dry = vlp_malloc(((size_t)na + 1) * sizeof *g.dry);
-    g.free_row = vlp_malloc(((size_t)nb + 1) * sizeof *g.free_row);
-    g.queries = vlp_malloc((size_t)vlp_min_i64(na, QUERIES_AT_ONCE) * size + 1);
-    g.rows = vlp_malloc((size_t)vlp_min_i64(nb, ROWS_AT_ONCE) * size + 1);
-    find_equal_rows(g.asks, g.next, A, na, dim);
-    for (int a = 0; a < na; a++)
+    g.next = vlp_malloc((na + 1) * sizeof *g.next);
+    g.asks = vlp_malloc((na + 1) * sizeof *g.asks);
+    g.list = vlp_calloc(na + 1, sizeof *g.list);
+    g.taken = vlp_calloc(nb + 1, sizeof *g.taken);
+    g.heap = vlp_malloc((na + 1) * sizeof *g.heap);
+    g.dry = vlp_malloc((na + 1) * sizeof *g.dry);
+    g.free_row = vlp_malloc((nb + 1) * sizeof *g.free_row);
+    g.queries = vlp_malloc((size_t)vlp_min_i64(j->na, QUERIES_AT_ONCE) * size + 1);
+    g.rows = vlp_malloc((size_t)vlp_min_i64(j->nb, ROWS_AT_ONCE) * size + 1);
+    share_lists(&g);
+    for (int a = 0; a < j->na; a++)
         if (g.asks[a] == a) g.heap[g.n_heap++] = a; /* asks for the others, too */
-    if (na) refill(&g);
+    if (j->na) refill(&g);
     while (g.n_heap) n += take_best(&g, &out[n]);
     free(g.next);
     free(g.asks);

@@ -73,6 +73,12 @@ void rows_part_f32(const struct vlp_rows *rows, int i, int from, int n, float *o
  */
 int rows_run(struct vlp_rows *run, const struct vlp_rows *rows, int i, int end, float *unit);
 
+/* Are rows a and b of a join one record? */
+static inline bool join_is_self(const struct vlp_join *j, int a, int b)
+{
+    return j->self_a && j->self_a[a] == j->self_b[b];
+}
+
 /*
  * Rows of x (n, dim) that are equal: first[i] is the lowest that is equal to row i, itself maybe;
  * next[i] the one after it, or -1.

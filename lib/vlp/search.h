@@ -239,20 +239,30 @@ struct vlp_pair {
     float score;
 };
 /*
- * Vectors have unit length under VLP_COSINE, on both sides: so a pair has one score, whichever of
- * the two asks.
- * Pairs of rows of A (na, dim) and B (nb, dim) that choose each other: b is a's best and a is b's
- * best (equal scores: lower row), score >= min_score. By rising a. Returns how many; `out` has room
- * for min(na, nb).
+ * Two sets of vectors, of unit length under VLP_COSINE on both sides: so a pair has one score,
+ * whichever of the two asks. Rows a and b are a pair where they score min_score or more, unless
+ * they are one record: self_a[a] == self_b[b].
  */
-int vlp_join_mutual(const struct vlp_compute *c, enum vlp_metric metric, struct vlp_pair *out,
-                    const float *A, int na, const float *B, int nb, int dim, float min_score);
+struct vlp_join {
+    enum vlp_metric metric;
+    const float    *A, *B; /* (na, dim), (nb, dim) */
+    int             na, nb, dim;
+    float           min_score;
+    const int      *self_a, *self_b; /* (na), (nb): whose the rows are; NULL: all may be pairs */
+};
+/* The best b of every a (equal scores: the lower), row -1 where there is none; `best` has na. */
+void vlp_join_best(const struct vlp_compute *c, const struct vlp_join *j, struct vlp_hit *best);
 /*
- * One-to-one, greedy: of all pairs with score >= min_score the best (equal scores: lower a, then
- * lower b) is taken, its two rows leave, and so on. In that order. `out` has room for min(na, nb).
+ * Pairs that choose each other: b is a's best and a is b's best (equal scores: lower row). By
+ * rising a. Returns how many; `out` has room for min(na, nb).
  */
-int vlp_join_one_to_one(const struct vlp_compute *c, enum vlp_metric metric, struct vlp_pair *out,
-                        const float *A, int na, const float *B, int nb, int dim, float min_score);
+int vlp_join_mutual(const struct vlp_compute *c, const struct vlp_join *j, struct vlp_pair *out);
+/*
+ * One-to-one, greedy: of all pairs the best (equal scores: lower a, then lower b) is taken, its two
+ * rows leave, and so on. In that order. `out` has room for min(na, nb).
+ */
+int vlp_join_one_to_one(const struct vlp_compute *c, const struct vlp_join *j,
+                        struct vlp_pair *out);
 
 /*
  * Groups of rows connected by pairs with score >= threshold (single linkage). Why a group holds

@@ -44,6 +44,18 @@ prints 'photos/p03.png'
 expect 0 vlp-match --id photos/p03.png --no-self -k 0 p.vle
 [ "$(wc -l <stdout)" -eq 11 ] || fail "--no-self leaves $(wc -l <stdout)"
 grep -q '	photos/p03.png	$' stdout && fail "it found itself"
+# Within one set, named for both, a record is no partner of itself; its copy is.
+cp photos/p03.png photos/copy.png
+vlp-embed -q -o copied.vle photos/*.png
+for how in mutual one-to-one topk 'anti --min-score 2'; do
+    expect 0 vlp-match --join $how -Q copied.vle copied.vle
+    awk -F'\t' '$1 == $4' stdout | grep -q . || fail "$how: nobody finds itself"
+    expect 0 vlp-match --join $how --no-self -Q copied.vle copied.vle
+    awk -F'\t' '$1 == $4' stdout | grep -q . && fail "$how: it found itself"
+    awk -F'\t' '$1 == "photos/p03.png" && $3 == 1 && $4 == "photos/copy.png"' stdout | grep -q . ||
+        fail "$how: not the copy: $(cat stdout)"
+done
+rm photos/copy.png
 
 # Thresholds, exit status 7, header, JSON.
 expect 7 vlp-match -e --min-score 0.99 --text x p.vle
