@@ -96,8 +96,8 @@ static enum vlp_status search(struct searching *s, struct vlp_error *err)
                                      .room = ROOM_FOR_HITS,
                                      .stop = stop};
     if (match.rerank) {
-        opt.k = (int)(match.rerank_depth ? vlp_max_i64(match.rerank_depth, match.k)
-                                         : vlp_min_i64(10 * match.k, INT32_MAX));
+        opt.k =
+            (int)(match.rerank_depth ? match.rerank_depth : vlp_min_i64(10 * match.k, INT32_MAX));
         opt.min_score = -HUGE_VALF;
     }
     bool none = false;

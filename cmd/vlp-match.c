@@ -70,7 +70,7 @@ static const struct cmd_option options[] = {
     CMD_ROW(0, "rerank", "FILE", CMD_STRING, &match.rerank, NULL,
             "score the candidates again with the same records' vectors in FILE"),
     CMD_ROW(0, "rerank-depth", "N", CMD_INT, &match.rerank_depth, "10 times -k",
-            "how many candidates to score again", .max = 1e9),
+            "how many candidates to score again, at least -k", .min = 1, .max = 1e9),
     CMD_ROW(0, "ignore-model", NULL, CMD_FLAG, &match.ignore_model, NULL,
             "compare vectors of different models all the same"),
     CMD_ROW(0, "join", "HOW", CMD_CHOICE, &match.join, "none",
@@ -116,6 +116,35 @@ static const struct cmd_program program = {
              "safetensors); - is stdin.",
 };
 
+/* What would be taken and do nothing. */
+static void refuse_idle(void)
+{
+    const bool groups = cmd_given("groups"), truth = match.truth, pairs = match.join > JOIN_TOPK;
+    const bool search = !groups && !truth && !pairs;
+    const bool lists = match.lines || match.files_from || match.ids_from || match.queries_from;
+    const char of_queries[] =
+        "is for matches of queries, not for --groups, --truth and the joins but topk";
+    const char            whole[] = "is not for --groups and --truth";
+    const struct cmd_need need[] = {
+        {"query-only", match.queries, "chooses records of -Q"},
+        {"null", lists, "is for entries of --lines, --files-from, --ids-from and --queries-from"},
+        {"shard", !truth, "is not for --truth: its numbers do not add up"},
+        {"top", search, of_queries},
+        {"min-score", !groups && !truth, whole},
+        {"exit-status", !truth, "is not for --truth: it has no matches"},
+        {"no-self", !groups && !truth, whole},
+        {"rerank", search, of_queries},
+        {"rerank-depth", match.rerank, "is for --rerank"},
+        {"ignore-model", !groups, "is not for --groups: its vectors are of one model"},
+        {"recall-at", truth, "is for --truth"},
+        {"header", !match.json, "is for TSV, not for --json"},
+        {"link-to", search, of_queries},
+        {"html", !truth, "is not for --truth: it has no page"},
+        {"base-dir", match.link_to || match.html, "is for --link-to and --html"},
+    };
+    cmd_refuse_idle(need, VLP_COUNT(need));
+}
+
 static void check_usage(const char *const *paths, int n_paths)
 {
     const bool groups = cmd_given("groups"), join = match.join != JOIN_NONE;
@@ -129,23 +158,16 @@ static void check_usage(const char *const *paths, int n_paths)
         cmd_usage_error("--join and --truth need -Q, and take no other queries");
     if ((groups || join || match.truth) && n_paths != 1)
         cmd_usage_error("--join, --groups and --truth take one INDEX");
-    if (match.truth && cmd_source.shard[1])
-        cmd_usage_error("--truth has no shards: its numbers do not add up");
     if (match.join == JOIN_ANTI && !cmd_given("min-score"))
         cmd_usage_error("--join anti needs --min-score: what counts as a match");
     if (!groups && !match.queries && !on_the_spot)
         cmd_usage_error("nothing to look for: give --text, --image, --id, --query, -Q or a list");
-    if (match.html && match.truth) cmd_usage_error("--truth has no page");
-    if (match.link_to && (groups || match.truth || match.join > JOIN_TOPK))
-        cmd_usage_error("--link-to shows matches of queries only");
-    if (match.query_only != VLP_ANY && !match.queries)
-        cmd_usage_error("--query-only chooses records of -Q");
-    if ((groups || match.truth) && cmd_given("min-score"))
-        cmd_usage_error("--min-score is not for --groups and --truth");
-    if (match.rerank && (groups || match.truth || match.join > JOIN_TOPK))
-        cmd_usage_error("--rerank looks again at matches of queries only");
+    refuse_idle();
     if (match.rerank && match.k == 0) cmd_usage_error("--rerank needs -k");
-    if (match.header && match.json) cmd_usage_error("--header is for TSV, not for --json");
+    if (match.rerank_depth && match.rerank_depth < match.k)
+        cmd_usage_error("--rerank-depth %lld is less than the %lld match%s of -k",
+                        (long long)match.rerank_depth, (long long)match.k,
+                        match.k == 1 ? "" : "es");
     const struct cmd_stream_use in[] = {{"-m", cmd_model.path},
                                         {"-Q", match.queries},
                                         {"--lines", match.lines},

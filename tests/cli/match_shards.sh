@@ -23,7 +23,7 @@ merges vlp-match -q --groups 0.5 p.vle
 merges vlp-classify -q -l a,b,c -k 0 -E p.vle
 merges vlp-classify -q -l a,b,c -r photos
 expect 2 vlp-match --truth texts --shard 1/2 -Q t.vle p.vle
-says "--truth has no shards"
+says '--shard is not for --truth'
 mkdir seen part
 expect 0 vlp-model preprocess -o seen photos/p0?.png
 for i in 1 2; do expect 0 vlp-model preprocess --shard $i/2 -o part photos/p0?.png; done

@@ -34,18 +34,43 @@ says "has no {}"
 expect 2 vlp-embed --update x.png
 says "--update works on a stream in a file"
 # What would be ignored is refused.
-expect 2 vlp-match --groups 0.5 --min-score 0.9 x.vle
-says "--min-score is not for --groups and --truth"
-expect 2 vlp-match --truth t.tsv --min-score 0.9 -Q q.vle x.vle
-says "--min-score is not for --groups and --truth"
-expect 2 vlp-match --text a --header --json x.vle
-says "--header is for TSV, not for --json"
-for how in '--groups 0.5' '--truth t.tsv -Q q.vle' '--join mutual -Q q.vle'; do
-    expect 2 vlp-match $how --rerank full.vle x.vle
-    says "--rerank looks again at matches of queries only"
-done
-expect 2 vlp-match --header --json --text a x.vle
-says "--header is for TSV, not for --json"
+while IFS='|' read -r option options why; do
+    expect 2 vlp-match $options $option x.vle
+    says "vlp-match: ${option%% *} $why"
+    says "Try 'vlp-match --help'."
+    [ "$(wc -l <stderr)" -eq 2 ] || fail "more than two lines: $(cat stderr)"
+done <<'LIST'
+--query-only text|--text a|chooses records of -Q
+--null|--text a -Q q.vle|is for entries of --lines
+--shard 1/2|--truth t.tsv -Q q.vle|is not for --truth
+--top 3|--groups 0.5|is for matches of queries
+--top 3|--truth t.tsv -Q q.vle|is for matches of queries
+--top 3|--join mutual -Q q.vle|is for matches of queries
+--top 3|--join one-to-one -Q q.vle|is for matches of queries
+--top 3|--join anti --min-score 0.5 -Q q.vle|is for matches of queries
+--min-score 0.9|--groups 0.5|is not for --groups and --truth
+--min-score 0.9|--truth t.tsv -Q q.vle|is not for --groups and --truth
+--exit-status|--truth t.tsv -Q q.vle|is not for --truth
+--no-self|--groups 0.5|is not for --groups and --truth
+--no-self|--truth t.tsv -Q q.vle|is not for --groups and --truth
+--rerank full.vle|--groups 0.5|is for matches of queries
+--rerank full.vle|--truth t.tsv -Q q.vle|is for matches of queries
+--rerank full.vle|--join mutual -Q q.vle|is for matches of queries
+--rerank-depth 20|--text a|is for --rerank
+--ignore-model|--groups 0.5|is not for --groups
+--recall-at 1|--text a|is for --truth
+--header|--text a --json|is for TSV, not for --json
+--link-to d|--groups 0.5|is for matches of queries
+--html h|--truth t.tsv -Q q.vle|is not for --truth
+--base-dir d|--text a|is for --link-to and --html
+LIST
+# Fewer candidates than matches are wanted of would be as many all the same.
+expect 2 vlp-match --text a -k 5 --rerank full.vle --rerank-depth 2 x.vle
+says "--rerank-depth 2 is less than the 5 matches of -k"
+expect 2 vlp-match --text a --rerank full.vle --rerank-depth 9 x.vle
+says "--rerank-depth 9 is less than the 10 matches of -k"
+expect 2 vlp-match --text a --rerank full.vle --rerank-depth 0 x.vle
+says "--rerank-depth wants a number from 1"
 expect 2 vlp-classify --fit x.vle --sweep --C 1
 says "--sweep finds the penalty itself: no --C and --lambda"
 expect 2 vlp-classify --fit x.vle --sweep --lambda 1
