@@ -192,11 +192,15 @@ enum vlp_status cmd_check_folder(const char *dir, struct vlp_error *err)
     return vlp_fail(err, VLP_ERR_IO, "%s: %m", dir);
 }
 
-const char *cmd_stdin_among(const char *const *paths, int n)
+const char *cmd_stdin_among(const char *what, const char *const *paths, int n)
 {
-    for (int i = 0; i < n; i++)
-        if (strcmp(paths[i], "-") == 0) return paths[i];
-    return NULL;
+    const char *taken = NULL;
+    for (int i = 0; i < n; i++) {
+        if (strcmp(paths[i], "-") != 0) continue;
+        if (taken) cmd_usage_error("%s is - twice: both want standard input", what);
+        taken = paths[i];
+    }
+    return taken;
 }
 
 void cmd_one_each(const char *stream, const struct cmd_stream_use *use, size_t n)

@@ -172,9 +172,9 @@ static void check_streams(int n_paths, char **paths)
         {"--fit", classify.fit},
         {"--validation", classify.validation},
         {"--truth", classify.truth},
-        {"-E", cmd_stdin_among(classify.embeddings.item, classify.embeddings.n)},
+        {"-E", cmd_stdin_among("-E", classify.embeddings.item, classify.embeddings.n)},
         {"--files-from", cmd_source.files_from},
-        {"PICTURE", cmd_stdin_among((const char *const *)paths, n_paths)}};
+        {"PICTURE", cmd_stdin_among("PICTURE", (const char *const *)paths, n_paths)}};
     const struct cmd_stream_use out[] = {
         {"-o", place_of_results(n_paths)}, {"--save-classifier", classify.save},
         {"--report", classify.report},     {"--confusion", classify.confusion},

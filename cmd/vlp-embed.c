@@ -151,7 +151,7 @@ static void check_usage(char **inputs, int n_inputs)
         {"--templates", opt.templates_file},
         {"--files-from", cmd_source.files_from},
         {"--lines", cmd_source.lines},
-        {"INPUT", cmd_stdin_among((const char *const *)inputs, n_inputs)}};
+        {"INPUT", cmd_stdin_among("INPUT", (const char *const *)inputs, n_inputs)}};
     const struct cmd_stream_use out[] = {{"-o", opt.output}, {"--failed", cmd_failed_path}};
     cmd_one_each("standard input", in, VLP_COUNT(in));
     cmd_one_each("standard output", out, VLP_COUNT(out));

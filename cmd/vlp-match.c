@@ -145,6 +145,18 @@ static void refuse_idle(void)
     cmd_refuse_idle(need, VLP_COUNT(need));
 }
 
+/* "-" when a picture that is looked for comes from stdin, else NULL. */
+static const char *stdin_picture(void)
+{
+    const char **picture = vlp_malloc(((size_t)match.n_asked + 1) * sizeof *picture);
+    int          n = 0;
+    for (int i = 0; i < match.n_asked; i++)
+        if (match.asked[i].kind == VLP_TERM_IMAGE) picture[n++] = match.asked[i].value;
+    const char *taken = cmd_stdin_among("--image", picture, n);
+    free(picture);
+    return taken;
+}
+
 static void check_usage(const char *const *paths, int n_paths)
 {
     const bool groups = cmd_given("groups"), join = match.join != JOIN_NONE;
@@ -169,6 +181,7 @@ static void check_usage(const char *const *paths, int n_paths)
                         (long long)match.rerank_depth, (long long)match.k,
                         match.k == 1 ? "" : "es");
     const struct cmd_stream_use in[] = {{"-m", cmd_model.path},
+                                        {"--image", stdin_picture()},
                                         {"-Q", match.queries},
                                         {"--lines", match.lines},
                                         {"--files-from", match.files_from},
@@ -176,7 +189,7 @@ static void check_usage(const char *const *paths, int n_paths)
                                         {"--queries-from", match.queries_from},
                                         {"--rerank", match.rerank},
                                         {"--truth", match.truth},
-                                        {"INDEX", cmd_stdin_among(paths, n_paths)}};
+                                        {"INDEX", cmd_stdin_among("INDEX", paths, n_paths)}};
     if (!match.output && match.html && strcmp(match.html, "-") == 0)
         match.output = "/dev/null"; /* the page is what is wanted */
     const struct cmd_stream_use out[] = {{"-o", match.output ? match.output : "-"},

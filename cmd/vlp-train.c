@@ -74,11 +74,12 @@ int main(int argc, char **argv)
         if (!strstr(o->templates.item[i], "{}"))
             cmd_usage_error("the template '%s' has no {}", o->templates.item[i]);
 
-    const struct cmd_stream_use in[] = {{"-m", cmd_model.path},
-                                        {"--config", o->config},
-                                        {"--validation", o->validation},
-                                        {"--classes", o->classes},
-                                        {"DATA", cmd_stdin_among((const char *const *)data, n)}};
+    const struct cmd_stream_use in[] = {
+        {"-m", cmd_model.path},
+        {"--config", o->config},
+        {"--validation", o->validation},
+        {"--classes", o->classes},
+        {"DATA", cmd_stdin_among("DATA", (const char *const *)data, n)}};
     cmd_one_each("standard input", in, VLP_COUNT(in));
     const bool trains = !o->check && !o->plan;
     if (o->plot && trains && check_plot(data, n, &err) != VLP_OK) return cmd_finish(cmd_fail(&err));

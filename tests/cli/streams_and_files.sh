@@ -7,6 +7,20 @@ expect 2 vlp-embed --templates - --lines -
 says "--templates and --lines both want standard input"
 expect 2 vlp-match --lines - -
 says "--lines and INDEX both want standard input"
+while IFS='|' read -r command what; do
+    expect 2 $command
+    says "$what is - twice: both want standard input"
+    says "Try '${command%% *} --help'."
+done <<'LIST'
+vlp-match --text x - -|INDEX
+vlp-match --image - --text x --image - photos.vle|--image
+vlp-embed - photos -|INPUT
+vlp-classify -l a,b - -|PICTURE
+vlp-classify -l a,b -E - -E -|-E
+vlp-train -m model -o run - -|DATA
+LIST
+expect 2 vlp-match --image - -
+says "--image and INDEX both want standard input"
 expect 2 vlp-classify --labels-from - --files-from -
 says "--labels-from and --files-from both want standard input"
 expect 2 vlp-classify -l a,b --html - -o - photos/p00.png
