@@ -19,6 +19,7 @@ struct searching {
     struct vlp_page     *page;
     struct vlp_set       better; /* --rerank */
     struct vlp_better   *again;
+    int64_t candidates, unknown; /* of all queries, for --rerank; without a vector there */
 };
 
 static bool stop(void *ctx, int64_t rows)
@@ -71,6 +72,27 @@ static void warn_of_none(const struct searching *s)
              match_kind(match.only), one ? "it" : "the index");
 }
 
+/* What --rerank leaves out is missing from the answers. */
+static void warn_of_unknown(const struct searching *s)
+{
+    if (s->unknown)
+        cmd_warn("%lld of %lld candidate%s %s no vector in %s", (long long)s->unknown,
+                 (long long)s->candidates, cmd_plural(s->candidates),
+                 s->unknown == 1 ? "has" : "have", match.rerank);
+}
+
+/* Look again at the candidates m of some queries. */
+static enum vlp_status rerank(struct searching *s, struct vlp_matches *m, const float *queries,
+                              struct vlp_error *err)
+{
+    if (!s->again) return VLP_OK;
+    for (int q = 0; q < m->n; q++) s->candidates += m->count[q];
+    VLP_TRY(vlp_matches_rerank(m, s->ix, &s->job->compute, queries, s->again, (int)match.k,
+                               (float)match.min_score, err));
+    s->unknown += m->n_unknown;
+    return VLP_OK;
+}
+
 /* How many queries to ask after n of which these were answered: more if most of the room was left.
  */
 static int next_pass(const struct vlp_matches *m, int n)
@@ -114,10 +136,7 @@ static enum vlp_status search(struct searching *s, struct vlp_error *err)
         n = m.n;
         s->job->n_odd = vlp_max_i64(s->job->n_odd, m.n_odd);
         none = m.n_live == 0;
-        enum vlp_status status = VLP_OK;
-        if (s->again)
-            status = vlp_matches_rerank(&m, s->ix, c, x, s->again, (int)match.k,
-                                        (float)match.min_score, err);
+        enum vlp_status status = rerank(s, &m, x, err);
         if (status == VLP_OK) status = answer(s, q0, &m, err);
         vlp_matches_free(&m);
         if (status != VLP_OK) return status;
@@ -129,6 +148,7 @@ static enum vlp_status search(struct searching *s, struct vlp_error *err)
                  (long long)s->job->n_odd, cmd_plural(s->job->n_odd),
                  s->job->n_odd == 1 ? "s" : "");
     if (none) warn_of_none(s);
+    warn_of_unknown(s);
     warn_of_ends(s);
     return VLP_OK;
 }

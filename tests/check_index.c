@@ -330,6 +330,7 @@ START_TEST(small_rows_first_then_the_full_ones_decide)
     ck_assert_int_eq(vlp_search_index(&m, ix, &c, query[0], Q, &opt, &err), VLP_OK);
     struct vlp_better *b = vlp_better_open(&full, &c, VLP_COSINE);
     ck_assert_int_eq(vlp_matches_rerank(&m, ix, &c, query[0], b, 6, -1.0f, &err), VLP_OK);
+    ck_assert_int_eq(m.n_unknown, 0);
     for (int q = 0; q < Q; q++) {
         double last = 2.0;
         int    better = 0;

@@ -182,6 +182,7 @@ enum vlp_status vlp_matches_rerank(struct vlp_matches *m, struct vlp_index *ix,
         const float       again = cosine_limit(&alone, query, (int)dim);
         int               n = 0;
         for (int i = 0; i < m->count[q]; i++, row++) {
+            m->n_unknown += *row < 0;
             if (*row < 0) continue;
             float                  score;
             const struct vlp_rows *run = run_of(&b->rows, *row);

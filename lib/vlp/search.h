@@ -161,6 +161,7 @@ struct vlp_matches {
     struct vlp_match **match;  /* match[q][0 .. count[q]-1], best first */
     int64_t            n_live; /* records that could have matched */
     int64_t            n_odd;  /* records that hold NaN or infinity: what they score is no number */
+    int64_t            n_unknown; /* matches that vlp_matches_rerank had no vector for */
     struct vlp_arena   mem;
     struct keeper     *keeper; /* of ids and metas */
 };
@@ -197,7 +198,7 @@ void               vlp_better_close(struct vlp_better *b);
  * with score >= min_score: after a first pass over small rows. The same record is the one with this
  * id that is a text, or a picture, as well (where both files tell); of several the first, second
  * ... of the set for the first, second ... of the index, which costs a walk through it. A match
- * without such a vector is left out. Fails as reading the index does.
+ * without such a vector is left out and counted. Fails as reading the index does.
  */
 enum vlp_status vlp_matches_rerank(struct vlp_matches *m, struct vlp_index *ix,
                                    const struct vlp_compute *c, const float *queries,

@@ -80,7 +80,14 @@ says 'begins with text:, image: or id:'
 # Half precision beside the full vectors: the same answer after the second look.
 vlp-embed -q --convert --dtype i8 -o small.vle p.vle
 vlp-match --text 'a circle' -k 3 p.vle | cut -f1,2,4 >full
-vlp-match --text 'a circle' -k 3 --rerank p.vle small.vle | cut -f1,2,4 >again
+vlp-match --text 'a circle' -k 3 --rerank p.vle small.vle 2>said | cut -f1,2,4 >again
+[ -s said ] && fail "a warning without need: $(cat said)"
+vlp-embed -q -o part.vle photos/p00.png photos/p01.png
+expect 0 vlp-match --text 'a circle' -k 3 --rerank-depth 12 --rerank part.vle small.vle
+[ "$(wc -l <stdout)" -eq 2 ] || fail "not the two that are there"
+says "vlp-match: 10 of 12 candidates have no vector in part.vle"
+expect 0 vlp-match --text x --text y -k 2 --rerank-depth 12 --rerank part.vle small.vle
+says "20 of 24 candidates have no vector in part.vle"
 same full again
 # A picture and its caption may share an id, and ids may repeat: each has its own better vector.
 printf 'id\timage\tcaption\nx\tphotos/p00.png\ta jet\nx\tphotos/p01.png\ta ship\ny\tphotos/p02.png\ta jet plane\n' >pairs.tsv
