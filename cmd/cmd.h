@@ -342,9 +342,11 @@ enum vlp_status cmd_spare_inputs(const char *const *out, size_t n_out, const str
 const char *cmd_if_stdout(const char *path);
 /* VLP_ERR_IO when no file can be put into this folder, which need not be there yet. */
 enum vlp_status cmd_check_folder(const char *dir, struct vlp_error *err);
-/* "-" when one of these, called `what`, is, else NULL; wrong usage when two of them are. */
+/* "-" when one of these, called `what`, is, else NULL; wrong usage when two of them are,
+ * or one is empty. */
 const char *cmd_stdin_among(const char *what, const char *const *paths, int n);
-/* Wrong usage when two of these are "-": they would read from or write to one stream. */
+/* Wrong usage when two of these are "-": they would read from or write to one stream; and when one
+ * is empty. */
 struct cmd_stream_use {
     const char *option, *path;
 };

@@ -157,6 +157,7 @@ struct conversion {
     struct vlp_embedding_header       header; /* of what is written */
     struct vlp_embedding_writer      *writer;
     int64_t                           seen, written, damaged; /* records; places */
+    int64_t                           unwanted;               /* records that --only left out */
     bool                              cut;                    /* an input is not whole */
     bool partial; /* and what it lacks may still come: so is the result not complete */
 };
@@ -190,7 +191,9 @@ static enum vlp_status convert_set(struct conversion *c, const char *path,
     if (only != VLP_ANY && vlp_embedding_bare(set->reader))
         return vlp_fail(err, VLP_ERR_USAGE,
                         "%s does not tell texts from pictures: nothing to choose", path);
+    c->unwanted += set->n;
     vlp_records_only(set, only);
+    c->unwanted -= set->n;
     c->seen += set->n;
     c->damaged += damaged;
     VLP_TRY(check_set(c, path, set, err));
@@ -243,7 +246,7 @@ static int report(const struct conversion *c, enum vlp_status s, const struct vl
     }
     if (s != VLP_OK) return cmd_fail(err);
     if (c->seen == 0) {
-        cmd_error("no records in the input");
+        embed_say_nothing(c->o, c->unwanted);
         return CMD_FAILED;
     }
     const char *records = c->written == 1 ? "record" : "records";

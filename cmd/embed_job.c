@@ -20,6 +20,17 @@ bool embed_out_of_time(const struct embed_job *j)
     return j->o->max_time > 0 && vlp_now() - j->start >= j->o->max_time;
 }
 
+void embed_say_nothing(const struct embed_options *o, int64_t unwanted)
+{
+    const char *const choice[] = {"", "--only image", "--only text"};
+    if (unwanted == 0)
+        cmd_error("no records in the input");
+    else
+        cmd_error("%s leaves nothing of the input's %" PRId64 " record%s",
+                  o->layer == 1 ? "--layer penultimate" : choice[o->only], unwanted,
+                  cmd_plural(unwanted));
+}
+
 /* Out of time, but never before something was done: however short the time and slow the start, the
  * same command, run often enough, ends. */
 static bool should_stop(void *ctx)
@@ -192,6 +203,7 @@ static int want(void *ctx, const struct vlp_item *it)
     if (it->text && j->o->only != EMBED_IMAGE) parts |= VLP_WANT_TEXT;
     pthread_mutex_lock(&j->lock);
     j->any = true;
+    j->unwanted += !parts;
     if (embed_merges(j->o))
         parts = want_update(j, it, parts);
     else if (j->resuming)

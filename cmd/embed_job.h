@@ -37,9 +37,10 @@ struct embed_job {
     bool        unclaimed;          /* no command began it: it was put together by --convert */
     int64_t     expected, held;     /* records to come; records of the file before */
     int64_t     images, texts, cut, deleted, since_flush, block;
-    bool        changed; /* pictures are not those of the file that is continued */
-    atomic_bool moved;   /* a record has come through that the file did not have */
-    bool        any;     /* the input has one that can be read, of whatever shard */
+    int64_t     unwanted; /* records without what --only takes */
+    bool        changed;  /* pictures are not those of the file that is continued */
+    atomic_bool moved;    /* a record has come through that the file did not have */
+    bool        any;      /* the input has one that can be read, of whatever shard */
     double      start;
     /* What could not be read: the status of the first input that ended early, or VLP_OK; and the
      * names of all bad records, which may have been folders, when a file is updated. */
@@ -63,6 +64,9 @@ enum vlp_status embed_describe(struct embed_job *j, char *const *paths, int n_pa
 enum vlp_status embed_open_output(struct embed_job *j, struct vlp_error *err);
 /* A file that we made and that holds nothing is in nobody's way. */
 void embed_remove(const char *path);
+
+/* Why nothing was written, without a failure: there were no records, or --only left these out. */
+void embed_say_nothing(const struct embed_options *o, int64_t unwanted);
 
 /* embed_convert.c: the live records of embedding files into another one; the exit status. */
 int embed_convert(const struct embed_options *o, char **inputs, int n);

@@ -192,10 +192,17 @@ enum vlp_status cmd_check_folder(const char *dir, struct vlp_error *err)
     return vlp_fail(err, VLP_ERR_IO, "%s: %m", dir);
 }
 
+/* Said here, for no system says more of it than that nothing is there. */
+static void refuse_empty(const char *what, const char *path)
+{
+    if (!*path) cmd_usage_error("'' is no name: %s wants one", what);
+}
+
 const char *cmd_stdin_among(const char *what, const char *const *paths, int n)
 {
     const char *taken = NULL;
     for (int i = 0; i < n; i++) {
+        refuse_empty(what, paths[i]);
         if (strcmp(paths[i], "-") != 0) continue;
         if (taken) cmd_usage_error("%s is - twice: both want standard input", what);
         taken = paths[i];
@@ -207,7 +214,9 @@ void cmd_one_each(const char *stream, const struct cmd_stream_use *use, size_t n
 {
     const char *taken = NULL;
     for (size_t i = 0; i < n; i++) {
-        if (!use[i].path || strcmp(use[i].path, "-") != 0) continue;
+        if (!use[i].path) continue;
+        refuse_empty(use[i].option, use[i].path);
+        if (strcmp(use[i].path, "-") != 0) continue;
         if (taken) cmd_usage_error("%s and %s both want %s", taken, use[i].option, stream);
         taken = use[i].option;
     }

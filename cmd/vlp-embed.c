@@ -222,7 +222,7 @@ static int finish(struct embed_job *j, enum vlp_status s, struct vlp_error *err)
             if (j->bad.n > 0)
                 cmd_error("no record could be used (%" PRId64 " skipped)", j->bad.n);
             else
-                cmd_error("no records in the input");
+                embed_say_nothing(&opt, j->unwanted);
             return j->lost != VLP_OK ? cmd_exit_of(j->lost) : CMD_FAILED;
         }
         if (!stopped) return cmd_fail(err);

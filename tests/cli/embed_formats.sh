@@ -117,6 +117,19 @@ for to in gone.vle gone.npy gone.tsv; do
     [ -e $to ] && fail "$to is there"
 done
 
+# There were some, but none that was asked for.
+printf 'a\nb\nc\n' >abc.txt
+expect 1 vlp-embed --only image --lines abc.txt -o none.vle
+says "vlp-embed: --only image leaves nothing of the input's 3 records"
+expect 1 vlp-embed --layer penultimate --lines abc.txt -o none.vle
+says "vlp-embed: --layer penultimate leaves nothing of the input's 3 records"
+expect 1 vlp-embed --only text photos/p00.png -o none.vle
+says "vlp-embed: --only text leaves nothing of the input's 1 record"
+expect 0 vlp-embed -q --lines abc.txt -o abc.vle
+expect 1 vlp-embed --convert --only image abc.vle abc.vle -o none.vle
+says "vlp-embed: --only image leaves nothing of the input's 6 records"
+[ -e none.vle ] && fail "a file of nothing"
+
 # Of several inputs all must be of one model, also where the first does not say of which it is, and the
 # result names the model only when all do.
 fingerprint() {

@@ -12,6 +12,22 @@ for source in "$ROOT"/cmd/vlp-*.c; do
 done
 expect 2 vlp-embed
 says "no input"
+while IFS='|' read -r command what; do
+    eval "expect 2 $command"
+    says "'' is no name: $what wants one"
+    says "Try '${command%% *} --help'."
+done <<'LIST'
+vlp-embed ''|INPUT
+vlp-embed x.png '' y.png|INPUT
+vlp-embed --files-from ''|--files-from
+vlp-embed -o '' x.png|-o
+vlp-match --text a ''|INDEX
+vlp-match -Q '' x.vle|-Q
+vlp-classify -l a,b ''|PICTURE
+vlp-classify -l a,b -E ''|-E
+vlp-classify --labels-from '' x.png|--labels-from
+vlp-train -m model -o run ''|DATA
+LIST
 expect 2 vlp-embed --batch
 says "wants a value"
 expect 2 vlp-embed --batch=none x.png
