@@ -242,14 +242,23 @@ static void put(FILE *f, const char *from, const char *to, const struct vlp_retr
     if (match.json) fputs("}\n", f);
 }
 
+/* A cutoff that is there already is as good as none. */
+static bool add_cutoff(struct vlp_retrieval *r, int k)
+{
+    for (int i = 0; i < r->n_k; i++)
+        if (r->k[i] == k) return true;
+    if (r->n_k == VLP_RETRIEVAL_MAX_K) return false;
+    r->k[r->n_k++] = k;
+    return true;
+}
+
 static enum vlp_status parse_cutoffs(struct vlp_retrieval *r, struct vlp_error *err)
 {
     char *list = vlp_strdup(match.recall_at), *at = list, *one;
     bool  fine = true;
     while (fine && (one = strsep(&at, ",")) != NULL) {
         int64_t k;
-        fine = r->n_k < VLP_RETRIEVAL_MAX_K && vlp_parse_i64(one, &k) && k > 0 && k < INT32_MAX;
-        if (fine) r->k[r->n_k++] = (int)k;
+        fine = vlp_parse_i64(one, &k) && k > 0 && k < INT32_MAX && add_cutoff(r, (int)k);
     }
     free(list);
     return fine ? VLP_OK

@@ -126,13 +126,13 @@ static const char *word(struct vlp_arena *mem, const json_t *j)
     return NULL;
 }
 
-/* One label or a list of them. */
+/* One label or a list of them; null is none. */
 static bool add_json(struct vlp_truth *t, const char *id, const json_t *labels)
 {
     const size_t n = json_is_array(labels) ? json_array_size(labels) : 1;
     for (size_t i = 0; i < n; i++) {
-        const char *label =
-            word(&t->mem, json_is_array(labels) ? json_array_get(labels, i) : labels);
+        const json_t *one = json_is_array(labels) ? json_array_get(labels, i) : labels;
+        const char   *label = json_is_null(one) ? "" : word(&t->mem, one);
         if (!label) return false;
         add(t, id, strlen(id), label);
     }

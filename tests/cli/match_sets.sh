@@ -15,6 +15,9 @@ for way in "texts images" "images texts"; do
     [ "$(value image_to_text median_rank)" = 1 ] || fail "median rank"
     [ "$(value image_to_text mAP@10 | cut -c1-12)" = 0.7356658730 ] || fail "mAP@10"
 done
+expect 0 vlp-match --recall-at 2,1,2 --json --truth "$G/truth.tsv" -Q "$G/texts.npy" "$G/images.npy"
+[ "$(head -n 1 stdout | grep -o 'R@[0-9]*' | xargs)" = 'R@2 R@1' ] || fail "a cutoff twice: $(cat stdout)"
+expect 0 vlp-match --recall-at 9,9,1,2,3,4,5,6,7,7 --truth "$G/truth.tsv" -Q "$G/texts.npy" "$G/images.npy"
 expect 0 vlp-match --json --recall-at 2 --truth "$G/truth.tsv" -Q "$G/texts.npy" "$G/images.npy"
 prints '"R@2": '
 printf 'x\ty\n' >nothing.tsv
