@@ -50,6 +50,7 @@ static enum vlp_status read_rows(struct labelled *l, struct vlp_names *names,
     for (int i = 0; i < set.n; i++) {
         const char *own = classify_own_label(&set, i);
         const char *label = classify_label_of(job, set.ids[i], set.id_lens[i], own, &buf);
+        job->truth_labels |= job->truth && label;
         if (!label) label = own;
         unlabelled += !label;
         if (!label) continue;

@@ -68,6 +68,7 @@ struct classify_job {
     int64_t               n_done;
     int64_t               n_without_truth; /* records that no class is right for */
     int64_t               n_told;          /* records whose right label was said */
+    bool                  truth_labels;    /* --truth labelled records of --knn or --fit */
     bool                  has_truth;       /* of some record the right label was said, or asked */
     int64_t               n_given;         /* stored vectors, for --limit */
     bool                  cut;             /* a file of vectors was not whole */
@@ -127,6 +128,8 @@ void classify_one(struct classify_job *job, const char *id, size_t id_len, const
 void classify_put_header(struct classify_job *job);
 /* The number of the class that a label names; -1: none. */
 int classify_number_of(const struct classify_job *job, const char *label);
+/* VLP_ERR_USAGE where what is printed for records of no class is the name of one. */
+enum vlp_status classify_check_unknown(const struct classify_job *job, struct vlp_error *err);
 /* Can the right labels that are known before the first record, those of --truth, be counted as
  * --report and --confusion ask? VLP_ERR_USAGE if none of them is a class. */
 enum vlp_status classify_expect_truth(struct classify_job *job, struct vlp_error *err);

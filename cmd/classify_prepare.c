@@ -47,6 +47,17 @@ static enum vlp_status set_scale(struct classify_job *job, struct vlp_error *err
     return VLP_OK;
 }
 
+/* Templates beside classes that all bring prompts of their own would say nothing. */
+static enum vlp_status refuse_idle_templates(const struct vlp_labels *labels, struct vlp_error *err)
+{
+    if (!classify.templates.n && !classify.templates_from) return VLP_OK;
+    for (int i = 0; i < labels->n; i++)
+        if (labels->label[i].n_prompts == 0) return VLP_OK;
+    return vlp_fail(err, VLP_ERR_USAGE,
+                    "%s: each of its classes brings prompts: there is nothing for templates to say",
+                    classify.labels_from);
+}
+
 static enum vlp_status from_labels(struct classify_job *job, struct vlp_error *err)
 {
     struct vlp_labels    labels;
@@ -59,7 +70,8 @@ static enum vlp_status from_labels(struct classify_job *job, struct vlp_error *e
     if (s == VLP_ERR_FORMAT && classify.labels)
         err->status = s = VLP_ERR_USAGE; /* no file's fault */
     if (s != VLP_OK) return s;
-    if (classify.templates_from) {
+    s = refuse_idle_templates(&labels, err);
+    if (s == VLP_OK && classify.templates_from) {
         s = vlp_templates_read(&read, classify.templates_from, err);
         templates = read.text;
         n_templates = read.n;
@@ -98,6 +110,7 @@ static enum vlp_status from_neighbours(struct classify_job *job, struct vlp_erro
     for (int i = 0; i < k->set.n; i++) {
         const char *own = classify_own_label(&k->set, i);
         const char *label = classify_label_of(job, k->set.ids[i], k->set.id_lens[i], own, &buf);
+        job->truth_labels |= job->truth && label;
         if (!label) label = own;
         unlabelled += !label;
         if (!label) continue;

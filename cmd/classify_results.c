@@ -79,6 +79,16 @@ static const char *class_name(const struct classify_job *job, int c)
     return c == job->classifier.n ? classify.unknown_name : job->classifier.name[c];
 }
 
+enum vlp_status classify_check_unknown(const struct classify_job *job, struct vlp_error *err)
+{
+    const bool shown = cmd_given("unknown") || classify.confusion;
+    if (!shown || vlp_names_find(job->classes, classify.unknown_name) < 0) return VLP_OK;
+    return vlp_fail(err, VLP_ERR_USAGE,
+                    "'%s' is a class's name and what is printed for records of no class: "
+                    "--unknown-name gives another",
+                    classify.unknown_name);
+}
+
 /* A right label is a class's name, or its number where no name is a number. */
 int classify_number_of(const struct classify_job *job, const char *label)
 {
@@ -94,7 +104,8 @@ int classify_number_of(const struct classify_job *job, const char *label)
 enum vlp_status classify_expect_truth(struct classify_job *job, struct vlp_error *err)
 {
     job->named_by_number = named_by_number(&job->classifier);
-    job->has_truth = job->truth || classify.folder_labels;
+    /* right labels that were for neighbours or a probe need not be for what is classified */
+    job->has_truth = (job->truth && !job->truth_labels) || classify.folder_labels;
     if (!job->truth || (!classify.report && !classify.confusion)) return VLP_OK;
     for (int i = 0; i < vlp_truth_count(job->truth); i++) {
         const char *id, *label;
@@ -341,7 +352,7 @@ enum vlp_status classify_finish(struct classify_job *job, struct vlp_error *err)
         cmd_warn(job->n_without_truth == 1 ? "%lld record has no right label among the classes"
                                            : "%lld records have no right label among the classes",
                  (long long)job->n_without_truth);
-    if (job->truth && !job->n_told)
+    if (job->truth && !job->n_told && !job->truth_labels)
         cmd_warn("%s: none of its ids is that of a record%s", classify.truth, classify_truth_ids());
     const struct {
         bool due;

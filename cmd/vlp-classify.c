@@ -238,6 +238,8 @@ static void refuse_idle(bool zero_shot, bool inputs)
         {"score", inputs, told},
         {"unknown", inputs, told},
         {"unknown-name", inputs, told},
+        {"unknown-name", cmd_given("unknown") || classify.confusion,
+         "is for --unknown and --confusion"},
         {"header", inputs || fit, told},
         {"header", !classify.json, "is for TSV, not for --json"},
     };
@@ -319,6 +321,7 @@ static enum vlp_status run(struct classify_job *job, char **paths, int n_paths,
     if (classify.truth) VLP_TRY(vlp_truth_read(&job->truth, classify.truth, err));
     VLP_TRY(classify.fit ? classify_fit(job, !inputs, err) : classify_prepare(job, err));
     if (!inputs) return VLP_OK;
+    VLP_TRY(classify_check_unknown(job, err));
     VLP_TRY(classify_expect_truth(job, err));
     VLP_TRY(classify_open_output(job, err));
     cmd_stop_politely(); /* until here nothing was begun that would have to be ended */

@@ -113,6 +113,7 @@ done <<'LIST'
 --holdout 0.5|--fit f.vle --sweep --validation v.vle|is for --sweep without --validation
 --only text|-l a,b|chooses records of -E
 --folder-labels|-l a,b --truth t.tsv|is not for --truth
+--unknown-name none|-l a,b|is for --unknown and --confusion
 --header|-l a,b --json|is for TSV
 LIST
 for option in '--report f' '--confusion f' '--html f' '--top 3' '--score logit' '--unknown 0.5' '--unknown-name none'; do
