@@ -325,16 +325,8 @@ static void page_evaluation(struct classify_job *job)
 
 static enum vlp_status write_page(struct classify_job *job, struct vlp_error *err)
 {
-    struct vlp_buf b = {0};
-    int            n_missing;
     page_evaluation(job);
-    vlp_page_write(job->page, job->pool, &b, &n_missing);
-    vlp_page_close(job->page);
-    job->page = NULL;
-    if (n_missing) cmd_warn("%s: %d pictures could not be read", classify.html, n_missing);
-    const enum vlp_status s = write_file(classify.html, &b, err);
-    vlp_buf_free(&b);
-    return s;
+    return cmd_write_page(job->page, job->pool, classify.html, classify.force, &job->failures, err);
 }
 
 enum vlp_status classify_finish(struct classify_job *job, struct vlp_error *err)

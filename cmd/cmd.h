@@ -391,6 +391,10 @@ enum vlp_status cmd_check_vector(struct cmd_failures *f, const char *id, size_t 
  * has not come to; and no list where there was none, unless it named something; nor is there one
  * that could not be written to its end. */
 enum vlp_status cmd_failures_close(struct cmd_failures *f, struct vlp_error *err);
+/* The page of --html to `path`; pictures that it cannot show are failures of the job. */
+struct vlp_page;
+enum vlp_status cmd_write_page(struct vlp_page *p, struct vlp_pool *pool, const char *path,
+                               bool force, struct cmd_failures *f, struct vlp_error *err);
 /* Rows for it: one table per program holds them. */
 extern const char       *cmd_failed_path;
 extern int               cmd_on_error; /* 0 skip, 1 stop */

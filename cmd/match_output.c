@@ -256,19 +256,9 @@ void match_page_hit(struct vlp_page *p, const struct match_line *l, float best)
 
 enum vlp_status match_page_close(struct vlp_page *p, struct match_job *job, struct vlp_error *err)
 {
-    struct vlp_buf    b = {0};
-    struct vlp_output o = {0};
-    int               n_missing;
     if (!p) return VLP_OK;
-    vlp_page_write(p, job->compute.pool, &b, &n_missing);
+    const enum vlp_status s =
+        cmd_write_page(p, job->compute.pool, match.html, match.force, &job->failures, err);
     vlp_page_close(p);
-    if (n_missing)
-        cmd_warn("%s: %d picture%s could not be read", match.html, n_missing,
-                 cmd_plural(n_missing));
-    enum vlp_status s = vlp_output_open(&o, match.html, match.force, err);
-    if (s == VLP_OK) s = vlp_output_write(&o, b.data, b.len, err);
-    if (s == VLP_OK) s = vlp_output_commit(&o, err);
-    vlp_output_abort(&o);
-    vlp_buf_free(&b);
     return s;
 }

@@ -1,19 +1,13 @@
 /*
  * html_page.c -- a page of cards with thumbnails: sections, bars, tables; light and dark.
  *
- * The body is written as it comes, with holes where thumbnails go; they are made last, each file
- * once, shards in one pass each, on all threads, and put in.
+ * The body is written as it comes, with holes where thumbnails go; they are made last and put in.
  */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include <vlp/classify.h>
-#include <vlp/data.h>
-#include <vlp/html.h>
-
-enum { THUMBNAIL = 256 };
+#include "html_internal.h"
 
 /* A hole in the body: at `at`, the thumbnail of picture number `picture` (-1: none wanted). */
 struct hole {
@@ -41,15 +35,20 @@ static const char style[] =
     "h1{font-size:1.5rem;margin:.4em 0}.intro{color:var(--soft);margin:0 0 1em;"
     "overflow-wrap:anywhere;white-space:pre-line}"
     "section{margin:28px 0 0}header{display:flex;gap:14px;align-items:center;margin-bottom:12px}"
-    "header img{width:96px;height:96px;object-fit:cover;border-radius:8px}"
+    ".picture{background:var(--back) center/contain no-repeat;print-color-adjust:exact;"
+    "-webkit-print-color-adjust:exact}"
+    "header img,header .picture{width:96px;height:96px;object-fit:cover;background-size:cover;"
+    "border-radius:8px;flex:none}"
     "h2{font-size:1.15rem;margin:0;overflow-wrap:anywhere}header p{margin:.2em 0 0;"
     "color:var(--soft);font-size:.9rem;overflow-wrap:anywhere}"
-    ".grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(158px,1fr));gap:12px}"
+    ".grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(158px,1fr));gap:12px;"
+    "content-visibility:auto;contain-intrinsic-size:auto 600px}"
     ".card{background:var(--card);border:1px solid var(--line);border-radius:10px;"
     "overflow:hidden;display:flex;flex-direction:column;min-width:0}"
     ".right{border-color:var(--right);box-shadow:inset 0 4px var(--right)}"
     ".wrong{border-color:var(--wrong);box-shadow:inset 0 4px var(--wrong)}"
-    ".card>img,.none{width:100%;aspect-ratio:1;object-fit:contain;background:var(--back)}"
+    ".card>img,.card>.picture,.none{width:100%;aspect-ratio:1;object-fit:contain;"
+    "background-color:var(--back)}"
     ".none{display:flex;align-items:center;justify-content:center;color:var(--soft);"
     "font-size:.85rem}"
     ".words{padding:8px 10px 10px;min-width:0}.title{font-size:.85rem;overflow-wrap:anywhere}"
@@ -63,7 +62,7 @@ static const char style[] =
     "th{background:var(--card)}td+td{text-align:right;font-variant-numeric:tabular-nums}"
     ".figure{max-width:100%;height:auto;border-radius:8px;background:#fff}"
     "@media(max-width:480px){main{padding:12px}.grid{grid-template-columns:repeat(2,minmax(0,1fr));"
-    "gap:8px}header img{width:72px;height:72px}}";
+    "gap:8px}header img,header .picture{width:72px;height:72px}}";
 
 static void add_text(struct vlp_buf *b, const char *s)
 {
@@ -188,73 +187,44 @@ void vlp_page_png(struct vlp_page *p, const void *png, size_t len, const char *w
     vlp_buf_add_str(&p->body, "\"></p>\n");
 }
 
-struct thumbnails {
-    const struct vlp_page *page;
-    struct vlp_buf        *jpeg;   /* empty: it could not be read */
-    struct vlp_names      *shards; /* of pictures that are members of them, each once */
-};
-
-static void thumbnail_task(void *ctx, int i, int worker)
+/* How often each picture is shown. */
+static int *count_showings(const struct vlp_page *p)
 {
-    (void)worker;
-    const struct thumbnails *t = ctx;
-    const char              *path = vlp_names_get(t->page->pictures, i);
-    struct stat              st;
-    if (vlp_shard_length(path)) return;
-    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode)) return; /* a pipe would be waited for */
-    if (vlp_thumbnail(&t->jpeg[i], path, NULL, 0, THUMBNAIL, NULL) != VLP_OK)
-        vlp_buf_clear(&t->jpeg[i]);
+    int *n = vlp_calloc((size_t)vlp_names_count(p->pictures) + 1, sizeof *n);
+    for (int h = 0; h < p->n_holes; h++) n[p->hole[h].picture]++;
+    return n;
 }
 
-/* The members of shard i that the page shows, in one pass over it. */
-static void shard_task(void *ctx, int i, int worker)
+/* What is shown more than once stands in a rule of the style, which its places name; what is shown
+ * once stands there, and need not be drawn before somebody looks. */
+static void add_rules(struct vlp_buf *out, const struct page_picture *picture, const int *shown,
+                      int n)
 {
-    (void)worker;
-    const struct thumbnails *t = ctx;
-    struct vlp_source       *source;
-    struct vlp_item          it;
-    char                    *path = (char *)vlp_names_get(t->shards, i);
-    bool                     more = true;
-
-    const struct vlp_source_options members = {.paths = &path,
-                                               .n_paths = 1,
-                                               .format = "tar",
-                                               .text_fault = VLP_FAULT_UNASKED,
-                                               .label_fault = VLP_FAULT_UNASKED};
-    if (vlp_source_open(&source, &members, NULL) != VLP_OK) return;
-    while (vlp_source_next(source, &it, &more, NULL) == VLP_OK && more) {
-        const int k = vlp_names_find(t->page->pictures, it.id);
-        if (k >= 0 && it.bytes &&
-            vlp_thumbnail(&t->jpeg[k], it.id, it.bytes, it.bytes_len, THUMBNAIL, NULL) != VLP_OK)
-            vlp_buf_clear(&t->jpeg[k]);
-        vlp_item_free(&it);
+    for (int i = 0; i < n; i++) {
+        if (shown[i] < 2 || !picture[i].jpeg.len) continue;
+        vlp_buf_printf(out, "\n.p%d{background-image:url(", i);
+        vlp_html_data(out, "image/jpeg", picture[i].jpeg.data, picture[i].jpeg.len);
+        vlp_buf_add_str(out, ")}");
     }
-    vlp_source_close(source);
 }
 
-static void make_thumbnails(struct thumbnails *t, struct vlp_pool *pool)
+static void fill_hole(struct vlp_buf *out, const struct page_picture *p, int number, int shown)
 {
-    const struct vlp_names *pictures = t->page->pictures;
-    t->shards = vlp_names_new();
-    for (int i = 0; i < vlp_names_count(pictures); i++) {
-        const char  *path = vlp_names_get(pictures, i);
-        const size_t len = vlp_shard_length(path);
-        char        *shard = len ? vlp_strndup(path, len) : NULL;
-        if (shard) vlp_names_add(t->shards, shard);
-        free(shard);
+    if (!p->jpeg.len) {
+        vlp_buf_add_str(out, "<div class=\"none\">picture not readable</div>");
+    } else if (shown > 1) {
+        vlp_buf_printf(out, "<div class=\"picture p%d\"></div>", number);
+    } else {
+        vlp_buf_add_str(out, "<img loading=\"lazy\" alt=\"\" src=\"");
+        vlp_html_data(out, "image/jpeg", p->jpeg.data, p->jpeg.len);
+        vlp_buf_add_str(out, "\">");
     }
-    vlp_parallel(pool, vlp_names_count(pictures), thumbnail_task, t);
-    vlp_parallel(pool, vlp_names_count(t->shards), shard_task, t);
-    vlp_names_free(t->shards);
 }
 
-void vlp_page_write(struct vlp_page *p, struct vlp_pool *pool, struct vlp_buf *out, int *n_missing)
+static void write_page(const struct vlp_page *p, const struct page_picture *picture,
+                       struct vlp_buf *out)
 {
-    const int         n = vlp_names_count(p->pictures);
-    struct thumbnails t = {.page = p, .jpeg = vlp_calloc((size_t)n + 1, sizeof *t.jpeg)};
-    leave_grid(p);
-    make_thumbnails(&t, pool);
-
+    int *shown = count_showings(p);
     vlp_buf_add_str(out, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
                          "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n"
                          "<meta name=\"referrer\" content=\"no-referrer\">\n"
@@ -263,27 +233,31 @@ void vlp_page_write(struct vlp_page *p, struct vlp_pool *pool, struct vlp_buf *o
     add_text(out, p->title);
     vlp_buf_add_str(out, "</title>\n<style>");
     vlp_buf_add_str(out, style);
+    add_rules(out, picture, shown, vlp_names_count(p->pictures));
     vlp_buf_add_str(out, "</style></head>\n<body><main>\n");
     size_t at = 0;
-    int    missing = 0;
     for (int h = 0; h < p->n_holes; h++) {
-        const struct vlp_buf *jpeg = &t.jpeg[p->hole[h].picture];
+        const int k = p->hole[h].picture;
         vlp_buf_add(out, p->body.data + at, p->hole[h].at - at);
         at = p->hole[h].at;
-        if (jpeg->len) {
-            vlp_buf_add_str(out, "<img loading=\"lazy\" alt=\"\" src=\"");
-            vlp_html_data(out, "image/jpeg", jpeg->data, jpeg->len);
-            vlp_buf_add_str(out, "\">");
-        } else {
-            vlp_buf_add_str(out, "<div class=\"none\">picture not readable</div>");
-        }
+        fill_hole(out, &picture[k], k, shown[k]);
     }
     vlp_buf_add(out, p->body.data + at, p->body.len - at);
     vlp_buf_add_str(out, "</main></body></html>\n");
-    for (int i = 0; i < n; i++) {
-        missing += t.jpeg[i].len == 0;
-        vlp_buf_free(&t.jpeg[i]);
-    }
-    free(t.jpeg);
-    if (n_missing) *n_missing = missing;
+    free(shown);
+}
+
+enum vlp_status vlp_page_write(struct vlp_page *p, struct vlp_pool *pool, struct vlp_buf *out,
+                               const struct vlp_page_missing *missing, struct vlp_error *err)
+{
+    struct page_picture *picture = page_pictures_open(p->pictures, pool);
+    enum vlp_status      s = VLP_OK;
+    leave_grid(p);
+    for (int i = 0; i < vlp_names_count(p->pictures) && s == VLP_OK && missing; i++)
+        if (picture[i].reason)
+            s = missing->take(missing->ctx, vlp_names_get(p->pictures, i), picture[i].status,
+                              picture[i].reason, err);
+    if (s == VLP_OK) write_page(p, picture, out);
+    page_pictures_close(picture, p->pictures);
+    return s;
 }

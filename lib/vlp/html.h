@@ -1,7 +1,7 @@
 /*
  * html.h -- one page to look at results: self-contained, offline, for a phone as well as a screen.
  *
- * Thumbnails lie inside as JPEG data; there is no script and nothing is fetched. Every text is
+ * Thumbnails lie inside as JPEG data, each once; there is no script and nothing is fetched. Every text is
  * escaped, whatever it holds; bytes that are not UTF-8 become U+FFFD.
  */
 #ifndef VLP_HTML_H
@@ -39,11 +39,19 @@ void vlp_page_table(struct vlp_page *p, int rows, int cols, const char *const *c
 /* A picture of our own making (PNG bytes), shown as wide as the page allows. */
 void vlp_page_png(struct vlp_page *p, const void *png, size_t len, const char *what);
 
+/* Told of each picture that could not be read, in the order of the page; a failure ends the
+ * writing. */
+struct vlp_page_missing {
+    enum vlp_status (*take)(void *ctx, const char *picture, enum vlp_status why, const char *reason,
+                            struct vlp_error *err);
+    void *ctx;
+};
 /*
- * Make the thumbnails on `pool` and append the page to `out`. `n_missing` (may be NULL): pictures
- * that could not be read; their cards say so.
+ * Make the thumbnails on `pool` and append the page to `out`. What cannot be read goes to `missing`
+ * (may be NULL), whose failures are the only ones; its cards say so.
  */
-void vlp_page_write(struct vlp_page *p, struct vlp_pool *pool, struct vlp_buf *out, int *n_missing);
+enum vlp_status vlp_page_write(struct vlp_page *p, struct vlp_pool *pool, struct vlp_buf *out,
+                               const struct vlp_page_missing *missing, struct vlp_error *err);
 
 /* Text for use inside an element or a quoted attribute. */
 void vlp_html_escape(struct vlp_buf *out, const char *s, size_t len);

@@ -8,7 +8,15 @@ grep -q '&lt;script&gt;alert(1)&lt;/script&gt;' page.html || fail "the query is 
 grep -qi '<script' page.html && fail "a script got in"
 grep -q 'photos/&lt;b&gt;&amp;&quot;&#39;.png' page.html || fail "an id is not escaped"
 grep -qE '(src|href)="[^d]' page.html && fail "something would be loaded"
-[ "$(grep -o 'data:image/jpeg;base64' page.html | wc -l)" -eq 27 ] || fail "not a thumbnail each"
+# Each thumbnail stands in the page once, however often it is shown: here 27 times, of 13 pictures.
+shown() { grep -oE '<img loading|<div class="picture p' "$1" | wc -l; }
+thumbnails() { grep -o 'data:image/jpeg;base64' "$1" | wc -l; }
+[ "$(shown page.html)" -eq 27 ] || fail "$(shown page.html) pictures are shown"
+[ "$(thumbnails page.html)" -eq 13 ] || fail "not each thumbnail once"
+grep -oE '<div class="picture p[0-9]+' page.html | sort -u | while read -r _ _ name; do
+    grep -q "^\.$name{background-image:url(data:image/jpeg;base64,[A-Za-z0-9+/=]*)}" page.html || echo "$name"
+done >no-rule
+[ -s no-rule ] && fail "no rule for $(cat no-rule)"
 grep -q 'prefers-color-scheme:dark' page.html || fail "no dark colours"
 expect 2 vlp-match --text x --html page.html p.vle
 says 'page.html: exists'
@@ -35,7 +43,7 @@ expect 3 vlp-match -k 1 --queries-from - --link-to listed p.vle <<<$'circle\ntex
 cp photos/p00.png photos/copy.png
 vlp-embed -q -o twice.vle photos/p00.png photos/copy.png photos/p01.png
 expect 0 vlp-match -q --groups 1 --html groups.html twice.vle
-[ "$(grep -o '<img loading' groups.html | wc -l)" -eq 2 ] || fail "not two members"
+[ "$(shown groups.html)" -eq 2 ] || fail "not two members"
 grep -q 'weakest pair 1.0000: photos/p00.png, photos/copy.png' groups.html || fail "no weakest pair"
 expect 0 vlp-match -q --groups 1 --html - twice.vle
 [ "$(head -c 15 stdout)" = '<!DOCTYPE html>' ] || fail "results before the page of groups"
@@ -94,16 +102,38 @@ cp photos/p04.png captioned
 printf 'one\ntwo\n' >captioned/p04.txt
 vlp-embed -q --only image --captions -o mixed.vle shards/a.tar shards/b.tar.gz captioned || fail "embed"
 expect 0 vlp-match -q -k 0 --text x --html mixed.html mixed.vle
-[ "$(grep -o '<img loading' mixed.html | wc -l)" -eq 5 ] || fail "not five thumbnails"
+[ "$(shown mixed.html)" -eq 5 ] || fail "not five thumbnails"
 grep -q 'not readable' mixed.html && fail "a picture was not found"
 expect 0 vlp-match -q -k 1 --id 'shards/a.tar!p01.png' --html one.html mixed.vle
-[ "$(grep -o '<img loading' one.html | wc -l)" -eq 2 ] || fail "not two thumbnails"
+[ "$(shown one.html)" -eq 2 ] && [ "$(thumbnails one.html)" -eq 1 ] || fail "not one thumbnail twice"
 expect 0 vlp-match -q -k 0 --text x --base-dir "$PWD" --html based.html mixed.vle
-[ "$(grep -o '<img loading' based.html | wc -l)" -eq 5 ] || fail "not five under --base-dir"
+[ "$(shown based.html)" -eq 5 ] || fail "not five under --base-dir"
 expect 0 vlp-classify -q -l a,b --html classes.html shards/a.tar
-[ "$(grep -o '<img loading' classes.html | wc -l)" -eq 2 ] || fail "classes: not two thumbnails"
+[ "$(shown classes.html)" -eq 2 ] || fail "classes: not two thumbnails"
 expect 0 vlp-classify -q -l a,b -f --html classes.html mixed.vle
-[ "$(grep -o '<img loading' classes.html | wc -l)" -eq 5 ] || fail "classes: not five thumbnails"
+[ "$(shown classes.html)" -eq 5 ] || fail "classes: not five thumbnails"
 expect 3 vlp-match -q -k 0 --text x --link-to linked mixed.vle
 says 'shards/a.tar!p00.png: no such file to link to'
 [ "$(find linked -type l | wc -l)" -eq 2 ] || fail "not two links"
+
+# A picture that the page cannot show is named with the reason, as any record that cannot be used.
+cp photos/p05.png gone.png
+(cd photos && tar -cf ../less.tar p00.png p01.png)
+vlp-embed -q -o less.vle gone.png photos/p06.png less.tar || fail "embed"
+echo junk >gone.png
+tar --delete -f less.tar p01.png
+expect 3 vlp-match -q -k 0 --text x --text y --html less.html --failed less.tsv less.vle
+says 'vlp-match: gone.png: not a picture'
+says 'vlp-match: less.tar!p01.png: no such member (skipped)'
+[ "$(wc -l <stderr)" -eq 2 ] || fail "not each once: $(cat stderr)"
+[ "$(cut -f 1,2 less.tsv | sort)" = "$(printf 'gone.png\tformat\nless.tar!p01.png\tio')" ] || fail "$(cat less.tsv)"
+[ "$(shown less.html)" -eq 4 ] && [ "$(grep -o 'not readable' less.html | wc -l)" -eq 4 ] || fail "less.html"
+mv less.tar more.tar
+expect 3 vlp-match -q -k 0 --text x -f --html less.html less.vle
+says 'less.tar!p00.png: No such file or directory (skipped)'
+expect 5 vlp-match -q -k 1 --only image --id gone.png --on-error stop --html stopped.html less.vle
+[ -e stopped.html ] && fail "a page of a job that was stopped"
+mv more.tar less.tar
+expect 3 vlp-classify -q -l a,b --html classified.html -E less.vle
+says 'vlp-classify: gone.png: not a picture'
+says 'less.tar!p01.png: no such member (skipped)'
