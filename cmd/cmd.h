@@ -345,6 +345,9 @@ enum vlp_status cmd_check_folder(const char *dir, struct vlp_error *err);
 /* "-" when one of these, called `what`, is, else NULL; wrong usage when two of them are,
  * or one is empty. */
 const char *cmd_stdin_among(const char *what, const char *const *paths, int n);
+/* Wrong usage when `path`, whose ending is none of those that are written (NULL-terminated), ends
+ * like a file of another known format, which it would not be; `otherwise` says what helps. */
+void cmd_refuse_ending(const char *path, const char *const *written, const char *otherwise);
 /* Wrong usage when two of these are "-": they would read from or write to one stream; and when one
  * is empty. */
 struct cmd_stream_use {

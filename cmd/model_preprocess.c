@@ -32,6 +32,17 @@ static int format_of(const char *path)
     return PNG;
 }
 
+/* A picture of another format would not be what its name says. */
+static void refuse_ending(const char *path)
+{
+    const char *written[VLP_COUNT(endings) + 1] = {NULL};
+    for (size_t i = 0; i < VLP_COUNT(endings); i++) {
+        if (path && strcasecmp(vlp_path_ext(path), endings[i].ending) == 0) return;
+        written[i] = endings[i].ending;
+    }
+    cmd_refuse_ending(path, written, "; --format names one of them for any name");
+}
+
 static const char *ending_of(int as)
 {
     size_t i = 0;
@@ -202,6 +213,7 @@ static int run(int argc, char **argv)
     if (n == 0) cmd_usage_error("name a picture");
     if (n > 1 && (!output || strcmp(output, "-") == 0))
         cmd_usage_error("several pictures go to a folder: -o DIR");
+    if (format == AUTO && !folder) refuse_ending(output);
     if (format == AUTO) format = folder ? PNG : format_of(output);
     if (!folder) cmd_refuse_terminal(output, force);
     vlp_arena_init(&names);

@@ -4,8 +4,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <vlp/data.h>
+#include <vlp/embedding.h>
 
 #include "cmd_internal.h"
 
@@ -220,6 +224,29 @@ void cmd_one_each(const char *stream, const struct cmd_stream_use *use, size_t n
         if (taken) cmd_usage_error("%s and %s both want %s", taken, use[i].option, stream);
         taken = use[i].option;
     }
+}
+
+static bool is_known_ending(const char *path)
+{
+    static const char *const others[] = {"csv", "html", "json", "npz", "tar", "txt", NULL};
+    const char *const *const lists[] = {others, vlp_embedding_formats};
+    bool                     known = vlp_name_is_picture(path);
+    for (size_t l = 0; l < VLP_COUNT(lists); l++)
+        for (const char *const *e = lists[l]; *e; e++)
+            known |= strcasecmp(vlp_path_ext(path), *e) == 0;
+    return known;
+}
+
+void cmd_refuse_ending(const char *path, const char *const *written, const char *otherwise)
+{
+    char   list[256];
+    size_t len = 0;
+    if (!path || !is_known_ending(path)) return;
+    for (const char *const *e = written; *e && len < sizeof list; e++)
+        if (strcmp(vlp_path_ext(path), *e) == 0) return;
+    for (const char *const *e = written; *e && len < sizeof list; e++)
+        len += (size_t)snprintf(list + len, sizeof list - len, "%s.%s", len ? ", " : "", *e);
+    cmd_usage_error("%s: not an ending of what is written: %s%s", path, list, otherwise);
 }
 
 int cmd_finish(int status)

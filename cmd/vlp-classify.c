@@ -268,6 +268,7 @@ static void check_usage(int *n_paths, char **paths)
     if ((classify.report || classify.confusion) && !classify.truth && !classify.folder_labels &&
         has_pictures(*n_paths) && !may_have_labels(*n_paths, paths))
         cmd_usage_error("no record has a right label: give --truth or --folder-labels");
+    cmd_refuse_ending(classify.save, (const char *const[]){"vle", NULL}, ", an embedding stream");
     if (classify.save && classify.knn)
         cmd_usage_error("neighbours cannot be saved as a classifier");
     if (cmd_given("C") && cmd_given("lambda")) cmd_usage_error("--C and --lambda together");

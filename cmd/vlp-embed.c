@@ -142,6 +142,8 @@ static void check_usage(char **inputs, int n_inputs)
         opt.format = "vle";
         for (int i = 0; vlp_embedding_formats[i]; i++)
             if (strcmp(vlp_embedding_formats[i], ext) == 0) opt.format = vlp_embedding_formats[i];
+        cmd_refuse_ending(opt.output, vlp_embedding_formats,
+                          "; --format names one of them for any name");
     }
     const bool text = strcmp(opt.format, "tsv") == 0 || strcmp(opt.format, "jsonl") == 0;
     const bool to_stdout = strcmp(opt.output, "-") == 0;

@@ -120,8 +120,7 @@ static enum vlp_status take_value(struct source_state *s, bool *too_long, struct
             return is_open(&n) ? wrong_at(s, ends_inside, err) : VLP_OK;
         }
         const int c = s->stream.buf[s->stream.begin];
-        if (!is_open(&n) && s->text.len && memchr(",]} 	
-", c, 7)) return VLP_OK;
+        if (!is_open(&n) && s->text.len && memchr(",]} \t\r\n", c, 7)) return VLP_OK;
         stream_byte(&s->stream, &status, err);
         if (s->text.len < RECORD_LIMIT)
             vlp_buf_add_char(&s->text, (char)c);

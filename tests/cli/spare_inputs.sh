@@ -29,16 +29,17 @@ refused() {
     sha256sum -c --quiet before >stdout 2>&1 || fail "$* has changed $(cat stdout)"
 }
 embed="vlp-embed -q -f"
-refused picture.png INPUT $embed -o picture.png picture.png
-refused link.png INPUT $embed -o link.png picture.png
-refused picture.png INPUT $embed -o picture.png ./link.png
-refused name.png INPUT $embed -o name.png photos/p01.png picture.png
+stream="$embed --format vle"
+refused picture.png INPUT $stream -o picture.png picture.png
+refused link.png INPUT $stream -o link.png picture.png
+refused picture.png INPUT $stream -o picture.png ./link.png
+refused name.png INPUT $stream -o name.png photos/p01.png picture.png
 refused picture.png INPUT $embed --failed picture.png -o x.vle picture.png
-refused shard.tar INPUT $embed -o shard.tar shard.tar
-refused shard.tar INPUT $embed -o shard.tar shard.tar!photos/p00.png
-refused lines.txt --lines $embed -o lines.txt --lines lines.txt
-refused templates.txt --templates $embed -o templates.txt --templates templates.txt --lines lines.txt
-refused list.txt --files-from $embed -o list.txt --files-from list.txt
+refused shard.tar INPUT $stream -o shard.tar shard.tar
+refused shard.tar INPUT $stream -o shard.tar shard.tar!photos/p00.png
+refused lines.txt --lines $stream -o lines.txt --lines lines.txt
+refused templates.txt --templates $stream -o templates.txt --templates templates.txt --lines lines.txt
+refused list.txt --files-from $stream -o list.txt --files-from list.txt
 refused model.safetensors -m $embed -m model.safetensors -o model.safetensors picture.png
 VLP_MODEL=model.safetensors refused model.safetensors -m $embed -o model.safetensors picture.png
 refused index.npy --lines $embed --lines index.npy.ids -o index.npy
@@ -72,7 +73,7 @@ refused truth.tsv --truth $classify -l cat,dog --truth truth.tsv picture.png --r
 refused list.txt --files-from $classify -l cat,dog --files-from list.txt -o list.txt
 refused picture.png PICTURE vlp-model preprocess -f picture.png -o picture.png
 refused photos/p01.png PICTURE vlp-model preprocess -f photos/p01.png picture.png -o photos
-refused model.safetensors -m vlp-model preprocess -f -m model.safetensors picture.png \
+refused model.safetensors -m vlp-model preprocess -f --format png -m model.safetensors picture.png \
     -o model.safetensors
 refused labelled.tsv DATA vlp-train -f -m model.safetensors labelled.tsv -o run --plot labelled.tsv
 refused model.safetensors -m vlp-train -f -m model.safetensors labelled.tsv -o run \

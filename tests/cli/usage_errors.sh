@@ -28,6 +28,23 @@ vlp-classify -l a,b -E ''|-E
 vlp-classify --labels-from '' x.png|--labels-from
 vlp-train -m model -o run ''|DATA
 LIST
+# A file would be called what it is not.
+for to in x.json x.csv x.txt x.jpg x.tar x.npz x.html x.NPY d/x.Json; do
+    expect 2 vlp-embed -o $to x.png
+    says "$to: not an ending of what is written: .vle, .npy, .fvecs, .tsv, .jsonl, .safetensors; --format names"
+    expect 2 vlp-embed --convert -o $to x.vle
+    expect 2 vlp-classify -l a,b --save-classifier $to
+    says "$to: not an ending of what is written: .vle, an embedding stream"
+done
+expect 2 vlp-classify -l a,b --save-classifier x.npy
+for to in y.jpg y.webp y.json y.tsv; do
+    expect 2 vlp-model preprocess x.png -o $to
+    says "$to: not an ending of what is written: .png, .npy, .rgb, .raw; --format names"
+done
+cp "$GOLDEN/clip/end-to-end/p00.png" p.png
+for to in 'y.jpg --format png' y.PNG y.bin y; do
+    expect 0 vlp-model preprocess p.png -o $to
+done
 expect 2 vlp-embed --batch
 says "wants a value"
 expect 2 vlp-embed --batch=none x.png
