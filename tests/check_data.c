@@ -141,11 +141,11 @@ START_TEST(captions_are_pictures_only_by_a_pattern_with_their_ending)
     const char *const cat[] = {"cat*", NULL}, *const txt[] = {"dog*", "cat.txt", NULL},
                       *const any[] = {"p/*", NULL};
     ck_assert_int_eq(mkdir("p", 0700), 0);
-    put("p/cat.bin", "x");
-    put("p/cat.png", "x");
-    put("p/cat.txt", "a cat");
-    put("p/dog.caption", "a dog");
-    put("p/dog.json", "5");
+    scratch_put_text("p/cat.bin", "x");
+    scratch_put_text("p/cat.png", "x");
+    scratch_put_text("p/cat.txt", "a cat");
+    scratch_put_text("p/dog.caption", "a dog");
+    scratch_put_text("p/dog.json", "5");
     ck_assert_str_eq(
         paths((struct vlp_source_options){.include = cat, .captions = true}, "p", NULL),
         "p/cat.bin|p/cat.bin|a cat\np/cat.png|p/cat.png|a cat\n");
@@ -450,17 +450,17 @@ START_TEST(pipes_and_devices_are_no_captions_and_no_pictures_of_tables)
     ck_assert_int_eq(mkdir("folder", 0700), 0);
     for (size_t i = 0; i < VLP_COUNT(at); i++) {
         snprintf(name, sizeof name, "%c.jpg", at[i][0]);
-        put(name, "x");
+        scratch_put_text(name, "x");
         ck_assert_int_eq(symlink(place[i], at[i]), 0);
     }
     const struct vlp_source_options o = {.captions = true, .text_fault = VLP_FAULT_APART};
     ck_assert_str_eq(paths(o, "a.jpg", "b.jpg"),
                      "a.jpg|a.jpg|-\na.jpg!io\nb.jpg|b.jpg|-\nb.jpg!io\n");
     ck_assert_str_eq(paths(o, "c.jpg", NULL), "c.jpg|c.jpg|-\nc.jpg!io\n");
-    put("t.tsv", "image\tcaption\npipe\tx\n/dev/zero\ty\na.jpg\tz\n");
+    scratch_put_text("t.tsv", "image\tcaption\npipe\tx\n/dev/zero\ty\na.jpg\tz\n");
     ck_assert_str_eq(paths((struct vlp_source_options){0}, "t.tsv", NULL),
                      "pipe!io\n/dev/zero!io\na.jpg|a.jpg|z\n");
-    put("t.jsonl", "{\"image\": \"pipe\"}\n");
+    scratch_put_text("t.jsonl", "{\"image\": \"pipe\"}\n");
     ck_assert_str_eq(paths((struct vlp_source_options){0}, "t.jsonl", NULL), "pipe!io\n");
 }
 END_TEST
@@ -469,10 +469,10 @@ END_TEST
 START_TEST(a_caption_that_is_a_link_to_nothing_cannot_be_read)
 {
     const struct vlp_source_options o = {.captions = true, .text_fault = VLP_FAULT_APART};
-    put("a.jpg", "x");
-    put("a.json", "\"another\"");
+    scratch_put_text("a.jpg", "x");
+    scratch_put_text("a.json", "\"another\"");
     ck_assert_int_eq(symlink("away/a.txt", "a.txt"), 0);
-    put("b.jpg", "x");
+    scratch_put_text("b.jpg", "x");
     ck_assert_int_eq(symlink("b.txt", "b.txt"), 0);
     ck_assert_str_eq(paths(o, "a.jpg", "b.jpg"),
                      "a.jpg|a.jpg|-\na.jpg!io\nb.jpg|b.jpg|-\nb.jpg!io\n");

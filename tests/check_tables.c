@@ -166,7 +166,7 @@ START_TEST(names_of_columns_with_other_separators_are_refused)
     };
     for (size_t i = 0; i < VLP_COUNT(in); i++)
         ck_assert_str_eq(table(in[i].name, in[i].text), in[i].want);
-    put_bytes("t.csv", "image;text\n", 11);
+    scratch_put("t.csv", "image;text\n", 11);
     ck_assert_str_eq(listing((struct vlp_source_options){.text_column = "1"}, "t.csv"),
                      "t.csv:1|-|image;text|-\n");
 }
@@ -443,14 +443,14 @@ START_TEST(a_key_that_an_option_names_and_no_object_has_is_told)
     o.id_column = "id";
     o.label_column = "kind";
     o.image_column = "pic";
-    put_bytes("t.jsonl", text, strlen(text));
+    scratch_put("t.jsonl", text, strlen(text));
     listing(o, "t.jsonl");
     ck_assert_str_eq(said.data, "t.jsonl: no record has a key 'pic'\n");
-    put_bytes("t.json", text, strlen(text));
+    scratch_put("t.json", text, strlen(text));
     vlp_buf_clear(&said);
     listing(o, "t.json");
     ck_assert_str_eq(said.data, "t.json: no record has a key 'pic'\n");
-    put_bytes("t.jsonl", "5\n", 2);
+    scratch_put("t.jsonl", "5\n", 2);
     vlp_buf_clear(&said);
     listing(o, "t.jsonl");
     ck_assert_uint_eq(said.len, 0);
