@@ -67,6 +67,19 @@ START_TEST(arena_rewinds_to_its_empty_start)
 }
 END_TEST
 
+START_TEST(aligned_memory_is_aligned)
+{
+    for (size_t align = sizeof(void *); align <= 1 << 16; align *= 2) {
+        char *p = vlp_malloc_aligned(align, 2 * align), *none = vlp_malloc_aligned(align, 0);
+        ck_assert_uint_eq((uintptr_t)p % align, 0);
+        ck_assert_uint_eq((uintptr_t)none % align, 0);
+        memset(p, 1, 2 * align);
+        free(p);
+        free(none);
+    }
+}
+END_TEST
+
 START_TEST(f16_round_trips_every_value)
 {
     for (uint32_t h = 0; h < 65536; h++) {
@@ -781,6 +794,7 @@ int main(void)
     tcase_add_test(t, arena_pieces_are_aligned_and_survive_growth);
     tcase_add_test(t, arena_rewind_reuses_memory_and_keeps_what_came_before);
     tcase_add_test(t, arena_rewinds_to_its_empty_start);
+    tcase_add_test(t, aligned_memory_is_aligned);
     tcase_add_test(t, f16_round_trips_every_value);
     tcase_add_test(t, f16_widens_every_value_exactly);
     tcase_add_test(t, f16_rounds_to_nearest_even);

@@ -32,11 +32,7 @@ static struct vlp_arena_chunk *chunk_new(size_t want)
     const bool   huge = total >= HUGE_PAGE;
     const size_t align = huge ? HUGE_PAGE : ALIGNMENT;
     total = (total + align - 1) / align * align;
-    struct vlp_arena_chunk *c = aligned_alloc(align, total);
-    if (!c) {
-        vlp_no_memory(total);
-        abort();
-    }
+    struct vlp_arena_chunk *c = vlp_malloc_aligned(align, total);
     if (huge) madvise(c, total, MADV_HUGEPAGE); /* advice: a refusal costs speed only */
     c->next = c->spare = NULL;
     c->size = total - sizeof *c;

@@ -45,6 +45,13 @@ void *vlp_realloc(void *p, size_t size)
     return q;
 }
 
+void *vlp_malloc_aligned(size_t align, size_t size)
+{
+    void *p = aligned_alloc(align, size ? size : align);
+    if (!p) refuse(size);
+    return p;
+}
+
 char *vlp_strndup(const char *s, size_t len)
 {
     char *p = vlp_malloc(len + 1);

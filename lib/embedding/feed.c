@@ -65,11 +65,7 @@ static void make_room(struct feed *f)
     }
     if (f->cap - f->end >= FEED_STEP) return;
     const size_t cap = f->cap ? 2 * f->cap : 2 * FEED_STEP;
-    void        *bigger;
-    if (posix_memalign(&bigger, VLE_ALIGN, cap) != 0) {
-        vlp_no_memory(cap);
-        abort();
-    }
+    void        *bigger = vlp_malloc_aligned(VLE_ALIGN, cap);
     if (f->end) memcpy(bigger, f->buf, f->end);
     free(f->buf);
     f->buf = bigger;

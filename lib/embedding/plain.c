@@ -25,13 +25,7 @@ int plain_rows(size_t row)
 
 void *plain_room(size_t row)
 {
-    const size_t size = (size_t)vle_padded((uint64_t)plain_rows(row) * row);
-    void        *p = aligned_alloc(VLE_ALIGN, size);
-    if (!p) {
-        vlp_no_memory(size);
-        abort();
-    }
-    return p;
+    return vlp_malloc_aligned(VLE_ALIGN, (size_t)vle_padded((uint64_t)plain_rows(row) * row));
 }
 
 void plain_block(struct vlp_embedding_reader *r, struct vlp_embedding_block *b, int n,

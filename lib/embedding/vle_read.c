@@ -194,12 +194,8 @@ static const void *vectors_of(struct vle_reader *v, const struct vle_block_head 
     const size_t size = (size_t)vle_padded((uint64_t)h->n * v->row);
     if (size > v->aligned_size) {
         free(v->aligned);
-        v->aligned = aligned_alloc(VLE_ALIGN, size);
+        v->aligned = vlp_malloc_aligned(VLE_ALIGN, size);
         v->aligned_size = size;
-        if (!v->aligned) {
-            vlp_no_memory(size);
-            abort();
-        }
     }
     return memcpy(v->aligned, raw, (size_t)h->n * v->row);
 }

@@ -79,6 +79,8 @@ extern void (*vlp_no_memory)(size_t wanted);
 void *vlp_malloc(size_t size);
 void *vlp_calloc(size_t count, size_t size); /* checks the product */
 void *vlp_realloc(void *p, size_t size);
+/* At a multiple of `align`, a power of two that divides `size`; for free(). */
+void *vlp_malloc_aligned(size_t align, size_t size);
 char *vlp_strdup(const char *s);
 char *vlp_strndup(const char *s, size_t len);
 
