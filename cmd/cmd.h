@@ -371,6 +371,7 @@ void cmd_put_json(FILE *f, const char *s, size_t len);
 struct cmd_failures {
     struct vlp_output out; /* no file: not asked for */
     int64_t           n;
+    enum vlp_status   first;         /* why the first of them could not be used */
     int64_t           damaged;       /* pictures that were used although something is amiss */
     char             *made;          /* the file that was not there before, behind links; or NULL */
     bool              whole;         /* to be set when the job has come to the end of its input */
@@ -383,6 +384,10 @@ enum vlp_status cmd_failures_open(struct cmd_failures *f, const char *path /* ma
 /* Name it on stderr ("id: reason (skipped)"), write it down, count it. */
 void cmd_failures_add(struct cmd_failures *f, const char *id, size_t id_len, enum vlp_status why,
                       const char *detail);
+/* Where none of the `things` (plural) could be used: what that is as an error. The status is that of the first which was
+ * named, so that one fault has one exit status in all programs; VLP_ERR_IO where there was none. */
+enum vlp_status cmd_nothing_used(const struct cmd_failures *f, const char *things,
+                                 struct vlp_error *err);
 /* A picture that was used as its decoder repaired it, if `warning` says that there was something to
  * repair (vlp_image's; NULL: sound): name it on stderr, count it. It is no failed record. */
 void cmd_warn_of_damage(struct cmd_failures *f, const char *id, size_t id_len, const char *warning);

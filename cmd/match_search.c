@@ -174,8 +174,10 @@ enum vlp_status match_run_search(struct match_job *job, struct vlp_error *err)
     if (status == VLP_OK) status = match_gather(&s.q, job, s.ix, err);
     if (status == VLP_OK && s.q.n == 0 && cmd_source.shard[1] == 0) {
         job->failures.whole = true;
-        if (s.q.walked) warn_of_ends(&s); /* an id may have stood in what is missing */
-        status = vlp_fail(err, VLP_ERR_FORMAT, "no query could be used");
+        status = cmd_nothing_used(&job->failures, "queries", err);
+        if (s.q.walked) warn_of_ends(&s);
+        if (s.q.walked && job->skipped) /* an id may have stood in what is missing */
+            err->status = status = VLP_ERR_FORMAT;
     }
     /* -f takes old links away: not before there is somewhere to write */
     if (status == VLP_OK) status = match_open_output(job, err);

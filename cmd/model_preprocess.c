@@ -240,7 +240,8 @@ static int run(int argc, char **argv)
     if (closed != VLP_OK) return cmd_finish(cmd_fail(&late));
     if (bad.n == 0) return cmd_finish(CMD_OK);
     if (bad.n < tried) return cmd_finish(CMD_SKIPPED);
-    return cmd_finish(n == 1 ? CMD_CORRUPT : CMD_FAILED);
+    cmd_nothing_used(&bad, "pictures", &err);
+    return cmd_finish(cmd_fail(&err));
 }
 
 /* clang-format off */

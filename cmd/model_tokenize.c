@@ -76,14 +76,17 @@ static void print_json(const struct vlp_tokenizer *t, const char *text, size_t l
 }
 
 struct counts {
-    int64_t n, cut, bad;
+    int64_t             n, cut;
+    struct cmd_failures bad;
 };
 
 /* Its line stays, so that line n of the output is line n of the input. */
-static void refuse(const char *text, size_t len, const char *why, struct counts *count)
+static void refuse(const char *text, size_t len, enum vlp_status s, const char *why,
+                   struct counts *count)
 {
-    count->bad++;
-    cmd_warn("text %" PRId64 ": %s (skipped)", count->n, why);
+    char      name[32];
+    const int name_len = snprintf(name, sizeof name, "text %" PRId64, count->n);
+    cmd_failures_add(&count->bad, name, (size_t)name_len, s, why);
     if (!as_json) {
         putchar('\n');
         return;
@@ -103,7 +106,7 @@ static void tokenize(const struct vlp_tokenizer *t, struct vlp_arena *mem, const
     struct vlp_error            err;
     count->n++;
     if (vlp_tokenize(&k, mem, t, text, len, &err) != VLP_OK) {
-        refuse(text, len, err.text, count);
+        refuse(text, len, err.status, err.text, count);
     } else {
         count->cut += k.full > k.n;
         if (as_json) {
@@ -138,7 +141,7 @@ static enum vlp_status tokenize_lines(const struct vlp_tokenizer *t, struct vlp_
             tokenize(t, mem, line.bytes, line.len, count);
         } else {
             count->n++;
-            refuse("", 0, line.reason, count);
+            refuse("", 0, line.status, line.reason, count);
         }
     }
     vlp_lines_close(l);
@@ -172,7 +175,10 @@ static int run(int argc, char **argv)
     vlp_arena_free(&mem);
     vlp_tokenizer_close(t);
     if (s != VLP_OK) return cmd_finish(cmd_fail(&err));
-    return cmd_finish(count.bad > 0 ? CMD_SKIPPED : CMD_OK);
+    if (count.bad.n == 0) return cmd_finish(CMD_OK);
+    if (count.bad.n < count.n) return cmd_finish(CMD_SKIPPED);
+    cmd_nothing_used(&count.bad, "texts", &err);
+    return cmd_finish(cmd_fail(&err));
 }
 
 /* clang-format off */

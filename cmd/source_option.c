@@ -149,7 +149,7 @@ enum vlp_status cmd_check_vector(struct cmd_failures *f, const char *id, size_t 
 void cmd_failures_add(struct cmd_failures *f, const char *id, size_t id_len, enum vlp_status why,
                       const char *detail)
 {
-    f->n++;
+    if (f->n++ == 0) f->first = why;
     f->cut |= f->is_read && strcmp(id, cmd_source.files_from) == 0;
     /* Most sentences begin with the name of what they are about: say it once. */
     const char *reason = vlp_without_name(detail, id, id_len);
@@ -161,6 +161,13 @@ void cmd_failures_add(struct cmd_failures *f, const char *id, size_t id_len, enu
     cmd_put_tsv(file, reason, strlen(reason));
     putc('\n', file);
     if (fflush(file) != 0 && !f->trouble) f->trouble = errno;
+}
+
+enum vlp_status cmd_nothing_used(const struct cmd_failures *f, const char *things,
+                                 struct vlp_error *err)
+{
+    if (f->n == 0) return vlp_fail(err, VLP_ERR_IO, "no %s in the input", things);
+    return vlp_fail(err, f->first, "no %s could be used (%lld skipped)", things, (long long)f->n);
 }
 
 void cmd_warn_of_damage(struct cmd_failures *f, const char *id, size_t id_len, const char *warning)

@@ -332,7 +332,7 @@ static enum vlp_status run(struct classify_job *job, char **paths, int n_paths,
     if (!classify.embeddings.n) VLP_TRY(classify_pictures(job, paths, n_paths, err));
     if (job->n_done == 0) {
         job->failures.whole = true; /* all are named */
-        return vlp_fail(err, VLP_ERR_FORMAT, "no record could be classified");
+        return cmd_nothing_used(&job->failures, "records", err);
     }
     VLP_TRY(vlp_output_commit(&job->out, err)); /* whole, whatever becomes of what is made of it */
     job->failures.whole = true;

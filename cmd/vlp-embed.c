@@ -219,13 +219,13 @@ static int finish(struct embed_job *j, enum vlp_status s, struct vlp_error *err)
         const bool ours = stream && leave(j, &late) == VLP_OK;
         if (!stream) vlp_embedding_writer_abandon(j->writer);
         if (ours && written == 0 && !j->resuming && !j->replaces) embed_remove(opt.output);
-        if (s == VLP_OK) {
+        if (nothing) {
             j->bad.whole = true;
-            if (j->bad.n > 0)
-                cmd_error("no record could be used (%" PRId64 " skipped)", j->bad.n);
-            else
+            if (j->bad.n == 0) {
                 embed_say_nothing(&opt, j->unwanted);
-            return j->lost != VLP_OK ? cmd_exit_of(j->lost) : CMD_FAILED;
+                return j->lost != VLP_OK ? cmd_exit_of(j->lost) : CMD_FAILED;
+            }
+            cmd_nothing_used(&j->bad, "records", err);
         }
         if (!stopped) return cmd_fail(err);
     } else if ((j->lost != VLP_OK || j->unfinished) && stream && strcmp(opt.output, "-") != 0) {

@@ -16,8 +16,8 @@ expect 5 vlp-embed --on-error stop -o stop.vle photos
 says "(stopping)"
 expect 3 vlp-embed --format tsv photos/p00.png photos/none.png
 says "photos/none.png: "
-expect 1 vlp-embed --format tsv photos/p03b.png
-says "no record could be used (1 skipped)"
+expect 5 vlp-embed --format tsv photos/p03b.png
+says "no records could be used (1 skipped)"
 printf 'good\n\377bad\ngood again\n' >lines
 expect 3 vlp-embed --lines lines --format tsv
 [ "$(wc -l <stdout)" -eq 2 ] || fail "not two texts"
@@ -25,7 +25,7 @@ expect 3 vlp-embed --lines lines --format tsv
 yes many words | head -200 | tr '\n' ' ' >long
 expect 0 vlp-embed --lines long --format tsv
 says "1 text cut to 77 ids"
-expect 1 vlp-embed --truncate error --lines long --format tsv
+expect 5 vlp-embed --truncate error --lines long --format tsv
 says "tokens long, the model takes 77"
 # A model that reads no text says so.
 expect 4 env VLP_MODEL="$GOLDEN/clip/hf-quick" vlp-embed --lines lines --format tsv

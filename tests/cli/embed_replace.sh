@@ -41,8 +41,8 @@ expect 0 vlp-embed -q -f -o link.vle -r photos
 [ -L link.vle ] || fail "the link is gone"
 same first.vle old.vle
 # What was not there before leaves nothing.
-for job in "-r empty" "broken.png"; do
-    expect 1 vlp-embed -q -f -o new.vle $job
+for job in "1 -r empty" "5 broken.png"; do
+    expect ${job%% *} vlp-embed -q -f -o new.vle ${job#* }
     [ -e new.vle ] && fail "a file without records"
 done
 # A folder that lets nobody in is found before the first record.

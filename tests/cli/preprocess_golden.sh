@@ -38,13 +38,13 @@ expect 5 vlp-model preprocess --size 16 -o none.png bad.png
 # A shard of bad pictures alone is one of which none could be used; an empty one is done.
 mkdir shard
 for i in 1 2; do cp bad.png bad$i.png; done
-expect 1 vlp-model preprocess --size 16 -o shard bad.png bad1.png bad2.png
+expect 5 vlp-model preprocess --size 16 -o shard bad.png bad1.png bad2.png
 failed=0
 for i in 1 2 3; do
     vlp-model preprocess -qq --size 16 --shard $i/3 --failed shard$i.tsv -o shard bad.png bad1.png bad2.png 2>stderr
     status=$?
     number=$(cat shard$i.tsv 2>stderr | wc -l)
-    [ $status -eq $((number > 0)) ] || fail "exit $status for $number bad pictures: $(cat stderr)"
+    [ $status -eq $((number > 0 ? 5 : 0)) ] || fail "exit $status for $number bad pictures: $(cat stderr)"
     failed=$((failed + number))
 done
 [ $failed -eq 3 ] || fail "$failed of 3 pictures"

@@ -213,7 +213,7 @@ same mended.tsv second.tsv
 expect 3 vlp-embed -o z.vle --failed failed.tsv --files-from failed.tsv
 [ "$(cut -f 1 failed.tsv)" = bad.png ] || fail "$(cat failed.tsv)"
 # One that all inputs went into is whole, even if nothing else came of them.
-expect 1 vlp-embed -q bad.png --format tsv --failed failed.tsv
+expect 5 vlp-embed -q bad.png --format tsv --failed failed.tsv
 expect 5 vlp-classify -q -l a,b bad.png --failed failed.tsv
 [ "$(cut -f 1 failed.tsv)" = bad.png ] || fail "$(cat failed.tsv)"
 # Where there was none, what was named before the stop is kept, and an empty one is not left.
