@@ -114,6 +114,8 @@ const char *cmd_value_of(const struct cmd_program *p, int argc, char *const *arg
 int cmd_start_verb(const struct cmd_program *p, int argc, char **argv);
 /* Wrong usage found after parsing: one line, "Try 'vlp-x --help'.", exit 2. */
 _Noreturn void cmd_usage_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Wrong usage when one of these templates has no {} in it. */
+void cmd_check_templates(const struct cmd_list *l);
 /* Was this long option given on the command line? */
 bool cmd_given(const char *name);
 /* Wrong usage when one of these was given and could do nothing, since what it needs is not there:
@@ -281,7 +283,8 @@ void cmd_note_damaged(int64_t n); /* how many damaged pictures were used, unless
 void cmd_detail(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* with -v */
 /* What a noun behind this number ends with: "" or "s". */
 const char *cmd_plural(int64_t n);
-/* Print the sentence in `err` and give the exit status that it maps to. */
+/* Print the sentence in `err`, of wrong usage with "Try 'vlp-x --help'." as cmd_usage_error does, and
+ * give the exit status that it maps to. */
 int cmd_fail(const struct vlp_error *err);
 
 /*

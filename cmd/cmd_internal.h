@@ -6,7 +6,8 @@
 
 #include "cmd.h"
 
-const char    *cmd_program_name(void); /* "vlp-model", without the verb */
+const char    *cmd_program_name(void);      /* "vlp-model", without the verb */
+void           cmd_say_where_to_look(void); /* "Try 'vlp-model tokenize --help'." */
 void           cmd_messages_start(const char *program_name);
 void           cmd_signals_start(void);
 _Noreturn void cmd_version(void);

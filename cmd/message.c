@@ -145,6 +145,8 @@ int cmd_exit_of(enum vlp_status s)
 
 int cmd_fail(const struct vlp_error *err)
 {
+    const int status = cmd_exit_of(err->status);
     cmd_error("%s", err->text);
-    return cmd_exit_of(err->status);
+    if (status == CMD_USAGE) cmd_say_where_to_look();
+    return status;
 }

@@ -22,6 +22,11 @@ const char *cmd_program_name(void)
     return whole ? whole->name : "vlp";
 }
 
+void cmd_say_where_to_look(void)
+{
+    fprintf(stderr, "Try '%s --help'.\n", current ? current->name : cmd_program_name());
+}
+
 void cmd_usage_error(const char *fmt, ...)
 {
     char    text[512];
@@ -30,7 +35,7 @@ void cmd_usage_error(const char *fmt, ...)
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     cmd_error("%s", text);
-    fprintf(stderr, "Try '%s --help'.\n", current ? current->name : cmd_program_name());
+    cmd_say_where_to_look();
     exit(CMD_USAGE);
 }
 
@@ -152,6 +157,12 @@ void cmd_list_add(struct cmd_list *l, const char *value)
     l->item = vlp_realloc(l->item, (size_t)(l->n + 2) * sizeof *l->item);
     l->item[l->n++] = value;
     l->item[l->n] = NULL;
+}
+
+void cmd_check_templates(const struct cmd_list *l)
+{
+    for (int i = 0; i < l->n; i++)
+        if (!strstr(l->item[i], "{}")) cmd_usage_error("the template '%s' has no {}", l->item[i]);
 }
 
 static void take_call(const struct cmd_option *o, const char *value)

@@ -16,7 +16,7 @@
 void cmd_refuse_terminal(const char *path, bool force)
 {
     if (!force && vlp_is_terminal(path ? path : "-"))
-        cmd_usage_error("binary data would go to the terminal: give -o FILE, a pipe, or -f");
+        cmd_usage_error("binary data would go to the terminal: give a file, a pipe, or -f");
 }
 
 /* A file's name, not stdout or none. */

@@ -181,6 +181,7 @@ static void check_streams(int n_paths, char **paths)
         {"--html", classify.html},         {"--failed", cmd_failed_path}};
     cmd_one_each("standard input", in, VLP_COUNT(in));
     cmd_one_each("standard output", out, VLP_COUNT(out));
+    if (classify.save) cmd_refuse_terminal(classify.save, classify.force);
 }
 
 /* May records bring a right label with them? Folders and pictures have none. */
@@ -257,9 +258,7 @@ static void check_usage(int *n_paths, char **paths)
     if (classify.labels && classify.labels_from) cmd_usage_error("-l and --labels-from together");
     if (classify.templates.n && classify.templates_from)
         cmd_usage_error("--template and --templates-from together");
-    for (int i = 0; i < classify.templates.n; i++)
-        if (!strstr(classify.templates.item[i], "{}"))
-            cmd_usage_error("the template '%s' has no {}", classify.templates.item[i]);
+    cmd_check_templates(&classify.templates);
     if (cmd_source.lines) cmd_usage_error("--lines gives texts; pictures are classified");
     if (classify.embeddings.n && has_pictures(*n_paths))
         cmd_usage_error("pictures and -E together");

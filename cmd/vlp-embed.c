@@ -100,10 +100,6 @@ static enum vlp_status read_templates(const char *const **out, struct vlp_arena 
                                       struct vlp_error *err)
 {
     struct cmd_list *all = &opt.prompts;
-    for (int i = 0; i < all->n; i++)
-        if (!strstr(all->item[i], "{}"))
-            return vlp_fail(err, VLP_ERR_USAGE, "template '%s' has no {} for the text",
-                            all->item[i]);
     if (opt.templates_file) {
         struct vlp_templates read;
         VLP_TRY(vlp_templates_read(&read, opt.templates_file, err));
@@ -157,6 +153,7 @@ static void check_usage(char **inputs, int n_inputs)
     const struct cmd_stream_use out[] = {{"-o", opt.output}, {"--failed", cmd_failed_path}};
     cmd_one_each("standard input", in, VLP_COUNT(in));
     cmd_one_each("standard output", out, VLP_COUNT(out));
+    cmd_check_templates(&opt.prompts);
     if (opt.add && opt.update)
         cmd_usage_error("--add deletes nothing, --update what is gone: give one of them");
     if (embed_merges(&opt) && (to_stdout || strcmp(opt.format, "vle") != 0))

@@ -70,9 +70,7 @@ int main(int argc, char **argv)
         cmd_usage_error("neither --config (a new model) nor -m (a model to go on with) given");
     if (o->crop_min > o->crop_max) cmd_usage_error("--crop-min is larger than --crop-max");
     if (o->check && o->plan) cmd_usage_error("--check and --plan exclude one another");
-    for (int i = 0; i < o->templates.n; i++)
-        if (!strstr(o->templates.item[i], "{}"))
-            cmd_usage_error("the template '%s' has no {}", o->templates.item[i]);
+    cmd_check_templates(&o->templates);
 
     const struct cmd_stream_use in[] = {
         {"-m", cmd_model.path},

@@ -250,7 +250,8 @@ for command in 'vlp-embed -q photos/p00.png' 'vlp-embed -q -o /dev/tty photos/p0
     'vlp-model convert -q -o /dev/tty' 'vlp-classify -q -l a,b --save-classifier -'; do
     on_terminal "$command"
     [ $? -eq 2 ] || fail "not refused: $command"
-    grep -q 'terminal' typed || fail "$command: $(cat -v typed)"
+    grep -q 'binary data would go to the terminal: give a file, a pipe, or -f' typed || fail "$command: $(cat -v typed)"
+    grep -q "Try 'vlp-[a-z ]* --help'" typed || fail "$command: $(cat -v typed)"
 done
 on_terminal 'vlp-embed -q -f photos/p00.png' || fail "-f does not force"
 exit 0

@@ -42,4 +42,4 @@ for fault in 'object|a JSON object is no list of templates' 'latin|not UTF-8 at 
     says "$file: ${fault#*|}"
 done
 expect 2 vlp-embed --lines words --template 'a photo'
-says "template 'a photo' has no {} for the text"
+says "the template 'a photo' has no {}"

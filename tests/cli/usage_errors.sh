@@ -198,3 +198,34 @@ expect 0 env VLP_CPU=portable vlp-match --version
 prints "portable (by VLP_CPU)"
 expect 0 env VLP_CPU= vlp-match --version # empty, it decides nothing
 ! grep -q "by VLP_CPU" stdout || fail "$(cat stdout)"
+
+# However late it is seen, wrong usage is one line and where to look.
+printf 'a\t1\t0\n' >v.tsv
+printf 'a\ta\n' >right.tsv
+expect 0 vlp-embed -q --convert -o v.npy v.tsv
+mkdir empty
+wrong() { # COMMAND...
+    expect 2 "$@"
+    [ "$(tail -n 1 stderr)" = "Try '$looked --help'." ] || fail "$*: $(cat stderr)"
+    [ "$(wc -l <stderr)" -eq 2 ] || fail "$*: not two lines: $(cat stderr)"
+}
+export VLP_MODEL=$GOLDEN/clip/end-to-end/model
+picture=$GOLDEN/clip/end-to-end/p00.png
+looked=vlp-match
+wrong vlp-match --query foo v.tsv
+wrong vlp-match --truth right.tsv --recall-at 0 -Q v.tsv v.tsv
+wrong vlp-match -Q v.npy --query-only text v.npy
+looked=vlp-embed
+wrong vlp-embed --text-column 0 v.tsv
+wrong vlp-embed --template 'no braces' --lines v.tsv
+wrong env VLP_CPU=foo vlp-embed --lines v.tsv
+wrong vlp-embed --lines v.tsv -o one --failed one
+wrong vlp-embed --lines v.tsv -o v.npy
+looked=vlp-classify
+wrong vlp-classify -q -l a,b -f -o one --html one "$picture"
+wrong vlp-classify -l a,a "$picture"
+wrong env VLP_CPU=foo vlp-classify -l a,b "$picture"
+looked=vlp-train
+wrong vlp-train -m "$VLP_MODEL" --image-size 50 -o run --plan "$VLP_SHARE/pictures/captions.tsv"
+looked='vlp-model selftest'
+wrong env VLP_CPU=quantum vlp-model selftest
