@@ -7,7 +7,8 @@
  * together, among the rows that are still free. Lists grow while there is room for them in all, so
  * that sets in which everybody wants the same rows take more searches, not more memory than the
  * sets themselves. Equal rows of A share one list, the lowest asking first: of copies there can be
- * very many. Where rows may not meet their own, each has a list that is without these.
+ * very many. Where rows may not meet their own, each has a list that is without these, and
+ * thousands of copies of one row take long.
  */
 #include <stdlib.h>
 #include <string.h>
