@@ -203,6 +203,13 @@ bool                     cmd_take_flavour(void *target, const char *value, char 
     CMD_THREADS_OPTION
 /* clang-format on */
 
+/* Templates from a file; what the option was called in one program is understood by all. */
+/* clang-format off */
+#define CMD_TEMPLATES_FROM(target, help)                                                           \
+    CMD_ROW(0, "templates-from", "FILE", CMD_STRING, target, NULL, help),                          \
+    CMD_ROW(0, "templates", "FILE", CMD_STRING, target, NULL, NULL)
+/* clang-format on */
+
 /* Where records come from; cmd_source_options turns it into vlp_source_options */
 struct cmd_source {
     bool            recursive, nul, captions, id_is_text;

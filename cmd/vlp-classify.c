@@ -43,8 +43,7 @@ static const struct cmd_option options[] = {
             "the classes, one a line ('name|other name'), or as JSON with prompts"),
     CMD_ROW('t', "template", "TEXT", CMD_LIST, &classify.templates, VLP_DEFAULT_TEMPLATE,
             "what is said of a class, {} being its name; may be repeated"),
-    CMD_ROW(0, "templates-from", "FILE", CMD_STRING, &classify.templates_from, NULL,
-            "templates, one a line"),
+    CMD_TEMPLATES_FROM(&classify.templates_from, "templates, one a line, or a JSON list"),
     CMD_ROW('C', "classifier", "FILE", CMD_STRING, &classify.classifier, NULL,
             "use a saved classifier"),
     CMD_ROW(0, "save-classifier", "FILE", CMD_STRING, &classify.save, NULL,
@@ -217,6 +216,7 @@ static void refuse_idle(bool zero_shot, bool inputs)
     const struct cmd_need need[] = {
         {"template", zero_shot, made},
         {"templates-from", zero_shot, made},
+        {"templates", zero_shot, made},
         {"logit-scale", zero_shot || classify.classifier, "is for -l, --labels-from and -C"},
         {"score", !knn, "is not for --knn: its scores are shares of votes"},
         {"neighbours", knn, "is for --knn"},

@@ -36,11 +36,10 @@ static const struct cmd_option options[] = {
     CMD_SOURCE_OPTIONS,
     CMD_ROW(0, "only", "WHAT", CMD_CHOICE, &opt.only, "both",
             "of records with a picture and a text: both, image or text", .choices = only_names),
-    CMD_ROW(0, "template", "TEXT", CMD_LIST, &opt.prompts, NULL,
+    CMD_ROW('t', "template", "TEXT", CMD_LIST, &opt.prompts, NULL,
             "put each text in place of {} in TEXT; may be repeated: the average is taken",
             .group = "Texts"),
-    CMD_ROW(0, "templates", "FILE", CMD_STRING, &opt.templates_file, NULL,
-            "the same from FILE: one a line, or a JSON list"),
+    CMD_TEMPLATES_FROM(&opt.templates_file, "the same from FILE: one a line, or a JSON list"),
     CMD_ROW(0, "truncate", "WHAT", CMD_CHOICE, &opt.truncate, "cut",
             "a text longer than the model takes: cut it, or make it an error",
             .choices = truncate_names),
@@ -95,7 +94,7 @@ static const struct cmd_program program = {
 
 /* ---- the run ----------------------------------------------------------------------- */
 
-/* Prompts of --template, then those of --templates; NULL when there are none. */
+/* Prompts of --template, then those of --templates-from; NULL when there are none. */
 static enum vlp_status read_templates(const char *const **out, struct vlp_arena *mem,
                                       struct vlp_error *err)
 {
@@ -146,7 +145,7 @@ static void check_usage(char **inputs, int n_inputs)
     if (!text) cmd_refuse_terminal(opt.output, opt.force);
     const struct cmd_stream_use in[] = {
         {"-m", cmd_model.path},
-        {"--templates", opt.templates_file},
+        {"--templates-from", opt.templates_file},
         {"--files-from", cmd_source.files_from},
         {"--lines", cmd_source.lines},
         {"INPUT", cmd_stdin_among("INPUT", (const char *const *)inputs, n_inputs)}};
@@ -272,7 +271,7 @@ static enum vlp_status check_files(char **inputs, int n, struct vlp_error *err)
     const char *const      at_once[] = {opt.output, cmd_if_stdout(cmd_failed_path)};
     const char            *model = cmd_model_if_any();
     const struct cmd_reads in[] = {{"-m", &model, 1},
-                                   {"--templates", &opt.templates_file, 1},
+                                   {"--templates-from", &opt.templates_file, 1},
                                    {"--lines", &cmd_source.lines, 1},
                                    {"INPUT", (const char *const *)inputs, n}};
     const struct cmd_reads list = {"--files-from", &cmd_source.files_from, 1};

@@ -106,9 +106,9 @@ for program in "$@"; do
     while read -r option; do
         complain "$page: does not mention $option, which $name --help does"
     done < <(comm -23 <(echo "$help") <(echo "$written"))
-    # Pages speak of each other's options, and of those of mpirun and srun in examples.
+    # Pages speak of each other's options, of those of mpirun and srun in examples, and of second names.
     while read -r option; do
-        grep -qE "(mpirun|srun|sbatch|#SBATCH).*$option" <(sed 's/\\-/-/g' "$page") ||
+        grep -qE "(mpirun|srun|sbatch|#SBATCH).*$option|$option.* is a synonym" <(sed 's/\\-/-/g' "$page") ||
             complain "$page: mentions $option, which no program has"
     done < <(comm -23 <(echo "$written") "$every")
 done

@@ -47,7 +47,7 @@ complete_words() {
     "_${1//-/_}"
     echo "${COMPREPLY[*]}"
 }
-[ "$(complete_words vlp-embed --templ)" = "--template --templates" ] || fail "bash: options"
+[ "$(complete_words vlp-embed --templ)" = "--template --templates-from" ] || fail "bash: options"
 [ "$(complete_words vlp-embed --dtype = b)" = "bf16" ] || fail "bash: choices"
 [ "$(complete_words vlp-model ins)" = "inspect" ] || fail "bash: verbs"
 [ "$(complete_words vlp-model convert --to h)" = "hf" ] || fail "bash: choices of a verb"

@@ -38,7 +38,7 @@ refused picture.png INPUT $embed --failed picture.png -o x.vle picture.png
 refused shard.tar INPUT $stream -o shard.tar shard.tar
 refused shard.tar INPUT $stream -o shard.tar shard.tar!photos/p00.png
 refused lines.txt --lines $stream -o lines.txt --lines lines.txt
-refused templates.txt --templates $stream -o templates.txt --templates templates.txt --lines lines.txt
+refused templates.txt --templates-from $stream -o templates.txt --templates-from templates.txt --lines lines.txt
 refused list.txt --files-from $stream -o list.txt --files-from list.txt
 refused model.safetensors -m $embed -m model.safetensors -o model.safetensors picture.png
 VLP_MODEL=model.safetensors refused model.safetensors -m $embed -o model.safetensors picture.png

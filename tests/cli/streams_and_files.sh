@@ -3,8 +3,8 @@
 use_pictures
 expect 0 vlp-embed -q -r -o photos.vle photos
 # One stream has one user.
-expect 2 vlp-embed --templates - --lines -
-says "--templates and --lines both want standard input"
+expect 2 vlp-embed --templates-from - --lines -
+says "--templates-from and --lines both want standard input"
 expect 2 vlp-match --lines - -
 says "--lines and INDEX both want standard input"
 while IFS='|' read -r command what; do

@@ -7,7 +7,7 @@ one >want
 printf '\xef\xbb\xbf  a photo of a {}.\t\r\n \n\nthe {}' >lines
 echo '["a photo of a {}.", "the {}"]' >list
 for file in lines list; do
-    expect 0 vlp-embed -q --lines words --format tsv --templates $file
+    expect 0 vlp-embed -q --lines words --format tsv --templates-from $file
     same want stdout
     expect 0 vlp-embed -q --lines words --format tsv --template 'a photo of a {}.' --templates <(echo 'the {}')
     same want stdout
@@ -15,6 +15,21 @@ for file in lines list; do
     cp stdout $file.classes
 done
 same lines.classes list.classes
+# The options have the same names in both, and a short one for a template.
+for option in --templates-from --templates; do
+    expect 0 vlp-embed -q --lines words --format tsv $option lines
+    same want stdout
+    expect 0 vlp-classify -q -l cat,dog $option lines photos/p00.png
+    same lines.classes stdout
+    expect 2 vlp-classify -l a,b -t '{}' $option lines photos/p00.png
+    says "--template and --templates-from together"
+    expect 2 vlp-classify --knn k.vle $option lines photos/p00.png
+    says "is for -l and --labels-from"
+    expect 2 vlp-embed --convert $option lines k.vle
+    says "$option does not go with --convert"
+done
+expect 0 vlp-embed -q --lines words --format tsv -t 'a photo of a {}.' -t 'the {}'
+same want stdout
 
 # A line may begin as a list or an object does.
 for line in '{} in the snow' '{}' '[a photo of {}]' '[1] a {}' '[INST] a {}.'; do
