@@ -137,20 +137,25 @@ static enum vlp_status open_model(struct train_run *r, struct vlp_error *err)
 }
 
 /* "path:3" shows path three times an epoch. A file of exactly that name is a file. */
-static struct vlp_dataset_source source_of(const char *text, char **path)
+static enum vlp_status source_of(struct vlp_dataset_source *s, const char *text, char **path,
+                                 struct vlp_error *err)
 {
-    struct vlp_dataset_source s = {.weight = 1};
-    const char               *colon = strrchr(text, ':');
-    double                    weight;
+    const char *colon = strrchr(text, ':');
+    double      weight;
     *path = vlp_strdup(text);
-    if (colon && !vlp_file_exists(text) && vlp_parse_f64(colon + 1, &weight) && weight > 0 &&
-        weight < 1e6) {
-        s.weight = weight;
-        (*path)[colon - text] = '\0';
-    }
-    s.source = (struct vlp_source_options){
-        .paths = path, .n_paths = 1, .recursive = true, .captions = true};
-    return s;
+    *s = (struct vlp_dataset_source){
+        .weight = 1, .source = {.paths = path, .n_paths = 1, .recursive = true, .captions = true}};
+    if (!colon || vlp_file_exists(text) || !vlp_parse_f64(colon + 1, &weight)) return VLP_OK;
+    const bool fits = weight > 0 && weight < 1e6;
+    (*path)[colon - text] = '\0';
+    if (!fits && vlp_file_exists(*path))
+        return vlp_fail(err, VLP_ERR_USAGE,
+                        "%s: a weight is a number above 0 and below 1e6, not %s", text, colon + 1);
+    if (fits)
+        s->weight = weight;
+    else
+        (*path)[colon - text] = ':'; /* of nothing: a name like any other */
+    return VLP_OK;
 }
 
 enum vlp_status train_read(struct vlp_dataset **out, const struct vlp_dataset_source *source, int n,
@@ -190,8 +195,9 @@ static enum vlp_status open_data(struct train_run *r, char *const *data, int n,
 {
     struct vlp_dataset_source *source = vlp_calloc((size_t)n, sizeof *source);
     char                     **path = vlp_calloc((size_t)n, sizeof *path);
-    for (int i = 0; i < n; i++) source[i] = source_of(data[i], &path[i]);
-    const enum vlp_status s = train_read(&r->data, source, n, false, r, err);
+    enum vlp_status            s = VLP_OK;
+    for (int i = 0; i < n && s == VLP_OK; i++) s = source_of(&source[i], data[i], &path[i], err);
+    if (s == VLP_OK) s = train_read(&r->data, source, n, false, r, err);
     for (int i = 0; i < n; i++) free(path[i]);
     free(path);
     free(source);

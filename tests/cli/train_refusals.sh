@@ -10,6 +10,16 @@ expect 2 $run --beta2 1 . && says "--beta2"
 expect 2 $run --eps 0 . && says "--eps"
 expect 2 $run --ema 1 . && says "--ema wants a number from 0 to 0.9999999, not 1"
 
+# A weight shows nothing, less than nothing, or far too much.
+for weight in 0 -1 0.0 1e6 inf nan; do
+    expect 2 $run .:$weight && says ".:$weight: a weight is a number above 0 and below 1e6, not $weight"
+done
+expect 2 $run --plan . p00.png:0 && says "a weight is a number above 0"
+expect 1 $run nothing:0 && says "nothing:0: No such file"
+mkdir d:0 && cp p0[0-2].* d:0 # what is there is no weight
+expect 0 $run --plan d:0
+rm -r d:0
+
 # A ResNet has no patches.
 cat >resnet.json <<'JSON'
 {"model": {"family": "clip", "config": {"embed_dim": 16, "activation": "gelu",
