@@ -16,7 +16,7 @@
 #include "model_verbs.h"
 
 static double      tolerance = 1e-4;
-static bool        as_json, allow_missing, gradients;
+static bool        allow_missing, gradients;
 static const char *loss = "softmax";
 
 /* A named value that the model has computed: all rows of all samples. */
@@ -257,22 +257,7 @@ static int report(struct values *v, const struct vlp_safetensors *expected)
         const struct verdict     r = compare(v, want);
         const bool               good = *r.trouble ? allow_missing : r.absolute <= tolerance;
         bad += !good;
-        if (as_json) {
-            printf("{\"name\": ");
-            cmd_put_json(stdout, want->name, strlen(want->name));
-            if (*r.trouble)
-                printf(", \"trouble\": \"%s\"", r.trouble);
-            else if (isfinite(r.absolute))
-                printf(", \"absolute\": %.3g, \"relative\": %.3g", r.absolute, r.relative);
-            else
-                printf(", \"absolute\": null, \"relative\": null");
-            printf(", \"ok\": %s}\n", good ? "true" : "false");
-        } else if (*r.trouble) {
-            printf("%s\t-\t-\t%s: %s\n", want->name, good ? "left out" : "FAILED", r.trouble);
-        } else {
-            printf("%s\t%.3g\t%.3g\t%s\n", want->name, r.absolute, r.relative,
-                   good ? "ok" : "FAILED");
-        }
+        model_put_verdict(want->name, r.absolute, r.relative, r.trouble, good);
     }
     return bad;
 }
@@ -327,6 +312,7 @@ static int run(int argc, char **argv)
     int              bad = 0;
     if (argc != 2)
         cmd_usage_error("name one folder with inputs.safetensors and expected.safetensors");
+    model_begin_lines("name\tabsolute\trelative\tverdict");
     const enum vlp_status s = gradients
                                   ? model_compare_gradients(argv[1], loss, tolerance, &bad, &err)
                                   : run_all(argv[1], &bad, &err);
@@ -350,8 +336,7 @@ static const struct cmd_option options[] = {
     CMD_ROW(0, "loss", "NAME", CMD_STRING, &loss, "softmax",
             "with --gradients: softmax, or sigmoid with gradients_sigmoid.safetensors",
             .choices = vlp_contrastive_loss_names),
-    CMD_ROW(0, "json", NULL, CMD_FLAG, &as_json, NULL, "one JSON object per tensor",
-            .group = "Output"),
+    MODEL_LINES_OPTIONS("tensor"),
     CMD_MODEL_OPTION,
     CMD_ROW(0, "precision", "NAME", CMD_CHOICE, &cmd_model.precision, "f32",
             "arithmetic of linear layers: f32, bf16 or int8", .choices = cmd_precisions),

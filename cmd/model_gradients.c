@@ -76,8 +76,9 @@ static bool report(const struct vlp_stored *want, const struct vlp_trained *got,
 {
     const size_t n = got ? vlp_numel(&got->param->tensor) : 0;
     if (!got || want->dtype != VLP_F32 || want->size != n * sizeof(float)) {
-        printf("%s\t-\t-\tFAILED: %s\n", want->name,
-               got ? "has another shape or type" : "no parameter of that name is trained");
+        model_put_verdict(
+            want->name, 0, 0,
+            got ? "has another shape or type" : "no parameter of that name is trained", false);
         return false;
     }
     const struct vlp_difference d = vlp_differ(got->param->tensor.grad, want->data, n);
@@ -85,7 +86,7 @@ static bool report(const struct vlp_stored *want, const struct vlp_trained *got,
     const double                scale = zero ? largest : d.largest;
     const double                relative = scale > 0 ? d.error / scale : d.error;
     const bool                  good = relative <= tolerance;
-    printf("%s\t%.3g\t%.3g\t%s\n", want->name, d.error, relative, good ? "ok" : "FAILED");
+    model_put_verdict(want->name, d.error, relative, "", good);
     return good;
 }
 
@@ -111,7 +112,8 @@ static enum vlp_status gradients(struct vlp_encoder *e, const char *dir,
         float own;
         if (o.loss->has_bias && !vlp_model_logit_bias(&e->model, &own))
             e->model.logit_scale->tensor.data[0] = o.loss->start_scale; /* as its bias does */
-        printf("loss\t%.9g\n", vlp_trainer_gradients(t, &b));
+        printf(model_lines.json ? "{\"name\": \"loss\", \"value\": %.9g}\n" : "loss\t%.9g\n",
+               vlp_trainer_gradients(t, &b));
         int                       n;
         const struct vlp_trained *p = vlp_trainer_params(t, &n);
         const double              largest = largest_of(expected);

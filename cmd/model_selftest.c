@@ -5,13 +5,11 @@
 
 #include "model_verbs.h"
 
-static bool as_json;
-
 static void say(void *ctx, bool good, const char *level, const char *sentence)
 {
     int *failures = ctx;
     if (!good) ++*failures;
-    if (as_json)
+    if (model_lines.json)
         printf("{\"level\": \"%s\", \"ok\": %s, \"detail\": \"%s\"}\n", level,
                good ? "true" : "false", sentence);
     else
@@ -23,6 +21,7 @@ static int run(int argc, char **argv)
     struct vlp_error err;
     int              failures = 0;
     if (argc > 1) cmd_usage_error("selftest takes no argument ('%s')", argv[1]);
+    model_begin_lines("verdict\tlevel\tdetail");
     const char           *cpu = getenv("VLP_CPU");
     const enum vlp_status s =
         vlp_selftest(cpu && *cpu ? cpu : NULL, (int)cmd_model.threads, say, &failures, &err);
@@ -31,9 +30,7 @@ static int run(int argc, char **argv)
 
 /* clang-format off */
 static const struct cmd_option options[] = {
-    CMD_ROW(0, "json", NULL, CMD_FLAG, &as_json, NULL, "one JSON object per check",
-            .group = "Output"),
-    CMD_THREADS_OPTION, CMD_COMMON_OPTIONS, CMD_LAST};
+    MODEL_LINES_OPTIONS("check"), CMD_THREADS_OPTION, CMD_COMMON_OPTIONS, CMD_LAST};
 /* clang-format on */
 
 static const char *const usage[] = {"[OPTION]...", NULL};

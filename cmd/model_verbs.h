@@ -16,6 +16,21 @@ const char *cmd_verb_model(int argc, char **argv);
 enum vlp_status cmd_verb_checkpoint(struct vlp_checkpoint *c, const char *path,
                                     struct vlp_error *err);
 
+/* How the verbs that print lines of TSV print them: rows for their tables. */
+extern struct model_lines {
+    bool json, header;
+} model_lines;
+/* clang-format off */
+#define MODEL_LINES_OPTIONS(thing)                                                                 \
+    CMD_ROW(0, "json", NULL, CMD_FLAG, &model_lines.json, NULL, "one JSON object per " thing,      \
+            .group = "Output"),                                                                    \
+    CMD_ROW(0, "header", NULL, CMD_FLAG, &model_lines.header, NULL, "TSV: column names first")
+/* clang-format on */
+/* Print `columns`, separated by tabs, if they are asked for; wrong usage beside --json. */
+void model_begin_lines(const char *columns);
+/* compare: what became of an expected tensor; `trouble` is "" where there are numbers. */
+void model_put_verdict(const char *name, double absolute, double relative, const char *trouble,
+                       bool good);
 /* compare: the ids of inputs.safetensors' texts, i64 or i32 (n, T), n and T >= 1; VLP_ERR_MISMATCH
  * where the model does not take them. */
 enum vlp_status model_read_texts(int32_t **ids, struct vlp_arena *mem, const struct vlp_stored *in,

@@ -11,6 +11,14 @@ struct findings {
     int64_t     damaged, extra;
 };
 
+/* {"file": "...", "ok": */
+static void put_file(const char *path)
+{
+    printf("{\"file\": ");
+    cmd_put_json(stdout, path, strlen(path));
+    printf(", \"ok\": ");
+}
+
 static void found(void *ctx, const char *what, const char *tensor, const char *sentence)
 {
     struct findings *f = ctx;
@@ -18,7 +26,19 @@ static void found(void *ctx, const char *what, const char *tensor, const char *s
         f->extra++;
     else
         f->damaged++;
-    printf("%s\t%s\t%s\t%s\n", f->path, what, *tensor ? tensor : "-", sentence);
+    if (!model_lines.json) {
+        printf("%s\t%s\t%s\t%s\n", f->path, what, *tensor ? tensor : "-", sentence);
+        return;
+    }
+    put_file(f->path);
+    printf("false, \"kind\": \"%s\", \"tensor\": ", what);
+    if (*tensor)
+        cmd_put_json(stdout, tensor, strlen(tensor));
+    else
+        printf("null");
+    printf(", \"detail\": ");
+    cmd_put_json(stdout, sentence, strlen(sentence));
+    printf("}\n");
 }
 
 /* A model whose own vocabulary makes other ids than it has rows for, or none, opens all the same:
@@ -55,6 +75,11 @@ static int verify(const char *path)
     vlp_model_close(&m);
     if (f.damaged > 0) return CMD_CORRUPT;
     if (f.extra > 0) return CMD_MISMATCH;
+    if (model_lines.json) {
+        put_file(path);
+        printf("true, \"tensors\": %zu, \"checksums\": %zu}\n", n_tensors, checked);
+        return CMD_OK;
+    }
     printf("%s\tok\t%zu tensors\t", path, n_tensors);
     if (checked)
         printf("%zu checksums\n", checked);
@@ -66,6 +91,7 @@ static int verify(const char *path)
 static int run(int argc, char **argv)
 {
     int status = CMD_OK;
+    model_begin_lines("file\tkind\ttensor\tdetail");
     if (argc < 2) return cmd_finish(verify(cmd_model_path()));
     for (int i = 1; i < argc; i++) {
         const int one = verify(argv[i]);
@@ -74,7 +100,8 @@ static int run(int argc, char **argv)
     return cmd_finish(status);
 }
 
-static const struct cmd_option options[] = {CMD_MODEL_OPTION, CMD_COMMON_OPTIONS, CMD_LAST};
+static const struct cmd_option options[] = {MODEL_LINES_OPTIONS("finding"), CMD_MODEL_OPTION,
+                                            CMD_COMMON_OPTIONS, CMD_LAST};
 
 static const char *const usage[] = {"[OPTION]... [MODEL]...", NULL};
 
