@@ -57,7 +57,8 @@ says 'pipe: is a pipe (skipped)'
 expect 3 timeout 20 vlp-train --check -b 2 -m "$VLP_MODEL" pipes.tsv
 says 'pipe: is a pipe'
 printf '%s' '{"id": "pipe", "vector": [1, 0]}' >pipe.jsonl
-expect 0 timeout 20 vlp-match -q -Q pipe.jsonl --html page.html pipe.jsonl
+expect 3 timeout 20 vlp-match -q -Q pipe.jsonl --html page.html pipe.jsonl
+says "pipe: is not a regular file (skipped)"
 
 # A pipe or a socket that its maker has set not to block (as some programs' are that start others) is waited for
 # all the same, in both directions, and stays as it is for those it is shared with.
