@@ -174,7 +174,7 @@ sanitize: deps
 lint: deps
 	@scripts/dependencies.sh lint
 	@$(MAKE) --no-print-directory -j$(JOBS) all
-	@scripts/lint.sh $(PROGS)
+	@COMPILE='$(CC) $(ALL_CFLAGS)' scripts/lint.sh $(PROGS)
 
 ## make bench      every row of the speed table as a ratio to this machine's measured peaks
 ##                 (VLP_PYTHON=python with torch, torchvision, onnxruntime: yardsticks beside ours)

@@ -1,7 +1,7 @@
 #!/bin/bash
 # lint.sh -- what a compiler does not check: formatting, who includes whom, names, man pages, words.
 #
-# usage: lint.sh PROGRAM...
+# usage: COMPILE="cc FLAG..." lint.sh PROGRAM...
 set -u
 bad=0
 complain() {
@@ -43,6 +43,14 @@ for file in cmd/*.[ch]; do
     while read -r own; do
         [ -f "cmd/$own" ] || complain "$file: \"$own\" is not in cmd/"
     done < <(sed -n 's|^ *# *include *"\([^"]*\)".*|\1|p' "$file")
+done
+
+# ---- a header needs no other before it; those with code for several levels are no headers ----
+for file in lib/*/*.h cmd/*.h tests/*.h; do
+    case $file in *_impl.h | */simd_*.h | */resample_256.h) continue ;; esac
+    # shellcheck disable=SC2086 # words
+    ${COMPILE:-cc -std=c11 -D_GNU_SOURCE -Ilib} -fsyntax-only -x c "$file" ||
+        complain "$file: does not compile by itself"
 done
 
 # ---- file names are unique: a name in a backtrace is an address ----
