@@ -41,5 +41,5 @@ echo 'photos/p00.png' | marked list
 expect 3 vlp-embed --format tsv --files-from list photos/p01.png
 says '<byte order mark>photos/p00.png: No such file or directory (skipped)'
 expect 0 vlp-embed -q -o p.vle photos
-expect 5 vlp-match --ids-from list p.vle
+expect 2 vlp-match --ids-from list p.vle
 says '<byte order mark>photos/p00.png'
