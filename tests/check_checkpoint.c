@@ -543,6 +543,8 @@ START_TEST(what_is_often_taken_for_a_model_that_is_read_is_named)
         {{"logit_scale", "text.ln_final.weight", "visual.trunk.cls_token"}, "timm"},
         {{"vision_model.post_layernorm.bias", "visual_projection.weight"}, "none of texts"},
         {{"text_model.final_layer_norm.bias", "text_projection.weight"}, "none of pictures"},
+        {{"text_encoder.embeddings.word_embeddings.weight", "vision_model.class_embedding"},
+         "texts is not CLIP's"},
         {{"text_model.head.bias", "vision_model.head.probe", "logit_scale"}, "SigLIP"},
         {{"a", "b", "logit_scale"}, "not those of a model"}};
     static const float    zero[1] = {0};
@@ -2261,7 +2263,7 @@ int main(void)
     tcase_add_loop_test(t, names_are_found_under_what_training_programs_put_around_them, 0,
                         (int)VLP_COUNT(renamed));
     tcase_add_loop_test(t, a_part_of_another_architecture_is_refused_by_its_name, 0, 4);
-    tcase_add_loop_test(t, what_is_often_taken_for_a_model_that_is_read_is_named, 0, 5);
+    tcase_add_loop_test(t, what_is_often_taken_for_a_model_that_is_read_is_named, 0, 6);
     tcase_add_loop_test(t, a_relative_of_clip_in_hugging_faces_layout_is_refused_by_its_tensor, 0,
                         2);
     tcase_add_loop_test(t, a_vocabulary_that_is_not_here_is_known_by_its_size, 0, 3);

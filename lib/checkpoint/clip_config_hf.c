@@ -165,10 +165,10 @@ enum vlp_status vlp_clip_config_hf(const struct vlp_opening *o, json_t *about, c
 /* No config.json: the tensors alone. */
 static enum vlp_status describe_bare(const struct vlp_opening *o, json_t *about)
 {
-    const json_t *vision = json_object_get(json_object_get(about, "config"), "vision");
-    vlp_opening_say(o, "%s: no config.json: %lld heads in the vision tower, by its width",
-                    o->source->file,
-                    (long long)json_integer_value(json_object_get(vision, "heads")));
+    const json_t    *vision = json_object_get(json_object_get(about, "config"), "vision");
+    const json_int_t heads = json_integer_value(json_object_get(vision, "heads"));
+    vlp_opening_say(o, "%s: no config.json: %lld head%s in the vision tower, by its width",
+                    o->source->file, (long long)heads, heads == 1 ? "" : "s");
     return vlp_clip_activation(o, about, NULL, NULL, "quick_gelu");
 }
 

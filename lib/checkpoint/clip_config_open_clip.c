@@ -374,9 +374,9 @@ static enum vlp_status describe_bare(struct vlp_opening *o, json_t *about)
         vlp_opening_say(o, "%s: no " CONFIG ": the configuration is taken from the tensors' shapes",
                         o->source->file);
         if (json_is_string(json_object_get(vision, "interpolate")) && width != 64 * heads)
-            vlp_opening_say(o, "%s: %lld heads of %lld in the vision tower, by its width %lld",
-                            o->source->file, (long long)heads, (long long)(width / heads),
-                            (long long)width);
+            vlp_opening_say(o, "%s: %lld head%s of %lld in the vision tower, by its width %lld",
+                            o->source->file, (long long)heads, heads == 1 ? "" : "s",
+                            (long long)(width / heads), (long long)width);
     }
     const bool clipa = !script && take_for_clipa(o, about);
     if (clipa) vlp_preprocess_clipa(json_object_get(about, "preprocess"));

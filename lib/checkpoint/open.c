@@ -161,6 +161,7 @@ static const struct {
 } strangers[] = {
     {"visual.trunk.", NULL, "its tower of pictures is one of timm's"},
     {"vision_model.head.", NULL, "it is a SigLIP"},
+    {"text_encoder.", NULL, "its tower of texts is not CLIP's"}, /* BLIP, ALBEF */
     {"vision_model.", "text_model.", "it has a tower of pictures, but none of texts"},
     {"text_model.", "vision_model.", "it has a tower of texts, but none of pictures"},
 };

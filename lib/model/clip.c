@@ -14,7 +14,7 @@ enum vlp_status clip_read_int(int *out, const json_t *o, const char *what, const
     if (!json_is_integer(v) || json_integer_value(v) < 1 || json_integer_value(v) > most)
         return vlp_fail(err, VLP_ERR_FORMAT,
                         "the model's configuration has an impossible '%s%s': it must be a whole "
-                        "number from 1 to %d.",
+                        "number from 1 to %d",
                         what, key, most);
     *out = (int)json_integer_value(v);
     return VLP_OK;
@@ -49,7 +49,7 @@ enum vlp_status clip_read_tower(struct clip_tower *out, const json_t *o, const c
     if (out->width % out->heads)
         return vlp_fail(err, VLP_ERR_FORMAT,
                         "the model's configuration has %d '%sheads', which do not divide its width "
-                        "%d.",
+                        "%d",
                         out->heads, what, out->width);
     const json_t *eps = json_object_get(o, "ln_eps");
     out->ln_eps = 1e-5f;

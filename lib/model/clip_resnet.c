@@ -36,7 +36,7 @@ enum vlp_status clip_resnet_read(struct vlp_model *m, struct clip *c, const json
     if (r->image_size < 32 || r->image_size % 32 == 31 || r->width % 2 || feature % r->heads)
         return vlp_fail(err, VLP_ERR_FORMAT,
                         "the model's configuration has a ResNet of width %d with %d heads for "
-                        "pictures of %d, which do not divide.",
+                        "pictures of %d, which do not divide",
                         r->width, r->heads, r->image_size);
     pthread_mutex_init(&r->lock, NULL);
     vlp_params_init(&r->folded);
