@@ -6,8 +6,10 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <vlp/classify.h>
+#include <vlp/data.h>
 
 #include "model_verbs.h"
 
@@ -32,14 +34,19 @@ static int format_of(const char *path)
     return PNG;
 }
 
+static bool has_ending(const char *path)
+{
+    for (size_t i = 0; i < VLP_COUNT(endings); i++)
+        if (strcasecmp(vlp_path_ext(path), endings[i].ending) == 0) return true;
+    return false;
+}
+
 /* A picture of another format would not be what its name says. */
 static void refuse_ending(const char *path)
 {
     const char *written[VLP_COUNT(endings) + 1] = {NULL};
-    for (size_t i = 0; i < VLP_COUNT(endings); i++) {
-        if (path && strcasecmp(vlp_path_ext(path), endings[i].ending) == 0) return;
-        written[i] = endings[i].ending;
-    }
+    for (size_t i = 0; i < VLP_COUNT(endings); i++) written[i] = endings[i].ending;
+    if (path && has_ending(path)) return;
     cmd_refuse_ending(path, written, "; --format names one of them for any name");
 }
 
@@ -194,9 +201,11 @@ static enum vlp_status check_files(char **in, const char *const *out, int n, str
     return refuse_existing(in, out, n, err);
 }
 
-static enum vlp_status make_folder(struct vlp_error *err)
+static enum vlp_status make_folder(bool *made, struct vlp_error *err)
 {
-    if (vlp_is_dir(output) || mkdir(output, 0777) == 0) return VLP_OK;
+    if (vlp_is_dir(output)) return VLP_OK;
+    *made = mkdir(output, 0777) == 0;
+    if (*made) return VLP_OK;
     return errno == EEXIST ? vlp_fail(err, VLP_ERR_IO, "%s: not a folder", output)
                            : vlp_fail(err, VLP_ERR_IO, "%s: %s", output, strerror(errno));
 }
@@ -213,6 +222,8 @@ static int run(int argc, char **argv)
     if (n == 0) cmd_usage_error("name a picture");
     if (n > 1 && (!output || strcmp(output, "-") == 0))
         cmd_usage_error("several pictures go to a folder: -o DIR");
+    if (n > 1 && !vlp_is_dir(output) && (has_ending(output) || vlp_name_is_picture(output)))
+        cmd_usage_error("%s: several pictures go to a folder, and that is the name of one", output);
     if (format == AUTO && !folder) refuse_ending(output);
     if (format == AUTO) format = folder ? PNG : format_of(output);
     if (!folder) cmd_refuse_terminal(output, force);
@@ -220,10 +231,12 @@ static int run(int argc, char **argv)
     const char    **out = folder ? names_in_folder(&names, in, n) : NULL;
     enum vlp_status s = check_files(in, out, n, &err);
     if (s == VLP_OK) s = settings(&how, &err);
-    if (s == VLP_OK && folder) s = make_folder(&err);
+    bool made = false;
+    if (s == VLP_OK && folder) s = make_folder(&made, &err);
     if (s == VLP_OK) s = cmd_failures_open(&bad, failed, force, &err);
     if (s != VLP_OK) {
         vlp_arena_free(&names);
+        if (made) rmdir(output);
         return cmd_finish(cmd_fail(&err));
     }
     int tried = 0; /* of this shard */
@@ -233,6 +246,7 @@ static int run(int argc, char **argv)
         s = one(in[i], folder ? out[i] : output ? output : "-", format, &how, &bad, &err);
     }
     vlp_arena_free(&names);
+    if (made) rmdir(output); /* where nothing is in it */
     struct vlp_error late;
     bad.whole = s == VLP_OK;
     const enum vlp_status closed = cmd_failures_close(&bad, &late);

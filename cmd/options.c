@@ -101,7 +101,7 @@ static bool parse_number(const char *s, double unit, double *out)
         char      *digits = vlp_strndup(s, len - 1);
         const bool ok = vlp_parse_f64(digits, out);
         free(digits);
-        *out *= times[i].seconds / unit;
+        if (ok) *out *= times[i].seconds / unit;
         return ok;
     }
     return vlp_parse_f64(s, out);

@@ -72,7 +72,16 @@ expect 0 vlp-model preprocess -f -o both y.png z.gif z.png
 # A folder that is not there is made; what is no folder is named.
 expect 0 vlp-model preprocess --size 16 -o made y.png z.png
 [ -f made/y.png ] && [ -f made/z.png ] || fail "made holds $(ls made)"
-expect 1 vlp-model preprocess --size 16 -o y.png y.png z.png
+for name in new.png new.npy new.jpg; do
+    expect 2 vlp-model preprocess --size 16 -o $name y.png z.png
+    says "$name: several pictures go to a folder, and that is the name of one"
+done
+echo text >file
+expect 1 vlp-model preprocess --size 16 -o file y.png z.png
+says "file: not a folder"
+expect 1 vlp-model preprocess -o none none1.png none2.png
+expect 1 vlp-model preprocess -o none --failed nowhere/failed y.png z.png
+[ ! -e none ] || fail "an empty folder is left"
 expect 2 vlp-model preprocess y.png z.png
 says "several pictures go to a folder: -o DIR"
 # The ending of the one file says its format.
