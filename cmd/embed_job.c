@@ -323,10 +323,13 @@ static bool keeps_caption(struct embed_job *j, const struct vlp_item *it)
 static bool is_news(struct embed_job *j, struct vlp_embedded *r)
 {
     if (embed_merges(j->o) || !j->resuming) return true;
+    const int all = (r->image ? VLP_WANT_IMAGE : 0) | (r->text ? VLP_WANT_TEXT : 0);
     pthread_mutex_lock(&j->lock);
-    const int found = take_made(
-        j, r->item, (r->image ? VLP_WANT_IMAGE : 0) | (r->text ? VLP_WANT_TEXT : 0), true, true);
-    if (found & VLP_WANT_IMAGE) j->changed = true;
+    int       found = take_made(j, r->item, all, false, true);
+    const int rest = all & ~found;
+    const int loose = rest ? take_made(j, r->item, rest, true, true) : 0;
+    if (loose & VLP_WANT_IMAGE) j->changed = true; /* one found by its stamp says nothing */
+    found |= loose;
     pthread_mutex_unlock(&j->lock);
     if (found & VLP_WANT_IMAGE) r->image = NULL;
     if (found & VLP_WANT_TEXT) r->text = NULL;

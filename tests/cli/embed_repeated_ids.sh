@@ -54,6 +54,12 @@ cut_anywhere labels 3 labels.tsv
 head -c "$(stat -c %s photos/p00.png)" /dev/zero >as_large.png
 sed 's/broken.png/as_large.png/' pictures.tsv >as_large.tsv
 cut_anywhere as_large 3 as_large.tsv
+# Nor where a picture alone and the next row's caption have become one record of the file.
+{
+    printf 'id\timage\tcaption\nk\tphotos/p00.png\tbad\xff\nk\t\ta\nk\tbroken.png\tb\nk\tphotos/p00.png\tb\n'
+    for i in $(seq 150); do printf 'z%d\t\tword\n' "$i"; done
+} >joined.tsv
+cut_anywhere joined 3 -j1 -b1 joined.tsv
 # Without ids of its own a table's picture is what it is called, and a list's too.
 {
     echo broken.png
