@@ -427,7 +427,7 @@ static const struct {
     {"[]", VLP_OK, VLP_ERR_FORMAT},
     {"no JSON", VLP_OK, VLP_ERR_FORMAT},
     /* it is this file's, by all shapes, and asks for what no tensor would show */
-    {OPEN_CLIP("", ",\"no_causal_mask\":true"), VLP_ERR_SUPPORT, VLP_ERR_SUPPORT},
+    {OPEN_CLIP("", ",\"pool_type\":\"last\""), VLP_ERR_SUPPORT, VLP_ERR_SUPPORT},
 };
 
 START_TEST(a_configuration_of_something_else_beside_a_file_is_passed_over)
@@ -863,7 +863,12 @@ static const struct {
     {OPEN_CLIP(",\"act_kwargs\":{\"approximate\":\"tanh\"}", ""), VLP_ERR_SUPPORT, NULL,
      "act_kwargs"},
     {OPEN_CLIP("", ",\"scale_fc\":true"), VLP_ERR_SUPPORT, NULL, "scale_fc"},
-    {OPEN_CLIP("", ",\"no_causal_mask\":true"), VLP_ERR_SUPPORT, NULL, "no_causal_mask"},
+    {OPEN_CLIP("", ",\"no_causal_mask\":true"), VLP_OK, "config.text.causal", "false"},
+    {OPEN_CLIP("", ",\"no_causal_mask\":true"), VLP_OK, "config.text.pool", "none"},
+    {OPEN_CLIP("", ",\"no_causal_mask\":true,\"pool_type\":\"eos\",\"eos_id\":7"), VLP_OK,
+     "config.text.causal", "false"},
+    {OPEN_CLIP("", ",\"no_causal_mask\":true,\"hf_tokenizer_name\":\"./\""), VLP_ERR_SUPPORT, NULL,
+     "no_causal_mask"},
     {OPEN_CLIP("", ",\"proj_type\":\"none\""), VLP_ERR_SUPPORT, NULL, "proj_type"},
     {OPEN_CLIP("", ",\"tokenizer_kwargs\":{}"), VLP_OK, "config.activation", "gelu"},
     {OPEN_CLIP(

@@ -219,7 +219,9 @@ static enum vlp_status read_text(const struct open_clip *c, json_t *tower)
     if (pool == LAST && !is_clipa(c)) return refuse_switch(c, "pool_type");
     if (pool == LAST) json_object_set_new(tower, "pool", json_string("last"));
     if (!is_off(json_object_get(c->text, "no_causal_mask"))) {
-        if (pool != LAST) return refuse_switch(c, "no_causal_mask");
+        /* the folder's own tokenizer fills texts up with another id than 0, which is seen */
+        if (pool != LAST && !is_off(json_object_get(c->text, "hf_tokenizer_name")))
+            return refuse_switch(c, "no_causal_mask");
         json_object_set_new(tower, "causal", json_false());
     }
     if (pool != EOS) return VLP_OK;
