@@ -2070,6 +2070,35 @@ static void validates(struct vlp_checkpoint *c, size_t i, enum vlp_status refuse
     vlp_checkpoint_close(c);
 }
 
+/* Pooled last are BERT's ids, cleaned in one way, and those alone. */
+START_TEST(a_tokenizer_that_does_not_go_with_the_pooling_is_refused)
+{
+    static const struct {
+        const char *pool, *kind, *cleaning, *word; /* word NULL: fine */
+    } cases[] = {
+        {NULL, "clip_bpe", "openai", NULL},
+        {"end", "clip_bpe", "bert", NULL},
+        {NULL, "bert_uncased", "hf", NULL},
+        {"last", "bert_clipa", "bert", NULL},
+        {"last", "bert_clipa", "openai", "'tokenizer.cleaning' does not go with bert_clipa"},
+        {"last", "bert_uncased", "bert", "'tokenizer.kind' does not go with config.text.pool"},
+        {"last", "clip_bpe", "openai", "'tokenizer.kind' does not go with config.text.pool"},
+        {"end", "bert_clipa", "bert", "'tokenizer.kind' does not go with config.text.pool"},
+        {NULL, "bert_clipa", "bert", "'tokenizer.kind' does not go with config.text.pool"},
+    };
+    for (size_t i = 0; i < VLP_COUNT(cases); i++) {
+        struct vlp_checkpoint c;
+        open_golden(&c, "openclip-quick");
+        json_t *text = json_object_get(json_object_get(c.about, "config"), "text");
+        if (cases[i].pool) json_object_set_new(text, "pool", json_string(cases[i].pool));
+        json_object_set_new(c.about, "tokenizer",
+                            json_pack("{s:s, s:s, s:s}", "kind", cases[i].kind, "cleaning",
+                                      cases[i].cleaning, "tensor", "tokenizer.vocab"));
+        validates(&c, i, VLP_ERR_FORMAT, cases[i].word);
+    }
+}
+END_TEST
+
 /* What the pictures are made to must be what the tower takes. */
 START_TEST(a_size_of_pictures_that_the_model_cannot_take_is_refused)
 {
@@ -2322,6 +2351,7 @@ int main(void)
     tcase_add_loop_test(t, a_sparse_tensor_of_the_model_is_refused_as_such, 0, 5);
     tcase_add_test(t, a_sparse_tensor_beside_the_model_is_passed_over_and_named);
     tcase_add_test(t, a_document_out_of_bounds_is_refused_by_the_name_of_its_key);
+    tcase_add_test(t, a_tokenizer_that_does_not_go_with_the_pooling_is_refused);
     tcase_add_test(t, a_size_of_pictures_that_the_model_cannot_take_is_refused);
     tcase_add_test(t, pictures_of_too_many_patches_are_refused);
     tcase_add_test(t, a_crop_smaller_than_a_patch_is_refused);

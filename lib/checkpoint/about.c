@@ -250,13 +250,21 @@ static enum vlp_status check_clip_pictures(const struct check *c, const json_t *
                : VLP_OK;
 }
 
-static enum vlp_status check_tokenizer(const struct check *c, const json_t *t)
+/* Ids of another kind than its pooling goes with are of another model: so a fingerprint need not say
+ * the kind. */
+static enum vlp_status check_tokenizer(const struct check *c, const json_t *about)
 {
+    const json_t            *t = json_object_get(about, "tokenizer");
     static const char *const kinds[] = {"clip_bpe", "bert_uncased", "bert_clipa", NULL};
     static const char *const cleanings[] = {"openai", "hf", "bert", NULL};
     if (!t) return VLP_OK;
     VLP_TRY(check_word(c, t, "tokenizer", "kind", kinds));
     VLP_TRY(check_word(c, t, "tokenizer", "cleaning", cleanings));
+    const bool clipa = strcmp(json_string_value(json_object_get(t, "kind")), "bert_clipa") == 0;
+    if (clipa != vlp_pools_last(about))
+        return bad(c, "tokenizer", "kind", "does not go with config.text.pool");
+    if (clipa && strcmp(json_string_value(json_object_get(t, "cleaning")), "bert") != 0)
+        return bad(c, "tokenizer", "cleaning", "does not go with bert_clipa");
     return json_is_string(json_object_get(t, "tensor"))
                ? VLP_OK
                : bad(c, "tokenizer", "tensor", "is missing");
@@ -294,7 +302,7 @@ enum vlp_status vlp_about_validate(const json_t *about, const char *file, struct
     VLP_TRY(families[i].check(&c, config));
     VLP_TRY(check_preprocess(&c, json_object_get(about, "preprocess")));
     VLP_TRY(families[i].check_pictures(&c, config, json_object_get(about, "preprocess")));
-    return check_tokenizer(&c, json_object_get(about, "tokenizer"));
+    return check_tokenizer(&c, about);
 }
 
 bool vlp_pools_last(const json_t *about)
