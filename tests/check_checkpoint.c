@@ -2099,6 +2099,90 @@ START_TEST(a_tokenizer_that_does_not_go_with_the_pooling_is_refused)
 }
 END_TEST
 
+/* What a layout cannot say is refused by name, not left out. */
+START_TEST(texts_travel_with_their_tokenizer_or_not_at_all)
+{
+    static const char own[] = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\ncat\n",
+                      merges[] = "#\ni n\nt h\n";
+    static const struct {
+        const char     *model, *keys, *kind, *cleaning, *vocabulary; /* NULL: BERT's */
+        enum vlp_layout layout;
+        const char     *word; /* of the refusal; NULL: none */
+    } cases[] = {
+        {"openclip-clipa", "{}", "bert_clipa", "bert", NULL, VLP_LAYOUT_OPEN_CLIP, NULL},
+        {"openclip-clipa", "{}", "bert_clipa", "bert", own, VLP_LAYOUT_VLP, NULL},
+        {"openclip-clipa", "{}", "bert_clipa", "bert", own, VLP_LAYOUT_OPEN_CLIP,
+         "open_clip cannot express a vocabulary of bert_clipa other than BERT's"},
+        {"openclip-quick", "{}", "bert_uncased", "bert", own, VLP_LAYOUT_OPEN_CLIP,
+         "open_clip cannot express the tokenizer bert_uncased"},
+        {"openclip-quick", "{}", "bert_uncased", "bert", own, VLP_LAYOUT_HF,
+         "cannot express the tokenizer bert_uncased"},
+        {"openclip-quick", "{}", "bert_uncased", "bert", own, VLP_LAYOUT_VLP, NULL},
+        {"openclip-quick", "{\"causal\":false}", NULL, NULL, NULL, VLP_LAYOUT_OPEN_CLIP, NULL},
+        {"openclip-quick", "{\"causal\":false,\"eos\":9}", NULL, NULL, NULL, VLP_LAYOUT_OPEN_CLIP,
+         NULL},
+        {"openclip-quick", "{\"causal\":false}", "clip_bpe", "openai", merges, VLP_LAYOUT_OPEN_CLIP,
+         "texts without a mask of another vocabulary than CLIP's"},
+        {"openclip-quick", "{}", "clip_bpe", "hf", merges, VLP_LAYOUT_OPEN_CLIP, NULL},
+        {"openclip-quick", "{\"causal\":false}", NULL, NULL, NULL, VLP_LAYOUT_HF,
+         "cannot express a text tower without a mask"},
+        {"openclip-quick", "{\"pool\":\"last\"}", NULL, NULL, NULL, VLP_LAYOUT_HF,
+         "cannot express a text tower that pools its last position"},
+        {"openclip-quick", "{\"pool\":\"last\"}", NULL, NULL, NULL, VLP_LAYOUT_OPEN_CLIP, NULL},
+    };
+    struct vlp_map released;
+    ck_assert_int_eq(vlp_map_open(&released, "share/vlp/bert_vocab.txt", &err), VLP_OK);
+    for (size_t i = 0; i < VLP_COUNT(cases); i++) {
+        struct vlp_checkpoint c, d;
+        char                  file[4096], to[8192], before[33], after[33];
+        const char           *vocabulary = cases[i].vocabulary;
+        const size_t          size = vocabulary ? strlen(vocabulary) : released.size;
+        open_golden(&c, cases[i].model);
+        json_t *keys = json_loads(cases[i].keys, 0, NULL);
+        json_object_update(json_object_get(json_object_get(c.about, "config"), "text"), keys);
+        json_decref(keys);
+        if (cases[i].kind) {
+            const struct vlp_stored t = {.name = "tokenizer.vocab",
+                                         .dtype = VLP_U8,
+                                         .ndim = 1,
+                                         .dim = {(int64_t)size},
+                                         .data =
+                                             vocabulary ? (const void *)vocabulary : released.data,
+                                         .size = size};
+            vlp_checkpoint_add(&c, &t);
+            json_object_set_new(c.about, "tokenizer",
+                                json_pack("{s:s, s:s, s:s}", "kind", cases[i].kind, "cleaning",
+                                          cases[i].cleaning, "tensor", t.name));
+        }
+        json_object_del(c.about, "fingerprint");
+        vlp_checkpoint_fingerprint(&c, before);
+        build_file(file, "x", "", 0);
+        snprintf(to, sizeof to, "%smodel", folder_of(file));
+        const struct vlp_convert how = {.layout = cases[i].layout, .dtype = VLP_F32};
+        const enum vlp_status    s = vlp_checkpoint_write(&c, to, &how, &err);
+        ck_assert_msg(s == (cases[i].word ? VLP_ERR_SUPPORT : VLP_OK), "%zu: %s", i, err.text);
+        if (cases[i].word) {
+            ck_assert_msg(strstr(err.text, cases[i].word) != NULL, "%s", err.text);
+            ck_assert(!vlp_file_exists(to));
+        } else {
+            open_ok(&d, to, NULL);
+            json_object_del(d.about, "fingerprint");
+            vlp_checkpoint_fingerprint(&d, after);
+            ck_assert_msg(strcmp(before, after) == 0, "%zu", i);
+            vlp_checkpoint_close(&d);
+        }
+        vlp_checkpoint_close(&c);
+        if (vlp_is_dir(to)) {
+            char inside[8300];
+            snprintf(inside, sizeof inside, "%s/x", to);
+            build_remove(inside);
+        }
+        build_remove(file);
+    }
+    vlp_map_close(&released);
+}
+END_TEST
+
 /* What the pictures are made to must be what the tower takes. */
 START_TEST(a_size_of_pictures_that_the_model_cannot_take_is_refused)
 {
@@ -2352,6 +2436,7 @@ int main(void)
     tcase_add_test(t, a_sparse_tensor_beside_the_model_is_passed_over_and_named);
     tcase_add_test(t, a_document_out_of_bounds_is_refused_by_the_name_of_its_key);
     tcase_add_test(t, a_tokenizer_that_does_not_go_with_the_pooling_is_refused);
+    tcase_add_test(t, texts_travel_with_their_tokenizer_or_not_at_all);
     tcase_add_test(t, a_size_of_pictures_that_the_model_cannot_take_is_refused);
     tcase_add_test(t, pictures_of_too_many_patches_are_refused);
     tcase_add_test(t, a_crop_smaller_than_a_patch_is_refused);

@@ -79,6 +79,8 @@ enum vlp_status vlp_vocabulary_export(const struct vlp_checkpoint *c, struct vlp
                                       struct vlp_error *err);
 /* Are the merges it carries others than those that CLIP was released with? */
 bool vlp_vocabulary_is_own(const struct vlp_checkpoint *c);
+/* Has it a tokenizer that no folder names, bert_uncased? */
+bool vlp_vocabulary_is_lost(const struct vlp_checkpoint *c);
 /* tokenizer_config.json, by which Hugging Face's library knows what these files are. */
 enum vlp_status vlp_tokenizer_config_export(const struct vlp_checkpoint *c, struct vlp_folder *f,
                                             struct vlp_error *err);

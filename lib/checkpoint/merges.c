@@ -58,24 +58,46 @@ void vlp_merges_cut(struct vlp_merges *m, const struct vlp_buf *text, size_t mos
     m->text = vlp_strndup(start, m->len);
 }
 
+static const char *text_of(const json_t *o, const char *key)
+{
+    const char *text = json_string_value(json_object_get(o, key));
+    return text ? text : "";
+}
+
+/* Into `out`, which stays empty where the checkpoint carries no vocabulary of this kind. */
+static enum vlp_status unpack_carried(struct vlp_buf *out, const struct vlp_checkpoint *c,
+                                      const char *kind, struct vlp_error *err)
+{
+    const json_t            *tokenizer = json_object_get(c->about, "tokenizer");
+    const char              *name = text_of(tokenizer, "tensor");
+    const struct vlp_stored *t = *name ? vlp_checkpoint_find(c, name) : NULL;
+    if (!t || strcmp(text_of(tokenizer, "kind"), kind) != 0) return VLP_OK;
+    if (t->dtype == VLP_U8 && unpack(out, t->data, t->size) && out->len > 0) return VLP_OK;
+    vlp_buf_free(out);
+    return vlp_fail(err, VLP_ERR_FORMAT, "the vocabulary in tensor '%s' is damaged", name);
+}
+
 enum vlp_status vlp_merges_of(struct vlp_merges *m, const struct vlp_checkpoint *c,
                               struct vlp_error *err)
 {
-    const json_t            *tokenizer = json_object_get(c->about, "tokenizer");
-    const char              *kind = json_string_value(json_object_get(tokenizer, "kind"));
-    const char              *name = json_string_value(json_object_get(tokenizer, "tensor"));
-    const struct vlp_stored *t = name ? vlp_checkpoint_find(c, name) : NULL;
     *m = (struct vlp_merges){0};
-    if (!t || !kind || strcmp(kind, "clip_bpe") != 0) return VLP_OK;
     const json_t  *text_tower = json_object_get(json_object_get(c->about, "config"), "text");
     const size_t   rows = (size_t)json_integer_value(json_object_get(text_tower, "vocab"));
     struct vlp_buf text = {0};
     const size_t   others = VLP_BPE_BYTE_IDS + VLP_BPE_SPECIAL_IDS;
-    const bool     fine = t->dtype == VLP_U8 && unpack(&text, t->data, t->size) && text.len > 0;
-    if (fine) vlp_merges_cut(m, &text, rows > others ? rows - others : 0);
+    VLP_TRY(unpack_carried(&text, c, "clip_bpe", err));
+    if (text.len > 0) vlp_merges_cut(m, &text, rows > others ? rows - others : 0);
     vlp_buf_free(&text);
-    return fine ? VLP_OK
-                : vlp_fail(err, VLP_ERR_FORMAT, "the vocabulary in tensor '%s' is damaged", name);
+    return VLP_OK;
+}
+
+enum vlp_status vlp_own_pieces_of(struct vlp_buf *out, const struct vlp_checkpoint *c,
+                                  struct vlp_error *err)
+{
+    VLP_TRY(unpack_carried(out, c, "bert_clipa", err));
+    if (out->len > 0 && out->data[out->len - 1] == '\n') out->len--;
+    if (out->len > 0 && vlp_hash64(out->data, out->len) == VLP_BERT_PIECES_HASH) vlp_buf_free(out);
+    return VLP_OK;
 }
 
 void vlp_merges_free(struct vlp_merges *m)

@@ -19,7 +19,8 @@ json_t *vlp_own_keys_of(const struct vlp_checkpoint *c)
     for (size_t i = 0; i < VLP_COUNT(keys); i++)
         json_object_set(own, keys[i], json_object_get(p, keys[i]));
     json_t *cleaning = json_object_get(json_object_get(c->about, "tokenizer"), "cleaning");
-    if (cleaning) json_object_set(own, "cleaning", cleaning);
+    if (cleaning && !vlp_pools_last(c->about)) /* with CLIPA's ids goes one only */
+        json_object_set(own, "cleaning", cleaning);
     return own;
 }
 
@@ -113,6 +114,13 @@ bool vlp_vocabulary_is_own(const struct vlp_checkpoint *c)
     const bool released = vlp_merges_are_released(&m);
     vlp_merges_free(&m);
     return !released;
+}
+
+bool vlp_vocabulary_is_lost(const struct vlp_checkpoint *c)
+{
+    const char *kind =
+        json_string_value(json_object_get(json_object_get(c->about, "tokenizer"), "kind"));
+    return kind && strcmp(kind, "bert_uncased") == 0;
 }
 
 enum vlp_status vlp_tokenizer_config_export(const struct vlp_checkpoint *c, struct vlp_folder *f,

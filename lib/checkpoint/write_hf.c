@@ -160,8 +160,11 @@ static enum vlp_status check(const struct vlp_checkpoint *c, const char *path,
     if (json_object_get(vision, "pool") &&
         strcmp(json_string_value(json_object_get(vision, "pool")), "tok") != 0)
         return refuse(path, "an image tower that pools its patches", err);
-    if (json_is_false(json_object_get(text, "causal")) || vlp_pools_last(c->about))
-        return refuse(path, "a text tower without a mask that pools its last position", err);
+    if (json_is_false(json_object_get(text, "causal")))
+        return refuse(path, "a text tower without a mask", err);
+    if (vlp_pools_last(c->about))
+        return refuse(path, "a text tower that pools its last position", err);
+    if (vlp_vocabulary_is_lost(c)) return refuse(path, "the tokenizer bert_uncased", err);
     if (json_is_true(json_object_get(text, "projection_bias")))
         return refuse(path, "a bias of the text projection", err);
     if (is_resampled(c, vision)) return refuse(path, "open_clip's resampling of positions", err);

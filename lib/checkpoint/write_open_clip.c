@@ -113,6 +113,28 @@ static json_t *make_config(const struct vlp_checkpoint *c, bool own_vocabulary)
                      vlp_own_keys_of(c));
 }
 
+static enum vlp_status refuse(const char *path, const char *what, struct vlp_error *err)
+{
+    return vlp_fail(err, VLP_ERR_SUPPORT, "%s: open_clip cannot %s", path, what);
+}
+
+/* Texts that are pooled last have the ids of BERT's vocabulary, which open_clip knows by its name; a
+ * vocabulary in the folder fills texts up with another id than 0. */
+static enum vlp_status check_tokenizer(const struct vlp_checkpoint *c, const char *path,
+                                       struct vlp_error *err)
+{
+    struct vlp_buf pieces = {0};
+    const json_t  *text = json_object_get(json_object_get(c->about, "config"), "text");
+    VLP_TRY(vlp_own_pieces_of(&pieces, c, err));
+    const bool own = pieces.len > 0;
+    vlp_buf_free(&pieces);
+    if (own) return refuse(path, "express a vocabulary of bert_clipa other than BERT's", err);
+    if (vlp_vocabulary_is_lost(c)) return refuse(path, "express the tokenizer bert_uncased", err);
+    if (json_is_false(json_object_get(text, "causal")) && vlp_vocabulary_is_own(c))
+        return refuse(path, "express texts without a mask of another vocabulary than CLIP's", err);
+    return VLP_OK;
+}
+
 /* open_clip gives every picture the size that the model is configured for. */
 static enum vlp_status check(const struct vlp_checkpoint *c, const char *path,
                              struct vlp_error *err)
@@ -120,23 +142,18 @@ static enum vlp_status check(const struct vlp_checkpoint *c, const char *path,
     const json_t *config = json_object_get(c->about, "config");
     if (json_object_get(json_object_get(config, "vision"), "activation") ||
         json_object_get(json_object_get(config, "text"), "activation"))
-        return vlp_fail(err, VLP_ERR_SUPPORT,
-                        "%s: open_clip cannot express activations that differ between the towers",
-                        path);
+        return refuse(path, "express activations that differ between the towers", err);
     const json_t *p = json_object_get(c->about, "preprocess");
     if (json_object_get(p, "resize_to"))
-        return vlp_fail(err, VLP_ERR_SUPPORT,
-                        "%s: open_clip cannot say that pictures are resized to one size and "
-                        "cropped to another",
-                        path);
+        return refuse(path, "say that pictures are resized to one size and cropped to another",
+                      err);
+    VLP_TRY(check_tokenizer(c, path, err));
     const json_t *vision = json_object_get(json_object_get(c->about, "config"), "vision");
     const json_t *size = json_object_get(p, "size"), *side = json_object_get(vision, "image_size");
     if (json_equal(json_array_get(size, 0), side) && json_equal(json_array_get(size, 1), side))
         return VLP_OK;
-    return vlp_fail(err, VLP_ERR_SUPPORT,
-                    "%s: open_clip cannot say that pictures have another size than the model is "
-                    "configured for",
-                    path);
+    return refuse(path, "say that pictures have another size than the model is configured for",
+                  err);
 }
 
 enum vlp_status vlp_write_open_clip(const struct vlp_checkpoint *c, const char *path,
