@@ -2183,6 +2183,39 @@ START_TEST(texts_travel_with_their_tokenizer_or_not_at_all)
 }
 END_TEST
 
+/* Two vocabularies are two models; that of BERT is as good as none. */
+START_TEST(a_fingerprint_counts_clipas_vocabulary)
+{
+    static const char *const own[] = {"[PAD]\ncat\ndog\n", "[PAD]\ndog\ncat\n"};
+    char                     seen[4][33];
+    struct vlp_map           released;
+    ck_assert_int_eq(vlp_map_open(&released, "share/vlp/bert_vocab.txt", &err), VLP_OK);
+    for (size_t i = 0; i < 4; i++) {
+        struct vlp_checkpoint   c;
+        const size_t            size = i < 2 ? strlen(own[i]) : released.size;
+        const struct vlp_stored t = {.name = "tokenizer.vocab",
+                                     .dtype = VLP_U8,
+                                     .ndim = 1,
+                                     .dim = {(int64_t)size},
+                                     .data = i < 2 ? (const void *)own[i] : released.data,
+                                     .size = size};
+        open_golden(&c, "openclip-clipa");
+        if (i < 3) {
+            vlp_checkpoint_add(&c, &t);
+            json_object_set_new(c.about, "tokenizer",
+                                json_pack("{s:s, s:s, s:s}", "kind", "bert_clipa", "cleaning",
+                                          "bert", "tensor", t.name));
+        }
+        vlp_checkpoint_fingerprint(&c, seen[i]);
+        vlp_checkpoint_close(&c);
+    }
+    ck_assert_str_ne(seen[0], seen[1]);
+    ck_assert_str_ne(seen[0], seen[2]);
+    ck_assert_str_eq(seen[2], seen[3]);
+    vlp_map_close(&released);
+}
+END_TEST
+
 /* What the pictures are made to must be what the tower takes. */
 START_TEST(a_size_of_pictures_that_the_model_cannot_take_is_refused)
 {
@@ -2437,6 +2470,7 @@ int main(void)
     tcase_add_test(t, a_document_out_of_bounds_is_refused_by_the_name_of_its_key);
     tcase_add_test(t, a_tokenizer_that_does_not_go_with_the_pooling_is_refused);
     tcase_add_test(t, texts_travel_with_their_tokenizer_or_not_at_all);
+    tcase_add_test(t, a_fingerprint_counts_clipas_vocabulary);
     tcase_add_test(t, a_size_of_pictures_that_the_model_cannot_take_is_refused);
     tcase_add_test(t, pictures_of_too_many_patches_are_refused);
     tcase_add_test(t, a_crop_smaller_than_a_patch_is_refused);

@@ -6,10 +6,11 @@
  *   for each tensor that the model uses, by name: name, NUL, dimensions as i64, the f32 values
  *   config, sorted and compact, without "interpolate" where it has no effect
  *   of preprocess: all but "flavour" and, unless some picture is padded, "fill"
- *   the tokenizer: cleaning, and the merges that the model has rows for
+ *   the tokenizer: cleaning, and the merges that the model has rows for, or CLIPA's pieces
  *
- * The vocabulary that CLIP was released with counts as none, so that a checkpoint is the same
- * whether it carries it or not. Without a tokenizer the cleaning is OpenAI's, or of CLIPA BERT's.
+ * The vocabulary that CLIP, or BERT, was released with counts as none, so that a checkpoint is the
+ * same whether it carries it or not. Without a tokenizer the cleaning is OpenAI's, or of CLIPA
+ * BERT's.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -112,7 +113,11 @@ static const char *effective_cleaning(const struct vlp_checkpoint *c)
 static void add_tokenizer(struct vlp_hasher *h, const struct vlp_checkpoint *c)
 {
     struct vlp_merges m;
+    struct vlp_buf    pieces = {0};
     add_text(h, effective_cleaning(c));
+    if (vlp_own_pieces_of(&pieces, c, NULL) == VLP_OK && pieces.len > 0)
+        vlp_hasher_add(h, pieces.data, pieces.len);
+    vlp_buf_free(&pieces);
     if (vlp_merges_of(&m, c, NULL) != VLP_OK) return;
     if (m.text && !vlp_merges_are_released(&m)) vlp_hasher_add(h, m.text, m.len);
     vlp_merges_free(&m);
