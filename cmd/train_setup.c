@@ -56,7 +56,7 @@ static enum vlp_status resize(json_t *about, int64_t size, struct vlp_error *err
     return VLP_OK;
 }
 
-/* A new model's own vocabulary, smaller than CLIP's: a merges file named in the configuration. */
+/* A new model's own vocabulary: a file of merges, or of BERT's pieces, named in the configuration. */
 static enum vlp_status add_vocabulary(struct vlp_checkpoint *c, const char *path,
                                       struct vlp_error *err)
 {
@@ -72,9 +72,7 @@ static enum vlp_status add_vocabulary(struct vlp_checkpoint *c, const char *path
                                         .data = copy,
                                         .size = m.size};
     c->n_tensors = 1;
-    json_object_set_new(c->about, "tokenizer",
-                        json_pack("{s:s, s:s, s:s}", "kind", "clip_bpe", "cleaning", "openai",
-                                  "tensor", VLP_VOCABULARY_TENSOR));
+    json_object_set_new(c->about, "tokenizer", vlp_tokenizer_about(c->about));
     vlp_map_close(&m);
     return VLP_OK;
 }

@@ -118,13 +118,14 @@ static void describe_flavour(json_t *how, const struct vlp_preprocess *p)
 
 /* The first row that fits. CLIPA is the CLIP that pools the last position of a text. */
 static const struct {
-    const char *family, *pool, *kind, *file;
+    const char *family, *pool, *kind, *cleaning, *file;
 } vocabularies[] = {
-    {"clip", "last", "bert_clipa", "bert_vocab.txt"},
-    {"clip", NULL, "clip_bpe", "bpe_simple_vocab_16e6.txt.gz"},
-    {"vilt", NULL, "bert_uncased", "bert_vocab.txt"},
-    {"albef", NULL, "bert_uncased", "bert_vocab.txt"},
-    {"vlmo", NULL, "bert_uncased", "bert_vocab.txt"},
+    {"clip", "last", "bert_clipa", "bert", "bert_vocab.txt"},
+    /* trained on texts cleaned OpenAI's way, whoever repacked the weights */
+    {"clip", NULL, "clip_bpe", "openai", "bpe_simple_vocab_16e6.txt.gz"},
+    {"vilt", NULL, "bert_uncased", "bert", "bert_vocab.txt"},
+    {"albef", NULL, "bert_uncased", "bert", "bert_vocab.txt"},
+    {"vlmo", NULL, "bert_uncased", "bert", "bert_vocab.txt"},
 };
 
 static size_t find_vocabulary(const json_t *about)
@@ -137,6 +138,14 @@ static size_t find_vocabulary(const json_t *about)
             (vocabularies[i].pool && strcmp(vocabularies[i].pool, pool) != 0)))
         i++;
     return i;
+}
+
+json_t *vlp_tokenizer_about(const json_t *about)
+{
+    const size_t i = find_vocabulary(about);
+    if (i == VLP_COUNT(vocabularies)) return NULL;
+    return json_pack("{s:s, s:s, s:s}", "kind", vocabularies[i].kind, "cleaning",
+                     vocabularies[i].cleaning, "tensor", VLP_VOCABULARY_TENSOR);
 }
 
 static const char *const cleanings[] = {
@@ -201,12 +210,9 @@ enum vlp_status vlp_checkpoint_add_vocabulary(struct vlp_checkpoint *c, const ch
     struct vlp_map map = {0};
     VLP_TRY(map_vocabulary(&map, &c->mem, share_dir, vocabularies[i].file, err));
     if (!map.data) return VLP_OK;
-    /* CLIP was trained on texts cleaned OpenAI's way, whoever repacked its weights. */
-    const char *cleaning = *text_at(own, "cleaning") ? text_at(own, "cleaning")
-                           : strcmp(vocabularies[i].kind, "clip_bpe") == 0 ? "openai"
-                                                                           : "bert";
-    json_t     *tokenizer = json_pack("{s:s, s:s, s:s}", "kind", vocabularies[i].kind, "cleaning",
-                                      cleaning, "tensor", VLP_VOCABULARY_TENSOR);
+    json_t *tokenizer = vlp_tokenizer_about(c->about);
+    if (*text_at(own, "cleaning"))
+        json_object_set(tokenizer, "cleaning", json_object_get(own, "cleaning"));
     struct vlp_tokenizer *fits;
     if (open_tokenizer(&fits, c->about, tokenizer, map.data, map.size, NULL) == VLP_OK) {
         vlp_tokenizer_close(fits);
@@ -225,7 +231,7 @@ enum vlp_status vlp_checkpoint_add_vocabulary(struct vlp_checkpoint *c, const ch
             char text[256];
             snprintf(text, sizeof text,
                      "the checkpoint carries no vocabulary: taking %s, cleaning %s",
-                     vocabularies[i].file, cleaning);
+                     vocabularies[i].file, text_at(tokenizer, "cleaning"));
             say(ctx, text);
         }
     }

@@ -91,6 +91,16 @@ expect 6 vlp-train --config v1.json -o words --max-steps 1 .
 expect 4 vlp-train --config v2.json -o words . && says "another vocabulary"
 expect 0 vlp-train --config v1.json -o words .
 
+# Where the last place of a text is pooled, the vocabulary that is given is one of BERT.
+last=$(echo "$small" | sed 's/"context": 16,/"context": 16, "causal": false, "pool": "last",/')
+printf '%s\n' '[PAD]' '[UNK]' '[CLS]' '[SEP]' '[MASK]' picture p >pieces
+echo "${last}pieces\"}" >v3.json
+echo "${last}m1\"}" >v4.json
+expect 0 vlp-train --config v3.json -o pooled .
+! grep -q "carries no vocabulary" stderr || fail "$(cat stderr)"
+expect 0 vlp-model inspect pooled/model.safetensors && prints "bert_clipa, cleaning bert"
+expect 5 vlp-train --config v4.json -o merged --max-steps 1 . && says "the vocabulary has no [UNK]"
+
 # What a killed process was writing goes; others' files stay.
 touch run/step-000000099.train.tmp-AbCdEf run/notes.tmp-AbCdEf
 expect 0 $run .
