@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdio.h>
 
+#include <jerror.h>
 #include <jpeglib.h>
 
 #include "image_internal.h"
@@ -53,11 +54,18 @@ static void target_term(j_compress_ptr c)
     vlp_buf_add(s->out, s->piece, PIECE - s->target.free_in_buffer);
 }
 
+/* libjpeg's complaint in our terms. */
+static enum vlp_status jumped(const struct sink *s, struct vlp_error *err)
+{
+    if (s->errors.msg_code == JERR_OUT_OF_MEMORY)
+        return vlp_fail(err, VLP_ERR_SHORTAGE, "no memory to encode a JPEG");
+    return vlp_fail(err, VLP_ERR_USAGE, "cannot encode a JPEG: %s", s->message);
+}
+
 static enum vlp_status write_guarded(struct sink *s, const struct vlp_image *in, int quality,
                                      struct vlp_error *err)
 {
-    if (setjmp(s->jump))
-        return vlp_fail(err, VLP_ERR_USAGE, "cannot encode a JPEG: %s", s->message);
+    if (setjmp(s->jump)) return jumped(s, err);
     jpeg_create_compress(&s->c);
     s->c.client_data = s;
     s->c.dest = &s->target;

@@ -247,13 +247,24 @@ static void write_page(const struct vlp_page *p, const struct page_picture *pict
     free(shown);
 }
 
+/* A shortage is the fault of no picture. */
+static enum vlp_status check_shortage(const struct page_picture *picture, int n,
+                                      struct vlp_error *err)
+{
+    for (int i = 0; i < n; i++)
+        if (picture[i].status == VLP_ERR_SHORTAGE)
+            return vlp_fail(err, VLP_ERR_SHORTAGE, "%s", picture[i].reason);
+    return VLP_OK;
+}
+
 enum vlp_status vlp_page_write(struct vlp_page *p, struct vlp_pool *pool, struct vlp_buf *out,
                                const struct vlp_page_missing *missing, struct vlp_error *err)
 {
     struct page_picture *picture = page_pictures_open(p->pictures, pool);
-    enum vlp_status      s = VLP_OK;
+    const int            n = vlp_names_count(p->pictures);
+    enum vlp_status      s = check_shortage(picture, n, err);
     leave_grid(p);
-    for (int i = 0; i < vlp_names_count(p->pictures) && s == VLP_OK && missing; i++)
+    for (int i = 0; i < n && s == VLP_OK && missing; i++)
         if (picture[i].reason)
             s = missing->take(missing->ctx, vlp_names_get(p->pictures, i), picture[i].status,
                               picture[i].reason, err);

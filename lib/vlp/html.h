@@ -48,7 +48,8 @@ struct vlp_page_missing {
 };
 /*
  * Make the thumbnails on `pool` and append the page to `out`. What cannot be read goes to `missing`
- * (may be NULL), whose failures are the only ones; its cards say so.
+ * (may be NULL), and its cards say so. Fails where that does, and with VLP_ERR_SHORTAGE, before it
+ * is told anything, where there were no more files or memory for a picture.
  */
 enum vlp_status vlp_page_write(struct vlp_page *p, struct vlp_pool *pool, struct vlp_buf *out,
                                const struct vlp_page_missing *missing, struct vlp_error *err);

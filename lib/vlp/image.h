@@ -172,7 +172,7 @@ struct vlp_image *vlp_augment_u8(struct vlp_arena *mem, const struct vlp_image *
  * plots. */
 enum vlp_status vlp_png_encode(struct vlp_buf *out, const struct vlp_image *in, int level,
                                struct vlp_error *err);
-/* The same as JPEG, quality 1..100. */
+/* The same as JPEG, quality 1..100. VLP_ERR_SHORTAGE: there is no memory to encode it. */
 enum vlp_status vlp_jpeg_encode(struct vlp_buf *out, const struct vlp_image *in, int quality,
                                 struct vlp_error *err);
 

@@ -88,9 +88,26 @@ says "p05.png: Too many open files"
 mkdir made
 expect 1 short p05.png $EMFILE vlp-model preprocess photos/p05.png photos/p00.png -o made
 says "p05.png: Too many open files"
+# No page goes without a picture on its account.
+echo photos/p02.png >>list.txt
+expect 0 vlp-embed -q --files-from list.txt -o list.vle
+for why in $EMFILE $ENFILE $ENOMEM; do
+    for at in p02.png shard.tar; do
+        expect 1 short $at $why vlp-match -q --id photos/p00.png --html page.html --failed failed list.vle
+        says "$at: "
+        grep -qF skipped stderr && fail "$at is skipped: $(cat stderr)"
+        [ -e failed ] && fail "$(cat failed) is named"
+        [ -e page.html ] && fail "a page is written without $at"
+    done
+done
+expect 1 short p02.png $EMFILE vlp-classify -q -l cat,dog --html page.html list.vle
+says "p02.png: Too many open files"
+[ -e page.html ] && fail "a page is written without p02.png"
 # Another reason is the record's.
 expect 3 short p05.png $EACCES vlp-embed -q -f table.tsv -o table.vle
 says "(skipped)"
+expect 3 short p02.png $EACCES vlp-match -q --id photos/p00.png --html page.html list.vle
+says "p02.png: Permission denied (skipped)"
 # As is a picture that is larger than the process may map. (Sanitizers need more than can be allowed here.)
 within() { (ulimit -v 4000000 && "$@"); }
 mkdir huge && cp photos/p00.png photos/p02.png huge && truncate -s 1T huge/p01.png
@@ -172,6 +189,19 @@ for at in $(seq 1750 3 2050); do
     poor "$at" vlp-embed -q -j1 -m straight.safetensors --format tsv -r kinds >stdout 2>stderr
     case $? in
     0) same stdout kinds.tsv ;;
+    1) says memory ;;
+    *) fail "request $at: $(cat stderr)" ;;
+    esac
+done
+# Nor does a page go without one.
+expect 0 vlp-embed -q -m straight.safetensors -r kinds -o kinds.vle
+page="vlp-match -q -f -j1 --id kinds/jpeg-420.jpg --html page.html kinds.vle"
+expect 0 $page
+cp page.html whole.html
+for at in $(seq 100 3 400); do
+    poor "$at" $page >stdout 2>stderr
+    case $? in
+    0) same page.html whole.html ;;
     1) says memory ;;
     *) fail "request $at: $(cat stderr)" ;;
     esac
