@@ -36,11 +36,12 @@ static struct vlp_join join_of(const int *self, float min_score)
     return (struct vlp_join){VLP_DOT, A[0], B[0], NA, NB, DIM, min_score, self, self};
 }
 
-/* Whose the rows are: every second record has rows of its own, of the others some share one. */
+/* Whose the rows are: every second is a record of its own, which B may not have; of the others some
+ * share one. */
 static const int *owners(void)
 {
     static int own[NA];
-    for (int i = 0; i < NA; i++) own[i] = i % 2 ? i : i % 24;
+    for (int i = 0; i < NA; i++) own[i] = i % 2 == 0 ? i % 24 : i < NB ? i : -1;
     return own;
 }
 

@@ -10,6 +10,7 @@
  * very many. Where rows may not meet their own, each has a list that is without these, and
  * thousands of copies of one row take long.
  */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -202,10 +203,11 @@ static bool take_best(struct greedy *g, struct vlp_pair *out)
 /* How many rows of B are one record, at most. */
 static int count_own(const struct vlp_join *j)
 {
-    int most = 0, top = 0;
-    for (int b = 0; b < j->nb; b++) top = (int)vlp_max_i64(top, j->self_b[b]);
-    int *n = vlp_calloc((size_t)top + 1, sizeof *n);
-    for (int b = 0; b < j->nb; b++) most = (int)vlp_max_i64(most, ++n[j->self_b[b]]);
+    int *n = vlp_calloc((size_t)j->nb + 1, sizeof *n), most = 0;
+    for (int b = 0; b < j->nb; b++) {
+        assert(0 <= j->self_b[b] && j->self_b[b] < j->nb);
+        most = (int)vlp_max_i64(most, ++n[j->self_b[b]]);
+    }
     free(n);
     return most;
 }

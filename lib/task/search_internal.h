@@ -4,6 +4,7 @@
 #ifndef VLP_SEARCH_INTERNAL_H
 #define VLP_SEARCH_INTERNAL_H
 
+#include <assert.h>
 #include <math.h>
 
 #include <vlp/search.h>
@@ -73,10 +74,12 @@ void rows_part_f32(const struct vlp_rows *rows, int i, int from, int n, float *o
  */
 int rows_run(struct vlp_rows *run, const struct vlp_rows *rows, int i, int end, float *unit);
 
-/* Are rows a and b of a join one record? */
+/* Are rows a and b of a join, either way round, one record? */
 static inline bool join_is_self(const struct vlp_join *j, int a, int b)
 {
-    return j->self_a && j->self_a[a] == j->self_b[b];
+    if (!j->self_a) return false;
+    assert(j->self_a[a] >= 0 || j->self_b[b] >= 0);
+    return j->self_a[a] == j->self_b[b];
 }
 
 /*

@@ -242,14 +242,15 @@ struct vlp_pair {
 /*
  * Two sets of vectors, of unit length under VLP_COSINE on both sides: so a pair has one score,
  * whichever of the two asks. Rows a and b are a pair where they score min_score or more, unless
- * they are one record: self_a[a] == self_b[b].
+ * they are one record: self_a[a] == self_b[b]. Records of B have numbers from 0 to nb - 1, such as
+ * their first rows'; those of A the same or, where B has none of the record, -1.
  */
 struct vlp_join {
     enum vlp_metric metric;
     const float    *A, *B; /* (na, dim), (nb, dim) */
     int             na, nb, dim;
     float           min_score;
-    const int      *self_a, *self_b; /* (na), (nb): whose the rows are; NULL: all may be pairs */
+    const int *self_a, *self_b; /* (na), (nb): whose the rows are; both NULL: all may be pairs */
 };
 /* The best b of every a (equal scores: the lower), row -1 where there is none; `best` has na. */
 void vlp_join_best(const struct vlp_compute *c, const struct vlp_join *j, struct vlp_hit *best);
