@@ -8,6 +8,8 @@
 
 #include <vlp/search.h>
 
+#include "computing.h"
+
 enum { DIM = 12, NA = 130, NB = 90 };
 
 static float A[NA][DIM], B[NB][DIM];
@@ -48,19 +50,6 @@ static const int *owners(void)
 static bool is_pair(const struct vlp_join *j, int a, int b)
 {
     return (!j->self_a || j->self_a[a] != j->self_b[b]) && score(A[a], B[b]) >= j->min_score;
-}
-
-static struct vlp_compute compute_at(struct vlp_pool *pool, const char *cpu)
-{
-    struct vlp_compute c;
-    struct vlp_error   err;
-    ck_assert_int_eq(vlp_compute_init(&c, pool, cpu, VLP_PRECISION_F32, &err), VLP_OK);
-    return c;
-}
-
-static struct vlp_compute compute_with(struct vlp_pool *pool)
-{
-    return compute_at(pool, NULL);
 }
 
 /* The best partner of a, or of b where a is -1; -1: it has none. */
@@ -321,8 +310,7 @@ START_TEST(equal_vectors_have_cosine_one_and_no_others)
 {
     enum { N = 600, WIDE = 96, PLAIN = 300 };
     float                   *x = vlp_calloc((size_t)N * WIDE, sizeof *x);
-    struct vlp_pool         *pool = vlp_pool_open(2);
-    const struct vlp_compute c = compute_at(pool, vlp_cpu_name((enum vlp_cpu)_i));
+    const struct vlp_compute c = level(_i, 2, VLP_PRECISION_F32);
     struct vlp_rng           r;
     int                      below = 0, above = 0;
     vlp_rng_seed(&r, 7, 0);
@@ -373,7 +361,7 @@ START_TEST(equal_vectors_have_cosine_one_and_no_others)
         if (i % 2 == 0) ck_assert_float_eq(pair[0].score, 1.0f);
     }
     free(x);
-    vlp_pool_close(pool);
+    vlp_pool_close(c.pool);
 }
 END_TEST
 
