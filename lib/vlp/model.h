@@ -46,7 +46,7 @@ struct vlp_model {
     json_t                  *about; /* the checkpoint's document (owned) */
     void                    *net;   /* the family's own structure, in mem */
     int                      embed_dim, image_size, context, vocab;
-    int                      text_rows;   /* computed of a text at least: 1, or the context */
+    int                      text_rows;   /* texts are padded to as many; 0, 1: they are not */
     int                      patch_size;  /* pictures are cut into patches; 0: they are not */
     bool                     any_size;    /* takes pictures of other sizes than image_size too */
     int                      penultimate; /* channels of "image_penultimate"; 0: there is none */
