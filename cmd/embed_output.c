@@ -59,7 +59,8 @@ static char *command(const struct embed_options *o, char *const *paths, int n)
                  {"id-column", cmd_source.id_column},
                  {"label-column", cmd_source.label_column},
                  {"base-dir", cmd_source.base_dir},
-                 {"templates-from", o->templates_file}};
+                 /* by its older name, which the streams there are say */
+                 {"templates", o->templates_file}};
     const struct {
         const char            *name;
         const struct cmd_list *list;

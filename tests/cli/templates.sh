@@ -30,6 +30,18 @@ for option in --templates-from --templates; do
 done
 expect 0 vlp-embed -q --lines words --format tsv -t 'a photo of a {}.' -t 'the {}'
 same want stdout
+# A stream tells of them by the older name, so that those which were begun by that are continued by either.
+echo dog >>words
+for begun in --templates --templates-from; do
+    expect 6 vlp-embed -q -j1 -b1 --max-time 0.00001 --lines words $begun lines -o "begun$begun.vle"
+    grep -aq -- "--lines=words --templates=lines " "begun$begun.vle" || fail "$begun is not told of as --templates="
+    for option in --templates --templates-from; do
+        cp "begun$begun.vle" words.vle
+        expect 0 vlp-embed --lines words $option lines -o words.vle
+        says "1 text"
+        says "1 were there already"
+    done
+done
 
 # A line may begin as a list or an object does.
 for line in '{} in the snow' '{}' '[a photo of {}]' '[1] a {}' '[INST] a {}.'; do
