@@ -91,37 +91,57 @@ enum vlp_status embed_check_folders(const struct embed_job          *j,
     return s;
 }
 
-/* An input without a single record is more often a disk that is not mounted, or a list whose writer
- * has died, than a wish. */
-static enum vlp_status check_any(const struct embed_job *j, struct vlp_error *err)
+/* Has the run seen anything of use: written it, or found it in the file as it is? Of records of
+ * other shards nobody knows whether they are, but where those of this one are not even wanted. */
+static bool is_of_use(const struct embed_job *j)
 {
-    int64_t gone = 0;
-    if (j->any || atomic_load(&j->moved) || j->o->force) return VLP_OK;
-    for (int64_t i = 0; i < j->state.n; i++) gone += is_gone(&j->state.entry[i]);
-    if (gone == 0) return VLP_OK;
-    return vlp_fail(err, VLP_ERR_USAGE,
-                    "no records in the input: --update would delete everything from %s "
-                    "(-f does so)",
-                    j->o->output);
+    return j->kept || j->images + j->texts > 0 || (j->passed && j->unwanted == 0);
+}
+
+/* An input without anything of use is more often a disk that is not mounted, or a list whose writer
+ * has died, than a wish. Sets j->nothing where there were records. */
+static enum vlp_status check_use(struct embed_job *j, int64_t doomed, struct vlp_error *err)
+{
+    if (j->o->force || is_of_use(j)) return VLP_OK;
+    if (j->bad.n + j->unwanted > 0)
+        j->nothing = doomed > 0 || cmd_source.shard[1] == 0;
+    else if (doomed > 0)
+        return vlp_fail(err, VLP_ERR_USAGE,
+                        "no records in the input: --update would delete everything from %s "
+                        "(-f does so)",
+                        j->o->output);
+    if (j->nothing && doomed > 0)
+        cmd_note("%s keeps %" PRId64 " record%s that --update would delete (-f does so)",
+                 j->o->output, doomed, cmd_plural(doomed));
+    return VLP_OK;
+}
+
+/* Is it to be deleted? Counts in `kept` what is not because it may be in an input that could not be
+ * read. */
+static bool is_doomed(const struct embed_job *j, const struct parents *unread,
+                      const struct embed_entry *e, int64_t *kept)
+{
+    if (e->spoilt) return true;
+    if (cmd_source.limit > 0 || !is_gone(e)) return false;
+    const bool may_be = j->lost != VLP_OK || parent_of(unread, e) >= 0;
+    *kept += may_be;
+    return !may_be;
 }
 
 enum vlp_status embed_forget_gone(struct embed_job *j, struct vlp_error *err)
 {
-    VLP_TRY(check_any(j, err));
-    int64_t         kept = 0;
-    struct parents  unread;
-    enum vlp_status s = VLP_OK;
+    int64_t              kept = 0, n = 0;
+    struct parents       unread;
+    struct embed_entry **doomed = vlp_malloc(((size_t)j->state.n + 1) * sizeof *doomed);
     parents_open(&unread, &j->unread);
-    for (int64_t i = 0; i < j->state.n && s == VLP_OK; i++) {
-        const struct embed_entry *e = &j->state.entry[i];
-        if (!is_gone(e)) continue;
-        if (j->lost != VLP_OK || parent_of(&unread, e) >= 0)
-            kept++;
-        else
-            s = embed_forget(j, e->id, e->id_len, err);
-    }
+    for (int64_t i = 0; i < j->state.n; i++)
+        if (is_doomed(j, &unread, &j->state.entry[i], &kept)) doomed[n++] = &j->state.entry[i];
     parents_close(&unread);
-    if (kept > 0)
+    enum vlp_status s = check_use(j, n, err);
+    for (int64_t i = 0; i < n && s == VLP_OK && !j->nothing; i++)
+        s = embed_forget(j, doomed[i]->id, doomed[i]->id_len, err);
+    free(doomed);
+    if (s == VLP_OK && kept > 0)
         cmd_note("%" PRId64 " %s kept: an input that may hold %s could not be read", kept,
                  kept == 1 ? "record is" : "records are", kept == 1 ? "it" : "them");
     return s;

@@ -141,7 +141,10 @@ static bool has_captions(struct embed_job *j, const struct vlp_item *it)
  */
 static int want_update(struct embed_job *j, const struct vlp_item *it, int parts)
 {
-    if (has_captions(j, it)) return 0;
+    if (has_captions(j, it)) {
+        j->kept |= parts != 0;
+        return 0;
+    }
     struct embed_entry *e = embed_state_add(&j->state, it->id, it->id_len);
     if (e->seen) return VLP_WANT_NEWS;
     const bool gone = part_is_gone(j, e, it, parts);
@@ -152,8 +155,10 @@ static int want_update(struct embed_job *j, const struct vlp_item *it, int parts
     const bool doubled = (e->images > 1 || e->texts > 1) && !e->differ && !partial;
     const int  absent =
         parts & ((e->images > 0 ? 0 : VLP_WANT_IMAGE) | (e->texts > 0 ? 0 : VLP_WANT_TEXT));
-    if (!has_changed(e, it, parts) && !doubled && !gone && (!absent || !partial || j->o->add))
+    if (!has_changed(e, it, parts) && !doubled && !gone && (!absent || !partial || j->o->add)) {
+        j->kept |= absent != parts;
         return absent;
+    }
     if (e->differ)
         e->refused = "the output has several records of its id, which differ: which is it?";
     else if (partial && j->o->add)
@@ -202,7 +207,6 @@ static int want(void *ctx, const struct vlp_item *it)
     int parts = (it->path || it->bytes) && j->o->only != EMBED_TEXT ? VLP_WANT_IMAGE : 0;
     if (it->text && j->o->only != EMBED_IMAGE) parts |= VLP_WANT_TEXT;
     pthread_mutex_lock(&j->lock);
-    j->any = true;
     j->unwanted += !parts;
     if (embed_merges(j->o))
         parts = want_update(j, it, parts);
@@ -228,7 +232,7 @@ static enum vlp_status forget_stale(struct embed_job *j, const struct vlp_item *
     struct embed_entry *e = embed_state_find(&j->state, it->id, it->id_len);
     const bool          stale = e && e->stale;
     if (stale) {
-        e->stale = false;
+        e->stale = e->spoilt = false;
         e->images = e->texts = 0;
     }
     pthread_mutex_unlock(&j->lock);
@@ -260,17 +264,17 @@ static enum vlp_status put_text(struct embed_job *j, const struct vlp_embedded *
     return vlp_embedding_write(j->writer, &out, err);
 }
 
-/* What the file has of a bad record goes as well, unless it may be the disk that is bad. */
-static enum vlp_status judge_old(struct embed_job *j, const struct vlp_item *it,
-                                 enum vlp_status why, struct vlp_error *err)
+/* What the file has of a bad record goes as well, unless it may be the disk that is bad; but not
+ * before it is known that others are good. */
+static void judge_old(struct embed_job *j, const struct vlp_item *it, enum vlp_status why)
 {
+    const bool goes = why != VLP_ERR_IO && !j->o->add;
     cmd_list_add(&j->unread, vlp_arena_strndup(&j->mem, it->id, it->id_len));
-    if (why != VLP_ERR_IO && !j->o->add) return forget_stale(j, it, err);
     pthread_mutex_lock(&j->lock);
     struct embed_entry *e = embed_state_find(&j->state, it->id, it->id_len);
-    if (e) e->unreadable = true;
+    if (e && goes) e->spoilt = e->stale;
+    if (e && !goes) e->unreadable = true;
     pthread_mutex_unlock(&j->lock);
-    return VLP_OK;
 }
 
 static enum vlp_status skip(struct embed_job *j, const struct vlp_item *it, enum vlp_status why,
@@ -287,7 +291,7 @@ static enum vlp_status skip(struct embed_job *j, const struct vlp_item *it, enum
 static enum vlp_status take_bad(struct embed_job *j, const struct vlp_embedded *r,
                                 struct vlp_error *err)
 {
-    if (embed_merges(j->o)) VLP_TRY(judge_old(j, r->item, r->status, err));
+    if (embed_merges(j->o)) judge_old(j, r->item, r->status);
     return skip(j, r->item, r->status, r->reason, err);
 }
 
@@ -383,8 +387,7 @@ enum vlp_status embed_run(struct embed_job *j, struct vlp_source *source,
                           const struct vlp_source_options *from, const char *const *templates,
                           struct vlp_error *err)
 {
-    const bool deletes = j->o->update && cmd_source.limit == 0;
-    if (deletes) VLP_TRY(embed_check_folders(j, from, err));
+    if (j->o->update && cmd_source.limit == 0) VLP_TRY(embed_check_folders(j, from, err));
     j->expected = vlp_source_expected(source);
     j->block = records_a_block(&j->e);
     const struct vlp_embed_options how = {
@@ -404,7 +407,7 @@ enum vlp_status embed_run(struct embed_job *j, struct vlp_source *source,
     cmd_progress_start("records", j->expected);
     enum vlp_status s = vlp_embed_run(&j->e, source, &how, err);
     cmd_progress_end();
-    j->any |= vlp_source_has_passed(source);
-    if (s == VLP_OK && deletes) s = embed_forget_gone(j, err);
+    j->passed = vlp_source_has_passed(source);
+    if (s == VLP_OK && j->o->update) s = embed_forget_gone(j, err);
     return s;
 }

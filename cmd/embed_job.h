@@ -40,7 +40,9 @@ struct embed_job {
     int64_t     unwanted; /* records without what --only takes */
     bool        changed;  /* pictures are not those of the file that is continued */
     atomic_bool moved;    /* a record has come through that the file did not have */
-    bool        any;      /* the input has one that can be read, of whatever shard */
+    bool        kept;     /* a record of the input is in the file as it is, or in part */
+    bool        passed;   /* the input has some of other shards */
+    bool        nothing;  /* no record is of use, so --update has deleted nothing */
     double      start;
     /* What could not be read: the status of the first input that ended early, or VLP_OK; and the
      * names of all bad records, which may have been folders, when a file is updated. */
@@ -86,8 +88,9 @@ enum vlp_status embed_forget(struct embed_job *j, const char *id, size_t len,
  * the file has some of it, unless -f. It is more often a disk that is not mounted than a wish. */
 enum vlp_status embed_check_folders(const struct embed_job          *j,
                                     const struct vlp_source_options *from, struct vlp_error *err);
-/* After it: delete what was not seen, in the shard that was asked for. VLP_ERR_USAGE when the whole
- * input was without a record. */
+/* After a run of --update: delete what was not seen, in the shard that was asked for, unless there is
+ * a --limit, and what cannot be used any more. Nothing without -f where the whole input was of no
+ * use: VLP_ERR_USAGE when it was without a record, else j->nothing is set. */
 enum vlp_status embed_forget_gone(struct embed_job *j, struct vlp_error *err);
 
 #endif

@@ -33,6 +33,7 @@ struct embed_entry {
     uint32_t            image_flags;
     bool                differ; /* of its pictures, or of its texts, some are not like the others */
     bool                seen, stale; /* in the input; in another state than the file's record */
+    bool                spoilt;      /* in the input, where it cannot be used any more */
     bool                unreadable;  /* in the input, but it cannot be read at present */
     const char         *refused; /* why the file's records cannot be brought up to date, or NULL */
 };

@@ -207,7 +207,8 @@ static int finish(struct embed_job *j, enum vlp_status s, struct vlp_error *err)
     const int64_t    written = j->images + j->texts;
     const bool       stream = strcmp(opt.format, "vle") == 0;
     const bool       stopped = s == VLP_ERR_STOPPED;
-    const bool       nothing = s == VLP_OK && written + j->held == 0 && cmd_source.shard[1] == 0;
+    const bool       empty = written + j->held == 0 && cmd_source.shard[1] == 0;
+    const bool       nothing = s == VLP_OK && (empty || j->nothing);
     if (stopped && stream) {
         if (leave(j, &late) != VLP_OK) return cmd_fail(&late);
     } else if (s != VLP_OK || nothing) {

@@ -159,7 +159,7 @@ printf 'a caption\nanother\n' >links/p00.txt
 expect 0 vlp-embed -r --captions -o links.vle links/
 [ "$(records links.vle)" -eq 6 ] || fail "$(records links.vle) records instead of 6"
 mv disk unmounted
-expect 3 vlp-embed -r --captions --update -o links.vle links/
+expect 1 vlp-embed -r --captions --update -o links.vle links/
 [ "$(records links.vle)" -eq 6 ] || fail "what could not be read was deleted"
 mv links elsewhere
 expect 1 vlp-embed -r --captions --update -o links.vle links/ photos/p06.png

@@ -175,6 +175,51 @@ expect 0 vlp-embed -q --update -o disks.vle few away_disk disk
 rm away_disk/*
 expect 0 vlp-embed -q --update -f -o disks.vle few away_disk
 [ "$(held disks.vle)" = "few/p00.png:image few/p01.png:image few/p04.png:image " ] || fail "$(held disks.vle)"
+# Where nothing of the input is of use, or is wanted, --update deletes nothing either, and the status is
+# that of such an input with a new file.
+mkdir use && cp photos/p00.png photos/p01.png photos/p02.png use
+expect 0 vlp-embed -q -o use.vle use
+expect 0 vlp-embed -q --lines <(seq 8) -o words.vle
+cp use.vle before.vle
+cp words.vle words.before
+echo junk >junk.png
+printf 'GIF89a' >some.gif
+for fault in 1:nix.png 5:junk.png 4:some.gif '5:junk.png nix.png' '1:nix.png junk.png'; do
+    expect "${fault%%:*}" vlp-embed --update -o use.vle ${fault#*:}
+    says "no records could be used"
+    says "use.vle keeps 3 records that --update would delete (-f does so)"
+    same before.vle use.vle
+    expect "${fault%%:*}" vlp-embed -q --update --shard 1/1 -o use.vle ${fault#*:}
+    same before.vle use.vle
+done
+for shard in '' '--shard 1/2' '--shard 2/2'; do
+    expect 1 vlp-embed --only text --update $shard -o words.vle photos
+    says "--only text leaves nothing of the input's"
+    says "that --update would delete (-f does so)"
+    same words.before words.vle
+done
+# Not even those of pictures which have become damaged, when all have, until one of them is good.
+for i in 0 1 2; do echo junk >use/p0$i.png; done
+expect 5 vlp-embed --update -o use.vle use
+says "use.vle keeps 3 records"
+same before.vle use.vle
+expect 5 vlp-embed --update --limit 2 -o use.vle use
+says "use.vle keeps 2 records"
+same before.vle use.vle
+cp photos/p00.png use
+for limit in 2 3; do
+    expect 3 vlp-embed --update --limit $limit -o use.vle use
+done
+[ "$(held use.vle)" = "use/p00.png:image " ] || fail "$(held use.vle)"
+cp before.vle use.vle
+cp -p use/p00.png kept.png
+expect 3 vlp-embed --update -o use.vle use
+[ "$(held use.vle)" = "use/p00.png:image " ] || fail "$(held use.vle)"
+expect 3 vlp-embed --update -o use.vle use nix.png # one that is as it was is of use
+says "0 pictures"
+rm use/p00.png
+expect 3 vlp-embed -f --update -o use.vle use
+[ "$(held use.vle)" = "" ] || fail "$(held use.vle)"
 # One that has records of other shards only is an input: all of its own shard go.
 seq 40 >numbers.txt
 head -1 numbers.txt >number.txt

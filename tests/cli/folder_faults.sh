@@ -54,14 +54,15 @@ grep -q 'step-0*99.train' stderr && fail "$(cat stderr)"
 [ -e run/step-99.train ] || fail "another's file is gone"
 
 # --update deletes nothing of a folder of which it saw a part, and what it did see is embedded. (It
-# looks twice: to count, then to work.)
+# looks twice: to count, then to work; with --update before that whether it is empty.)
 mkdir -p album/deep
 cp photos/p0?.png album
 cp photos/p1?.png photos/p05.png album/deep
 expect 0 vlp-embed -r -o album.vle album
 for in in album album/deep; do
-    half=$(($(ls -a $in | wc -l) * 3 / 2 + 1))
-    expect 3 faulty $in $half vlp-embed -r --update -o album.vle album
+    entries=$(ls -a $in | wc -l)
+    half=$((entries * 3 / 2 + 1))
+    expect 3 faulty $in $((half + entries + 1)) vlp-embed -r --update -o album.vle album
     says "$in: Input/output error"
     says "records are kept: an input that may hold them could not be read"
     expect 0 vlp-embed --convert --format tsv album.vle
@@ -72,7 +73,7 @@ done
 # Nor of the root, whose name ends in the slash that others have behind them.
 printf 'id,image\n/a.png,photos/p00.png\nb.png,photos/p01.png\n' >root.csv
 expect 0 vlp-embed --only image -o root.vle root.csv
-expect 3 faulty "" 0 vlp-embed --only image --update -o root.vle /
+expect 3 faulty "" 0 vlp-embed --only image --update -o root.vle / photos/p02.png
 says "1 deleted"
 says "1 record is kept"
 expect 0 vlp-embed -r --update -o album.vle album
