@@ -28,7 +28,7 @@ static enum vlp_status take(void *ctx, const struct vlp_embedded *r, struct vlp_
     }
     cmd_warn_of_damage(&job->failures, it->id, it->id_len, r->warning);
     const char *picture = it->path;
-    if (!picture && classify.html) picture = vlp_picture_of_id(&r->item->mem, NULL, it->id);
+    if (!picture && classify.html) picture = cmd_page_picture(&r->item->mem, NULL, it->id, false);
     classify_one(job, it->id, it->id_len, r->image, it->label, picture);
     cmd_progress_add(1, 0);
     return VLP_OK;
@@ -143,8 +143,9 @@ enum vlp_status classify_vectors(struct classify_job *job, const char *path, str
             if (s != VLP_OK) break;
             if (odd) continue;
             const char *own = classify_own_label(&set, i);
+            const bool is_text = (set.flags[i] & VLP_RECORD_TEXT) || classify.only == CLASSIFY_TEXT;
             const char *picture =
-                classify.html ? vlp_picture_of_id(&set.file.mem, NULL, set.ids[i]) : NULL;
+                classify.html ? cmd_page_picture(&set.file.mem, NULL, set.ids[i], is_text) : NULL;
             classify_one(job, set.ids[i], set.id_lens[i], row, own, picture);
             cmd_progress_add(1, 0);
         }

@@ -108,7 +108,8 @@ enum vlp_status match_run_truth(struct match_job *job, struct vlp_error *err);
 struct match_line {
     const char *query, *id, *text, *file;
     size_t      query_len, id_len, text_len;
-    int         rank; /* from 1 */
+    bool        is_text; /* what was found is a text; `text` is a picture's label otherwise */
+    int         rank;    /* from 1 */
     float       score;
 };
 void match_put_header(struct match_job *job, bool with_file);
@@ -129,7 +130,7 @@ struct vlp_page;
 struct vlp_page *match_page_open(const char *title); /* NULL without --html */
 /* A stored record as a heading (with a word about it, or NULL), and one as a card with no score. */
 void match_page_record(struct vlp_page *p, const char *id, const char *text, const char *word);
-void match_page_member(struct vlp_page *p, const char *id, const char *text);
+void match_page_member(struct vlp_page *p, const char *id, const char *text, bool is_text);
 void match_page_query(struct vlp_page *p, const struct match_queries *q, int i, int n_hits);
 void match_page_hit(struct vlp_page *p, const struct match_line *l, float best);
 enum vlp_status match_page_close(struct vlp_page *p, struct match_job *job, struct vlp_error *err);

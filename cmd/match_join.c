@@ -61,6 +61,7 @@ static void put_pair(struct match_job *job, const struct two *t, int a, int b, f
                                  .id_len = t->b.id_lens[b],
                                  .text = text,
                                  .text_len = text ? t->b.meta_lens[b] : 0,
+                                 .is_text = t->b.flags[b] & VLP_RECORD_TEXT,
                                  .rank = 1,
                                  .score = score};
     if (!cmd_in_shard(t->a.ids[a], t->a.id_lens[a])) return;
@@ -201,7 +202,8 @@ static void page_group(struct vlp_page *p, const struct vlp_set *s, const struct
                                       (double)pair->score, s->ids[pair->a], s->ids[pair->b]));
     for (int i = 0; i < g->n; i++) {
         const int m = g->member[i];
-        match_page_member(p, s->ids[m], match_text_of(s->metas[m], s->flags[m]));
+        match_page_member(p, s->ids[m], match_text_of(s->metas[m], s->flags[m]),
+                          s->flags[m] & VLP_RECORD_TEXT);
     }
     vlp_arena_free(&mem);
 }

@@ -212,13 +212,12 @@ void match_page_record(struct vlp_page *p, const char *id, const char *text, con
     vlp_arena_free(&mem);
 }
 
-void match_page_member(struct vlp_page *p, const char *id, const char *text)
+void match_page_member(struct vlp_page *p, const char *id, const char *text, bool is_text)
 {
     struct vlp_arena mem;
     if (!p) return;
     vlp_arena_init(&mem);
-    const char *picture = vlp_picture_of_id(&mem, match.base_dir, id);
-    if (!picture && !text) picture = id; /* that it cannot be read is told on its card */
+    const char *picture = cmd_page_picture(&mem, match.base_dir, id, is_text);
     vlp_page_card(p, &(struct vlp_page_card){.picture = picture, .title = id, .text = text});
     vlp_arena_free(&mem);
 }
@@ -243,11 +242,10 @@ void match_page_hit(struct vlp_page *p, const struct match_line *l, float best)
     char             score[32];
     if (!p) return;
     vlp_arena_init(&mem);
-    const char               *picture = vlp_picture_of_id(&mem, match.base_dir, l->id);
+    const char               *picture = cmd_page_picture(&mem, match.base_dir, l->id, l->is_text);
     const struct vlp_page_bar bar = {vlp_arena_printf(&mem, "%d", l->rank), score,
                                      best > 0.0f ? (double)(l->score / best) : 0.0};
     snprintf(score, sizeof score, "%.4f", (double)l->score);
-    if (!picture && !l->text) picture = l->id; /* that it cannot be read is told on its card */
     vlp_page_card(
         p, &(struct vlp_page_card){
                .picture = picture, .title = l->id, .text = l->text, .bar = &bar, .n_bars = 1});

@@ -45,6 +45,7 @@ static enum vlp_status answer(struct searching *s, int q0, const struct vlp_matc
                                          .id_len = x->id_len,
                                          .text = text,
                                          .text_len = text ? x->meta_len : 0,
+                                         .is_text = x->flags & VLP_RECORD_TEXT,
                                          .file = vlp_index_path(s->ix, x->file),
                                          .rank = r + 1,
                                          .score = x->score};

@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include <vlp/data.h>
 #include <vlp/html.h>
 
 #include "cmd.h"
@@ -13,6 +14,13 @@ static enum vlp_status take_missing(void *ctx, const char *picture, enum vlp_sta
     struct cmd_failures *f = ctx;
     cmd_failures_add(f, picture, strlen(picture), why, reason);
     return f->stop_at_first ? vlp_fail(err, why, "stopped at picture '%s'", picture) : VLP_OK;
+}
+
+const char *cmd_page_picture(struct vlp_arena *mem, const char *base_dir, const char *id,
+                             bool is_text)
+{
+    const char *picture = vlp_picture_of_id(mem, base_dir, id);
+    return picture || is_text || strcmp(id, "-") == 0 ? picture : id;
 }
 
 enum vlp_status cmd_write_page(struct vlp_page *p, struct vlp_pool *pool, const char *path,

@@ -137,3 +137,31 @@ mv more.tar less.tar
 expect 3 vlp-classify -q -l a,b --html classified.html -E less.vle
 says 'vlp-classify: gone.png: not a picture'
 says 'less.tar!p01.png: no such member (skipped)'
+rm gone.png
+mv less.tar more.tar
+expect 3 vlp-classify -q -l a,b -f --html classified.html --failed less.tsv -E less.vle
+says 'vlp-classify: gone.png: No such file or directory (skipped)'
+says 'vlp-classify: less.tar!p00.png: No such file or directory (skipped)'
+[ "$(cut -f 1,2 less.tsv | sort)" = "$(printf '%s\tio\n' gone.png less.tar\!p00.png less.tar\!p01.png)" ] ||
+    fail "$(cat less.tsv)"
+[ "$(grep -o 'not readable' classified.html | wc -l)" -eq 3 ] || fail "not three cards say so"
+mv more.tar less.tar
+expect 3 vlp-classify -q -l a,b -f --html classified.html - <less.tar
+says 'vlp-classify: -!p00.png: No such file or directory (skipped)'
+# Standard input is no picture to come back to: what it holds now is another.
+expect 0 vlp-classify -q -l a,b -f --html classified.html - <photos/p06.png
+vlp-embed -q -o piped.vle - <photos/p06.png
+expect 0 vlp-match -q --text x -f --html less.html piped.vle <photos/p07.png
+[ "$(thumbnails less.html)" -eq 0 ] || fail "another picture is shown"
+# A text need have no picture; a picture has one, with a label too.
+vlp-embed -q --lines texts -o words.vle
+expect 0 vlp-classify -q -l a,b -f --only text --html classified.html -E words.vle
+expect 0 vlp-match -q -k 0 --text x -f --html less.html words.vle
+printf 'image,label\nlabelled.png,red\nphotos/p06.png,red\n' >labelled.csv
+cp photos/p06.png labelled.png
+vlp-embed -q -o labelled.vle labelled.csv
+rm labelled.png
+expect 3 vlp-match -q -k 0 --text x -f --html less.html labelled.vle
+says 'vlp-match: labelled.png: No such file or directory (skipped)'
+expect 3 vlp-match -q --groups 0.99 -f --html less.html labelled.vle
+says 'vlp-match: labelled.png: No such file or directory (skipped)'
