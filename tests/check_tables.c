@@ -172,6 +172,23 @@ START_TEST(names_of_columns_with_other_separators_are_refused)
 }
 END_TEST
 
+/* A row of names that ends with the file is whole when each of its cells is a name, or else was cut
+ * off. */
+START_TEST(a_row_of_names_alone_is_whole)
+{
+    ck_assert_str_eq(table("t.csv", "image,caption"), "");
+    ck_assert_str_eq(table("t.csv", "image,caption\n"), "");
+    ck_assert_str_eq(table("t.tsv", "image\t Caption \tLABEL\r"), "");
+    ck_assert_str_eq(table("t.tsv", "caption"), "");
+    ck_assert_str_eq(table("t.csv", "image,capt"), "!format");
+    ck_assert_str_eq(table("t.csv", "image,"), "!format");
+    scratch_put_text("t.csv", "image,words");
+    ck_assert_str_eq(listing((struct vlp_source_options){.text_column = "words"}, "t.csv"), "");
+    ck_assert_str_eq(listing((struct vlp_source_options){.image_column = "image"}, "t.csv"),
+                     "!format");
+}
+END_TEST
+
 START_TEST(csv_quotes_hold_commas_quotes_and_lines)
 {
     ck_assert_str_eq(
@@ -286,7 +303,8 @@ START_TEST(a_table_that_ends_within_a_row_is_damaged)
         {"t.csv", "text,id,label\none,1,l\ntwo,2\nthree,3", "1|-|one|l\n2|-|two|-\n3|-|three|-\n"},
         {"t.csv", "text,id,label\none,1,l\ntwo,2,", "1|-|one|l\n2|-|two|-\n"},
         {"t.csv", "text,id,\none,1\ntwo,2", "1|-|one|-\n2|-|two|-\n"},
-        {"t.csv", "text,id", "!format"},
+        {"t.csv", "text,id", ""},
+        {"t.csv", "text,id,lab", "!format"},
         {"t.tsv", "id\ttext\n1\tone\n2", "1|-|one|-\n!format"},
         {"t.tsv", "id\ttext\n1\tone\n2\t\"a \"\"b", "1|-|one|-\n!format"},
         {"t.tsv", "id\ttext\n1\t\"one\n2\t\"two\" it said", "1|-|\"one|-\n2|-|\"two\" it said|-\n"},
@@ -515,6 +533,7 @@ int main(void)
     tcase_add_loop_test(t, a_label_with_a_nul_is_no_label, 0, 3);
     tcase_add_test(t, a_text_beside_a_bad_label_stays);
     tcase_add_test(t, names_of_columns_with_other_separators_are_refused);
+    tcase_add_test(t, a_row_of_names_alone_is_whole);
     tcase_add_test(t, csv_quotes_hold_commas_quotes_and_lines);
     tcase_add_test(t, tsv_quotes_hold_when_they_close_the_field);
     tcase_add_test(t, pictures_count_from_the_folder_of_the_table_or_a_given_one);

@@ -199,6 +199,17 @@ static enum vlp_status cut(const struct rows *r, struct vlp_error *err)
                     (long long)r->row_line, ends_inside);
 }
 
+/* Is each cell of the row of names the name of a column? Else the file may end within one. */
+static bool is_whole(const struct table *t)
+{
+    for (size_t i = 0; i < t->rows.n; i++) {
+        bool known = is_usual(rows_field(&t->rows, i));
+        for (int c = 0; c < COLUMN_COUNT; c++) known = known || t->column[c] == (int)i;
+        if (!known) return false;
+    }
+    return true;
+}
+
 static enum vlp_status table_next(struct input *in, struct vlp_item *out, bool *more,
                                   struct vlp_error *err)
 {
@@ -208,7 +219,7 @@ static enum vlp_status table_next(struct input *in, struct vlp_item *out, bool *
         VLP_TRY(rows_next(r, more, err));
         if (!*more) return VLP_OK;
         VLP_TRY(find_columns(in, err));
-        if (!t->pending && r->unended) return cut(r, err); /* in the row of names */
+        if (!t->pending && r->unended && !is_whole(t)) return cut(r, err);
     }
     if (t->at > 0 && t->at < captions_records(&t->captions)) {
         *more = true;
