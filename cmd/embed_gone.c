@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <vlp/search.h>
 
@@ -69,14 +70,40 @@ static bool is_empty_folder(const struct vlp_source_options *all, char *path)
     return s == VLP_OK && !any;
 }
 
-enum vlp_status embed_check_folders(const struct embed_job          *j,
-                                    const struct vlp_source_options *from, struct vlp_error *err)
+/* The empty ones of the folders that a list names. One that is no file can be read but once, and is
+ * the run's; what cannot be read of it the run says. A name that the file has is a picture's. */
+static void add_listed(struct embed_job *j, const struct vlp_source_options *from,
+                       struct cmd_list *empty)
+{
+    struct stat       st;
+    struct vlp_lines *list;
+    struct vlp_line   line;
+    const char       *path = from->files_from;
+    bool              more = true;
+    if (!path || strcmp(path, "-") == 0) return;
+    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode)) return;
+    if (vlp_lines_open(&list, path, VLP_LINES_PATHS, from->nul, NULL) != VLP_OK) return;
+    while (vlp_lines_next(list, &line, &more, NULL) == VLP_OK && more) {
+        if (line.status != VLP_OK) continue;
+        const size_t len = from->nul ? line.len : vlp_first_field(line.bytes, line.len);
+        char        *name = line.bytes;
+        name[len] = '\0';
+        if (len > 0 && !embed_state_find(&j->state, name, len) && is_empty_folder(from, name))
+            cmd_list_add(empty, vlp_arena_strndup(&j->mem, name, len));
+    }
+    vlp_lines_close(list);
+}
+
+enum vlp_status embed_check_folders(struct embed_job *j, const struct vlp_source_options *from,
+                                    struct vlp_error *err)
 {
     struct cmd_list empty = {0};
     struct parents  folders;
     int             lost = -1;
-    for (int i = 0; i < from->n_paths && !j->o->force; i++)
+    if (j->o->force) return VLP_OK;
+    for (int i = 0; i < from->n_paths; i++)
         if (is_empty_folder(from, from->paths[i])) cmd_list_add(&empty, from->paths[i]);
+    add_listed(j, from, &empty);
     parents_open(&folders, &empty);
     for (int64_t i = 0; i < j->state.n && empty.n > 0 && lost < 0; i++)
         if (is_gone(&j->state.entry[i])) lost = parent_of(&folders, &j->state.entry[i]);

@@ -175,6 +175,23 @@ expect 0 vlp-embed -q --update -o disks.vle few away_disk disk
 rm away_disk/*
 expect 0 vlp-embed -q --update -f -o disks.vle few away_disk
 [ "$(held disks.vle)" = "few/p00.png:image few/p01.png:image few/p04.png:image " ] || fail "$(held disks.vle)"
+# A folder that a list names is one of several, too.
+mkdir A B && cp photos/p00.png A && cp photos/p01.png B
+printf 'A\nB\n' >folders
+printf 'A\0B/\0' >folders0
+expect 0 vlp-embed -q -o listed.vle --files-from folders
+mv B/p01.png .
+cp listed.vle before.vle
+for list in '--files-from folders' '-0 --files-from folders0'; do
+    slash=
+    [[ $list = *0 ]] && slash=/
+    expect 2 vlp-embed -q --update -o listed.vle $list
+    says "no records in B$slash: --update would delete all that listed.vle has of it (-f does so)"
+    same before.vle listed.vle
+done
+expect 0 vlp-embed -q --update -f -o listed.vle --files-from folders
+[ "$(held listed.vle)" = "A/p00.png:image " ] || fail "$(held listed.vle)"
+expect 0 vlp-embed -q --update -o listed.vle --files-from folders # nothing is lost
 # Where nothing of the input is of use, or is wanted, --update deletes nothing either, and the status is
 # that of such an input with a new file.
 mkdir use && cp photos/p00.png photos/p01.png photos/p02.png use
