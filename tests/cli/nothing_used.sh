@@ -19,6 +19,15 @@ each 1 none.png
 each 1 none.png none2.png
 each 5 bad.png
 each 5 bad.png bad2.png
+printf 'GIF89a' >some.gif
+each 4 some.gif
+each 4 some.gif none.png
+each 3 some.gif photos/p00.png
+for program in embed classify match model; do
+    sed -n '/^.SH EXIT STATUS/,/^.SH ENV/p' "$ROOT/man/vlp-$program.1" | grep -q 'of a kind that is not read' ||
+        fail "vlp-$program(1) does not tell of a kind that is not read"
+done
+expect 4 vlp-embed -q --on-error stop --format tsv photos/p00.png some.gif
 each 1 none.png bad.png
 each 5 bad.png none.png
 each 3 none.png photos/p00.png
