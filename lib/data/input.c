@@ -54,7 +54,7 @@ bool input_is_pipe(const char *path)
 bool input_is_regular(const char *path)
 {
     struct stat st;
-    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+    return strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
 static const struct source_kind *by_ending(const char *path)

@@ -77,4 +77,12 @@ same tar.npy stdin.npy
 mkdir nothing
 expect 1 vlp-embed -o none.vle nothing
 [ -e none.vle ] && fail "a file without records"
+# A list that is stdin is not counted beforehand, whatever file is called so.
+: >./-
+printf 'photos/p00.png\nphotos/p01.png\n' >two.txt
+for list in --files-from --lines; do
+    expect 0 vlp-embed -q --format tsv $list - <two.txt
+    [ "$(wc -l <stdout)" -eq 2 ] || fail "$list -: $(wc -l <stdout) records"
+done
+rm ./-
 exit 0
