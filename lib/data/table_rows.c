@@ -136,21 +136,11 @@ static bool is_empty(const struct rows *r)
     return r->n <= 1 && r->text.len == 0 && !r->too_long;
 }
 
-/* Does the last field begin with a quote that is open at its end? */
-static bool has_open_quote(const struct rows *r)
-{
-    const struct field f = rows_field(r, r->n - 1);
-    size_t             quotes = 0;
-    for (size_t i = 0; i < f.len; i++) quotes += f.bytes[i] == '"';
-    return f.len && f.bytes[0] == '"' && quotes % 2;
-}
-
-/* A last row without an end is whole in many files; in one that was cut it misses fields or the end
- * of a quote. */
+/* A last row without an end is whole in many files; in one that was cut it misses fields. (In TSV a
+ * quote that is not closed is a character, as in any other row; in CSV it is an error before.) */
 static void judge(struct rows *r)
 {
-    r->is_part =
-        r->unended && !r->too_long && (r->n < r->fewest || (!r->comma && has_open_quote(r)));
+    r->is_part = r->unended && !r->too_long && r->n < r->fewest;
     if (!r->fewest || r->n < r->fewest) r->fewest = r->n;
 }
 
