@@ -90,6 +90,16 @@ static bool report(const struct vlp_stored *want, const struct vlp_trained *got,
     return good;
 }
 
+static void put_loss(double loss)
+{
+    if (!model_lines.json)
+        printf("loss\t%.9g\n", loss);
+    else if (isfinite(loss))
+        printf("{\"name\": \"loss\", \"value\": %.9g}\n", loss);
+    else
+        printf("{\"name\": \"loss\", \"value\": null}\n"); /* JSON has no such numbers */
+}
+
 static enum vlp_status gradients(struct vlp_encoder *e, const char *dir,
                                  const struct vlp_safetensors *inputs,
                                  const struct vlp_safetensors *expected, const char *loss,
@@ -112,8 +122,7 @@ static enum vlp_status gradients(struct vlp_encoder *e, const char *dir,
         float own;
         if (o.loss->has_bias && !vlp_model_logit_bias(&e->model, &own))
             e->model.logit_scale->tensor.data[0] = o.loss->start_scale; /* as its bias does */
-        printf(model_lines.json ? "{\"name\": \"loss\", \"value\": %.9g}\n" : "loss\t%.9g\n",
-               vlp_trainer_gradients(t, &b));
+        put_loss(vlp_trainer_gradients(t, &b));
         int                       n;
         const struct vlp_trained *p = vlp_trainer_params(t, &n);
         const double              largest = largest_of(expected);

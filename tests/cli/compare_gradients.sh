@@ -62,6 +62,19 @@ put_texts I64 8 118 7 50 119 118 50 119 9
 [ "$(loss_of softmax model)" = "$ended" ] || fail "what stands behind the end token counts"
 [ "$(loss_of softmax "$dir")" != "$ended" ] || fail "the end token is not the model's"
 
+# A loss that is no number is null in JSON, which has no word for it.
+mkdir odd
+cp "$dir/gradients.safetensors" odd
+data_of "$dir/inputs.safetensors" >data
+pixel=$(header_of "$dir/inputs.safetensors" | sed 's/.*"image[.0]*":{[^}]*"data_offsets":\[\([0-9]*\),.*/\1/')
+printf '\0\0\300\177' | dd of=data bs=1 seek="$pixel" conv=notrunc status=none # NaN
+with_header odd/inputs.safetensors "$(header_of "$dir/inputs.safetensors")" data
+expect 4 vlp-model compare --gradients --json -m "$dir" odd
+prints '{"name": "loss", "value": null}'
+grep -q 'nan' stdout && fail "NaN in JSON: $(grep -m 1 nan stdout)"
+expect 4 vlp-model compare --gradients -m "$dir" odd
+grep -qE '^loss	-?nan$' stdout || fail "another loss: $(head -1 stdout)"
+
 # Under the sigmoid loss a model without a bias stands at the loss's start, scale 10 and bias -10; one with a bias at
 # its own. One pair: loss = ln(1 + e^-z), z = scale cos + bias; the first model's gives the cosine.
 mkdir biased
