@@ -159,7 +159,8 @@ void record_check(struct vlp_item *it);
  * pattern. */
 bool name_is_wanted(const struct vlp_source_options *o, const char *path);
 bool name_is_excluded(const struct vlp_source_options *o, const char *path);
-bool name_is_included(const struct vlp_source_options *o, const char *path); /* or no list is */
+/* Does any pattern of the include list match, or is there no list? For texts, whatever they end with. */
+bool name_is_included(const struct vlp_source_options *o, const char *path);
 
 /* ---- the table of kinds ------------------------------------------------------------ */
 

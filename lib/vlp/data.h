@@ -59,10 +59,11 @@ struct vlp_source_options {
     int          n_paths;
     bool         recursive; /* -r */
     const char *const *include,
-        *const *exclude; /* glob lists, NULL-terminated, matched on the base name or the path. In a
-                            tar file they choose pictures, with what belongs to each, and texts;
-                            elsewhere what is included need not end like a picture, but .txt,
-                            .caption and .json are it only by a pattern that ends so itself */
+        *const *exclude;    /* glob lists, NULL-terminated, matched on the base name or the path.
+                            What is included need not end like a picture. In a folder .txt,
+                            .caption and .json are it only by a pattern that ends so itself; in a
+                            tar file they are no pictures, but go with theirs, or without one are
+                            texts that any pattern chooses */
     const char *files_from; /* a list of paths: newline or (nul) NUL separated; "-" stdin */
     bool        nul;        /* -0 */
     const char *lines; /* one text per line from this file; ids are line numbers, or (id_is_text)
