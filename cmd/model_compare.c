@@ -312,6 +312,7 @@ static int run(int argc, char **argv)
     int              bad = 0;
     if (argc != 2)
         cmd_usage_error("name one folder with inputs.safetensors and expected.safetensors");
+    model_check_operands("DIR", argc, argv);
     model_begin_lines("name\tabsolute\trelative\tverdict");
     const enum vlp_status s = gradients
                                   ? model_compare_gradients(argv[1], loss, tolerance, &bad, &err)

@@ -15,9 +15,24 @@ static const char *const    layouts[] = {"vlp", "open_clip", "hf", NULL};
 static const char *const    dtypes[] = {"keep", "f32", "f16", "bf16", "q8_0", NULL};
 static const enum vlp_dtype dtype_of[] = {VLP_F32, VLP_F32, VLP_F16, VLP_BF16, VLP_Q8_0};
 
+void model_check_operands(const char *what, int argc, char **argv)
+{
+    const struct cmd_stream_use in[] = {
+        {"-m", cmd_model.path},
+        {what, cmd_stdin_among(what, (const char *const *)(argv + 1), argc - 1)}};
+    cmd_one_each("standard input", in, VLP_COUNT(in));
+}
+
+static void check_output(void)
+{
+    const struct cmd_stream_use out[] = {{"-o", output}};
+    cmd_one_each("standard output", out, VLP_COUNT(out));
+}
+
 const char *cmd_verb_model(int argc, char **argv)
 {
     if (argc > 2) cmd_usage_error("one model at a time");
+    model_check_operands("MODEL", argc, argv);
     if (argc == 2 && cmd_model.path) cmd_usage_error("two models: '%s' and -m", argv[1]);
     return argc == 2 ? argv[1] : cmd_model_path();
 }
@@ -82,6 +97,8 @@ static struct vlp_convert conversion(void)
 static int run_import(int argc, char **argv)
 {
     if (argc != 2) cmd_usage_error("name one checkpoint to import: a file or a folder");
+    model_check_operands("IN", argc, argv);
+    check_output();
     const struct vlp_convert how = conversion();
     char                    *name = output ? NULL : own_name(argv[1]);
     const int                status = write_model(argv[1], output ? output : name, &how);
@@ -92,6 +109,7 @@ static int run_import(int argc, char **argv)
 static int run_convert(int argc, char **argv)
 {
     if (!output) cmd_usage_error("say where the result goes: -o");
+    check_output();
     if (layout != VLP_LAYOUT_VLP && dtype_of[dtype] == VLP_Q8_0)
         cmd_usage_error("q8_0 exists in vlp's own files only");
     const struct vlp_convert how = conversion();

@@ -259,6 +259,7 @@ static int inspect(const char *path)
 static int run(int argc, char **argv)
 {
     int status = CMD_OK;
+    model_check_operands("MODEL", argc, argv);
     if (argc < 2) return cmd_finish(inspect(cmd_model_path()));
     for (int i = 1; i < argc; i++) {
         if (i > 1 && !as_json) printf("\n");

@@ -210,6 +210,13 @@ static enum vlp_status make_folder(bool *made, struct vlp_error *err)
                            : vlp_fail(err, VLP_ERR_IO, "%s: %s", output, strerror(errno));
 }
 
+static void check_streams(int argc, char **argv)
+{
+    const struct cmd_stream_use out[] = {{"-o", output}, {"--failed", failed}};
+    model_check_operands("PICTURE", argc, argv);
+    cmd_one_each("standard output", out, VLP_COUNT(out));
+}
+
 static int run(int argc, char **argv)
 {
     struct vlp_preprocess how;
@@ -220,6 +227,7 @@ static int run(int argc, char **argv)
     char                **in = argv + 1;
     const bool            folder = output && (n > 1 || vlp_is_dir(output));
     if (n == 0) cmd_usage_error("name a picture");
+    check_streams(argc, argv);
     if (n > 1 && (!output || strcmp(output, "-") == 0))
         cmd_usage_error("several pictures go to a folder: -o DIR");
     if (n > 1 && !vlp_is_dir(output) && (has_ending(output) || vlp_name_is_picture(output)))

@@ -157,6 +157,8 @@ static int run(int argc, char **argv)
     const char           *env = getenv("VLP_MODEL");
     const char           *from = argc > 1 ? NULL : lines ? lines : "-";
     if (lines && argc > 1) cmd_usage_error("texts as arguments, or --lines, not both");
+    const struct cmd_stream_use in[] = {{"-m", cmd_model.path}, {"--lines", from}};
+    cmd_one_each("standard input", in, VLP_COUNT(in));
     if (kind > 0 && (cmd_model.path || cmd_model.cleaning))
         cmd_usage_error("%s or --tokenizer=%s, not both", cmd_model.path ? "-m" : "--cleaning",
                         kinds[kind]);

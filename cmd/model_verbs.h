@@ -16,6 +16,10 @@ const char *cmd_verb_model(int argc, char **argv);
 enum vlp_status cmd_verb_checkpoint(struct vlp_checkpoint *c, const char *path,
                                     struct vlp_error *err);
 
+/* Wrong usage when one of the operands, each called `what`, or -m is no name, or two of them are
+ * "-": both want standard input. */
+void model_check_operands(const char *what, int argc, char **argv);
+
 /* How the verbs that print lines of TSV print them: rows for their tables. */
 extern struct model_lines {
     bool json, header;

@@ -91,6 +91,7 @@ static int verify(const char *path)
 static int run(int argc, char **argv)
 {
     int status = CMD_OK;
+    model_check_operands("MODEL", argc, argv);
     model_begin_lines("file\tkind\ttensor\tdetail");
     if (argc < 2) return cmd_finish(verify(cmd_model_path()));
     for (int i = 1; i < argc; i++) {

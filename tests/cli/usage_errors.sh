@@ -227,5 +227,29 @@ wrong vlp-classify -l a,a "$picture"
 wrong env VLP_CPU=foo vlp-classify -l a,b "$picture"
 looked=vlp-train
 wrong vlp-train -m "$VLP_MODEL" --image-size 50 -o run --plan "$VLP_SHARE/pictures/captions.tsv"
+for verb in inspect verify import convert preprocess compare; do
+    looked="vlp-model $verb"
+    out=
+    [ $verb = convert ] && out='-o out.safetensors'
+    wrong vlp-model $verb $out ''
+    says "'' is no name"
+done
+for verb in inspect verify; do
+    looked="vlp-model $verb"
+    wrong vlp-model $verb - -
+    says 'MODEL is - twice: both want standard input'
+    wrong vlp-model $verb -m ''
+    says "'' is no name: -m wants one"
+done
+looked='vlp-model preprocess'
+wrong vlp-model preprocess -o pictures - -
+says 'PICTURE is - twice'
+wrong vlp-model preprocess -o '' "$picture"
+says "'' is no name: -o wants one"
+wrong vlp-model preprocess -o p.npy --failed '' "$picture"
+looked='vlp-model convert'
+wrong vlp-model convert -o ''
+looked='vlp-model tokenize'
+wrong vlp-model tokenize --lines ''
 looked='vlp-model selftest'
 wrong env VLP_CPU=quantum vlp-model selftest
