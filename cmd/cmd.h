@@ -60,7 +60,8 @@ struct cmd_list {
     int          n;
 };
 void cmd_list_add(struct cmd_list *l, const char *value); /* keeps the pointer */
-/* The entry of a NULL-terminated list that `value` is, into *out; or `why`: "'x' is none of a, b". */
+/* The entry of a NULL-terminated list that `value` is, into *out; or `why`: "'x' is none of a, b".
+ */
 bool cmd_one_of(const char *const *list, const char *value, const char **out, char why[256]);
 
 struct cmd_option {
@@ -79,7 +80,8 @@ struct cmd_option {
     bool (*call)(void *target, const char *value, char why[256]);
 };
 
-/* A row of a table; what is seldom said follows by name: .group, .choices, .min, .max, .unit, .call.
+/* A row of a table; what is seldom said follows by name: .group, .choices, .min, .max, .unit,
+ * .call.
  */
 /* The versions of clang-format set braces in macros differently. */
 /* clang-format off */
@@ -290,8 +292,8 @@ void cmd_note_damaged(int64_t n); /* how many damaged pictures were used, unless
 void cmd_detail(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* with -v */
 /* What a noun behind this number ends with: "" or "s". */
 const char *cmd_plural(int64_t n);
-/* Print the sentence in `err`, of wrong usage with "Try 'vlp-x --help'." as cmd_usage_error does, and
- * give the exit status that it maps to. */
+/* Print the sentence in `err`, of wrong usage with "Try 'vlp-x --help'." as cmd_usage_error does,
+ * and give the exit status that it maps to. */
 int cmd_fail(const struct vlp_error *err);
 
 /*
@@ -394,8 +396,9 @@ enum vlp_status cmd_failures_open(struct cmd_failures *f, const char *path /* ma
 /* Name it on stderr ("id: reason (skipped)"), write it down, count it. */
 void cmd_failures_add(struct cmd_failures *f, const char *id, size_t id_len, enum vlp_status why,
                       const char *detail);
-/* Where none of the `things` (plural) could be used: what that is as an error. The status is that of the first which was
- * named, so that one fault has one exit status in all programs; VLP_ERR_IO where there was none. */
+/* Where none of the `things` (plural) could be used: what that is as an error. The status is that
+ * of the first which was named, so that one fault has one exit status in all programs; VLP_ERR_IO
+ * where there was none. */
 enum vlp_status cmd_nothing_used(const struct cmd_failures *f, const char *things,
                                  struct vlp_error *err);
 /* A picture that was used as its decoder repaired it, if `warning` says that there was something to
@@ -413,9 +416,9 @@ enum vlp_status cmd_failures_close(struct cmd_failures *f, struct vlp_error *err
 struct vlp_page;
 enum vlp_status cmd_write_page(struct vlp_page *p, struct vlp_pool *pool, const char *path,
                                bool force, struct cmd_failures *f, struct vlp_error *err);
-/* The picture of its card for the record of this id (vlp_picture_of_id): the id itself where there is
- * none, so that the page names it, but NULL for a text, which need not have one, and for "-", which
- * was standard input then and is another now. */
+/* The picture of its card for the record of this id (vlp_picture_of_id): the id itself where there
+ * is none, so that the page names it, but NULL for a text, which need not have one, and for "-",
+ * which was standard input then and is another now. */
 const char *cmd_page_picture(struct vlp_arena *mem, const char *base_dir, const char *id,
                              bool is_text);
 /* Rows for it: one table per program holds them. */

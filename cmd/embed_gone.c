@@ -1,6 +1,6 @@
 /*
- * embed_gone.c -- what the file holds and the inputs name no more: --update deletes it, after a look at
- * whether the inputs are there.
+ * embed_gone.c -- what the file holds and the inputs name no more: --update deletes it, after a
+ * look at whether the inputs are there.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -11,7 +11,8 @@
 
 #include "embed_job.h"
 
-/* Folders, shards and captioned pictures, to be found by name in the ids of what belongs to them. */
+/* Folders, shards and captioned pictures, to be found by name in the ids of what belongs to them.
+ */
 struct parents {
     size_t              *len; /* without slashes at the end */
     struct vlp_id_table *by_name;

@@ -85,13 +85,13 @@ enum vlp_status embed_forget(struct embed_job *j, const char *id, size_t len,
 /* embed_gone.c: what the inputs name no more. */
 
 /* Before a run that deletes: VLP_ERR_USAGE when one of several folders, of a list's too that is a
- * file, is without a record while the output has some of it, unless -f. It is more often a disk that
- * is not mounted than a wish. */
+ * file, is without a record while the output has some of it, unless -f. It is more often a disk
+ * that is not mounted than a wish. */
 enum vlp_status embed_check_folders(struct embed_job *j, const struct vlp_source_options *from,
                                     struct vlp_error *err);
-/* After a run of --update: delete what was not seen, in the shard that was asked for, unless there is
- * a --limit, and what cannot be used any more. Nothing without -f where the whole input was of no
- * use: VLP_ERR_USAGE when it was without a record, else j->nothing is set. */
+/* After a run of --update: delete what was not seen, in the shard that was asked for, unless there
+ * is a --limit, and what cannot be used any more. Nothing without -f where the whole input was of
+ * no use: VLP_ERR_USAGE when it was without a record, else j->nothing is set. */
 enum vlp_status embed_forget_gone(struct embed_job *j, struct vlp_error *err);
 
 #endif

@@ -5,8 +5,8 @@
  * of an id. What a record of the input left stands together, a picture and behind it its text, and
  * tells what it was made from.
  *
- * The few records of an ordinary id are a list. One id of many has an index, for its rows may come in
- * another order than its records.
+ * The few records of an ordinary id are a list. One id of many has an index, for its rows may come
+ * in another order than its records.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -52,8 +52,8 @@ void embed_made_add(struct embed_state *s, struct embed_entry *e, int part, uint
     s->open = image ? m : NULL;
 }
 
-/* What is looked for: a record with these. EMBED_ANY for whatever text, and whatever picture or none;
- * EMBED_SOME for whatever picture. */
+/* What is looked for: a record with these. EMBED_ANY for whatever text, and whatever picture or
+ * none; EMBED_SOME for whatever picture. */
 struct sought {
     uint64_t text, image;
 };
@@ -66,9 +66,9 @@ static bool fits(const struct embed_made *m, struct sought w)
     return image && (w.text == EMBED_ANY || m->text == w.text);
 }
 
-/* Chains in the order of the file, a record in each by which it can be found. Where a part of it was
- * used up since, it does not fit any more, and is dropped when somebody comes by; the other part
- * goes to the head. */
+/* Chains in the order of the file, a record in each by which it can be found. Where a part of it
+ * was used up since, it does not fit any more, and is dropped when somebody comes by; the other
+ * part goes to the head. */
 struct place {
     struct place      *next;
     struct sought      as;
@@ -157,9 +157,9 @@ static int take(struct embed_state *s, struct embed_entry *e, struct embed_made 
     return found;
 }
 
-/* The text of `row`, and the picture beside it where that is not another one. A text alone is that of
- * a row with a picture where this stands alone too, for nothing is left of one whose picture cannot
- * be used; or `surely`, when it has been used. */
+/* The text of `row`, and the picture beside it where that is not another one. A text alone is that
+ * of a row with a picture where this stands alone too, for nothing is left of one whose picture
+ * cannot be used; or `surely`, when it has been used. */
 static int take_text(struct embed_state *s, struct embed_entry *e, const struct embed_made *row,
                      bool loosely, bool surely)
 {

@@ -56,7 +56,8 @@ static enum vlp_status resize(json_t *about, int64_t size, struct vlp_error *err
     return VLP_OK;
 }
 
-/* A new model's own vocabulary: a file of merges, or of BERT's pieces, named in the configuration. */
+/* A new model's own vocabulary: a file of merges, or of BERT's pieces, named in the configuration.
+ */
 static enum vlp_status add_vocabulary(struct vlp_checkpoint *c, const char *path,
                                       struct vlp_error *err)
 {

@@ -284,7 +284,8 @@ START_TEST(json_lines_are_records_and_bad_lines_bad_records)
 }
 END_TEST
 
-/* A copy that was not finished: what ends within a row is no row, and others may have been behind. */
+/* A copy that was not finished: what ends within a row is no row, and others may have been behind.
+ */
 START_TEST(a_table_that_ends_within_a_row_is_damaged)
 {
     static const struct {

@@ -250,8 +250,8 @@ static enum vlp_status check_clip_pictures(const struct check *c, const json_t *
                : VLP_OK;
 }
 
-/* Ids of another kind than its pooling goes with are of another model: so a fingerprint need not say
- * the kind. */
+/* Ids of another kind than its pooling goes with are of another model: so a fingerprint need not
+ * say the kind. */
 static enum vlp_status check_tokenizer(const struct check *c, const json_t *about)
 {
     const json_t            *t = json_object_get(about, "tokenizer");

@@ -20,8 +20,8 @@ enum vlp_status config_agree_with(const struct config_file *c, const json_t *tow
 /* The same with the count at `theirs` of `object`. */
 enum vlp_status config_agree(const struct config_file *c, const json_t *tower, const char *ours,
                              const json_t *object, const char *theirs, json_int_t missing);
-/* VLP_ERR_SUPPORT where so many rows were published with a vocabulary that is not here, which only a
- * configuration would name. */
+/* VLP_ERR_SUPPORT where so many rows were published with a vocabulary that is not here, which only
+ * a configuration would name. */
 enum vlp_status config_check_vocabulary(const struct vlp_opening *o, const json_t *about);
 
 #endif

@@ -45,8 +45,8 @@ enum vlp_status vlp_emit_write(struct vlp_emit_list *l, struct vlp_output *o,
  * vlp_folder_commit puts it in place once all of it is on the disk, the weights last. With `force`
  * what other models have left there steps aside before and is removed after: a process that ends in
  * between leaves a folder without weights, never those of one model with another's configuration.
- * Until the first file is in its place, a failure leaves the folder as it was; from then on, old and
- * new weights under temporary names, which the message tells.
+ * Until the first file is in its place, a failure leaves the folder as it was; from then on, old
+ * and new weights under temporary names, which the message tells.
  */
 struct vlp_folder {
     const char        *path;

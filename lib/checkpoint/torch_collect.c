@@ -171,8 +171,9 @@ static bool holds_tensors(const struct vlp_value *v)
 }
 
 /*
- * Training programs put the weights beside their bookkeeping, under one of these, or under one below
- * another. Of a dict that has both, such a one and tensors of its own, the latter are bookkeeping.
+ * Training programs put the weights beside their bookkeeping, under one of these, or under one
+ * below another. Of a dict that has both, such a one and tensors of its own, the latter are
+ * bookkeeping.
  */
 enum { MOST_KEYS = 3, MOST_TRIES = 32 }; /* one below another; dicts, which may hold each other */
 static const struct vlp_value *find_weights(const struct vlp_value *v, int keys_left, int *tries)

@@ -83,8 +83,8 @@ static json_t *make_config(const struct vlp_checkpoint *c, const char *dtype)
                      2.6592, "torch_dtype", dtype, "text_config", t, "vision_config", v);
 }
 
-/* The type of all tensors but numbers alone, which are f32 beside any other; of types that are mixed
- * float32, which holds what the halves do. */
+/* The type of all tensors but numbers alone, which are f32 beside any other; of types that are
+ * mixed float32, which holds what the halves do. */
 static const char *torch_dtype(const struct vlp_emit_list *l)
 {
     static const char *const name[VLP_DTYPE_COUNT] = {[VLP_F32] = "float32",

@@ -118,8 +118,8 @@ static enum vlp_status refuse(const char *path, const char *what, struct vlp_err
     return vlp_fail(err, VLP_ERR_SUPPORT, "%s: open_clip cannot %s", path, what);
 }
 
-/* Texts that are pooled last have the ids of BERT's vocabulary, which open_clip knows by its name; a
- * vocabulary in the folder fills texts up with another id than 0. */
+/* Texts that are pooled last have the ids of BERT's vocabulary, which open_clip knows by its name;
+ * a vocabulary in the folder fills texts up with another id than 0. */
 static enum vlp_status check_tokenizer(const struct vlp_checkpoint *c, const char *path,
                                        struct vlp_error *err)
 {

@@ -155,11 +155,12 @@ void record_check(struct vlp_item *it);
 /* ---- names.c: what a name tells ---------------------------------------------------- */
 
 /* Of what was found in a folder or tar, not named: do the include and exclude lists let this path
- * in? Without an include list it needs a picture's ending; with one, that of captions must stand in the
- * pattern. */
+ * in? Without an include list it needs a picture's ending; with one, that of captions must stand in
+ * the pattern. */
 bool name_is_wanted(const struct vlp_source_options *o, const char *path);
 bool name_is_excluded(const struct vlp_source_options *o, const char *path);
-/* Does any pattern of the include list match, or is there no list? For texts, whatever they end with. */
+/* Does any pattern of the include list match, or is there no list? For texts, whatever they end
+ * with. */
 bool name_is_included(const struct vlp_source_options *o, const char *path);
 
 /* ---- the table of kinds ------------------------------------------------------------ */

@@ -1,8 +1,8 @@
 /*
  * source_json.c -- records from JSON: lines of objects, or one array (or sequence) of objects.
  *
- * JSON lines: a line that is no object is a bad record, and the next line is the next record; a last
- * one that is open where the file ends was cut off, and who knows what was behind it. In an
+ * JSON lines: a line that is no object is a bad record, and the next line is the next record; a
+ * last one that is open where the file ends was cut off, and who knows what was behind it. In an
  * array an element that is no object is a bad record; brackets that do not match end the input.
  * A caption may be a list: as many records as captions.
  */

@@ -88,7 +88,8 @@ bool tar_member_counts(const struct input *in, const struct tar_member *m);
 bool tar_name_is_hidden(const char *name);
 /* Does the member `name` belong to the group as well? */
 bool tar_group_has(const struct tar_group *g, const struct input *in, const char *name);
-/* Is the group, as far as it goes, one to be given: chosen by the patterns, or asked for by name? */
+/* Is the group, as far as it goes, one to be given: chosen by the patterns, or asked for by name?
+ */
 bool tar_group_is_wanted(const struct tar_group *g, const struct input *in);
 /* Put the member in hand into the group. */
 enum vlp_status tar_group_add(struct tar_group *g, const struct input *in, struct tar_reader *r,

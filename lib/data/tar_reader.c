@@ -16,8 +16,8 @@
 
 enum { BLOCK = 512 }; /* bytes, of tar */
 
-/* What libarchive met behind the mark for the end it takes for the end as well, or for damage of all:
- * so the block where a header is due is looked at as it goes by. */
+/* What libarchive met behind the mark for the end it takes for the end as well, or for damage of
+ * all: so the block where a header is due is looked at as it goes by. */
 static void look_at_header(struct tar_reader *t)
 {
     const int64_t begin = t->fed_end - t->fed_len;
@@ -207,8 +207,8 @@ static int64_t data_offset(const struct tar_reader *t, struct archive_entry *e)
     return (size + BLOCK - 1) / BLOCK <= left / BLOCK ? at : -1;
 }
 
-/* Is tar's mark for the end where the next header was due? What libarchive unpacks is not seen: there
- * it is known at a good end only. */
+/* Is tar's mark for the end where the next header was due? What libarchive unpacks is not seen:
+ * there it is known at a good end only. */
 static bool is_mark(const struct tar_reader *t, bool good)
 {
     if (!t->gunzip && tar_is_packed(t))

@@ -126,7 +126,8 @@ struct old_ids {
     char *kept; /* their second name; NULL where there are none, or links are not to be had */
 };
 
-/* It is not clear yet which vectors they would stand beside: a file without ids takes their place. */
+/* It is not clear yet which vectors they would stand beside: a file without ids takes their place.
+ */
 static enum vlp_status set_aside(struct old_ids *old, const char *path, struct vlp_error *err)
 {
     struct vlp_buf kept = {0};

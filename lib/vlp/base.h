@@ -70,8 +70,8 @@ const char *vlp_without_name(const char *sentence, const char *name, size_t len)
 
 /*
  * Called when memory cannot be had, with the size wanted; must not return. The default prints one
- * line on stderr and exits 1; a handler of one's own calls vlp_outputs_remove as it does. So that JSON
- * does not go wrong in silence, a program gives jansson vlp_malloc (json_set_alloc_funcs).
+ * line on stderr and exits 1; a handler of one's own calls vlp_outputs_remove as it does. So that
+ * JSON does not go wrong in silence, a program gives jansson vlp_malloc (json_set_alloc_funcs).
  */
 extern void (*vlp_no_memory)(size_t wanted);
 
@@ -193,8 +193,9 @@ void               vlp_hasher_close(struct vlp_hasher *h, char text[33]);
 /* ---- tables of strings -------------------------------------------------------------------- */
 
 /*
- * Strings, which may hold any bytes, and their numbers, from 0 in the order in which they were added;
- * fewer than 2^31. Zero-initialise to start. To look for one changes nothing: threads may share it.
+ * Strings, which may hold any bytes, and their numbers, from 0 in the order in which they were
+ * added; fewer than 2^31. Zero-initialise to start. To look for one changes nothing: threads may
+ * share it.
  */
 struct vlp_strings {
     struct vlp_string {
@@ -204,8 +205,8 @@ struct vlp_strings {
     size_t    n, cap, n_slots;
     uint64_t *slot;
 };
-/* The number of `s`, new or not. A new one is copied to `mem`; NULL: its bytes stay where they are as
- * long as the table is used. */
+/* The number of `s`, new or not. A new one is copied to `mem`; NULL: its bytes stay where they are
+ * as long as the table is used. */
 size_t  vlp_strings_add(struct vlp_strings *t, struct vlp_arena *mem, const char *s, size_t len);
 int64_t vlp_strings_find(const struct vlp_strings *t, const char *s, size_t len); /* -1: none */
 void    vlp_strings_free(struct vlp_strings *t);
@@ -291,8 +292,8 @@ enum vlp_status vlp_output_open(struct vlp_output *o, const char *path, bool for
                                 struct vlp_error *err);
 enum vlp_status vlp_output_write(struct vlp_output *o, const void *data, size_t len,
                                  struct vlp_error *err);
-/* What is written so far is on the disk: of several files, before the first takes its place. A write
- * to `file` that failed is found out here and by vlp_output_commit. */
+/* What is written so far is on the disk: of several files, before the first takes its place. A
+ * write to `file` that failed is found out here and by vlp_output_commit. */
 enum vlp_status vlp_output_sync(struct vlp_output *o, struct vlp_error *err);
 enum vlp_status vlp_output_commit(struct vlp_output *o, struct vlp_error *err);
 void            vlp_output_abort(struct vlp_output *o); /* fine after a commit or on a zeroed one */
@@ -302,8 +303,9 @@ void            vlp_output_abort(struct vlp_output *o); /* fine after a commit o
  * the end. Takes no memory; not for a signal handler.
  */
 void vlp_outputs_remove(void);
-/* For steps that belong together, as several files that take their places: who would end the process
- * waits in vlp_outputs_remove meanwhile, unless it is this thread itself. Not for what may last. */
+/* For steps that belong together, as several files that take their places: who would end the
+ * process waits in vlp_outputs_remove meanwhile, unless it is this thread itself. Not for what may
+ * last. */
 void vlp_outputs_hold(void);
 void vlp_outputs_release(void);
 
@@ -355,7 +357,8 @@ bool vlp_parse_f32(const char *s, float *out); /* in one rounding */
 int vlp_format_f32(char out[32], float v);
 int vlp_format_f64(char out[32], double v);
 
-/* How many bytes of a text are a byte order mark at its beginning, which is no part of it: 3 or 0. */
+/* How many bytes of a text are a byte order mark at its beginning, which is no part of it: 3 or 0.
+ */
 size_t vlp_bom_length(const void *text, size_t len);
 /* Valid UTF-8 (no surrogates, no overlong forms, <= U+10FFFF)? The offset of the first fault in
  * `bad`. */

@@ -32,13 +32,13 @@
  *     "fingerprint": "32 hex digits" }
  *
  * "resize_to", "ln_pre", "pool", "projection_bias", "eos", "causal" and, in both towers,
- * "layer_scale" and "activation" are there only where a model is not as OpenAI's are. "fingerprint" is absent after
- * opening a foreign layout: vlp_checkpoint_fingerprint computes it. "tokenizer" is absent when the
- * source brings no vocabulary: the caller then supplies share/vlp's. "vision.interpolate" is the
- * rule for positions of another grid: "open_clip" where the stored grid is not the configured one
- * (resampled on load), "hf" where pictures may be of another size than "vision.image_size"
- * (resampled at run time; preprocess.size says which), "none" otherwise. "source.activation_from"
- * is "config", "layout", "tag", "option" or "default".
+ * "layer_scale" and "activation" are there only where a model is not as OpenAI's are. "fingerprint"
+ * is absent after opening a foreign layout: vlp_checkpoint_fingerprint computes it. "tokenizer" is
+ * absent when the source brings no vocabulary: the caller then supplies share/vlp's.
+ * "vision.interpolate" is the rule for positions of another grid: "open_clip" where the stored grid
+ * is not the configured one (resampled on load), "hf" where pictures may be of another size than
+ * "vision.image_size" (resampled at run time; preprocess.size says which), "none" otherwise.
+ * "source.activation_from" is "config", "layout", "tag", "option" or "default".
  *
  * Canonical CLIP tensor names are OpenAI's (visual.conv1.weight,
  * transformer.resblocks.0.attn.in_proj_weight, text_projection as a bare [d, E] matrix ...).

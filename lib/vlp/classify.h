@@ -35,7 +35,8 @@ void            vlp_labels_free(struct vlp_labels *l);
 
 /* One template a line, each with {} where the name goes; empty lines left out. A JSON list of
  * strings too; what begins with '[' and is neither JSON nor has a string there is lines.
- * VLP_ERR_FORMAT when it is neither or a JSON object, not UTF-8, has no template, or one without {}. */
+ * VLP_ERR_FORMAT when it is neither or a JSON object, not UTF-8, has no template, or one without
+ * {}. */
 struct vlp_templates {
     int              n;
     const char     **text;

@@ -1,8 +1,8 @@
 /*
  * html.h -- one page to look at results: self-contained, offline, for a phone as well as a screen.
  *
- * Thumbnails lie inside as JPEG data, each once; there is no script and nothing is fetched. Every text is
- * escaped, whatever it holds; bytes that are not UTF-8 become U+FFFD.
+ * Thumbnails lie inside as JPEG data, each once; there is no script and nothing is fetched. Every
+ * text is escaped, whatever it holds; bytes that are not UTF-8 become U+FFFD.
  */
 #ifndef VLP_HTML_H
 #define VLP_HTML_H

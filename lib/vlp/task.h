@@ -50,14 +50,14 @@ enum vlp_status vlp_encoder_texts(struct vlp_encoder *e, struct vlp_error *err);
 /*
  * Give a checkpoint that carries no vocabulary the one of its family from `share_dir`, when its
  * embedding has the rows for it: tensor "tokenizer.vocab" and about.tokenizer. Says so. Nothing
- * happens when there is one already, or none that fits. One that cannot be read is an error: without
- * it this would be another model.
+ * happens when there is one already, or none that fits. One that cannot be read is an error:
+ * without it this would be another model.
  */
 enum vlp_status vlp_checkpoint_add_vocabulary(struct vlp_checkpoint *c, const char *share_dir,
                                               void (*say)(void *ctx, const char *sentence),
                                               void *ctx, struct vlp_error *err);
-/* about.tokenizer for a vocabulary in that tensor, of the kind and with the cleaning that such a model
- * has; NULL where there is none. */
+/* about.tokenizer for a vocabulary in that tensor, of the kind and with the cleaning that such a
+ * model has; NULL where there is none. */
 json_t *vlp_tokenizer_about(const json_t *about);
 /* The tokenizer that a checkpoint describes; VLP_ERR_SUPPORT when it has none. */
 enum vlp_status vlp_tokenizer_of(struct vlp_tokenizer **out, const struct vlp_checkpoint *c,

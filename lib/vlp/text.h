@@ -2,7 +2,8 @@
  * text.h -- text to ids, exactly as the reference tokenizers do it.
  *
  * A tokenizer is a row of a table (clip_bpe with the cleaning of OpenAI or of Hugging Face,
- * bert_uncased, bert_clipa): cleaning, splitting, pieces, assembly. Immutable once open: threads may share it.
+ * bert_uncased, bert_clipa): cleaning, splitting, pieces, assembly. Immutable once open: threads
+ * may share it.
  *
  * Where the ids differ from the reference's:
  *  - ftfy's repair of text that was decoded with the wrong encoding (mojibake) is left out: it is a
