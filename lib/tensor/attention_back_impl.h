@@ -33,57 +33,31 @@ struct attention_back {
     float  delta[BACK_QUERIES], lse[BACK_QUERIES];
 };
 
-/* c (rows, cols) (+)= sum over units of a[r * a_row + u * a_unit] b[u * b_unit + col], cols in
- * whole vectors */
-static ALWAYS_INLINE void back_product(int rows, int cols, int units, const float *a,
-                                       const size_t a_row, const size_t a_unit, const float *b,
-                                       const size_t b_unit, float *c, const size_t c_row, bool add)
-{
-    const int tiles = vlp_ceil_div(rows, TILE_ROWS);
-    for (int n = 0; n < cols; n += TILE_COLS)
-        for (int t = 0; t < tiles; t++) {
-            const int    r0 = rows * t / tiles, r1 = rows * (t + 1) / tiles;
-            const float *from = a + (size_t)r0 * a_row;
-            float       *to = c + (size_t)r0 * c_row + n;
-#define ONE_CASE(h)                                                                                \
-    case h:                                                                                        \
-        if (cols - n >= TILE_COLS)                                                                 \
-            mul_tile(h, TILE_VECTORS, units, from, a_row, a_unit, b + n, b_unit, to, c_row, add,   \
-                     NULL, 0);                                                                     \
-        else                                                                                       \
-            mul_tile(h, 1, units, from, a_row, a_unit, b + n, b_unit, to, c_row, add, NULL, 0);    \
-        break;
-            switch (r1 - r0) {
-                TILE_CASES(ONE_CASE)
-            }
-#undef ONE_CASE
-        }
-}
-
 /* Queries against keys: rows of D against what is turned. */
 static void back_scores(const struct attention_back *t, int rows, int keys, const float *a,
                         const float *turned, float *c)
 {
     const int cols = vlp_ceil_div(keys, VL) * VL;
     if (t->stride == HEAD_STRIDE)
-        back_product(rows, cols, t->D, a, HEAD_STRIDE, 1, turned, BACK_STRIDE, c, BACK_STRIDE,
-                     false);
+        attention_product(rows, cols, t->D, a, HEAD_STRIDE, 1, turned, BACK_STRIDE, c, BACK_STRIDE,
+                          false);
     else
-        back_product(rows, cols, t->D, a, t->stride, 1, turned, BACK_STRIDE, c, BACK_STRIDE, false);
+        attention_product(rows, cols, t->D, a, t->stride, 1, turned, BACK_STRIDE, c, BACK_STRIDE,
+                          false);
 }
 
 /* Weights of queries over keys, times rows of keys. */
 static void back_along(const struct attention_back *t, int rows, int keys, const float *w,
                        const float *b, float *c, bool add)
 {
-    back_product(rows, t->wide, keys, w, BACK_STRIDE, 1, b, t->stride, c, t->stride, add);
+    attention_product(rows, t->wide, keys, w, BACK_STRIDE, 1, b, t->stride, c, t->stride, add);
 }
 
 /* The weights' columns, times rows of queries. */
 static void back_down(const struct attention_back *t, int keys, int rows, const float *w,
                       const float *b, float *c, bool add)
 {
-    back_product(keys, t->wide, rows, w, 1, BACK_STRIDE, b, t->stride, c, t->stride, add);
+    attention_product(keys, t->wide, rows, w, 1, BACK_STRIDE, b, t->stride, c, t->stride, add);
 }
 
 /* S becomes P, dP becomes scale dS, for queries i0 .. and keys j0 .. of the head. */

@@ -1,10 +1,11 @@
 /*
  * attention_impl.h -- softmax attention of one head over one sequence, a tile of queries at a time.
  *
- * Everything is turned so that a vector's lanes are queries: scores S[key][query] = K q^T, the
- * softmax runs down the keys without ever leaving its lane, and O[d][query] = V^T S. Keys come in
- * blocks counted from the sequence's first; after each block
- *   m' = max(m, S)   p = e^(S - m')   l = l e^(m - m') + sum p   O = O e^(m - m') + V^T p
+ * Queries are turned so that a vector's lanes are queries: scores S[key][query] = K q^T, and the
+ * softmax runs down the keys without ever leaving its lane. The weights are read down their columns
+ * after that, so that O[query][d] = S^T V lies as the output does. Keys come in blocks counted from
+ * the sequence's first; after each block
+ *   m' = max(m, S)   p = e^(S - m')   l = l e^(m - m') + sum p   O = O e^(m - m') + p^T V
  * so a query's result depends on its own sequence alone. Included after rows_impl.h.
  */
 #ifndef VLP_ATTENTION_IMPL_H
@@ -20,71 +21,62 @@ enum {
 
 struct attention_tile {
     const struct vlp_attention_args *a;
-    const float                     *k, *v; /* copied, rows of `stride` */
-    const float                     *bias;  /* at the first query, or NULL */
-    float *q, *s, *o, *turned; /* [D][QUERIES], [KEY_BLOCK][QUERIES], [D].., [KEY_].. */
-    size_t stride;
-    int    nq, n_keys;
-    int    last_key; /* that the first query sees; each later one sees one more (causal) */
-    int    vectors;  /* 1 when the queries fit in one */
-    vf     most[TILE_VECTORS], sum[TILE_VECTORS], shrink[TILE_VECTORS];
+    const float                     *k, *v;          /* copied, rows of `stride` */
+    const float                     *bias;           /* at the first query, or NULL */
+    float                           *q, *s, *turned; /* [D][QUERIES], [KEY_BLOCK][QUERIES] each */
+    float                           *o;              /* [QUERIES][stride] */
+    size_t                           stride;
+    int                              wide; /* of a head, in whole vectors */
+    int                              nq, n_keys;
+    int last_key; /* that the first query sees; each later one sees one more (causal) */
+    int vectors;  /* 1 when the queries fit in one */
+    vf  most[TILE_VECTORS], sum[TILE_VECTORS], shrink[TILE_VECTORS];
 };
 
-/* c[r] (+)= sum_k a[r][k] b[k] for any number of rows, in tiles of like height. */
-static ALWAYS_INLINE void mul_rows(const int vectors, int rows, int units, const float *a,
-                                   const size_t a_row, const size_t a_unit, const float *b,
-                                   float *c, bool add)
+/* c (rows, cols) (+)= sum over units of a[r * a_row + u * a_unit] b[u * b_unit + col], rows in
+ * tiles of like height, cols in whole vectors */
+static ALWAYS_INLINE void attention_product(int rows, int cols, int units, const float *a,
+                                            const size_t a_row, const size_t a_unit, const float *b,
+                                            const size_t b_unit, float *c, const size_t c_row,
+                                            bool add)
 {
     const int tiles = vlp_ceil_div(rows, TILE_ROWS);
-    for (int t = 0; t < tiles; t++) {
-        const int    r0 = rows * t / tiles, r1 = rows * (t + 1) / tiles;
-        const float *from = a + (size_t)r0 * a_row;
-        float       *to = c + (size_t)r0 * QUERIES;
-#define ONE_CASE(n)                                                                                \
-    case n:                                                                                        \
-        mul_tile(n, vectors, units, from, a_row, a_unit, b, QUERIES, to, QUERIES, add, NULL, 0);   \
+    for (int n = 0; n < cols; n += TILE_COLS)
+        for (int t = 0; t < tiles; t++) {
+            const int    r0 = rows * t / tiles, r1 = rows * (t + 1) / tiles;
+            const float *from = a + (size_t)r0 * a_row;
+            float       *to = c + (size_t)r0 * c_row + n;
+#define ONE_CASE(h)                                                                                \
+    case h:                                                                                        \
+        if (cols - n >= TILE_COLS)                                                                 \
+            mul_tile(h, TILE_VECTORS, units, from, a_row, a_unit, b + n, b_unit, to, c_row, add,   \
+                     NULL, 0);                                                                     \
+        else                                                                                       \
+            mul_tile(h, 1, units, from, a_row, a_unit, b + n, b_unit, to, c_row, add, NULL, 0);    \
         break;
-        switch (r1 - r0) {
-            TILE_CASES(ONE_CASE)
-        }
+            switch (r1 - r0) {
+                TILE_CASES(ONE_CASE)
+            }
 #undef ONE_CASE
-    }
+        }
 }
 
 /* S = K q^T for keys k0 .. k0 + n. */
 static void attention_scores(const struct attention_tile *t, int k0, int n)
 {
     const float *k = t->k + (size_t)k0 * t->stride;
-    const int    D = t->a->head_dim;
-    if (t->stride == HEAD_STRIDE) {
-        if (t->vectors == 1)
-            mul_rows(1, n, D, k, HEAD_STRIDE, 1, t->q, t->s, false);
-        else
-            mul_rows(TILE_VECTORS, n, D, k, HEAD_STRIDE, 1, t->q, t->s, false);
-    } else {
-        if (t->vectors == 1)
-            mul_rows(1, n, D, k, t->stride, 1, t->q, t->s, false);
-        else
-            mul_rows(TILE_VECTORS, n, D, k, t->stride, 1, t->q, t->s, false);
-    }
+    const int    D = t->a->head_dim, cols = t->vectors * VL;
+    if (t->stride == HEAD_STRIDE)
+        attention_product(n, cols, D, k, HEAD_STRIDE, 1, t->q, QUERIES, t->s, QUERIES, false);
+    else
+        attention_product(n, cols, D, k, t->stride, 1, t->q, QUERIES, t->s, QUERIES, false);
 }
 
-/* O += V^T P for keys k0 .. k0 + n. */
+/* O += P^T V for keys k0 .. k0 + n. */
 static void attention_values(const struct attention_tile *t, int k0, int n)
 {
     const float *v = t->v + (size_t)k0 * t->stride;
-    const int    D = t->a->head_dim;
-    if (t->stride == HEAD_STRIDE) {
-        if (t->vectors == 1)
-            mul_rows(1, D, n, v, 1, HEAD_STRIDE, t->s, t->o, k0 > 0);
-        else
-            mul_rows(TILE_VECTORS, D, n, v, 1, HEAD_STRIDE, t->s, t->o, k0 > 0);
-    } else {
-        if (t->vectors == 1)
-            mul_rows(1, D, n, v, 1, t->stride, t->s, t->o, k0 > 0);
-        else
-            mul_rows(TILE_VECTORS, D, n, v, 1, t->stride, t->s, t->o, k0 > 0);
-    }
+    attention_product(t->nq, t->wide, n, t->s, 1, QUERIES, v, t->stride, t->o, t->stride, k0 > 0);
 }
 
 /* Bias is added and what a causal query may not see becomes minus infinity. */
@@ -132,16 +124,21 @@ static void attention_softmax(struct attention_tile *t, int n)
     }
 }
 
-static void attention_shrink(struct attention_tile *t)
+/* to[query] = O[query] times its lane of `shrink`. */
+static void attention_shrink(const struct attention_tile *t, float *to, size_t ld)
 {
-    for (int d = 0; d < t->a->head_dim; d++)
-        for (int v = 0; v < t->vectors; v++) {
-            float *o = t->o + d * QUERIES + v * VL;
-            v_store(o, v_mul(v_load(o), t->shrink[v]));
-        }
+    float by[QUERIES];
+    for (int v = 0; v < t->vectors; v++) v_store(by + v * VL, t->shrink[v]);
+    for (int i = 0; i < t->nq; i++) {
+        const float *o = t->o + (size_t)i * t->stride;
+        const vf     x = v_set1(by[i]);
+        for (int d = 0; d < t->a->head_dim; d += VL)
+            v_store_n(to + i * ld + d, v_mul(v_load(o + d), x), t->a->head_dim - d);
+    }
 }
 
-static void attention_run_tile(struct attention_tile *t)
+/* y[query], rows of ldy. */
+static void attention_run_tile(struct attention_tile *t, float *y)
 {
     int keys = t->n_keys;
     if (t->a->causal) { /* what the last query sees */
@@ -157,15 +154,15 @@ static void attention_run_tile(struct attention_tile *t)
         attention_scores(t, k0, n);
         attention_mask(t, k0, n);
         attention_softmax(t, n);
-        if (k0 > 0) attention_shrink(t);
+        if (k0 > 0) attention_shrink(t, t->o, t->stride);
         attention_values(t, k0, n);
     }
-    if (keys <= 0) memset(t->o, 0, sizeof(float) * QUERIES * (size_t)t->a->head_dim);
+    if (keys <= 0) memset(t->o, 0, (size_t)t->nq * t->stride * sizeof *t->o);
     for (int v = 0; v < t->vectors; v++) { /* nothing seen gives zero */
         const vf one = v_set1(1.0f);
         t->shrink[v] = v_if_less(v_zero(), t->sum[v], v_div(one, t->sum[v]), t->sum[v]);
     }
-    attention_shrink(t);
+    attention_shrink(t, y, (size_t)t->a->ldy);
 }
 
 /* Queries q0 .. q1 of sequence `seq`, head `head`. */
@@ -178,12 +175,12 @@ static void attention(const struct vlp_attention_args *a, int seq, int head, int
     const int             bias_row = a->q_place ? a->q_place[seq] : 0;
     struct attention_tile t = {.a = a, .n_keys = n_keys};
     t.stride = D <= 64 ? HEAD_STRIDE : (size_t)vlp_ceil_div(D, 32) * 32 + 16;
+    t.wide = vlp_ceil_div(D, VL) * VL;
     const size_t kv = (size_t)n_keys * t.stride, tile = (size_t)D * QUERIES;
-    float       *room = vlp_scratch(VLP_SCRATCH_ATTENTION,
-                                    (2 * kv + 2 * tile + 2 * (size_t)KEY_BLOCK * QUERIES) * sizeof *room);
-    t.q = room;
+    const size_t out = QUERIES * t.stride, scores = (size_t)KEY_BLOCK * QUERIES;
+    t.q = vlp_scratch(VLP_SCRATCH_ATTENTION, (2 * kv + tile + out + 2 * scores) * sizeof *t.q);
     t.o = t.q + tile;
-    t.s = t.o + tile;
+    t.s = t.o + out;
     t.turned = t.s + KEY_BLOCK * QUERIES;
     float *k = t.turned + KEY_BLOCK * QUERIES, *v = k + kv;
     for (int j = 0; j < n_keys; j++) {
@@ -195,6 +192,7 @@ static void attention(const struct vlp_attention_args *a, int seq, int head, int
         }
         memcpy(k + j * t.stride, from_k, (size_t)D * sizeof *k);
         memcpy(v + j * t.stride, from_v, (size_t)D * sizeof *v);
+        for (int d = D; d < t.wide; d++) v[j * t.stride + d] = 0.0f;
     }
     t.k = k;
     t.v = v;
@@ -213,9 +211,7 @@ static void attention(const struct vlp_attention_args *a, int seq, int head, int
             (size_t)a->ldq, t.nq, D);
         for (size_t d = 0; d < tile; d += VL)
             v_store(t.q + d, v_mul(v_load(t.q + d), v_set1(a->scale)));
-        attention_run_tile(&t);
-        vlp_transpose_units((uint32_t *)(void *)(a->y + row * a->ldy + (size_t)head * D),
-                            (size_t)a->ldy, (const uint32_t *)t.o, QUERIES, D, t.nq);
+        attention_run_tile(&t, a->y + row * a->ldy + (size_t)head * D);
         if (!a->lse) continue;
         float most[QUERIES], sum[QUERIES];
         for (int w = 0; w < TILE_VECTORS; w++) {
