@@ -43,6 +43,7 @@ static enum vlp_status read_batch(struct vlp_batch *b, struct vlp_arena *mem,
     if (image->dim[0] != text->dim[0])
         return vlp_fail(err, VLP_ERR_MISMATCH, "not as many texts as pictures");
     b->n = (int)text->dim[0];
+    b->width = b->height = m->image_size;
     b->images = vlp_arena_alloc(mem, image->size);
     memcpy(b->images, image->data, image->size);
     b->start = VLP_NEW_N(mem, int, (size_t)b->n + 1);

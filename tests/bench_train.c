@@ -77,6 +77,7 @@ static void make_batch(struct batch *x, const struct shape *s)
     vlp_rng_seed(&r, 1, 1);
     memset(x, 0, sizeof *x);
     x->b.n = s->batch;
+    x->b.width = x->b.height = s->image;
     x->b.images = VLP_NEW_N(&x->mem, float, picture *(size_t)s->batch);
     x->b.ids = VLP_NEW_N(&x->mem, int32_t, (size_t)(s->batch * s->context));
     x->b.start = VLP_NEW_N(&x->mem, int, (size_t)s->batch + 1);

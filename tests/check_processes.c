@@ -101,6 +101,8 @@ static struct vlp_batch rows_of(struct fixture *f, int t, int first, int n)
     }
     f->start[n] = k;
     return (struct vlp_batch){.n = n,
+                              .width = (int)image->dim[3],
+                              .height = (int)image->dim[2],
                               .images = (float *)image->data + (size_t)first * picture,
                               .ids = f->ids,
                               .start = f->start};

@@ -86,8 +86,12 @@ static struct vlp_batch batch_of(struct fixture *f, int t)
         for (int j = 0; j <= end; j++) f->ids[k++] = (int32_t)vlp_load_u64(row + 8 * j);
     }
     f->start[n] = k;
-    return (struct vlp_batch){
-        .n = n, .images = (float *)image->data, .ids = f->ids, .start = f->start};
+    return (struct vlp_batch){.n = n,
+                              .width = (int)image->dim[3],
+                              .height = (int)image->dim[2],
+                              .images = (float *)image->data,
+                              .ids = f->ids,
+                              .start = f->start};
 }
 
 static double number(const json_t *j, const char *key)
@@ -366,6 +370,81 @@ START_TEST(a_frozen_tower_is_run_once)
 }
 END_TEST
 
+static json_t *tiny_about(const char *interpolate, int layers)
+{
+    return json_pack(
+        "{s:i,s:s,s:{s:i,s:s,s:{s:s,s:i,s:i,s:i,s:i,s:i,s:i,s:s},s:{s:i,s:i,s:i,s:i,s:i,s:i}}}",
+        "version", 1, "family", "clip", "config", "embed_dim", 16, "activation", "gelu", "vision",
+        "kind", "vit", "image_size", 32, "patch_size", 8, "width", 64, "layers", layers, "heads", 2,
+        "mlp", 256, "interpolate", interpolate, "text", "context", 8, "vocab", 50, "width", 16,
+        "layers", 1, "heads", 1, "mlp", 16);
+}
+
+/* -mean log softmax of the right pair, both ways, of pictures and texts that belong together */
+static double loss_by_hand(struct vlp_model *m, const struct vlp_compute *c,
+                           const struct vlp_batch *b)
+{
+    struct vlp_arena mem = {0};
+    struct vlp_tape  t;
+    vlp_tape_init(&t, c, &mem, false);
+    const struct vlp_text_batch texts = {b->n, b->ids, b->start};
+    const struct vlp_tensor    *x = vlp_normalize(
+           &t, vlp_encode_image(m, &t,
+                                vlp_tensor_of(&t, b->images, VLP_DIMS(b->n, 3, b->height, b->width))));
+    const struct vlp_tensor *y = vlp_normalize(&t, vlp_encode_text(m, &t, &texts));
+    const double             scale = exp((double)vlp_param_f32(m->logit_scale)[0]);
+    double                   row[8] = {0}, column[8] = {0}, loss = 0;
+    ck_assert_int_le(b->n, 8);
+    for (int i = 0; i < b->n; i++)
+        for (int j = 0; j < b->n; j++) {
+            double s = 0;
+            for (int k = 0; k < vlp_cols(x); k++)
+                s += scale * x->data[i * vlp_cols(x) + k] * y->data[j * vlp_cols(y) + k];
+            row[i] += exp(s);
+            column[j] += exp(s);
+            if (i == j) loss -= s / b->n;
+        }
+    for (int i = 0; i < b->n; i++) loss += (log(row[i]) + log(column[i])) / (2 * b->n);
+    vlp_arena_free(&mem);
+    return loss;
+}
+
+/* Hugging Face's models resample their positions, so that pictures may have another size. */
+START_TEST(a_batch_says_the_size_of_its_pictures)
+{
+    enum { B = 4, W = 48, H = 24, T = 8 };
+    struct vlp_model    m;
+    struct vlp_compute  c;
+    struct vlp_error    err;
+    struct vlp_trainer *t;
+    struct vlp_rng      r;
+    float               images[B * 3 * W * H];
+    int                 start[B + 1];
+    int32_t             ids[B * T];
+    vlp_rng_seed(&r, 1, 1);
+    for (int i = 0; i < B * 3 * W * H; i++) images[i] = vlp_rng_normal(&r);
+    for (int i = 0; i <= B; i++) start[i] = i * T;
+    for (int i = 0; i < B * T; i++) ids[i] = i % T == T - 1 ? 49 : (i * i) % 40;
+    const struct vlp_batch b = {B, W, H, images, ids, start};
+    json_t                *about = tiny_about("hf", 1);
+    must(vlp_compute_init(&c, NULL, NULL, VLP_PRECISION_F32, &err), &err);
+    must(vlp_model_new(&m, about, 1, &err), &err);
+    const double                   want = loss_by_hand(&m, &c, &b);
+    const struct vlp_train_options o = {.loss = vlp_contrastive_loss_find("softmax"),
+                                        .schedule = {"constant", 1e-3, 0, 1, 0, 10},
+                                        .adamw = {0.9f, 0.98f, 1e-6f, 0.2f},
+                                        .layer_decay = 1,
+                                        .image_rate = 1,
+                                        .text_rate = 1,
+                                        .micro_batch = _i ? 1 : 0};
+    must(vlp_trainer_open(&t, &m, &c, NULL, &o, &err), &err);
+    ck_assert_double_eq_tol(vlp_trainer_gradients(t, &b), want, 1e-5);
+    vlp_trainer_close(t);
+    vlp_model_close(&m);
+    json_decref(about);
+}
+END_TEST
+
 /* Step memory with a picture tower of so many blocks; of a frozen one, so many groups unlocked. */
 static size_t memory_of_depth(int layers, float image_rate, int unlocked, int micro)
 {
@@ -379,12 +458,7 @@ static size_t memory_of_depth(int layers, float image_rate, int unlocked, int mi
     int32_t             ids[B * T];
     for (int i = 0; i <= B; i++) start[i] = i * T;
     for (int i = 0; i < B * T; i++) ids[i] = i % T == T - 1 ? 49 : i % 40;
-    json_t *about = json_pack(
-        "{s:i,s:s,s:{s:i,s:s,s:{s:s,s:i,s:i,s:i,s:i,s:i,s:i},s:{s:i,s:i,s:i,s:i,s:i,s:i}}}",
-        "version", 1, "family", "clip", "config", "embed_dim", 16, "activation", "gelu", "vision",
-        "kind", "vit", "image_size", SIZE, "patch_size", 8, "width", 64, "layers", layers, "heads",
-        2, "mlp", 256, "text", "context", 8, "vocab", 50, "width", 16, "layers", 1, "heads", 1,
-        "mlp", 16);
+    json_t *about = tiny_about("none", layers);
     must(vlp_compute_init(&c, NULL, NULL, VLP_PRECISION_F32, &err), &err);
     must(vlp_model_new(&m, about, 1, &err), &err);
     const struct vlp_train_options o = {.loss = vlp_contrastive_loss_find("softmax"),
@@ -397,7 +471,7 @@ static size_t memory_of_depth(int layers, float image_rate, int unlocked, int mi
                                         .micro_batch = micro};
     must(vlp_trainer_open(&t, &m, &c, NULL, &o, &err), &err);
     const size_t           before = vlp_trainer_peak(t);
-    const struct vlp_batch b = {B, images, ids, start};
+    const struct vlp_batch b = {B, SIZE, SIZE, images, ids, start};
     vlp_trainer_gradients(t, &b);
     const size_t size = vlp_trainer_peak(t) - before;
     vlp_trainer_close(t);
@@ -1320,6 +1394,7 @@ int main(void)
     tcase_add_loop_test(t, recomputed_blocks_give_the_same_bits, 0, 6);
     tcase_add_loop_test(t, a_frozen_picture_tower_gets_no_gradient, 0, 3);
     tcase_add_loop_test(t, a_tower_learns_the_same_beside_a_frozen_one, 0, 6);
+    tcase_add_loop_test(t, a_batch_says_the_size_of_its_pictures, 0, 2);
     tcase_add_test(t, a_frozen_tower_is_run_once);
     tcase_add_test(t, a_frozen_tower_needs_the_memory_of_one_block);
     tcase_add_test(t, the_frozen_blocks_below_unlocked_ones_need_the_memory_of_one_block);

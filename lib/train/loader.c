@@ -273,7 +273,12 @@ enum vlp_status vlp_loader_next(struct vlp_loader *l, struct vlp_batch *b, struc
         at += slot->n_ids[i];
     }
     l->start[l->rows] = at;
-    *b = (struct vlp_batch){.n = l->rows, .images = slot->images, .ids = l->ids, .start = l->start};
+    *b = (struct vlp_batch){.n = l->rows,
+                            .width = l->o.preprocess->width,
+                            .height = l->o.preprocess->height,
+                            .images = slot->images,
+                            .ids = l->ids,
+                            .start = l->start};
     return VLP_OK;
 }
 

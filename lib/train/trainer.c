@@ -161,10 +161,9 @@ static void begin_tower(const struct vlp_trainer *t, struct vlp_tape *tape, int 
 static struct vlp_tensor *image_features(struct vlp_trainer *t, struct vlp_tape *tape,
                                          const struct vlp_batch *b, int from, int n)
 {
-    const int          size = t->model->image_size;
-    const size_t       picture = 3 * (size_t)size * (size_t)size;
-    struct vlp_tensor *images =
-        vlp_tensor_of(tape, b->images + (size_t)from * picture, VLP_DIMS(n, 3, size, size));
+    const size_t       picture = 3 * (size_t)b->height * (size_t)b->width;
+    struct vlp_tensor *images = vlp_tensor_of(tape, b->images + (size_t)from * picture,
+                                              VLP_DIMS(n, 3, b->height, b->width));
     return vlp_normalize(tape, vlp_encode_image(t->model, tape, images));
 }
 

@@ -142,8 +142,9 @@ void vlp_dataset_order(const struct vlp_dataset *d, uint64_t seed, int64_t epoch
 /* One batch, ready to be computed. */
 struct vlp_batch {
     int      n;
-    float   *images; /* (n, 3, H, W) */
-    int32_t *ids;    /* ragged: ids of sample i are ids[start[i]] .. */
+    int      width, height; /* of the pictures, which need not be those of the model's own size */
+    float   *images;        /* (n, 3, height, width) */
+    int32_t *ids;           /* ragged: ids of sample i are ids[start[i]] .. */
     int     *start;
 };
 
