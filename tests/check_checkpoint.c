@@ -2070,15 +2070,19 @@ static void validates(struct vlp_checkpoint *c, size_t i, enum vlp_status refuse
     vlp_checkpoint_close(c);
 }
 
-/* Pooled last are BERT's ids, cleaned in one way, and those alone. */
-START_TEST(a_tokenizer_that_does_not_go_with_the_pooling_is_refused)
+/* Pooled last are CLIPA's ids and those alone; BERT's cleaning goes with BERT's pieces and with those
+ * alone. So the fingerprint, which does not count the kind, tells the kinds apart. */
+START_TEST(a_tokenizer_that_does_not_go_with_pooling_or_cleaning_is_refused)
 {
     static const struct {
         const char *pool, *kind, *cleaning, *word; /* word NULL: fine */
     } cases[] = {
         {NULL, "clip_bpe", "openai", NULL},
-        {"end", "clip_bpe", "bert", NULL},
-        {NULL, "bert_uncased", "hf", NULL},
+        {"end", "clip_bpe", "hf", NULL},
+        {NULL, "bert_uncased", "bert", NULL},
+        {"end", "clip_bpe", "bert", "'tokenizer.cleaning' does not go with clip_bpe"},
+        {NULL, "bert_uncased", "hf", "'tokenizer.cleaning' does not go with bert_uncased"},
+        {NULL, "bert_uncased", "openai", "'tokenizer.cleaning' does not go with bert_uncased"},
         {"last", "bert_clipa", "bert", NULL},
         {"last", "bert_clipa", "openai", "'tokenizer.cleaning' does not go with bert_clipa"},
         {"last", "bert_uncased", "bert", "'tokenizer.kind' does not go with config.text.pool"},
@@ -2184,8 +2188,11 @@ START_TEST(texts_travel_with_their_tokenizer_or_not_at_all)
 END_TEST
 
 /* Two vocabularies are two models; that of BERT is as good as none. */
-START_TEST(a_fingerprint_counts_clipas_vocabulary)
+START_TEST(a_fingerprint_counts_berts_vocabulary)
 {
+    static const struct {
+        const char *model, *kind;
+    } cases[] = {{"openclip-clipa", "bert_clipa"}, {"openclip-quick", "bert_uncased"}};
     static const char *const own[] = {"[PAD]\ncat\ndog\n", "[PAD]\ndog\ncat\n"};
     char                     seen[4][33];
     struct vlp_map           released;
@@ -2199,12 +2206,15 @@ START_TEST(a_fingerprint_counts_clipas_vocabulary)
                                      .dim = {(int64_t)size},
                                      .data = i < 2 ? (const void *)own[i] : released.data,
                                      .size = size};
-        open_golden(&c, "openclip-clipa");
+        open_golden(&c, cases[_i].model);
+        if (i < 3 || _i > 0) /* what pools last is BERT's without being told */
+            json_object_set_new(
+                c.about, "tokenizer",
+                json_pack("{s:s, s:s}", "kind", cases[_i].kind, "cleaning", "bert"));
         if (i < 3) {
             vlp_checkpoint_add(&c, &t);
-            json_object_set_new(c.about, "tokenizer",
-                                json_pack("{s:s, s:s, s:s}", "kind", "bert_clipa", "cleaning",
-                                          "bert", "tensor", t.name));
+            json_object_set_new(json_object_get(c.about, "tokenizer"), "tensor",
+                                json_string(t.name));
         }
         vlp_checkpoint_fingerprint(&c, seen[i]);
         vlp_checkpoint_close(&c);
@@ -2468,9 +2478,9 @@ int main(void)
     tcase_add_loop_test(t, a_sparse_tensor_of_the_model_is_refused_as_such, 0, 5);
     tcase_add_test(t, a_sparse_tensor_beside_the_model_is_passed_over_and_named);
     tcase_add_test(t, a_document_out_of_bounds_is_refused_by_the_name_of_its_key);
-    tcase_add_test(t, a_tokenizer_that_does_not_go_with_the_pooling_is_refused);
+    tcase_add_test(t, a_tokenizer_that_does_not_go_with_pooling_or_cleaning_is_refused);
     tcase_add_test(t, texts_travel_with_their_tokenizer_or_not_at_all);
-    tcase_add_test(t, a_fingerprint_counts_clipas_vocabulary);
+    tcase_add_loop_test(t, a_fingerprint_counts_berts_vocabulary, 0, 2);
     tcase_add_test(t, a_size_of_pictures_that_the_model_cannot_take_is_refused);
     tcase_add_test(t, pictures_of_too_many_patches_are_refused);
     tcase_add_test(t, a_crop_smaller_than_a_patch_is_refused);

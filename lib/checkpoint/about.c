@@ -250,8 +250,8 @@ static enum vlp_status check_clip_pictures(const struct check *c, const json_t *
                : VLP_OK;
 }
 
-/* Ids of another kind than its pooling goes with are of another model: so a fingerprint need not
- * say the kind. */
+/* Ids of another kind than pooling and cleaning go with are of another model: so a fingerprint need
+ * not say the kind. */
 static enum vlp_status check_tokenizer(const struct check *c, const json_t *about)
 {
     const json_t            *t = json_object_get(about, "tokenizer");
@@ -260,11 +260,13 @@ static enum vlp_status check_tokenizer(const struct check *c, const json_t *abou
     if (!t) return VLP_OK;
     VLP_TRY(check_word(c, t, "tokenizer", "kind", kinds));
     VLP_TRY(check_word(c, t, "tokenizer", "cleaning", cleanings));
-    const bool clipa = strcmp(json_string_value(json_object_get(t, "kind")), "bert_clipa") == 0;
-    if (clipa != vlp_pools_last(about))
+    const char *kind = json_string_value(json_object_get(t, "kind"));
+    const char *cleaning = json_string_value(json_object_get(t, "cleaning"));
+    if ((strcmp(kind, "bert_clipa") == 0) != vlp_pools_last(about))
         return bad(c, "tokenizer", "kind", "does not go with config.text.pool");
-    if (clipa && strcmp(json_string_value(json_object_get(t, "cleaning")), "bert") != 0)
-        return bad(c, "tokenizer", "cleaning", "does not go with bert_clipa");
+    if ((strcmp(kind, "clip_bpe") == 0) == (strcmp(cleaning, "bert") == 0))
+        return vlp_fail(c->err, VLP_ERR_FORMAT, "%s: 'tokenizer.cleaning' does not go with %s",
+                        c->file, kind);
     return json_is_string(json_object_get(t, "tensor"))
                ? VLP_OK
                : bad(c, "tokenizer", "tensor", "is missing");

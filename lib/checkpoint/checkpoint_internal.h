@@ -248,8 +248,9 @@ json_t *vlp_vocabulary_of(const struct vlp_merges *m);
 /* Those that CLIP was released with: how many, and vlp_hash64 of the text above. */
 #define VLP_CLIP_MERGES      48894
 #define VLP_CLIP_MERGES_HASH UINT64_C(0xa301521285214fb4)
-/* The pieces of bert_clipa that the checkpoint carries, without a last newline, appended to an
- * empty `out`: nothing where there are none or they are those that BERT was released with. */
+/* The pieces of bert_clipa or bert_uncased that the checkpoint carries, without a last newline,
+ * appended to an empty `out`: nothing where there are none or they are those that BERT was released
+ * with. */
 enum vlp_status vlp_own_pieces_of(struct vlp_buf *out, const struct vlp_checkpoint *c,
                                   struct vlp_error *err);
 /* vlp_hash64 of the latter. */

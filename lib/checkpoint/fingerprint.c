@@ -6,7 +6,7 @@
  *   for each tensor that the model uses, by name: name, NUL, dimensions as i64, the f32 values
  *   config, sorted and compact, without "interpolate" where it has no effect
  *   of preprocess: all but "flavour" and, unless some picture is padded, "fill"
- *   the tokenizer: cleaning, and the merges that the model has rows for, or CLIPA's pieces
+ *   the tokenizer: cleaning, and the merges that the model has rows for, or BERT's pieces
  *
  * The vocabulary that CLIP, or BERT, was released with counts as none, so that a checkpoint is the
  * same whether it carries it or not. Without a tokenizer the cleaning is OpenAI's, or of CLIPA

@@ -95,6 +95,7 @@ enum vlp_status vlp_own_pieces_of(struct vlp_buf *out, const struct vlp_checkpoi
                                   struct vlp_error *err)
 {
     VLP_TRY(unpack_carried(out, c, "bert_clipa", err));
+    if (out->len == 0) VLP_TRY(unpack_carried(out, c, "bert_uncased", err));
     if (out->len > 0 && out->data[out->len - 1] == '\n') out->len--;
     if (out->len > 0 && vlp_hash64(out->data, out->len) == VLP_BERT_PIECES_HASH) vlp_buf_free(out);
     return VLP_OK;

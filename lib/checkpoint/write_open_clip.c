@@ -125,11 +125,11 @@ static enum vlp_status check_tokenizer(const struct vlp_checkpoint *c, const cha
 {
     struct vlp_buf pieces = {0};
     const json_t  *text = json_object_get(json_object_get(c->about, "config"), "text");
+    if (vlp_vocabulary_is_lost(c)) return refuse(path, "express the tokenizer bert_uncased", err);
     VLP_TRY(vlp_own_pieces_of(&pieces, c, err));
     const bool own = pieces.len > 0;
     vlp_buf_free(&pieces);
     if (own) return refuse(path, "express a vocabulary of bert_clipa other than BERT's", err);
-    if (vlp_vocabulary_is_lost(c)) return refuse(path, "express the tokenizer bert_uncased", err);
     if (json_is_false(json_object_get(text, "causal")) && vlp_vocabulary_is_own(c))
         return refuse(path, "express texts without a mask of another vocabulary than CLIP's", err);
     return VLP_OK;
