@@ -67,7 +67,7 @@ struct vlp_block {
 /* What a block works on besides its rows. Zeroed means nothing. */
 struct vlp_block_input {
     struct vlp_seqs    seqs;
-    struct vlp_tensor *bias;   /* (H, T, T) added to the scores of every sequence, or NULL */
+    struct vlp_tensor *bias;   /* as vlp_attention_options has it, (H, T, T); or NULL */
     struct vlp_tensor *memory; /* rows that cross-attention looks at */
     struct vlp_seqs    memory_seqs;
     int                expert; /* the expert of every row, or of the rows before the split */

@@ -48,10 +48,12 @@ struct vlp_tensor *vlp_project(struct vlp_tape *t, struct vlp_tensor *x, struct 
 struct vlp_tensor *vlp_matmul_nt(struct vlp_tape *t, struct vlp_tensor *a, struct vlp_tensor *b);
 
 struct vlp_attention_options {
-    int                heads;
-    struct vlp_seqs    q_seqs, k_seqs;
-    bool               causal;
-    struct vlp_tensor *bias;  /* (H, Tq, Tk) added to every sequence's scores (VLMo), or NULL */
+    int             heads;
+    struct vlp_seqs q_seqs, k_seqs;
+    bool            causal;
+    /* (H, Tq, Tk) added to every sequence's scores, or NULL: of the longest; a shorter sequence has
+     * its first rows and columns */
+    struct vlp_tensor *bias;
     float              scale; /* 0: 1/sqrt(D) */
     /* (q_seqs.n) or NULL: the queries of a sequence are those of its keys q_place[s] and after, as
      * vlp_attention_args has it. Stays where it is until backward. */
