@@ -390,6 +390,20 @@ START_TEST(ids_and_vectors_must_be_equally_many)
 }
 END_TEST
 
+START_TEST(an_id_beside_vectors_is_no_longer_than_elsewhere)
+{
+    struct vlp_error         err;
+    struct vlp_embedding_set s;
+    ck_assert_int_eq(write_file("a.npy", "npy", VLP_F32, false, false, &err), VLP_OK);
+    ck_assert_int_eq(system("{ seq 2; printf '%065537d\\n' 3; seq 4 5000; } > a.npy.ids"), 0);
+    ck_assert_int_eq(vlp_embedding_load(&s, "a.npy", NULL, &err), VLP_ERR_FORMAT);
+    ck_assert_str_eq(err.text, "a.npy.ids: line 3 has an id that is too long");
+    ck_assert_int_eq(system("{ seq 2; printf '%065536d\\n' 3; seq 4 5000; } > a.npy.ids"), 0);
+    ck_assert_int_eq(vlp_embedding_load(&s, "a.npy", NULL, &err), VLP_OK);
+    vlp_embedding_set_free(&s);
+}
+END_TEST
+
 /* "+id" writes a record, "-id" a deletion, "tid" a text; the value is the place in the list. */
 static void write_story(const char *path, const char *const *story, bool append)
 {
@@ -464,6 +478,7 @@ int main(void)
     tcase_add_test(t, text_of_others_is_understood);
     tcase_add_test(t, damaged_text_names_its_line);
     tcase_add_test(t, ids_and_vectors_must_be_equally_many);
+    tcase_add_test(t, an_id_beside_vectors_is_no_longer_than_elsewhere);
     tcase_add_test(t, what_a_later_record_deletes_is_not_loaded);
     tcase_add_test(t, a_file_that_holds_no_header_is_blank);
     suite_add_tcase(s, t);

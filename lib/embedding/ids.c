@@ -61,6 +61,9 @@ enum vlp_status ids_take(struct ids_file *f, struct vlp_embedding_reader *r, int
             vlp_buf_printf(&f->text, "%lld", (long long)f->next);
         }
         r->id_lens[i] = f->text.len - at;
+        if (r->id_lens[i] > VLP_EMBEDDING_MAX_ID)
+            return vlp_fail(err, VLP_ERR_FORMAT, "%s: line %lld has an id that is too long",
+                            f->feed.name, (long long)f->next + 1);
         vlp_buf_add_char(&f->text, '\0');
     }
     size_t at = 0;
