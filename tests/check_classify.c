@@ -129,6 +129,30 @@ START_TEST(a_classifier_with_one_class_twice_is_refused)
 }
 END_TEST
 
+/* The number is finite where it is read with more digits than a bias is stored with. */
+START_TEST(a_bias_beyond_the_floats_is_refused)
+{
+    const struct vlp_embedding_header h = {
+        .dim = 1, .dtype = VLP_F32, .about = json_pack("{s:{s:b}}", "classifier", "biased", 1)};
+    const struct vlp_embedding_write_options o = {.force = true};
+    const float                              x = 1.0f;
+    const struct vlp_record                  r = {
+                         .id = "a", .id_len = 1, .meta = "1e39", .meta_len = 4, .vector = &x};
+    struct vlp_embedding_writer *w;
+    struct vlp_classifier        c;
+    struct vlp_error             err;
+    char                         path[64];
+    strcpy(path, file_with(""));
+    ck_assert_int_eq(vlp_embedding_writer_open(&w, path, &h, &o, &err), VLP_OK);
+    ck_assert_int_eq(vlp_embedding_write(w, &r, &err), VLP_OK);
+    ck_assert_int_eq(vlp_embedding_writer_close(w, &err), VLP_OK);
+    ck_assert_int_eq(vlp_classifier_read(&c, path, &err), VLP_ERR_FORMAT);
+    ck_assert_ptr_nonnull(strstr(err.text, "class 'a' has no bias"));
+    json_decref(h.about);
+    unlink(path);
+}
+END_TEST
+
 START_TEST(labels_come_as_lines_or_json_with_names_and_prompts)
 {
     struct vlp_labels l;
@@ -445,6 +469,7 @@ int main(void)
     tcase_set_timeout(tc, 120);
     tcase_add_loop_test(tc, zero_shot_logits_and_predictions_equal_the_reference, 0, 2);
     tcase_add_test(tc, a_classifier_with_one_class_twice_is_refused);
+    tcase_add_test(tc, a_bias_beyond_the_floats_is_refused);
     tcase_add_test(tc, labels_come_as_lines_or_json_with_names_and_prompts);
     tcase_add_test(tc, a_member_that_no_class_has_is_named);
     tcase_add_test(tc, a_list_of_classes_with_a_nul_is_no_text);

@@ -68,15 +68,13 @@ static enum vlp_status of_set(struct vlp_classifier *c, struct vlp_set *set, con
     memcpy(c->weight, vlp_set_vectors(set, how ? VLP_DOT : VLP_COSINE),
            (size_t)c->n * (size_t)c->dim * sizeof *c->weight);
     for (int i = 0; i < c->n; i++) {
-        double bias = 0.0;
         c->name[i] = vlp_arena_strndup(&c->mem, set->ids[i], set->id_lens[i]);
         if (!biased) continue;
-        if (!set->metas[i] || !vlp_parse_f64(set->metas[i], &bias) || !isfinite(bias)) {
+        if (!set->metas[i] || !vlp_parse_f32(set->metas[i], &c->bias[i]) || !isfinite(c->bias[i])) {
             vlp_fail(err, VLP_ERR_FORMAT, "%s: class '%s' has no bias", path, c->name[i]);
             vlp_classifier_free(c);
             return VLP_ERR_FORMAT;
         }
-        c->bias[i] = (float)bias;
     }
     return VLP_OK;
 }
