@@ -95,6 +95,21 @@ END_TEST
 
 static const char *const awkward[] = {"zalgo.txt", "nested-references.txt", "escapes.txt"};
 
+/* Nothing is left of it before it is cut into words. */
+START_TEST(a_text_of_control_characters_is_an_empty_one)
+{
+    struct vlp_tokenizer *t = real("bert_clipa", VLP_CLEAN_BERT);
+    struct vlp_arena      mem = {0};
+    struct vlp_tokens     none, empty;
+    ck_assert(vlp_tokenize(&none, &mem, t, "\0\0\5", 3, NULL) == VLP_OK);
+    ck_assert(vlp_tokenize(&empty, &mem, t, "", 0, NULL) == VLP_OK);
+    ck_assert_int_eq(none.n, empty.n);
+    ck_assert_mem_eq(none.ids, empty.ids, (size_t)empty.n * sizeof *empty.ids);
+    vlp_tokenizer_close(t);
+    vlp_arena_free(&mem);
+}
+END_TEST
+
 START_TEST(awkward_text_becomes_ids_of_the_vocabulary)
 {
     struct vlp_map        map = file_of(awkward[_i]);
@@ -280,6 +295,7 @@ int main(void)
     tcase_add_loop_test(c, text_that_is_not_utf8_is_refused_with_the_offset, 0,
                         VLP_COUNT(not_text));
     tcase_add_test(c, a_nul_inside_a_text_does_not_end_it);
+    tcase_add_test(c, a_text_of_control_characters_is_an_empty_one);
     tcase_add_loop_test(c, awkward_text_becomes_ids_of_the_vocabulary, 0, VLP_COUNT(awkward));
     tcase_add_test(c, a_word_of_a_megabyte_is_counted_whole);
     tcase_add_loop_test(c, a_damaged_vocabulary_is_refused_with_the_place, 0, VLP_COUNT(damaged));

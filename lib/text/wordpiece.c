@@ -150,9 +150,11 @@ static void encode(const struct vlp_tokenizer *t, struct vlp_runes *text, struct
     for (size_t i = 0; i <= text->n; i++) {
         const int k = i < text->n ? special_at(text->at + i, text->n - i, &len) : -1;
         if (k < 0 && i < text->n) continue;
-        part.n = 0;
-        vlp_runes_add_all(&part, text->at + from, i - from);
-        encode_plain(t, &part, ids);
+        if (i > from) {
+            part.n = 0;
+            vlp_runes_add_all(&part, text->at + from, i - from);
+            encode_plain(t, &part, ids);
+        }
         if (k < 0) break;
         vlp_ids_add(ids, w->special[k]);
         from = i + len;
