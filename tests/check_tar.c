@@ -286,6 +286,34 @@ START_TEST(a_failed_member_can_be_asked_for_again)
 }
 END_TEST
 
+START_TEST(a_time_that_no_count_of_nanoseconds_holds_is_unknown)
+{
+    static const struct {
+        const char *said;
+        int64_t     mtime;
+    } times[] = {{"9223372036", INT64_C(9223372036000000000)},
+                 {"9223372037", -1}, /* in the year 2262 */
+                 {"99999999999", -1}};
+    for (size_t i = 0; i < VLP_COUNT(times); i++) {
+        struct vlp_source        *s;
+        struct vlp_item           it;
+        bool                      more;
+        char                      command[128];
+        char *const               paths[] = {"t.tar"};
+        struct vlp_source_options o = {.paths = paths, .n_paths = 1};
+        snprintf(command, sizeof command, "tar cf t.tar --format=posix --mtime=@%s d/a.jpg",
+                 times[i].said);
+        ck_assert_int_eq(system(command), 0);
+        ck_assert_int_eq(vlp_source_open(&s, &o, NULL), VLP_OK);
+        ck_assert_int_eq(vlp_source_next(s, &it, &more, NULL), VLP_OK);
+        ck_assert(more);
+        ck_assert_int_eq(it.mtime, times[i].mtime);
+        vlp_item_free(&it);
+        vlp_source_close(s);
+    }
+}
+END_TEST
+
 START_TEST(names_stay_names)
 {
     ck_assert_int_eq(system("tar cPf t.tar --transform 's,^d/,../../,' d/a.jpg && "
@@ -776,6 +804,7 @@ int main(void)
     tcase_add_test(t, concatenated_shards_are_read_to_the_end);
     tcase_add_test(t, includes_choose_among_members);
     tcase_add_test(t, a_failed_member_can_be_asked_for_again);
+    tcase_add_test(t, a_time_that_no_count_of_nanoseconds_holds_is_unknown);
     tcase_add_test(t, names_stay_names);
     tcase_add_test(t, names_that_are_not_utf8_are_bytes);
     tcase_add_test(t, cut_at_any_block_a_shard_gives_what_is_whole_and_says_so);

@@ -19,6 +19,14 @@ double vlp_now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+int64_t vlp_nanoseconds(int64_t seconds, int64_t nanoseconds)
+{
+    int64_t    t;
+    const bool over = __builtin_mul_overflow(seconds, INT64_C(1000000000), &t) ||
+                      __builtin_add_overflow(t, nanoseconds, &t);
+    return over ? -1 : t;
+}
+
 bool vlp_parse_i64(const char *s, int64_t *out)
 {
     if (!(*s >= '0' && *s <= '9') && *s != '-' && *s != '+')

@@ -69,7 +69,7 @@ void item_set_picture(struct vlp_item *it, const char *path, bool named)
     } else if (no_file_words(&st) && !(named && S_ISCHR(st.st_mode))) {
         item_fail(it, VLP_ERR_IO, "%s: %s", path, no_file_words(&st));
     } else if (S_ISREG(st.st_mode)) {
-        it->mtime = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+        it->mtime = vlp_nanoseconds(st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
         it->size = st.st_size;
     }
 }

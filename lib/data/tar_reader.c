@@ -245,7 +245,7 @@ enum vlp_status tar_next(struct tar_reader *t, struct tar_member *m, bool *more,
     m->regular = archive_entry_filetype(e) == AE_IFREG && !archive_entry_hardlink(e);
     m->folder = archive_entry_filetype(e) == AE_IFDIR;
     m->mtime = archive_entry_mtime_is_set(e)
-                   ? (int64_t)archive_entry_mtime(e) * 1000000000 + archive_entry_mtime_nsec(e)
+                   ? vlp_nanoseconds(archive_entry_mtime(e), archive_entry_mtime_nsec(e))
                    : -1;
     m->size = archive_entry_size(e);
     m->header = t->base + archive_read_header_position(t->archive);

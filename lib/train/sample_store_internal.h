@@ -22,7 +22,7 @@ struct sample_shard {
 
 static inline int64_t sample_mtime(const struct stat *st)
 {
-    return (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
+    return vlp_nanoseconds(st->st_mtim.tv_sec, st->st_mtim.tv_nsec);
 }
 
 /* Zeroed it is empty. */

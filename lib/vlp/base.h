@@ -348,6 +348,8 @@ void         vlp_parallel(struct vlp_pool *p, int n, vlp_task *task, void *ctx);
 /* ---- small things ------------------------------------------------------------------------- */
 
 double vlp_now(void); /* seconds, monotonic */
+/* Of a file's time since 1970: nanoseconds; -1 where 64 bits do not hold them (1678 to 2262). */
+int64_t vlp_nanoseconds(int64_t seconds, int64_t nanoseconds);
 
 /* Whole-string numbers, C locale whatever the user's; false when the text is anything else. */
 bool vlp_parse_i64(const char *s, int64_t *out);
