@@ -264,8 +264,8 @@ enum vlp_status tar_read(struct tar_reader *t, struct vlp_buf *out, size_t limit
     for (;;) {
         vlp_buf_reserve(out, STEP);
         const la_ssize_t got = archive_read_data(t->archive, out->data + out->len, STEP);
-        if (got == ARCHIVE_RETRY || got == ARCHIVE_WARN) continue;
-        if (got < 0) return archive_failed(t, err);
+        if (got == ARCHIVE_WARN) continue;
+        if (got < 0) return archive_failed(t, err); /* ARCHIVE_RETRY comes again for ever */
         out->len += (size_t)got;
         out->data[out->len] = '\0';
         if (got == 0) return VLP_OK;
