@@ -15,7 +15,7 @@ static const char document[] =
     "\"heads\":1,\"mlp\":2,\"ln_eps\":1e-05,\"interpolate\":\"none\"},"
     "\"text\":{\"context\":2,\"vocab\":4,\"width\":2,\"layers\":1,\"heads\":1,\"mlp\":2,"
     "\"ln_eps\":1e-05}},\"preprocess\":{\"flavour\":\"openai\",\"resize\":\"shortest\","
-    "\"size\":[4,4],\"filter\":\"bicubic\",\"rgb_first\":false,\"crop_floor\":false,"
+    "\"size\":[4,4],\"filter\":\"bicubic\",\"rgb_first\":false,\"crop_floor\":false,\"fill\":0,"
     "\"mean\":[0.5,0.5,0.5],\"std\":[0.5,0.5,0.5]}}";
 
 static const char vocabulary[] = "#version: 0.2\na b\n";
