@@ -677,7 +677,8 @@ START_TEST(a_block_that_was_written_wrong_is_no_torn_tail)
     size_t           end_of[5];
     int64_t          n;
     small_stream(&b, end_of);
-    const size_t at = end_of[2], places[] = {at + 8, at + 64 + 4 * 2}; /* n; the end of an id */
+    /* n; the end of an id; a byte of an id, which then has a NUL in it */
+    const size_t at = end_of[2], places[] = {at + 8, at + 64 + 4 * 2, at + 64 + 12 * 2};
     for (size_t i = 0; i < VLP_COUNT(places); i++) {
         const char old = b.data[places[i]];
         b.data[places[i]] = 0;
@@ -729,6 +730,45 @@ START_TEST(unknown_required_features_and_versions_are_refused_by_name_optional_o
     patched(in_dir("x.vle"), &b, 44, huge, 4);
     ck_assert_int_eq(status_of(in_dir("x.vle"), false, &n, &err), VLP_ERR_FORMAT);
     vlp_buf_free(&b);
+}
+END_TEST
+
+/* A right checksum is no accident of a killed writer: its piece is sound for what stands before it,
+ * and damage, no torn tail, where it says what cannot be. */
+START_TEST(a_piece_whose_checksum_is_right_is_sound_whatever_it_says)
+{
+    const struct vlp_embedding_header wide = header_of(5, VLP_F32);
+    struct vlp_buf                    b = {0}, other = {0}, c = {0};
+    struct vlp_error                  err;
+    size_t                            end_of[5], other_end[5];
+    int64_t                           n;
+    const uint8_t                     zero[4] = {0};
+    small_stream(&b, end_of);
+    /* A joined stream of another width whose header is damaged: its blocks are no torn tail. */
+    write_stream(in_dir("wide.vle"), 4, &wide);
+    slurp(in_dir("wide.vle"), &other);
+    vlp_buf_add(&c, b.data, b.len);
+    vlp_buf_add(&c, other.data, other.len - 64);
+    c.data[b.len + 20] ^= 1;
+    spill(in_dir("bad.vle"), c.data, c.len);
+    ck_assert_int_eq(status_of(in_dir("bad.vle"), false, &n, &err), VLP_ERR_FORMAT);
+    ck_assert_int_eq(status_of(in_dir("bad.vle"), true, &n, &err), VLP_OK);
+    ck_assert_int_eq(n, 9);
+    /* The same stream with a header that says the width 0, and nothing behind it. */
+    vlp_buf_clear(&other);
+    small_stream(&other, other_end);
+    patched(in_dir("zero.vle"), &other, 32, zero, 4);
+    vlp_buf_clear(&other);
+    slurp(in_dir("zero.vle"), &other);
+    vlp_buf_clear(&c);
+    vlp_buf_add(&c, b.data, b.len);
+    vlp_buf_add(&c, other.data, other_end[0]);
+    spill(in_dir("bad.vle"), c.data, c.len);
+    ck_assert_int_eq(status_of(in_dir("bad.vle"), false, &n, &err), VLP_ERR_FORMAT);
+    ck_assert_ptr_nonnull(strstr(err.text, "impossible header"));
+    vlp_buf_free(&b);
+    vlp_buf_free(&other);
+    vlp_buf_free(&c);
 }
 END_TEST
 
@@ -886,6 +926,7 @@ int main(void)
     tcase_add_test(t, a_missing_or_doubled_block_is_damage);
     tcase_add_test(t, an_end_record_that_counts_other_records_is_damage);
     tcase_add_test(t, a_block_that_was_written_wrong_is_no_torn_tail);
+    tcase_add_test(t, a_piece_whose_checksum_is_right_is_sound_whatever_it_says);
     tcase_add_test(
         t, unknown_required_features_and_versions_are_refused_by_name_optional_ones_ignored);
     tcase_add_test(t, a_writer_killed_at_any_moment_leaves_a_stream_that_continues);

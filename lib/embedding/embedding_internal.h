@@ -166,6 +166,8 @@ static inline uint64_t vle_padded(uint64_t n)
 void vle_put_header(struct vlp_buf *out, const struct vlp_embedding_header *h);
 /* Size of the header that begins with these VLE_HEADER_BYTES; 0 when they cannot begin one. */
 size_t vle_header_size(const uint8_t *p);
+/* Is the checksum of these `size` bytes right, whatever they say? */
+bool vle_header_whole(const uint8_t *p, size_t size);
 /* A whole header, `size` bytes. h->about is a new reference. */
 enum vlp_status vle_get_header(struct vlp_embedding_header *h, const uint8_t *p, size_t size,
                                const char *name, uint64_t offset, struct vlp_error *err);

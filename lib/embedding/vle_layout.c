@@ -78,7 +78,7 @@ size_t vle_header_size(const uint8_t *p)
     return possible ? size : 0;
 }
 
-static bool checksum_holds(const uint8_t *p, size_t size)
+bool vle_header_whole(const uint8_t *p, size_t size)
 {
     struct vlp_buf copy = {0};
     vlp_buf_add(&copy, p, size);
@@ -113,7 +113,7 @@ enum vlp_status vle_get_header(struct vlp_embedding_header *h, const uint8_t *p,
                                const char *name, uint64_t offset, struct vlp_error *err)
 {
     const unsigned long long at = offset;
-    if (!checksum_holds(p, size))
+    if (!vle_header_whole(p, size))
         return vlp_fail(err, VLP_ERR_FORMAT,
                         "%s: the header at offset %llu is damaged (checksum differs)", name, at);
     if (vlp_load_u16(p + 8) != 1)

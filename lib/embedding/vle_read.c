@@ -63,30 +63,28 @@ static enum vlp_status vle_open(struct vlp_embedding_reader *r, struct vlp_error
 
 /* ---- damage ------------------------------------------------------------------------ */
 
-/* Do a sound head of a block, a sound end record or a sound header begin at p? */
+/* Does a sound piece begin here: the head of a block, an end record or a header whose checksum is
+ * right? What it says does not matter; a stream of another width may have been joined. */
 static enum vlp_status sound_here(struct vlp_embedding_reader *r, bool *sound,
                                   struct vlp_error *err)
 {
-    const struct vle_reader *v = r->state;
-    const uint8_t           *p;
-    size_t                   have;
-    struct vle_block_head    head;
-    uint64_t                 count;
+    const uint8_t        *p;
+    size_t                have;
+    struct vle_block_head head;
+    uint64_t              count;
     *sound = false;
     VLP_TRY(feed_see(&r->feed, VLE_HEADER_BYTES, &p, &have, err));
     if (have < VLE_RECORD_BYTES) return VLP_OK;
     if (memcmp(p, vle_end_magic, VLE_MAGIC_BYTES) == 0)
         *sound = !vle_get_end(&count, p);
-    else if (memcmp(p, vle_block_magic, VLE_MAGIC_BYTES) == 0)
-        *sound = !vle_get_block_head(&head, p, v->row);
-    else if (have >= VLE_HEADER_BYTES && memcmp(p, vle_header_magic, VLE_MAGIC_BYTES) == 0) {
-        const size_t                size = vle_header_size(p);
-        struct vlp_embedding_header h;
+    else if (memcmp(p, vle_block_magic, VLE_MAGIC_BYTES) == 0) {
+        vle_get_block_head(&head, p, 0);
+        *sound = head.whole;
+    } else if (have >= VLE_HEADER_BYTES && memcmp(p, vle_header_magic, VLE_MAGIC_BYTES) == 0) {
+        const size_t size = vle_header_size(p);
         if (!size || size > SOUGHT_HEADER) return VLP_OK;
         VLP_TRY(feed_see(&r->feed, size, &p, &have, err));
-        *sound = have >= size &&
-                 vle_get_header(&h, p, size, r->feed.name, r->feed.offset, NULL) == VLP_OK;
-        if (*sound) json_decref(h.about);
+        *sound = have >= size && vle_header_whole(p, size);
     }
     return VLP_OK;
 }
@@ -154,6 +152,12 @@ static enum vlp_status damaged(struct vlp_embedding_reader *r, uint64_t at, cons
 
 /* ---- pieces ------------------------------------------------------------------------ */
 
+/* Do these bytes end with their first NUL? */
+static bool one_string(const char *s, size_t size)
+{
+    return memchr(s, '\0', size) == s + size - 1;
+}
+
 /* Point the arrays of the reader into the block; NULL, or what is wrong with it. */
 static const char *take_block(struct vlp_embedding_reader *r, const struct vle_block_head *h,
                               const uint8_t *p)
@@ -165,11 +169,11 @@ static const char *take_block(struct vlp_embedding_reader *r, const struct vle_b
     for (uint32_t i = 0; i < h->n; i++) {
         const uint32_t id_end = vlp_load_u32(id_ends + 4 * (size_t)i);
         const uint32_t meta_end = vlp_load_u32(meta_ends + 4 * (size_t)i);
-        if (id_end <= id || id_end > h->ids_size || ids[id_end - 1] != '\0' ||
+        if (id_end <= id || id_end > h->ids_size || !one_string(ids + id, id_end - id) ||
             id_end - id > VLP_EMBEDDING_MAX_ID + 1)
             return "has an impossible id";
         if (meta_end < meta || meta_end > h->metas_size ||
-            (meta_end > meta && metas[meta_end - 1] != '\0') ||
+            (meta_end > meta && !one_string(metas + meta, meta_end - meta)) ||
             meta_end - meta > VLP_EMBEDDING_MAX_META + 1)
             return "has an impossible meta";
         r->flags[i] = vlp_load_u32(flags + 4 * (size_t)i);
@@ -300,7 +304,11 @@ static enum vlp_status read_header(struct vlp_embedding_reader *r, struct vlp_er
     if (have < size) return damaged(r, at, "is a header that is cut off", false, err);
     struct vlp_embedding_header h;
     const enum vlp_status       s = vle_get_header(&h, p, size, r->feed.name, at, err);
-    if (s == VLP_ERR_FORMAT) return damaged(r, at, "is a damaged header", false, err);
+    if (s == VLP_ERR_FORMAT) {
+        const bool whole = vle_header_whole(p, size);
+        return damaged(r, at, whole ? "is an impossible header" : "is a damaged header", whole,
+                       err);
+    }
     if (s != VLP_OK) return s;
     json_decref(r->last_about);
     r->last_about = h.about;
