@@ -101,6 +101,7 @@ static struct vlp_embedding_header header_for(const struct embed_options *o,
 static void narrow(struct vlp_embedding_header *h, const struct vlp_embedding_header *next)
 {
     if (!next || next->modality != h->modality) h->modality = VLP_ANY;
+    if (!next || next->dtype != h->dtype) h->dtype = VLP_F32; /* holds what any type has */
     if (next && !next->normalized) h->normalized = false;
     if (next && !next->fingerprint[0]) h->fingerprint[0] = '\0';
 }

@@ -84,6 +84,25 @@ same place.vle stdout
 set -- place.vle.*
 [ -e "$1" ] && fail "$1 is left"
 
+# Without --dtype numbers keep the type that all inputs have; where it differs, or comes through a
+# pipe, none are rounded.
+printf 'x\t0.1\t0.3\n' >fine.tsv
+for type in f16 bf16 i8; do
+    expect 0 vlp-embed -q --convert -f --dtype $type -o half.vle fine.tsv
+    expect 0 vlp-embed -q --convert half.vle half.vle
+    cp stdout twice.vle
+    expect 0 vlp-embed -q --convert --dtype $type half.vle half.vle
+    same twice.vle stdout
+    expect 0 vlp-embed -q --convert --format tsv half.vle
+    cat stdout fine.tsv >want.tsv
+    expect 0 vlp-embed -q --convert -f -o joint.vle half.vle fine.tsv
+    expect 0 vlp-embed -q --convert --format tsv joint.vle
+    same want.tsv stdout
+    expect 0 vlp-embed -q --convert -f -o joint.vle half.vle - <fine.tsv
+    expect 0 vlp-embed -q --convert --format tsv joint.vle
+    same want.tsv stdout
+done
+
 # --convert takes shards and a limit, and refuses by name what it would pass over.
 expect 0 vlp-embed --convert --format tsv whole.vle
 sort stdout >all.tsv
