@@ -167,38 +167,44 @@ static int want_update(struct embed_job *j, const struct vlp_item *it, int parts
     return e->refused ? VLP_WANT_NEWS : parts;
 }
 
-/* Is it certain that records of one id have one picture, whenever its file was touched? */
-static bool id_names_picture(const struct vlp_item *it)
+/* Do records of one id have one picture, whenever its file was touched? It is certain where the id
+ * is `all` of its path, and not the end. */
+static bool id_names_picture(const struct vlp_item *it, bool *all)
 {
-    if (!it->path) return vlp_member_of_id(it->id) != NULL;
-    const size_t len = vlp_stem_of_id(it->id, it->id_len), all = strlen(it->path);
-    return len <= all && memcmp(it->path + all - len, it->id, len) == 0;
+    *all = !it->path && vlp_member_of_id(it->id);
+    if (!it->path) return *all;
+    const size_t len = vlp_stem_of_id(it->id, it->id_len), path_len = strlen(it->path);
+    *all = len == path_len;
+    return len <= path_len && memcmp(it->path + path_len - len, it->id, len) == 0;
 }
 
-/* Ids may repeat: each record in the file stands for one of the input. What of `parts` is in the
- * file? */
-static int take_made(struct embed_job *j, const struct vlp_item *it, int parts, bool loosely,
-                     bool used)
+/* The parts of a row, of which the file may have some; `unseen`: it has not been tried. */
+static struct embed_row row_of(const struct vlp_item *it, int parts, bool unseen)
 {
-    struct embed_entry *e = embed_state_find(&j->state, it->id, it->id_len);
-    if (!e || !e->made) return 0;
     char                    stamp[64];
     const struct vlp_record image = image_record(it, stamp);
-    const struct embed_made row = {
+    return (struct embed_row){
         .image = parts & VLP_WANT_IMAGE ? embed_made_image(image.flags, image.meta, image.meta_len)
                                         : EMBED_NONE,
-        .text = parts & VLP_WANT_TEXT ? embed_made_text(it->text, it->text_len) : EMBED_NONE};
-    return embed_made_take(&j->state, e, &row, loosely || id_names_picture(it), used);
+        .text = parts & VLP_WANT_TEXT ? embed_made_text(it->text, it->text_len) : EMBED_NONE,
+        .path = it->path,
+        .unseen = unseen};
 }
 
-/* While a picture of the id is tried, it is not known which of the file's are taken. */
+/* Which parts of the record are to be tried? Where the file lacks some, what it has may be of another
+ * row, if this one's picture cannot be used. Nor is it known, while a picture of the id is tried,
+ * which of the file's are taken. */
 static int want_rest(struct embed_job *j, const struct vlp_item *it, int parts)
 {
     struct embed_entry *e = embed_state_find(&j->state, it->id, it->id_len);
-    const bool          loosely = j->changed && e && !e->trying;
-    const int           rest = parts & ~take_made(j, it, parts, loosely, false);
-    if (e && rest) e->trying++;
-    return rest;
+    if (!e || !e->made) return parts;
+    struct embed_row row = row_of(it, parts, true);
+    bool             all;
+    row.loosely = id_names_picture(it, &all) || (j->changed && !e->trying);
+    if (embed_made_has(&j->state, e, &row, all))
+        parts &= ~embed_made_take(&j->state, e, &row, NULL);
+    if (parts) e->trying++;
+    return parts;
 }
 
 static int want(void *ctx, const struct vlp_item *it)
@@ -321,23 +327,51 @@ static bool keeps_caption(struct embed_job *j, const struct vlp_item *it)
     return keeps;
 }
 
+/* Was the picture of a row that was left out a good one? If not, the row is named now, and what it
+ * took is there again. */
+static enum vlp_status look_again(struct embed_job *j, struct embed_entry *e, struct embed_made *m,
+                                  struct vlp_error *err)
+{
+    const struct vlp_item of_id = {.id = e->id, .id_len = e->id_len};
+    struct vlp_arena      mem;
+    struct vlp_image      picture;
+    struct vlp_error      why;
+    vlp_arena_init(&mem);
+    const enum vlp_status s = vlp_image_read(&picture, &mem, m->path, &why);
+    vlp_arena_free(&mem);
+    if (s == VLP_ERR_SHORTAGE) {
+        *err = why;
+        return s;
+    }
+    embed_made_sure(&j->state, e, m, s == VLP_OK);
+    if (s == VLP_OK) return VLP_OK;
+    if (j->expected > 0) cmd_progress_total(++j->expected);
+    return skip(j, &of_id, s, why.text, err);
+}
+
 /* What of a good record is not in the file yet? It was tried because the file's picture of its id
  * has another stamp: that may have been made for a later record, if this one had been bad. It was
  * not: so pictures have changed since, and their stamps tell nothing from here on. */
-static bool is_news(struct embed_job *j, struct vlp_embedded *r)
+static enum vlp_status find_news(struct embed_job *j, struct vlp_embedded *r, struct vlp_error *err)
 {
-    if (embed_merges(j->o) || !j->resuming) return true;
-    const int all = (r->image ? VLP_WANT_IMAGE : 0) | (r->text ? VLP_WANT_TEXT : 0);
+    if (embed_merges(j->o) || !j->resuming) return VLP_OK;
+    struct embed_entry *e = embed_state_find(&j->state, r->item->id, r->item->id_len);
+    if (!e || !e->made) return VLP_OK;
+    struct embed_row row =
+        row_of(r->item, (r->image ? VLP_WANT_IMAGE : 0) | (r->text ? VLP_WANT_TEXT : 0), false);
+    bool moved = false;
+    row.loosely = true;
+    enum vlp_status    s = VLP_OK;
+    struct embed_made *m;
     pthread_mutex_lock(&j->lock);
-    int       found = take_made(j, r->item, all, false, true);
-    const int rest = all & ~found;
-    const int loose = rest ? take_made(j, r->item, rest, true, true) : 0;
-    if (loose & VLP_WANT_IMAGE) j->changed = true; /* one found by its stamp says nothing */
-    found |= loose;
+    while (s == VLP_OK && (m = embed_made_doubt(&j->state, e, &row)) != NULL)
+        s = look_again(j, e, m, err);
+    const int found = embed_made_take(&j->state, e, &row, &moved);
+    if (moved) j->changed = true;
     pthread_mutex_unlock(&j->lock);
     if (found & VLP_WANT_IMAGE) r->image = NULL;
     if (found & VLP_WANT_TEXT) r->text = NULL;
-    return r->image || r->text;
+    return s;
 }
 
 /* What was wanted of the rest of a file has been tried. */
@@ -346,7 +380,7 @@ static void end_trying(struct embed_job *j, const struct vlp_item *it)
     if (embed_merges(j->o) || !j->resuming || it->status != VLP_OK) return;
     pthread_mutex_lock(&j->lock);
     struct embed_entry *e = embed_state_find(&j->state, it->id, it->id_len);
-    if (e) e->trying--;
+    if (e && e->made) e->trying--;
     pthread_mutex_unlock(&j->lock);
 }
 
@@ -356,7 +390,8 @@ static enum vlp_status take(void *ctx, const struct vlp_embedded *result, struct
     struct vlp_embedded    copy = *result, *r = &copy;
     const struct vlp_item *it = r->item;
     const bool             good = r->status == VLP_OK && (r->image || r->text);
-    const bool             held = good && !is_news(j, r);
+    if (good) VLP_TRY(find_news(j, r, err));
+    const bool held = good && !r->image && !r->text;
     end_trying(j, it);
     if (!held) atomic_store(&j->moved, true);
     if (r->status != VLP_OK) return take_bad(j, r, err);

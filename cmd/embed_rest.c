@@ -2,8 +2,15 @@
  * embed_rest.c -- which records of the input a file that is continued has already.
  *
  * Ids may repeat, and what could not be used left nothing: so it is not enough to count the records
- * of an id. What a record of the input left stands together, a picture and behind it its text, and
- * tells what it was made from.
+ * of an id. They tell what they were made from: a row is left out, without a look at it, when the
+ * file has all of it. Any other is tried, and what came of it written, unless the file has that. So
+ * each picture and each text that the input has is there as often as it would have been, whoever's
+ * it was taken for.
+ *
+ * That holds as long as a picture is known by its stamp. Two files of one id may have the same: when
+ * that turns out, a row that was left out is looked at after all. What cannot be known is whether a
+ * good picture whose stamp the file does not have is new or was touched since, where the file has
+ * others of its id and no text tells: it is taken for one that was touched.
  *
  * The few records of an ordinary id are a list. One id of many has an index, for its rows may come
  * in another order than its records.
@@ -18,7 +25,7 @@ enum { LIST_MAX = 16 }; /* records of an id; more than an ordinary one has, few 
 /* A hash that is none of the values with a meaning. */
 static uint64_t told(uint64_t hash)
 {
-    return hash > EMBED_SOME ? hash : ~hash;
+    return hash > EMBED_UNSEEN ? hash : ~hash;
 }
 
 /* Beside a label there is but a hash of the stamp, among the flags. */
@@ -53,13 +60,18 @@ void embed_made_add(struct embed_state *s, struct embed_entry *e, int part, uint
 }
 
 /* What is looked for: a record with these. EMBED_ANY for whatever text, and whatever picture or
- * none; EMBED_SOME for whatever picture. */
+ * none; EMBED_SOME for whatever picture; as the text, EMBED_HAD for one of which the picture was
+ * taken, EMBED_UNSEEN where that was for a row that was not looked at, as the picture for one that
+ * took this text. */
 struct sought {
     uint64_t text, image;
 };
 
 static bool fits(const struct embed_made *m, struct sought w)
 {
+    if (w.text == EMBED_HAD) return m->had == w.image;
+    if (w.text == EMBED_UNSEEN) return m->path && m->had == w.image;
+    if (w.image == EMBED_UNSEEN) return m->path && m->with == w.text;
     const bool image = w.image == EMBED_ANY    ? true
                        : w.image == EMBED_SOME ? m->image != EMBED_NONE
                                                : m->image == w.image;
@@ -86,13 +98,13 @@ static struct place **chain_of(struct embed_index *x, struct sought w)
 
 static void index_add(struct embed_state *s, struct embed_index *x, struct embed_made *m)
 {
-    const struct sought as[] = {{m->text, EMBED_ANY},
-                                {m->text, m->image},
-                                {m->text, EMBED_SOME},
-                                {EMBED_ANY, m->image},
-                                {EMBED_ANY, EMBED_SOME}};
-    const size_t        n = m->image == EMBED_NONE ? 2 : VLP_COUNT(as);
-    for (size_t i = 0; i < n; i++) {
+    const struct sought as[] = {{m->text, EMBED_ANY},    {m->text, m->image},
+                                {m->text, EMBED_SOME},   {EMBED_ANY, m->image},
+                                {EMBED_ANY, EMBED_SOME}, {EMBED_HAD, m->had},
+                                {EMBED_UNSEEN, m->had},  {m->with, EMBED_UNSEEN}};
+    for (size_t i = 0; i < VLP_COUNT(as); i++) {
+        const bool of_image = as[i].image != EMBED_NONE && as[i].image != EMBED_ANY;
+        if (!fits(m, as[i]) || (as[i].text <= EMBED_UNSEEN && !of_image)) continue;
         struct place **at = chain_of(x, as[i]), *p = VLP_NEW(&s->mem, struct place);
         *p = (struct place){*at, as[i], m};
         *at = p;
@@ -146,51 +158,115 @@ static struct embed_made *find_image(struct embed_state *s, struct embed_entry *
     return m ? m : find(s, e, text, EMBED_UNKNOWN);
 }
 
-/* Use up what `m` has of the parts. */
-static int take(struct embed_state *s, struct embed_entry *e, struct embed_made *m, int parts)
+/* Has the file, or had it before it was taken, a picture with this stamp? */
+static bool had(struct embed_state *s, struct embed_entry *e, uint64_t image)
 {
-    if (!m) return 0;
-    const int found = parts & ((m->image ? VLP_WANT_IMAGE : 0) | (m->text ? VLP_WANT_TEXT : 0));
-    if (found & VLP_WANT_IMAGE) m->image = EMBED_NONE;
-    if (found & VLP_WANT_TEXT) m->text = EMBED_NONE;
-    if (e->index && (m->image || m->text)) index_add(s, e->index, m);
-    return found;
+    return find_image(s, e, EMBED_ANY, image) || find(s, e, EMBED_HAD, image);
 }
 
-/* The text of `row`, and the picture beside it where that is not another one. A text alone is that
- * of a row with a picture where this stands alone too, for nothing is left of one whose picture
- * cannot be used; or `surely`, when it has been used. */
-static int take_text(struct embed_state *s, struct embed_entry *e, const struct embed_made *row,
-                     bool loosely, bool surely)
+/* A row with another picture's file took one of this stamp unseen. */
+static struct embed_made *rival(struct embed_state *s, struct embed_entry *e,
+                                const struct embed_row *row)
 {
-    const uint64_t image = loosely ? EMBED_UNKNOWN : row->image;
-    if (!row->image) return take(s, e, find(s, e, row->text, EMBED_ANY), VLP_WANT_TEXT);
-    struct embed_made *m = find_image(s, e, row->text, image);
-    if (!m && (surely || find_image(s, e, EMBED_NONE, image)))
-        m = find(s, e, row->text, EMBED_NONE);
-    return take(s, e, m, VLP_WANT_TEXT | VLP_WANT_IMAGE);
+    struct embed_made *m = row->image ? find(s, e, EMBED_UNSEEN, row->image) : NULL;
+    return m && (!row->path || strcmp(m->path, row->path) != 0) ? m : NULL;
 }
 
-/* Its picture, beside `text`. */
-static int take_image(struct embed_state *s, struct embed_entry *e, const struct embed_made *row,
-                      uint64_t text, bool loosely)
+struct embed_made *embed_made_doubt(struct embed_state *s, struct embed_entry *e,
+                                    const struct embed_row *row)
 {
-    const uint64_t image = loosely ? EMBED_UNKNOWN : row->image;
-    return take(s, e, find_image(s, e, text, image), VLP_WANT_IMAGE);
+    struct embed_made *m = rival(s, e, row);
+    if (m || !row->text || find(s, e, row->text, EMBED_ANY)) return m;
+    return find(s, e, row->text, EMBED_UNSEEN);
 }
 
-int embed_made_take(struct embed_state *s, struct embed_entry *e, const struct embed_made *row,
-                    bool loosely, bool used)
+/* The picture of the row, with its text, with none, with whichever. */
+static struct embed_made *find_picture(struct embed_state *s, struct embed_entry *e,
+                                       const struct embed_row *row, bool *moved)
 {
-    int found = 0;
-    for (int way = 0; way <= (int)loosely; way++) {
-        const bool last = way == (int)loosely;
-        if (row->text && !(found & VLP_WANT_TEXT)) found |= take_text(s, e, row, way, used && last);
-        if (row->image && !(found & VLP_WANT_IMAGE))
-            found |= take_image(s, e, row, EMBED_NONE, way);
-    }
+    struct embed_made *m = NULL;
+    const bool         anew = row->loosely && !had(s, e, row->image);
+    *moved = false;
+    if (row->text) m = find_image(s, e, row->text, row->image);
+    if (!m) m = find_image(s, e, EMBED_NONE, row->image);
+    if (!m) m = find_image(s, e, EMBED_ANY, row->image);
+    if (m || !anew) return m;
+    *moved = true;
+    if (row->text) m = find(s, e, row->text, EMBED_SOME);
+    if (!m) m = find(s, e, EMBED_NONE, EMBED_SOME);
     /* a picture whose text cannot be read any more */
-    for (int way = 0; way <= (int)loosely; way++)
-        if (row->image && !row->text && !found) found |= take_image(s, e, row, EMBED_ANY, way);
-    return found;
+    return m || row->text ? m : find(s, e, EMBED_ANY, EMBED_SOME);
+}
+
+/* Its text, beside that picture if it is there. */
+static struct embed_made *find_text(struct embed_state *s, struct embed_entry *e, uint64_t text,
+                                    struct embed_made *beside)
+{
+    if (beside && beside->text == text) return beside;
+    struct embed_made *m = find(s, e, text, EMBED_NONE);
+    return m ? m : find(s, e, text, EMBED_ANY);
+}
+
+bool embed_made_has(struct embed_state *s, struct embed_entry *e, const struct embed_row *row,
+                    bool enough)
+{
+    bool moved;
+    if (!row->image) return find(s, e, row->text, EMBED_ANY);
+    const struct embed_made *m = find_picture(s, e, row, &moved);
+    return m && (enough || !row->text || m->text == row->text) && !rival(s, e, row);
+}
+
+/* To be found as what it is now. */
+static void changed(struct embed_state *s, struct embed_entry *e, struct embed_made *m)
+{
+    if (e->index) index_add(s, e->index, m);
+}
+
+/* The path of a picture that has not been looked at, unless the id tells. */
+static const char *path_of(struct embed_state *s, const struct embed_entry *e,
+                           const struct embed_row *row)
+{
+    if (!row->unseen || !row->path) return NULL;
+    const size_t len = vlp_stem_of_id(e->id, e->id_len);
+    if (strncmp(row->path, e->id, len) != 0 || row->path[len])
+        return vlp_arena_strdup(&s->mem, row->path);
+    return len == e->id_len ? e->id : NULL;
+}
+
+int embed_made_take(struct embed_state *s, struct embed_entry *e, const struct embed_row *row,
+                    bool *moved)
+{
+    bool               other = false;
+    struct embed_made *image = row->image ? find_picture(s, e, row, &other) : NULL, *text = NULL;
+    if (moved) *moved = image && other;
+    if (row->text && (image || !row->image || !row->unseen))
+        text = find_text(s, e, row->text, image);
+    if (image) {
+        image->had = image->image;
+        image->image = EMBED_NONE;
+        image->with = text ? row->text : EMBED_NONE;
+        image->path = path_of(s, e, row);
+    }
+    if (text) text->text = EMBED_NONE;
+    if (image) changed(s, e, image);
+    if (text && text != image) changed(s, e, text);
+    return (image ? VLP_WANT_IMAGE : 0) | (text ? VLP_WANT_TEXT : 0);
+}
+
+void embed_made_sure(struct embed_state *s, struct embed_entry *e, struct embed_made *m, bool good)
+{
+    m->path = NULL;
+    if (good) return;
+    m->image = m->had;
+    if (m->with && m->text) { /* its own has not been taken: that was another's */
+        struct embed_made *alone = VLP_NEW(&s->mem, struct embed_made);
+        alone->text = m->with;
+        *e->made_end = alone;
+        e->made_end = &alone->next;
+        e->n_made++;
+        changed(s, e, alone);
+    } else if (m->with) {
+        m->text = m->with;
+    }
+    changed(s, e, m);
 }

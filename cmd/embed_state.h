@@ -7,14 +7,28 @@
 #include "cmd.h"
 
 /* What one record of an input has left in the file: its picture and its text by a hash of what they
- * were made from, or one of these. */
+ * were made from, or one of these; and what was taken of it for a row of this run's input. */
 #define EMBED_NONE    UINT64_C(0)
 #define EMBED_UNKNOWN UINT64_C(1) /* nobody knows from what: of a picture */
-#define EMBED_ANY     UINT64_C(2) /* are looked for */
+#define EMBED_ANY     UINT64_C(2) /* these are looked for */
 #define EMBED_SOME    UINT64_C(3)
+#define EMBED_HAD     UINT64_C(4)
+#define EMBED_UNSEEN  UINT64_C(5)
 struct embed_made {
     struct embed_made *next;
-    uint64_t           image, text;
+    uint64_t           image, text; /* EMBED_NONE: taken, or never there */
+    uint64_t           had;         /* the picture that was taken */
+    uint64_t           with;        /* the text that the same row took */
+    const char        *path; /* of the row's picture, where that was not looked at; or NULL */
+};
+/* A row of the input. */
+struct embed_row {
+    uint64_t    image, text;
+    const char *path;    /* of its picture; or NULL */
+    bool        unseen;  /* it has not been tried: its picture may be a bad one, and is to be
+                           remembered unless the id is its path */
+    bool        loosely; /* its picture may have been touched since: a picture of another stamp is
+                            taken for it, if there is none of its own */
 };
 struct embed_index;
 
@@ -63,13 +77,25 @@ uint64_t embed_made_image(uint32_t flags, const char *meta, size_t len);
 uint64_t embed_made_text(const char *text, size_t len);
 /* The state is told of the file's records in order, then asked. */
 void embed_made_add(struct embed_state *s, struct embed_entry *e, int part, uint64_t from);
+/* Is all of the row there still, a picture and its text side by side, or the picture alone where
+ * that is `enough`? Not, where a row with another picture's file took one of this stamp unseen. */
+bool embed_made_has(struct embed_state *s, struct embed_entry *e, const struct embed_row *row,
+                    bool enough);
 /*
- * Find the parts of `row` among what the file has of its id, and use those up: they are the answer.
- * Texts are found by their wording, so that a record which could not be used does not pass for
- * another one of its id; pictures by the stamps of their files, or `loosely` whatever those are.
- * `used`: the row has turned out to be one that can be used.
+ * Take the parts of the row of what the file has of its id: they are the answer. Where it is
+ * `unseen`, a text goes only with the picture. *moved (may be NULL): the picture taken has another
+ * stamp.
+ *
+ * Texts are found by their wording, pictures by the stamps of their files; what stood side by side
+ * is preferred, no more: a row whose text was bad left its picture beside the next one's.
  */
-int embed_made_take(struct embed_state *s, struct embed_entry *e, const struct embed_made *row,
-                    bool loosely, bool used);
+int embed_made_take(struct embed_state *s, struct embed_entry *e, const struct embed_row *row,
+                    bool *moved);
+/* What a row took unseen that should be looked at before `row` is written: a picture of this stamp,
+ * with another path, or the text, of which there is no more. NULL: nothing. Then: that picture is
+ * good; or it is not, and what its row took is there again. */
+struct embed_made *embed_made_doubt(struct embed_state *s, struct embed_entry *e,
+                                    const struct embed_row *row);
+void embed_made_sure(struct embed_state *s, struct embed_entry *e, struct embed_made *m, bool good);
 
 #endif
