@@ -31,8 +31,8 @@ void embed_say_nothing(const struct embed_options *o, int64_t unwanted)
                   cmd_plural(unwanted));
 }
 
-/* Out of time, but never before something was done: however short the time and slow the start, the
- * same command, run often enough, ends. */
+/* Out of time, but never before something was added to the file: however short the time, slow the
+ * start and many the records that cannot be used, the same command, run often enough, ends. */
 static bool should_stop(void *ctx)
 {
     struct embed_job *j = ctx;
@@ -393,7 +393,7 @@ static enum vlp_status take(void *ctx, const struct vlp_embedded *result, struct
     if (good) VLP_TRY(find_news(j, r, err));
     const bool held = good && !r->image && !r->text;
     end_trying(j, it);
-    if (!held) atomic_store(&j->moved, true);
+    if (good && !held) atomic_store(&j->moved, true);
     if (r->status != VLP_OK) return take_bad(j, r, err);
     if (!good) return take_news(j, it, err);
     if (held) {

@@ -39,7 +39,7 @@ struct embed_job {
     int64_t     images, texts, cut, deleted, since_flush, block;
     int64_t     unwanted; /* records without what --only takes */
     bool        changed;  /* pictures are not those of the file that is continued */
-    atomic_bool moved;    /* a record has come through that the file did not have */
+    atomic_bool moved;    /* a record that the file did not have could be used */
     bool        kept;     /* a record of the input is in the file as it is, or in part */
     bool        passed;   /* the input has some of other shards */
     bool        nothing;  /* no record is of use, so --update has deleted nothing */

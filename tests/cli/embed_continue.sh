@@ -33,6 +33,24 @@ for time in 1d s 1.5.m; do
     expect 2 vlp-embed --max-time $time -o late.vle photos
     says "--max-time wants a time, not '$time'"
 done
+# Records that cannot be used are tried by every run, and do not count as what each of them adds.
+for i in 1 2 3 4 5 6; do echo "no picture" >"bad$i.png"; done
+for add in "" --add; do
+    n=0
+    rm -f behind.vle
+    [ -z "$add" ] || expect 0 vlp-embed -q -o behind.vle more1/p00.png
+    while :; do
+        # shellcheck disable=SC2086 # an option or none
+        vlp-embed -q --max-time 0.00001 -j1 -b1 $add -o behind.vle bad*.png photos 2>stderr
+        status=$?
+        [ $status -eq 3 ] && break
+        [ $status -eq 6 ] || fail "status $status: $(cat stderr)"
+        n=$((n + 1))
+        [ $n -le 12 ] || fail "never gets past what cannot be used"
+    done
+    [ $n -ge 11 ] || fail "was stopped $n times"
+    [ "$(grep -c 'not a picture' stderr)" -eq 6 ] || fail "$(cat stderr)"
+done
 # Killed at any moment.
 for delay in 0.01 0.03 0.05 0.08 0.1 0.15; do
     vlp-embed -q -j1 -b1 -o killed.vle photos more* 2>/dev/null &
