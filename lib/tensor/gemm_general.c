@@ -83,7 +83,6 @@ void vlp_gemm(const struct vlp_compute *c, enum vlp_precision precision, bool ta
         vlp_operand_pack(c, &o);
 
         struct vlp_packed w = {.kind = kind,
-                               .precision = precision,
                                .N = cols,
                                .K = K,
                                .units = units,

@@ -55,7 +55,6 @@ const struct vlp_kernels LEVEL_KERNELS = {
     .activate_chain = row_activate_chain,
     .layernorm_backward = row_layernorm_backward,
     .add_columns = add_columns,
-    .softmax = row_softmax,
     .dot = row_dot,
     .widen = row_widen,
     .row_int8 = row_int8,

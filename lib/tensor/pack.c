@@ -143,7 +143,6 @@ struct vlp_packed *vlp_pack(const struct vlp_compute *c, const void *w, enum vlp
     /* sums of 255 * 127 stay within 31 bits up to here */
     if (kind->w_limit && K > 65536) kind = c->kernels->gemm[VLP_PRECISION_F32];
     p->kind = kind;
-    p->precision = precision;
     p->N = N;
     p->K = K;
     p->units = vlp_units_of(kind, K);
@@ -182,7 +181,6 @@ struct vlp_packed *vlp_pack_columns(const struct vlp_compute *c, const float *w,
 {
     struct vlp_packed *p = vlp_calloc(1, sizeof *p);
     p->kind = c->kernels->gemm[precision];
-    p->precision = precision;
     p->N = N;
     p->K = K;
     p->units = vlp_units_of(p->kind, K);

@@ -8,7 +8,7 @@ struct rows_job {
     const struct vlp_kernels *k;
     float                    *y;
     const float              *x, *w, *b, *dy;
-    float                    *mean, *rstd, *lse;
+    float                    *mean, *rstd;
     float                     eps;
     enum vlp_activation       act;
     int                       ldy, ldx, C, step, N;
@@ -49,22 +49,6 @@ void vlp_layernorm_rows(const struct vlp_compute *c, float *y, int ldy, const fl
     j.N = N;
     j.C = C;
     vlp_parallel(c->pool, tasks(&j), layernorm_task, &j);
-}
-
-static void softmax_task(void *ctx, int i, int worker)
-{
-    const struct rows_job *j = ctx;
-    (void)worker;
-    for (int r = i * j->step; r < last(j, i); r++) {
-        const float lse = j->k->softmax(j->y + (size_t)r * j->ldy, j->C);
-        if (j->lse) j->lse[r] = lse;
-    }
-}
-
-void vlp_softmax_rows(const struct vlp_compute *c, float *x, int ld, int N, int C, float *lse)
-{
-    struct rows_job j = {.k = c->kernels, .y = x, .ldy = ld, .N = N, .C = C, .lse = lse};
-    vlp_parallel(c->pool, tasks(&j), softmax_task, &j);
 }
 
 /* Elements i * TASK_FLOATS .. of a flat array. */

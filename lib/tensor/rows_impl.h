@@ -1,5 +1,5 @@
 /*
- * rows_impl.h -- kernels over one row: sums, layernorm, softmax, activations, dot products, scans.
+ * rows_impl.h -- kernels over one row: sums, layernorm, activations, dot products; sums of columns.
  *
  * A sum over a row runs in four vectors that take turns, added as (0+1)+(2+3) at the end: the order
  * depends on the row's length alone. Included after gemm_f32_impl.h.
@@ -173,35 +173,6 @@ static void row_activate_chain(enum vlp_activation act, float *dy, const float *
     case VLP_ACT_TANH: chain_run(VLP_ACT_TANH, dy, x, n); break;
     default: break;
     }
-}
-
-static float row_softmax(float *x, int C)
-{
-    float most = -INFINITY, sum;
-    vf    m = v_set1(-INFINITY), s[4] = {v_zero(), v_zero(), v_zero(), v_zero()};
-    int   c = 0;
-    for (; c + VL <= C; c += VL) m = v_max(v_load(x + c), m);
-    most = v_largest(m);
-    for (; c < C; c++) most = x[c] > most ? x[c] : most;
-    if (most == -INFINITY) { /* nothing to choose from */
-        for (c = 0; c < C; c++) x[c] = 0.0f;
-        return -INFINITY;
-    }
-    const vf top = v_set1(most);
-    int      j = 0;
-    for (c = 0; c + VL <= C; c += VL, j = (j + 1) & 3) {
-        const vf e = v_exp(v_sub(v_load(x + c), top));
-        s[j] = v_add(s[j], e);
-        v_store(x + c, e);
-    }
-    sum = v_sum(sum4(s));
-    if (c < C) {
-        v_store_n(x + c, v_exp(v_sub(v_load_n(x + c, C - c), top)), C - c);
-        for (; c < C; c++) sum += x[c];
-    }
-    const vf inverse = v_set1(1.0f / sum);
-    for (c = 0; c < C; c += VL) v_store_n(x + c, v_mul(v_load_n(x + c, C - c), inverse), C - c);
-    return most + logf(sum);
 }
 
 static float row_dot(const float *a, const float *b, int n)

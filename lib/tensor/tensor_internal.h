@@ -96,7 +96,6 @@ struct vlp_kernels {
     void (*layernorm_backward)(float *dx, bool fill, float *dw, float *db, const float *dy,
                                const float *x, const float *w, float mean, float rstd, int C);
     void (*add_columns)(float *to, const float *x, size_t ldx, int N, int C);
-    float (*softmax)(float *x, int C); /* returns log-sum-exp */
     float (*dot)(const float *a, const float *b, int n);
     void (*widen)(float *out, const void *in, enum vlp_dtype dtype, int n);
     /* weights as bytes of at most `limit`: their sum, and the scale */
@@ -119,7 +118,6 @@ extern const struct vlp_gemm_kind vlp_gemm_int8_amx, vlp_gemm_bf16_amx;
 
 struct vlp_packed {
     const struct vlp_gemm_kind *kind;
-    enum vlp_precision          precision;
     int                         N, K, units;  /* units of one column, padded to k_align */
     int                         kc, n_blocks; /* units of a block (the last may have fewer) */
     enum vlp_dtype

@@ -162,8 +162,6 @@ void vlp_layernorm_backward_rows(const struct vlp_compute *c, float *dx, bool fi
                                  const float *mean, const float *rstd, int N, int C);
 /* to[c] += sum over rows of x[r][c], rows in order. */
 void vlp_add_columns(const struct vlp_compute *c, float *to, const float *x, int ldx, int N, int C);
-/* In place: rows become softmax; returns nothing; lse (N) may be NULL. */
-void  vlp_softmax_rows(const struct vlp_compute *c, float *x, int ld, int N, int C, float *lse);
 float vlp_dot(const struct vlp_compute *c, const float *a, const float *b, int n);
 
 /*
