@@ -32,13 +32,12 @@ static ALWAYS_INLINE void finish_units_rows(const float *c, const struct vlp_til
 
 static void finish_units_bf16(const void *c, const struct vlp_tile_out *o)
 {
+#define ONE_CASE(act)                                                                              \
+    case act: finish_units_rows(c, *o, act); break;
     switch (o->act) {
-    case VLP_ACT_GELU: finish_units_rows(c, *o, VLP_ACT_GELU); break;
-    case VLP_ACT_QUICK_GELU: finish_units_rows(c, *o, VLP_ACT_QUICK_GELU); break;
-    case VLP_ACT_RELU: finish_units_rows(c, *o, VLP_ACT_RELU); break;
-    case VLP_ACT_TANH: finish_units_rows(c, *o, VLP_ACT_TANH); break;
-    default: finish_units_rows(c, *o, VLP_ACT_NONE); break;
+        ACTIVATION_CASES(ONE_CASE)
     }
+#undef ONE_CASE
 }
 
 #endif

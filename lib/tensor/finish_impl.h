@@ -60,13 +60,12 @@ static ALWAYS_INLINE void finish_tile(const void *c, const int nr, const struct 
 
 static void finish(const void *c, int nr, const struct vlp_tile_out *o)
 {
+#define ONE_CASE(act)                                                                              \
+    case act: finish_tile(c, nr, o, act); break;
     switch (o->act) {
-    case VLP_ACT_GELU: finish_tile(c, nr, o, VLP_ACT_GELU); break;
-    case VLP_ACT_QUICK_GELU: finish_tile(c, nr, o, VLP_ACT_QUICK_GELU); break;
-    case VLP_ACT_RELU: finish_tile(c, nr, o, VLP_ACT_RELU); break;
-    case VLP_ACT_TANH: finish_tile(c, nr, o, VLP_ACT_TANH); break;
-    default: finish_tile(c, nr, o, VLP_ACT_NONE); break;
+        ACTIVATION_CASES(ONE_CASE)
     }
+#undef ONE_CASE
 }
 
 #endif

@@ -123,13 +123,12 @@ static ALWAYS_INLINE void activate_run(const enum vlp_activation act, float *y, 
 
 static void row_activate(enum vlp_activation act, float *y, const float *x, size_t n)
 {
+#define ONE_CASE(one)                                                                              \
+    case one: activate_run(one, y, x, n); break;
     switch (act) {
-    case VLP_ACT_GELU: activate_run(VLP_ACT_GELU, y, x, n); break;
-    case VLP_ACT_QUICK_GELU: activate_run(VLP_ACT_QUICK_GELU, y, x, n); break;
-    case VLP_ACT_RELU: activate_run(VLP_ACT_RELU, y, x, n); break;
-    case VLP_ACT_TANH: activate_run(VLP_ACT_TANH, y, x, n); break;
-    default: activate_run(VLP_ACT_NONE, y, x, n); break;
+        ACTIVATION_CASES(ONE_CASE)
     }
+#undef ONE_CASE
 }
 
 static ALWAYS_INLINE void slope_run(const enum vlp_activation act, float *dx, const float *dy,
@@ -145,13 +144,12 @@ static ALWAYS_INLINE void slope_run(const enum vlp_activation act, float *dx, co
 static void row_activate_backward(enum vlp_activation act, float *dx, const float *dy,
                                   const float *x, size_t n)
 {
+#define ONE_CASE(one)                                                                              \
+    case one: slope_run(one, dx, dy, x, n); break;
     switch (act) {
-    case VLP_ACT_GELU: slope_run(VLP_ACT_GELU, dx, dy, x, n); break;
-    case VLP_ACT_QUICK_GELU: slope_run(VLP_ACT_QUICK_GELU, dx, dy, x, n); break;
-    case VLP_ACT_RELU: slope_run(VLP_ACT_RELU, dx, dy, x, n); break;
-    case VLP_ACT_TANH: slope_run(VLP_ACT_TANH, dx, dy, x, n); break;
-    default: slope_run(VLP_ACT_NONE, dx, dy, x, n); break;
+        ACTIVATION_CASES(ONE_CASE)
     }
+#undef ONE_CASE
 }
 
 static ALWAYS_INLINE void chain_run(const enum vlp_activation act, float *dy, const float *x,
@@ -166,13 +164,12 @@ static ALWAYS_INLINE void chain_run(const enum vlp_activation act, float *dy, co
 
 static void row_activate_chain(enum vlp_activation act, float *dy, const float *x, size_t n)
 {
+#define ONE_CASE(one)                                                                              \
+    case one: chain_run(one, dy, x, n); break;
     switch (act) {
-    case VLP_ACT_GELU: chain_run(VLP_ACT_GELU, dy, x, n); break;
-    case VLP_ACT_QUICK_GELU: chain_run(VLP_ACT_QUICK_GELU, dy, x, n); break;
-    case VLP_ACT_RELU: chain_run(VLP_ACT_RELU, dy, x, n); break;
-    case VLP_ACT_TANH: chain_run(VLP_ACT_TANH, dy, x, n); break;
-    default: break;
+        ACTIVATION_CASES(ONE_CASE)
     }
+#undef ONE_CASE
 }
 
 static float row_dot(const float *a, const float *b, int n)

@@ -108,12 +108,13 @@ static inline vf v_quick_gelu(vf x)
 static inline vf v_activate(enum vlp_activation act, vf x)
 {
     switch (act) {
+    case VLP_ACT_NONE: break;
     case VLP_ACT_GELU: return v_gelu(x);
     case VLP_ACT_QUICK_GELU: return v_quick_gelu(x);
     case VLP_ACT_RELU: return v_max(v_zero(), x);
     case VLP_ACT_TANH: return v_tanh(x);
-    default: return x;
     }
+    return x;
 }
 
 /* The derivative at x. */
@@ -121,6 +122,7 @@ static inline vf v_activate_slope(enum vlp_activation act, vf x)
 {
     const vf one = v_set1(1.0f);
     switch (act) {
+    case VLP_ACT_NONE: break;
     case VLP_ACT_GELU: { /* Phi(x) + x phi(x) */
         const vf phi = v_exp(v_mul(v_mul(x, x), v_set1(-0.5f)));
         return v_fma(v_mul(x, v_set1(0.398942280f)), phi, v_add(v_set1(0.5f), v_phi_half(x)));
@@ -134,8 +136,8 @@ static inline vf v_activate_slope(enum vlp_activation act, vf x)
         const vf y = v_tanh(x);
         return v_fnma(y, y, one);
     }
-    default: return one;
     }
+    return one;
 }
 
 #endif

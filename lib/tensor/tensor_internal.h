@@ -25,6 +25,10 @@
 #define TILE_CASES_6(f)  TILE_CASES_4(f) f(5) f(6)
 #define TILE_CASES_14(f) TILE_CASES_6(f) f(7) f(8) f(9) f(10) f(11) f(12) f(13) f(14)
 
+/* f(act) for every activation, as cases of a switch: their kernels are compiled for each apart. */
+#define ACTIVATION_CASES(f)                                                                        \
+    f(VLP_ACT_NONE) f(VLP_ACT_GELU) f(VLP_ACT_QUICK_GELU) f(VLP_ACT_RELU) f(VLP_ACT_TANH)
+
 enum {
     VLP_KC = 768, /* units in a block of K; a multiple of 32 */
     VLP_A_STRIDE =
