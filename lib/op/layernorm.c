@@ -9,23 +9,14 @@
 
 #include <assert.h>
 
+/* What backward wants of a block's rows. */
 struct rows {
     struct vlp_compute c;
-    float             *y, *dx, *dw, *db; /* dw, db: (blocks, C) */
-    const float       *x, *w, *b, *dy;
-    float             *mean, *rstd;
-    float              eps;
+    float             *dx, *dw, *db; /* dw, db: (blocks, C) */
+    const float       *x, *w, *dy, *mean, *rstd;
     int                N, C;
     bool               fill; /* dx holds nothing yet */
 };
-
-static void forward_rows(void *ctx, int64_t begin, int64_t end)
-{
-    const struct rows *a = ctx;
-    const size_t       at = (size_t)begin * a->C;
-    vlp_layernorm_rows(&a->c, a->y + at, a->C, a->x + at, a->C, a->w, a->b, a->eps, end - begin,
-                       a->C, a->mean ? a->mean + begin : NULL, a->rstd ? a->rstd + begin : NULL);
-}
 
 /* Rows of a block share one sum for the gain and one for the offset. */
 enum { BLOCK = 128 };
@@ -48,7 +39,7 @@ static void backward(struct vlp_tape *t, const struct vlp_node *n)
     struct vlp_tensor *x = n->in[0], *w = n->in[1], *b = n->in[2];
     const int          N = vlp_rows(x), C = vlp_cols(x), blocks = (N + BLOCK - 1) / BLOCK;
     const size_t       sums = (size_t)blocks * C;
-    float             *mean = n->saved;
+    const float       *mean = n->saved;
     struct rows        a = {
                .c = op_alone(t),
                .dx = x->grad,
@@ -80,18 +71,7 @@ struct vlp_tensor *vlp_layernorm(struct vlp_tape *t, struct vlp_tensor *x, struc
     struct vlp_tensor *y = vlp_tensor_new(t, x->ndim, x->dim, false);
     float             *mean =
         vlp_record(t, &vlp_op_layernorm, y, 2 * (size_t)N * sizeof *mean, VLP_INPUTS(x, w, b));
-    struct rows a = {
-        .c = op_alone(t),
-        .y = y->data,
-        .x = x->data,
-        .w = vlp_values(w),
-        .b = vlp_values(b),
-        .mean = mean,
-        .rstd = mean + N,
-        .eps = eps,
-        .N = N,
-        .C = C,
-    };
-    op_split(t, N, (size_t)C, forward_rows, &a);
+    vlp_layernorm_rows(&t->compute, y->data, C, x->data, C, vlp_values(w), vlp_values(b), eps, N, C,
+                       mean, mean + N);
     return y;
 }
