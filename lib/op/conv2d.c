@@ -189,17 +189,6 @@ static void gather_rows(void *ctx, int64_t begin, int64_t end)
         }
 }
 
-struct elements {
-    float       *to;
-    const float *dy;
-};
-
-static void add_range(void *ctx, int64_t begin, int64_t end)
-{
-    const struct elements *a = ctx;
-    for (int64_t i = begin; i < end; i++) a->to[i] += a->dy[i];
-}
-
 static void backward(struct vlp_tape *t, const struct vlp_node *n)
 {
     struct vlp_tensor  *x = n->in[X], *w = n->in[W], *b = n->in[BIAS], *residual = n->in[RESIDUAL];
@@ -209,10 +198,7 @@ static void backward(struct vlp_tape *t, const struct vlp_node *n)
     float              *dp = n->out->grad;
     if (saved->pre)
         vlp_activate_chain(&t->compute, saved->act, dp, saved->pre, (size_t)s->rows * out);
-    if (residual && residual->grad) {
-        struct elements e = {.to = residual->grad, .dy = dp};
-        op_split(t, (int64_t)s->rows * out, 1, add_range, &e);
-    }
+    op_pass_back(t, residual, dp, false);
     if (b && b->grad) vlp_add_columns(&t->compute, b->grad, dp, out, s->rows, out);
 
     const size_t matrix = (size_t)out * s->K, per_picture = (size_t)pixels * s->K;

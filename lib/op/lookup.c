@@ -54,7 +54,7 @@ static const uint8_t *stored_rows(const struct vlp_tensor *table, size_t *row_si
 struct vlp_tensor *vlp_lookup(struct vlp_tape *t, struct vlp_tensor *table, const int32_t *ids,
                               int n)
 {
-    const int          V = vlp_rows(table), C = vlp_cols(table);
+    const int          C = vlp_cols(table);
     struct vlp_tensor *y = vlp_tensor_new(t, VLP_DIMS(n, C), false);
     struct saved      *s = vlp_record(t, &vlp_op_lookup, y, sizeof *s, VLP_INPUTS(table));
     s->n = n;
@@ -65,7 +65,7 @@ struct vlp_tensor *vlp_lookup(struct vlp_tape *t, struct vlp_tensor *table, cons
     const uint8_t *stored = stored_rows(table, &row_size);
     const float   *f32 = stored ? NULL : vlp_values(table);
     for (int i = 0; i < n; i++) {
-        assert(ids[i] >= 0 && ids[i] < V);
+        assert(ids[i] >= 0 && ids[i] < vlp_rows(table));
         float *row = y->data + (size_t)i * C;
         if (stored)
             vlp_to_f32(row, stored + (size_t)ids[i] * row_size, table->param->stored_dtype,
@@ -73,6 +73,5 @@ struct vlp_tensor *vlp_lookup(struct vlp_tape *t, struct vlp_tensor *table, cons
         else
             memcpy(row, f32 + (size_t)ids[i] * C, (size_t)C * sizeof *row);
     }
-    (void)V;
     return y;
 }

@@ -24,8 +24,9 @@ static inline struct vlp_compute op_alone(const struct vlp_tape *t)
 }
 
 /*
- * dx += dy, which is the gradient of the node's output, for an op that sets: where nothing is there
- * yet x takes dy's memory over, if the op has done with it or only reads it (`lend`), else a copy.
+ * dx += dy, the gradient of the node's output; x may be NULL or want none. Where nothing is there
+ * yet, which an op that sets may find, x takes dy's memory over if the op has done with it or only
+ * reads it (`lend`), else a copy.
  */
 void op_pass_back(const struct vlp_tape *t, struct vlp_tensor *x, float *dy, bool lend);
 
