@@ -2,8 +2,8 @@
  * attention.c -- softmax attention of flat rows, per sequence and head.
  *
  *   forward     P = softmax(scale q k^T + bias),  y = P v,  lse kept for backward
- *   backward    P again from lse, tile by tile;  D = rows of (dy . y)
- *               dv += P^T dy,  dS = P (dy v^T - D),  dq += scale dS k,  dk += scale dS^T q,
+ *   backward    P again from lse, tile by tile;  delta = rows of (dy . y)
+ *               dv += P^T dy,  dS = P (dy v^T - delta),  dq += scale dS k,  dk += scale dS^T q,
  *               dbias += dS
  *
  * Both are kernels of the tensor room, f32 at every precision.

@@ -1,7 +1,7 @@
 /*
  * cross_entropy.c -- rows of scores against the right answer: a number, or probabilities.
  *
- *   forward     loss = mean over rows of  log sum_j e^x_j  -  sum_j p_j x_j
+ *   forward     loss = mean over rows of  sum_j p_j (lse - x_j),  lse = log sum_j e^x_j
  *   backward    dx_j += dloss (softmax(x)_j sum p - p_j) / rows
  *
  * Hard targets are p = 1 at one place; rows with a negative target are left out of the mean.

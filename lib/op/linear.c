@@ -37,7 +37,10 @@ static const struct vlp_packed *turned(struct vlp_tape *t, const struct vlp_tens
 
 int op_block_rows(int N)
 {
-    enum { BLOCK = 768, GRAIN = 32 }; /* elements of a block of K in bf16 */
+    enum {
+        BLOCK = 768, /* of the sum dp^T x: a block of K in f32, half of one in bf16 */
+        GRAIN = 32,  /* what the widest unit, a row of an AMX tile, sums at once in bf16 */
+    };
     const int blocks = (N + BLOCK - 1) / BLOCK, rows = blocks ? (N + blocks - 1) / blocks : 1;
     return (rows + GRAIN - 1) / GRAIN * GRAIN;
 }

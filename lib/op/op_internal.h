@@ -31,8 +31,8 @@ static inline struct vlp_compute op_alone(const struct vlp_tape *t)
 void op_pass_back(const struct vlp_tape *t, struct vlp_tensor *x, float *dy, bool lend);
 
 /*
- * Rows go back in blocks, as many in each as there are elements in a block of K: what is made of
- * them is used several times while it is in the cache. Where the cuts fall depends on N alone.
+ * Rows go back in blocks of so many, N in all: what is made of them is used several times while it
+ * is in the cache, and dW = dp^T x sums over them. Where the cuts fall depends on N alone.
  */
 int op_block_rows(int N);
 
@@ -59,8 +59,8 @@ static inline enum vlp_precision op_gradient_precision(const struct vlp_tape *t)
 }
 
 /*
- * e^x to about 1e-7 relative, plain arithmetic that compilers vectorise: x = n ln 2 + r, a
- * polynomial in r, n into the exponent. Below -87 it is 0.
+ * e^x to about 1e-7 relative, plain arithmetic that compilers vectorise: x = n ln 2 + r, the
+ * Taylor polynomial of e^r, n into the exponent. Below -87 it is 0, above 88 it is e^88.
  */
 static inline float op_exp(float x)
 {

@@ -13,18 +13,20 @@
 
 #include <vlp/tensor.h>
 
-/* Rows start[s] .. start[s+1]-1 of a flat tensor are sequence s; start has n + 1 entries. */
+/* Rows start[s] .. start[s+1]-1 of a flat tensor are sequence s; start has n + 1 entries. Ops keep
+ * the pointer and not the numbers: these stay where they are until backward. */
 struct vlp_seqs {
     int        n;
     const int *start;
 };
+/* n sequences of `length` rows each, in the tape's memory. */
 struct vlp_seqs vlp_seqs_even(struct vlp_tape *t, int n, int length);
 
 struct vlp_linear_options {
     enum vlp_activation act;
     struct vlp_tensor  *residual; /* (N, out), added after the activation; or NULL */
-    /* Only these rows of W, and of b unless it has just as many; count 0: all. Multiples of
-     * VLP_PANEL. */
+    /* Only rows first .. first + count - 1 of W, and of b unless it has just as many; count 0: all
+     * from `first` on. Multiples of VLP_PANEL. */
     int                first, count;
     struct vlp_tensor *into; /* while not recording: y is written here (may be the residual) */
 };
@@ -87,10 +89,10 @@ struct vlp_tensor *vlp_scale_rows(struct vlp_tape *t, struct vlp_tensor *x,
                                   struct vlp_tensor *gamma);
 /* x exp(s), s (1) */
 struct vlp_tensor *vlp_scale_exp(struct vlp_tape *t, struct vlp_tensor *x, struct vlp_tensor *s);
-/* y (n, C) = table[ids] ; ids are copied */
+/* y (n, C) = table[ids]; ids are copied. */
 struct vlp_tensor *vlp_lookup(struct vlp_tape *t, struct vlp_tensor *table, const int32_t *ids,
                               int n);
-/* y (n, C) = x[rows] ; any order, repeats allowed */
+/* y (n, C) = x[rows]; any order, repeats allowed. */
 struct vlp_tensor *vlp_gather_rows(struct vlp_tape *t, struct vlp_tensor *x, const int *rows,
                                    int n);
 /* y (Na + Nb, C) of a (Na, C) and b (Nb, C): for each sequence a's rows, then b's; `out` says where
@@ -100,7 +102,7 @@ struct vlp_tensor *vlp_concat_tokens(struct vlp_tape *t, struct vlp_tensor *a, s
                                      struct vlp_seqs *out);
 /* y (s.n, C): the mean of each sequence's rows of x (N, C). */
 struct vlp_tensor *vlp_mean_rows(struct vlp_tape *t, struct vlp_tensor *x, struct vlp_seqs s);
-/* Rows / max(|row|, 1e-12). */
+/* Rows / max(|row|, 1e-12), as PyTorch's normalize. */
 struct vlp_tensor *vlp_normalize(struct vlp_tape *t, struct vlp_tensor *x);
 /* (M, N) -> (N, M) */
 struct vlp_tensor *vlp_transpose(struct vlp_tape *t, struct vlp_tensor *x);
@@ -112,7 +114,8 @@ struct vlp_tensor *vlp_drop_path(struct vlp_tape *t, struct vlp_tensor *x, struc
 /* y (1): mean over rows of x (N, C) of -log softmax(x)[target]; targets (N) < 0 are left out. */
 struct vlp_tensor *vlp_cross_entropy(struct vlp_tape *t, struct vlp_tensor *x,
                                      const int32_t *target);
-/* The same against rows of probabilities (N, C), not differentiated. */
+/* y (1): mean over rows of sum_j target_j (-log softmax(x)_j), target (N, C): probabilities, which
+ * need not add up to 1. Not differentiated, not copied: it stays as it is until backward. */
 struct vlp_tensor *vlp_cross_entropy_soft(struct vlp_tape *t, struct vlp_tensor *x,
                                           const struct vlp_tensor *target);
 /* y (1): -mean over rows of x (N, C) of sum_j log sigmoid(z_ij x_ij), z 1 on the diagonal, -1

@@ -47,6 +47,8 @@ enum vlp_status vlp_compute_init(struct vlp_compute *c, struct vlp_pool *pool, c
 
 /* ---- the matrix product -------------------------------------------------------------------- */
 
+/* GELU is x Phi(x) with the normal distribution itself, not its tanh approximation (Hendrycks and
+ * Gimpel 2016); QUICK_GELU is that paper's other form, x / (1 + exp(-1.702 x)): OpenAI's CLIP. */
 enum vlp_activation { VLP_ACT_NONE, VLP_ACT_GELU, VLP_ACT_QUICK_GELU, VLP_ACT_RELU, VLP_ACT_TANH };
 
 /* A weight (N out, K in), row-major in its file, packed into panels for one precision and level. */
@@ -67,9 +69,9 @@ struct vlp_epilogue {
     const float *bias; /* (N) or NULL */
     float *pre; /* keep the value before the activation here (for backward), ld = ldy; or NULL */
     enum vlp_activation act;
-    const float
-        *residual; /* (M, N) with rows ld_residual apart, added last; may be y itself; or NULL */
-    int  ld_residual;
+    /* (M, N) with rows ld_residual apart, added last; may be y itself; or NULL */
+    const float *residual;
+    int          ld_residual;
 };
 
 /*
@@ -105,7 +107,8 @@ void vlp_gemm(const struct vlp_compute *c, enum vlp_precision precision, bool ta
 
 /*
  * Softmax attention of flat rows, per sequence and head, no score matrix kept:
- *   y[i] = sum_j softmax_j(scale q_i . k_j + bias[h][i][j]) v_j      j <= i when causal
+ *   y[i] = sum_j softmax_j(scale q_i . k_j + bias[h][i][j]) v_j
+ * over all keys j of the sequence, or those that `causal` lets query i see (Vaswani et al. 2017).
  * q rows q_start[s] .. q_start[s+1]-1 attend to k, v rows k_start[s] .. k_start[s+1]-1. q, k, v are
  * rows of ldq / ldk / ldv floats whose head h begins at column h*D.
  */
@@ -139,10 +142,14 @@ struct vlp_attention_backward_args {
 void vlp_attention_backward(const struct vlp_compute                 *c,
                             const struct vlp_attention_backward_args *a);
 
-/* Row kernels, vectorised per level. N rows of C. */
+/*
+ * y = (x - mean) rstd w + b of N rows of C, rstd = 1 / sqrt(variance + eps) with the variance over
+ * C. mean (N) and rstd (N) are written for backward; w, b, mean and rstd may each be NULL.
+ */
 void vlp_layernorm_rows(const struct vlp_compute *c, float *y, int ldy, const float *x, int ldx,
                         const float *w, const float *b, float eps, int N, int C, float *mean,
-                        float *rstd /* may be NULL */);
+                        float *rstd);
+/* y = act(x) of n numbers; y may be x. */
 void vlp_activate(const struct vlp_compute *c, enum vlp_activation act, float *y, const float *x,
                   size_t n);
 /* dx += dy * act'(x) */
@@ -187,8 +194,8 @@ static inline double vlp_worse(double a, double b)
     return isnan(a) || a >= b ? a : b;
 }
 
-/* This machine's measured peaks, for bench: GFLOP/s (or GOP/s) of the level with `threads`, GB/s of
- * reads and triad. */
+/* This machine's measured peaks, for bench, on all threads of c->pool, 64 of them at most: GFLOP/s
+ * of c's level (int8: GOP/s), GB/s of reading, and of a = b + s c (STREAM's triad). */
 double vlp_peak_flops(const struct vlp_compute *c, enum vlp_precision p);
 double vlp_peak_read(const struct vlp_compute *c);
 double vlp_peak_triad(const struct vlp_compute *c);
@@ -326,7 +333,7 @@ struct vlp_reduce {
 };
 /*
  * Ops compute at once and leave a note; vlp_backward replays the notes. Everything made under a
- * tape lives in `mem` until the caller rewinds it. With `recording` false no note, no `saved`, no
+ * tape lives in `mem` until the caller rewinds it. With `recording` false no note and no
  * gradient. Whether notes are taken and whether it is training are two questions: features whose
  * gradient is found later are computed twice, the first time without notes, and dropout must leave
  * out the same both times.
@@ -350,7 +357,7 @@ struct vlp_tape {
 /* `training` is what `recording` is, until the caller says otherwise. */
 void vlp_tape_init(struct vlp_tape *t, const struct vlp_compute *c, struct vlp_arena *mem,
                    bool recording);
-/* A fresh tensor, data undefined. `want_grad` gives it a zeroed gradient. */
+/* A new tensor, data undefined. `want_grad` gives it a zeroed gradient. */
 struct vlp_tensor *vlp_tensor_new(struct vlp_tape *t, int ndim, const int *dim, bool want_grad);
 struct vlp_tensor *vlp_tensor_of(struct vlp_tape *t, float *data, int ndim,
                                  const int *dim); /* wrap, no gradient */
