@@ -16,7 +16,7 @@
 
 enum {
     BACK_QUERIES = 84, /* whole tiles of every level */
-    BACK_KEYS = 256,
+    BACK_KEYS = 256,   /* P and dS of a block take 180 KiB: a core's second-level cache */
     BACK_STRIDE = BACK_KEYS + 16, /* of P, dS, and turned keys: odd in cache lines */
 };
 
@@ -162,7 +162,7 @@ static void attention_backward(const struct vlp_attention_backward_args *a, int 
     t.sees = a->of.q_place ? a->of.q_place[seq] : t.n_k - t.n_q;
     t.bias_row = a->of.q_place ? a->of.q_place[seq] : 0;
     t.wide = vlp_ceil_div(t.D, VL) * VL;
-    t.stride = t.D <= 64 ? HEAD_STRIDE : (size_t)vlp_ceil_div(t.D, 32) * 32 + 16;
+    t.stride = head_stride(t.D);
     t.queries = t.n_q ? vlp_ceil_div(t.n_q, vlp_ceil_div(t.n_q, BACK_QUERIES)) : 1;
     t.keys = t.n_k ? vlp_ceil_div(t.n_k, vlp_ceil_div(t.n_k, BACK_KEYS)) : 1;
     const size_t rows_k = (size_t)t.n_k * t.stride, rows_q = (size_t)t.queries * t.stride;

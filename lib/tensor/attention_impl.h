@@ -6,7 +6,8 @@
  * after that, so that O[query][d] = S^T V lies as the output does. Keys come in blocks counted from
  * the sequence's first; after each block
  *   m' = max(m, S)   p = e^(S - m')   l = l e^(m - m') + sum p   O = O e^(m - m') + p^T V
- * so a query's result depends on its own sequence alone. Included after rows_impl.h.
+ * (the running softmax of Milakov and Gimelshein 2018, in tiles as of Dao et al. 2022), so a
+ * query's result depends on its own sequence alone. Included after rows_impl.h.
  */
 #ifndef VLP_ATTENTION_IMPL_H
 #define VLP_ATTENTION_IMPL_H
@@ -15,9 +16,16 @@
 
 enum {
     QUERIES = TILE_COLS,
+    /* of 96 or a little more: S, q and O of a head of 64 lie in 32 KiB at 32 queries */
     KEY_BLOCK = (96 + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS,
-    HEAD_STRIDE = 80, /* floats from key to key for heads of at most 64: odd in cache lines */
+    HEAD_STRIDE = 80, /* of heads of at most 64, for which loops are compiled apart */
 };
+
+/* Floats from row to row of what has D columns: odd in cache lines, so rows do not collide. */
+static inline size_t head_stride(int D)
+{
+    return D <= 64 ? HEAD_STRIDE : (size_t)vlp_ceil_div(D, 32) * 32 + 16;
+}
 
 struct attention_tile {
     const struct vlp_attention_args *a;
@@ -174,7 +182,7 @@ static void attention(const struct vlp_attention_args *a, int seq, int head, int
     const int             sees = a->q_place ? a->q_place[seq] : n_keys - n_queries;
     const int             bias_row = a->q_place ? a->q_place[seq] : 0;
     struct attention_tile t = {.a = a, .n_keys = n_keys};
-    t.stride = D <= 64 ? HEAD_STRIDE : (size_t)vlp_ceil_div(D, 32) * 32 + 16;
+    t.stride = head_stride(D);
     t.wide = vlp_ceil_div(D, VL) * VL;
     const size_t kv = (size_t)n_keys * t.stride, tile = (size_t)D * QUERIES;
     const size_t out = QUERIES * t.stride, scores = (size_t)KEY_BLOCK * QUERIES;

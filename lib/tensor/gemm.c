@@ -236,7 +236,7 @@ static void run_panel(const struct run *g, const struct task *t, int panel, int 
     const bool                  last = kb == w->n_blocks - 1;
     const char                 *next;
     const void                 *b = panel_block(g, panel, kb, t->by_panel, t->room, &next);
-    /* bytes of the next block in its stored form: each tile asks for a line a unit of it */
+    /* bytes of the next block in its stored form: a tile asks for a part, 64 of them a unit */
     const size_t ahead = w->panel / (size_t)w->units * (size_t)units;
     for (int i = 0; i < t->tiles; i++) {
         const int       row = row_of_tile(kind, t->rows, t->tiles, i);

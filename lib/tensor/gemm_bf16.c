@@ -41,7 +41,7 @@ static void tile(int rows, int units, const void *a, const void *b, void *c, boo
                  const void *next)
 {
 #define ONE_CASE(n)                                                                                \
-    case n: mul_tile(n, units, a, b, c, add, next, n <= 4 ? 2 : 1); break;
+    case n: mul_tile(n, units, a, b, c, add, next, n <= VLP_FEW_ROWS ? 2 : 1); break;
     switch (rows) {
         TILE_CASES_14(ONE_CASE)
     }

@@ -53,15 +53,15 @@ static ALWAYS_INLINE void mul_tile(const int rows, const int vectors, int units,
 /* A panel's unit is TILE_VECTORS * VL floats, in cache lines: */
 enum { TILE_COLS = TILE_VECTORS * VL, UNIT_LINES = (TILE_COLS * 4 + 63) / 64 };
 
-/* With one or two rows a panel passes through once and every line of the next must be asked for;
- * with more tiles to come each asks for a part. */
+/* Where a panel passes through for few rows every line of the next one is asked for; else each of
+ * the tiles that come after one another asks for a part. */
 static void tile_f32(int rows, int units, const void *a, const void *b, void *c, bool add,
                      const void *next)
 {
 #define ONE_CASE(n)                                                                                \
     case n:                                                                                        \
         mul_tile(n, TILE_VECTORS, units, a, VLP_A_STRIDE, 1, b, TILE_COLS, c, TILE_COLS, add,      \
-                 next, n <= 4 ? UNIT_LINES : 1);                                                   \
+                 next, n <= VLP_FEW_ROWS ? UNIT_LINES : 1);                                        \
         break;
     switch (rows) {
         TILE_CASES(ONE_CASE)

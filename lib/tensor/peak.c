@@ -4,7 +4,7 @@
 
 #include "tensor_internal.h"
 
-enum { ROUNDS = 3 };
+enum { ROUNDS = 3, MAX_PARTS = 64 };
 
 struct peak_job {
     const struct vlp_compute *c;
@@ -12,7 +12,7 @@ struct peak_job {
     long                      n;
     float                    *a, *b, *d;
     size_t                    floats; /* of one part */
-    double                    work[64];
+    double                    work[MAX_PARTS];
 };
 
 static void flops_task(void *ctx, int i, int worker)
@@ -40,7 +40,7 @@ static void triad_task(void *ctx, int i, int worker)
 static int parts_of(const struct vlp_compute *c)
 {
     const int threads = vlp_pool_threads(c->pool);
-    return threads < 64 ? threads : 64;
+    return threads < MAX_PARTS ? threads : MAX_PARTS;
 }
 
 double vlp_peak_flops(const struct vlp_compute *c, enum vlp_precision p)

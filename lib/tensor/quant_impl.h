@@ -12,7 +12,8 @@
 
 /*
  * A row as bytes: x = scale (u - zero), u in 0 .. 255, and zero is one of them, so that 0 is exact.
- * Infinity or NaN in x makes the scale NaN and with it the row's results.
+ * Infinity or NaN in x makes the scale NaN and with it the row's results. The scale has a least
+ * value, which keeps 1 / scale finite.
  */
 static struct vlp_quant quant_row(const float *x, int n)
 {

@@ -17,7 +17,8 @@
 static inline vf v_exp_parts(vf x, vf *n)
 {
     *n = v_round(v_mul(x, v_set1(1.44269504f)));
-    vf r = v_fnma(*n, v_set1(0.693359375f), x); /* ln 2 in two pieces, the first of few bits */
+    /* ln 2 in two pieces, the first of few bits, so that n times it is exact (Cody and Waite) */
+    vf r = v_fnma(*n, v_set1(0.693359375f), x);
     r = v_fnma(*n, v_set1(-2.12194440e-4f), r);
     vf p = v_set1(1.38144311e-3f);
     p = v_fma(p, r, v_set1(8.36879689e-3f));
@@ -97,7 +98,8 @@ static inline vf v_gelu(vf x)
 
 static inline vf v_quick_gelu(vf x)
 {
-    /* below -49.94 e^85 and more is divided by: zero to any sum that it enters */
+    /* Below -49.94 the value is -49.94 e^-85, zero to any sum that it enters; e^-1.702x of what is
+     * lower would soon be infinite. */
     vf       n;
     const vf one = v_set1(1.0f), low = v_max(v_set1(-49.94f), x);
     const vf y = v_exp_parts(v_max(v_set1(-87.0f), v_mul(low, v_set1(-1.702f))), &n);

@@ -31,8 +31,9 @@
 
 enum {
     VLP_KC = 768, /* units in a block of K; a multiple of 32 */
-    VLP_A_STRIDE =
-        VLP_KC + 16, /* units from row to row: odd in cache lines, so rows do not collide */
+    /* units from row to row: odd in cache lines, so rows do not collide */
+    VLP_A_STRIDE = VLP_KC + 16,
+    VLP_FEW_ROWS = 4, /* a tile of so few waits for its panel, not for its products */
     VLP_MAX_MR = 32,
     VLP_MAX_NR = 32
 };
@@ -67,8 +68,8 @@ struct vlp_gemm_kind {
     int         k_align;    /* units of a block are a multiple of this */
     int         w_limit;    /* largest |weight| when quantised, else 0 */
     bool        round_bf16; /* x is rounded to bf16 though the products run in f32 */
-    /* c (rows x nr, contiguous) = or += a b over `units` units; `next` is what to prefetch, a line
-     * a unit. With a row_step, rows up to its next multiple may be read and written: there is room.
+    /* c (rows x nr, contiguous) = or += a b over `units` units. `next` is what to prefetch: a line
+     * a unit, or with no more than VLP_FEW_ROWS rows as many as a unit has. With a row_step, rows up to its next multiple may be read and written: there is room.
      */
     void (*tile)(int rows, int units, const void *a, const void *b, void *c, bool add,
                  const void *next);
@@ -124,14 +125,14 @@ struct vlp_packed {
     const struct vlp_gemm_kind *kind;
     int                         N, K, units;  /* units of one column, padded to k_align */
     int                         kc, n_blocks; /* units of a block (the last may have fewer) */
-    enum vlp_dtype
-             store; /* how units lie in `data`: F32 when as the tile wants them, else expanded */
-    size_t   panel; /* bytes of a panel */
-    size_t   size;  /* bytes of all */
-    void    *data;
-    float   *block_scale; /* Q8_0: [panel][K / 32][nr] */
-    float   *w_scale;     /* int8: per column */
-    int32_t *w_sum;
+    /* how units lie in `data`: F32 when as the tile wants them, else expanded */
+    enum vlp_dtype store;
+    size_t         panel; /* bytes of a panel */
+    size_t         size;  /* bytes of all */
+    void          *data;
+    float         *block_scale; /* Q8_0: [panel][K / VLP_Q8_0_BLOCK][nr] */
+    float         *w_scale;     /* int8: per column */
+    int32_t       *w_sum;
 };
 
 /* Cut `units` in equal blocks of at most VLP_KC. */

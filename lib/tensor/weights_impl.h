@@ -24,7 +24,8 @@ static void row_widen(float *out, const void *in, enum vlp_dtype dtype, int n)
 
 /*
  * w = scale q, |q| <= limit; returns the scale. That of a row with an infinity or a NaN is NaN, and
- * so is what it is multiplied with: no byte could say it.
+ * so is what it is multiplied with: no byte could say it. A row as good as zero is zero: 1 / scale
+ * has to be finite.
  */
 static float row_int8(int8_t *out, const float *w, int n, int limit, int32_t *sum)
 {
