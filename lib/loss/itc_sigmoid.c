@@ -5,7 +5,8 @@
  *                             z_ij = 1 where i and j are a true pair, else -1
  *
  * Zhai et al. 2023, algorithm 1. s starts at ln 10, b at -10: nearly all pairs are false, and the
- * start should not have to unlearn that they are true.
+ * start should not have to unlearn that they are true. The paper sets no limit to s; open_clip
+ * keeps exp(s) within 1..100 whatever the loss.
  */
 #include "loss_internal.h"
 
@@ -57,6 +58,6 @@ const struct vlp_contrastive_loss vlp_loss_sigmoid = {
     .start_scale = 2.3025850929940457f, /* ln 10 */
     .start_bias = -10.0f,
     .min_scale = 0.0f,
-    .max_scale = 4.6051701859880914f,
+    .max_scale = 4.6051701859880914f, /* ln 100 */
     .forward = forward,
 };

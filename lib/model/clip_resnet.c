@@ -54,6 +54,10 @@ void clip_resnet_free(struct clip *c)
 
 /* ---- declaring --------------------------------------------------------------------- */
 
+/* Start values are those of OpenAI's code: convolutions and biases uniform 1/sqrt(inputs), torch's
+ * own; the last gain of a bottleneck 0, so that it starts as its shortcut; the attention pool
+ * normal with C^-1/2. */
+
 static struct vlp_param *statistic(struct vlp_params *ps, const char *name, int n,
                                    enum vlp_init start)
 {

@@ -38,15 +38,15 @@ void clip_text_build(struct vlp_model *m, struct clip *c)
     const int         C = x->tower.width;
     const float       d = 1.0f / sqrtf((float)C);
     const float       depth = d / sqrtf(2.0f * (float)x->tower.layers);
-    const float       fan_out = 1.0f / sqrtf((float)x->tower.mlp);
 
+    /* OpenAI's initialize_parameters; what it leaves alone is torch's uniform 1/sqrt(inputs) */
     const struct clip_block_start start = {
         .qkv = {VLP_INIT_NORMAL, d},
         .proj = {VLP_INIT_NORMAL, depth},
         .fc1 = {VLP_INIT_NORMAL, 1.0f / sqrtf(2.0f * (float)C)},
         .fc2 = {VLP_INIT_NORMAL, depth},
         .fc1_bias = {VLP_INIT_UNIFORM, d},
-        .fc2_bias = {VLP_INIT_UNIFORM, fan_out},
+        .fc2_bias = {VLP_INIT_UNIFORM, 1.0f / sqrtf((float)x->tower.mlp)},
     };
     struct vlp_params *ps = &m->params;
     ps->prefix = "";

@@ -44,6 +44,8 @@ void clip_vit_build(struct vlp_model *m, struct clip *c)
     const int        C = x->tower.width, P = x->patch_size, g = x->image_size / P;
     const float      d = 1.0f / sqrtf((float)C);
 
+    /* OpenAI's code leaves the blocks to torch: Xavier's uniform for q, k, v in one (C in, 3C out),
+     * uniform 1/sqrt(inputs) for the rest. Class, positions and projection it scales by d. */
     const struct clip_block_start start = {
         .qkv = {VLP_INIT_UNIFORM, sqrtf(6.0f / (4.0f * (float)C))},
         .proj = {VLP_INIT_UNIFORM, d},

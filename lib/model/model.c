@@ -48,6 +48,7 @@ static bool same_shape(const struct vlp_tensor *x, const struct vlp_stored *s)
 }
 
 /* A list of faults for one sentence: the first few by name, the rest counted. */
+enum { FAULTS_NAMED = 6 };
 struct faults {
     struct vlp_buf text;
     int            n;
@@ -62,8 +63,7 @@ static void add_shape(struct vlp_buf *b, int ndim, const int64_t *dim)
 
 static void add_fault(struct faults *f, const struct vlp_param *p, const struct vlp_stored *s)
 {
-    enum { NAMED = 6 };
-    if (f->n++ >= NAMED) return;
+    if (f->n++ >= FAULTS_NAMED) return;
     if (f->n > 1) vlp_buf_add_str(&f->text, "; ");
     if (!s) {
         vlp_buf_printf(&f->text, "%s is missing", p->name);
@@ -92,7 +92,7 @@ static enum vlp_status bind_all(struct vlp_model *m, struct vlp_error *err)
     }
     enum vlp_status st = VLP_OK;
     if (f.n > 0) {
-        if (f.n > 6) vlp_buf_printf(&f.text, "; and %d more", f.n - 6);
+        if (f.n > FAULTS_NAMED) vlp_buf_printf(&f.text, "; and %d more", f.n - FAULTS_NAMED);
         st = vlp_fail(err, VLP_ERR_MISMATCH, "the tensors do not fit the configuration: %s",
                       f.text.data);
     }

@@ -226,6 +226,7 @@ struct vlp_tensor *vlp_block_forward(struct vlp_tape *t, const struct vlp_block 
     struct vlp_seqs    seqs = in->seqs;
     struct vlp_tensor *xq = x;
     assert(vlp_cols(x) == b->width && !(in->pooled && in->split));
+    assert(in->expert + (in->split != NULL) < b->n_experts);
     if (in->pooled) {
         xq = vlp_gather_rows(t, x, in->pooled, seqs.n);
         seqs = vlp_seqs_even(t, seqs.n, 1);

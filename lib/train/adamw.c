@@ -36,7 +36,8 @@ struct update {
     const struct vlp_adamw *o;
     adamw_kernel           *kernel;
     double                  lr;
-    struct adamw_row        row;
+    float                   fix1; /* 1 - b1^t */
+    struct adamw_row        row;  /* what all pieces share */
 };
 
 static void update_piece(void *ctx, int i, int worker)
@@ -48,7 +49,7 @@ static void update_piece(void *ctx, int i, int worker)
     struct adamw_row          r = u->row;
     const double              lr = u->lr * t->rate;
     r.keep = t->decay ? (float)(1.0 - lr * u->o->weight_decay) : 1.0f;
-    r.step = (float)lr / r.fix1;
+    r.step = (float)lr / u->fix1;
     r.p = t->param->tensor.data + q->from;
     r.m = t->m + q->from;
     r.v = t->v + q->from;
@@ -77,13 +78,13 @@ void vlp_adamw_step(const struct vlp_compute *c, const struct vlp_adamw *o, stru
         .piece = piece,
         .o = o,
         .lr = lr,
+        .fix1 = (float)(1.0 - pow(o->beta1, (double)step)),
         .kernel = kernel_for(c->cpu),
         .row = {.b1 = o->beta1,
                 .b2 = o->beta2,
                 .eps = o->eps,
                 .scale = scale,
                 .ema_decay = ema_decay,
-                .fix1 = (float)(1.0 - pow(o->beta1, (double)step)),
                 .fix2 = (float)sqrt(1.0 - pow(o->beta2, (double)step))},
     };
     vlp_parallel(c->pool, pieces, update_piece, &u);

@@ -15,8 +15,9 @@ struct adamw_row {
     float       *p, *m, *v, *ema; /* ema may be NULL */
     const float *grad;
     size_t       n;
-    float        b1, b2, eps, scale, keep, step; /* step = lr / (1 - b1^t); keep = 1 - lr wd */
-    float        fix1, fix2;                     /* 1 - b1^t; sqrt(1 - b2^t) */
+    float        b1, b2, eps, scale;
+    float        keep, step; /* 1 - lr wd; lr / (1 - b1^t) */
+    float        fix2;       /* sqrt(1 - b2^t) */
     float        ema_decay;
 };
 typedef void adamw_kernel(const struct adamw_row *r);

@@ -78,7 +78,7 @@ enum vlp_status vlp_comm_open(struct vlp_comm *c, struct vlp_error *err)
     int level;
     if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &level) != MPI_SUCCESS)
         return vlp_fail(err, VLP_ERR_IO, "MPI cannot be started");
-    c->internal = c;
+    c->joined = true;
     MPI_Comm_rank(MPI_COMM_WORLD, &c->rank);
     MPI_Comm_size(MPI_COMM_WORLD, &c->size);
     return c->size > 1 ? VLP_OK : s;
@@ -86,13 +86,13 @@ enum vlp_status vlp_comm_open(struct vlp_comm *c, struct vlp_error *err)
 
 void vlp_comm_close(struct vlp_comm *c)
 {
-    if (c->internal) MPI_Finalize();
+    if (c->joined) MPI_Finalize();
     *c = (struct vlp_comm){.rank = 0, .size = 1};
 }
 
 void vlp_comm_abort(struct vlp_comm *c, int status)
 {
-    if (c->internal && c->size > 1) MPI_Abort(MPI_COMM_WORLD, status);
+    if (c->joined && c->size > 1) MPI_Abort(MPI_COMM_WORLD, status);
 }
 
 void vlp_comm_gather(struct vlp_comm *c, float *all, const float *own, size_t n)

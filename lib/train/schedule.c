@@ -38,6 +38,7 @@ static const struct {
     {"cosine", cosine}, {"linear", linear}, {"constant", constant}, {"polynomial", polynomial}};
 
 const char *const vlp_schedules[] = {"cosine", "linear", "constant", "polynomial", NULL};
+_Static_assert(VLP_COUNT(vlp_schedules) == VLP_COUNT(row) + 1, "");
 
 double vlp_schedule_at(const struct vlp_schedule *s, int64_t t)
 {

@@ -11,7 +11,7 @@
  *
  * A tower of which nothing is trained is never noted, and is run in the first pass alone.
  *
- * The second is exact (spec 5.1): the loss is that of the whole batch, and the logit scale's
+ * The second is exact (GradCache, Gao et al. 2021): the loss is that of the whole batch, and the logit scale's
  * gradient is counted once. Between processes features are gathered; every process computes the
  * loss of all rows and takes its own rows of df, so the sum over processes is the gradient of the
  * full batch.
@@ -329,8 +329,8 @@ double vlp_trainer_gradients(struct vlp_trainer *t, const struct vlp_batch *b)
     return loss;
 }
 
-/* After an update the logit scale stays within the loss's limits (spec 5.2); its average is of what
- * is used, so it is taken here. */
+/* After an update the logit scale stays within the loss's limits; its average is of what is used,
+ * so it is taken here. */
 static void clamp(struct vlp_trainer *t)
 {
     for (int i = 0; i < t->n_trained; i++) {

@@ -29,7 +29,7 @@ struct vlp_family {
      * the family's rule (position embeddings of another grid), or return false.
      */
     bool (*fit)(struct vlp_model *m, struct vlp_param *p, const struct vlp_stored *s);
-    /* Features (B, E), not normalised. watch->call may be NULL. */
+    /* As vlp_encode_image and vlp_encode_text. watch->call may be NULL. */
     struct vlp_tensor *(*encode_image)(struct vlp_model *m, struct vlp_tape *t,
                                        struct vlp_tensor *images, const struct vlp_watcher *watch);
     struct vlp_tensor *(*encode_text)(struct vlp_model *m, struct vlp_tape *t,
@@ -64,7 +64,8 @@ struct vlp_model {
  */
 enum vlp_status vlp_model_open(struct vlp_model *m, struct vlp_checkpoint *c,
                                struct vlp_error *err);
-/* A new model of this document with start values (for training). `about` is copied. */
+/* A new model of this document with start values (for training). `about` is copied. Errors are
+ * vlp_model_open's but the last. */
 enum vlp_status vlp_model_new(struct vlp_model *m, const json_t *about, uint64_t seed,
                               struct vlp_error *err);
 void            vlp_model_close(struct vlp_model *m);
@@ -72,8 +73,11 @@ void            vlp_model_close(struct vlp_model *m);
  */
 bool vlp_model_logit_bias(const struct vlp_model *m, float *bias);
 
+/* images (B, 3, H, W), the pixels as the model's preprocessing leaves them -> features (B, E), not
+ * normalised. */
 struct vlp_tensor *vlp_encode_image(struct vlp_model *m, struct vlp_tape *t,
                                     struct vlp_tensor *images);
+/* Features (B, E) of b->n texts, not normalised. */
 struct vlp_tensor *vlp_encode_text(struct vlp_model *m, struct vlp_tape *t,
                                    const struct vlp_text_batch *b);
 

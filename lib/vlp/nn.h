@@ -48,7 +48,7 @@ struct vlp_dense vlp_dense_declare(struct vlp_params *ps, const char *name, int 
 /* ---- the block --------------------------------------------------------------------- */
 
 enum vlp_norm_place { VLP_NORM_BEFORE, VLP_NORM_AFTER };
-enum { VLP_EXPERTS = 3 };
+enum { VLP_EXPERTS = 3 }; /* VLMo has most: of pictures, of texts, of both */
 
 struct vlp_block {
     int                 width, heads;

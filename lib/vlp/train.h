@@ -25,8 +25,10 @@ struct vlp_schedule {
 extern const char *const vlp_schedules[]; /* NULL-terminated */
 /*
  * Step t from 0. Warm-up: base (t+1)/warmup. Then with u = (t - warmup)/(total - warmup):
- * cosine end + (base-end)/2 (1 + cos pi u), linear, polynomial end + (base-end)(1-u)^power
- * (open_clip's train code for all but the last, which is LAVIS's).
+ * cosine end + (base-end)/2 (1 + cos pi u) (Loshchilov and Hutter 2017), polynomial end +
+ * (base-end)(1-u)^power, linear the same with power 1, constant base. Warm-up, constant, and cosine
+ * with end 0 are open_clip's; polynomial is Hugging Face's get_polynomial_decay_schedule_with_warmup
+ * but for its warm-up.
  */
 double vlp_schedule_at(const struct vlp_schedule *s, int64_t t);
 
@@ -52,7 +54,8 @@ struct vlp_trained {
 /*
  * p -= lr wd p;  m = b1 m + (1-b1) g;  v = b2 v + (1-b2) g^2;  p -= lr/(1-b1^t) m /
  * (sqrt(v/(1-b2^t)) + eps) (Loshchilov and Hutter 2019 as torch computes it), g scaled by `scale`
- * first; step counts from 1.
+ * first, lr times p->rate; step counts from 1. Then ema = d ema + (1-d) p with d = ema_decay, where
+ * there is one and nothing is left to clamp.
  */
 void vlp_adamw_step(const struct vlp_compute *c, const struct vlp_adamw *o, struct vlp_trained *p,
                     int n, double lr, int64_t step, float scale, float ema_decay);
@@ -181,8 +184,8 @@ void            vlp_loader_close(struct vlp_loader *l);
 
 /* One process, or MPI's. Every call is collective and deterministic for a given number of ranks. */
 struct vlp_comm {
-    int   rank, size;
-    void *internal;
+    int  rank, size;
+    bool joined; /* vlp_comm_open started MPI */
 };
 bool vlp_comm_has_mpi(void); /* built with it? */
 /*
@@ -232,8 +235,10 @@ struct vlp_train_options {
 };
 
 struct vlp_step {
-    double loss, lr, gradient_norm, logit_scale; /* exp */
-    bool   skipped;                              /* not finite: no update was made */
+    double loss, lr;
+    double gradient_norm; /* before clipping */
+    double logit_scale;   /* exp of the parameter, after the step */
+    bool   skipped;       /* not finite: no update was made */
 };
 
 struct vlp_trainer;
@@ -250,13 +255,15 @@ int64_t         vlp_trainer_steps(const struct vlp_trainer *t); /* made so far *
 /* Gradients of one batch into every trained parameter's tensor.grad (zeroed first); the loss. */
 double vlp_trainer_gradients(struct vlp_trainer *t, const struct vlp_batch *b);
 /* The same, then clip, AdamW, clamp, EMA. */
-enum vlp_status     vlp_trainer_step(struct vlp_trainer *t, const struct vlp_batch *b,
-                                     struct vlp_step *out, struct vlp_error *err);
+enum vlp_status vlp_trainer_step(struct vlp_trainer *t, const struct vlp_batch *b,
+                                 struct vlp_step *out, struct vlp_error *err);
+/* What is trained, n of them: the trainer's own. */
 struct vlp_trained *vlp_trainer_params(struct vlp_trainer *t, int *n);
 /* Put the averaged copy in the place of the weights, and the weights in its own: the model then is
  * the one that will be exported. A second call puts them back. Nothing without averaging. */
-void   vlp_trainer_swap_average(struct vlp_trainer *t);
-size_t vlp_trainer_peak(const struct vlp_trainer *t); /* bytes of step memory */
+void vlp_trainer_swap_average(struct vlp_trainer *t);
+/* Most bytes held so far besides the weights: gradients, moments, averages, and a step's values. */
+size_t vlp_trainer_peak(const struct vlp_trainer *t);
 
 /*
  * Everything a run is: weights, moments, averaged copy, step, options. One safetensors file,
