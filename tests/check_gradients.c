@@ -249,8 +249,8 @@ static struct vlp_tensor *cross_entropy_soft(struct trial *r)
 
 static struct vlp_tensor *sigmoid_pairs(struct trial *r)
 {
-    const int n = N[r->variant];
-    return vlp_sigmoid_pairs(&r->tape, input(r, 0, VLP_DIMS(n, n)));
+    const int n = N[r->variant], first = r->variant; /* rows of a process, candidates of all */
+    return vlp_sigmoid_pairs(&r->tape, input(r, 0, VLP_DIMS(n, n + 2 * first)), first);
 }
 
 static struct vlp_tensor *patchify(struct trial *r)

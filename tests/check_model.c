@@ -266,7 +266,8 @@ START_TEST(gradients_of_the_sigmoid_loss_are_the_references)
     w.model.logit_scale->tensor.data[0] = (float)log(10.0);
     struct vlp_tensor *bias = vlp_tensor_new(&w.tape, VLP_DIMS(1), true);
     bias->data[0] = -10.0f;
-    struct vlp_tensor *loss = vlp_sigmoid_pairs(&w.tape, vlp_add(&w.tape, similarities(&w), bias));
+    struct vlp_tensor *loss =
+        vlp_sigmoid_pairs(&w.tape, vlp_add(&w.tape, similarities(&w), bias), 0);
     ck_assert_double_eq_tol((double)loss->data[0], golden_loss(c->folder, "sigmoid"), 1e-4);
     loss->grad[0] = 1.0f;
     vlp_backward(&w.tape, loss);

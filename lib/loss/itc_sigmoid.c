@@ -22,7 +22,7 @@ static struct vlp_tensor *ask(struct vlp_tape *t, const struct vlp_contrast *c,
 {
     struct vlp_tensor *logits = vlp_matmul_nt(t, rows, candidates); /* (B, N) */
     logits = vlp_add(t, vlp_scale_exp(t, logits, c->logit_scale), c->logit_bias);
-    return vlp_sigmoid_pairs_from(t, logits, c->first);
+    return vlp_sigmoid_pairs(t, logits, c->first);
 }
 
 /*

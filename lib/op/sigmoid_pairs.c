@@ -59,12 +59,7 @@ static void backward(struct vlp_tape *t, const struct vlp_node *n)
 
 const struct vlp_op vlp_op_sigmoid_pairs = {.name = "sigmoid_pairs", .backward = backward};
 
-struct vlp_tensor *vlp_sigmoid_pairs(struct vlp_tape *t, struct vlp_tensor *x)
-{
-    return vlp_sigmoid_pairs_from(t, x, 0);
-}
-
-struct vlp_tensor *vlp_sigmoid_pairs_from(struct vlp_tape *t, struct vlp_tensor *x, int first)
+struct vlp_tensor *vlp_sigmoid_pairs(struct vlp_tape *t, struct vlp_tensor *x, int first)
 {
     const int          N = vlp_rows(x);
     struct vlp_tensor *y = vlp_tensor_new(t, VLP_DIMS(1), false);

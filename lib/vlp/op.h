@@ -118,11 +118,9 @@ struct vlp_tensor *vlp_cross_entropy(struct vlp_tape *t, struct vlp_tensor *x,
  * need not add up to 1. Not differentiated, not copied: it stays as it is until backward. */
 struct vlp_tensor *vlp_cross_entropy_soft(struct vlp_tape *t, struct vlp_tensor *x,
                                           const struct vlp_tensor *target);
-/* y (1): -mean over rows of x (N, C) of sum_j log sigmoid(z_ij x_ij), z 1 on the diagonal, -1
- * elsewhere (SigLIP). */
-struct vlp_tensor *vlp_sigmoid_pairs(struct vlp_tape *t, struct vlp_tensor *x);
-/* The same where z is 1 at column first + i of row i: rows of one process, candidates of all. */
-struct vlp_tensor *vlp_sigmoid_pairs_from(struct vlp_tape *t, struct vlp_tensor *x, int first);
+/* y (1): -mean over rows of x (N, C) of sum_j log sigmoid(z_ij x_ij), z 1 at column first + i of row
+ * i, -1 elsewhere (SigLIP): rows of one process against candidates of all. */
+struct vlp_tensor *vlp_sigmoid_pairs(struct vlp_tape *t, struct vlp_tensor *x, int first);
 
 /* Pictures: (B, 3, H, W) f32 -> flat patches (B gh gw, 3 P P) in (c, y, x) order, row-major
  * positions, gh = H / P and gw = W / P; a rest at the right and bottom is left out. */
