@@ -47,8 +47,7 @@ static void check_vocabulary(const struct vlp_model *m, struct findings *f)
 {
     struct vlp_tokenizer *t;
     struct vlp_error      err;
-    const char           *name =
-        json_string_value(json_object_get(json_object_get(m->about, "tokenizer"), "tensor"));
+    const char           *name = vlp_vocabulary_tensor(m->about);
     if (!name) return;
     if (vlp_tokenizer_of(&t, &m->checkpoint, &err) == VLP_OK)
         vlp_tokenizer_close(t);

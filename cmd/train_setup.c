@@ -120,8 +120,7 @@ static enum vlp_status open_model(struct train_run *r, struct vlp_error *err)
         return s;
     }
     e->preprocess.orient = true;
-    const char *name =
-        json_string_value(json_object_get(json_object_get(c.about, "tokenizer"), "tensor"));
+    const char              *name = vlp_vocabulary_tensor(c.about);
     const struct vlp_stored *vocab = name ? vlp_checkpoint_find(&c, name) : NULL;
     if (vocab) {
         r->vocab = vocab->data;

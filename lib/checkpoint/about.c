@@ -307,6 +307,11 @@ enum vlp_status vlp_about_validate(const json_t *about, const char *file, struct
     return check_tokenizer(&c, about);
 }
 
+const char *vlp_vocabulary_tensor(const json_t *about)
+{
+    return json_string_value(json_object_get(json_object_get(about, "tokenizer"), "tensor"));
+}
+
 bool vlp_pools_last(const json_t *about)
 {
     const json_t *text = json_object_get(json_object_get(about, "config"), "text");

@@ -214,8 +214,11 @@ enum vlp_status vlp_preprocess_from_open_clip(json_t *preprocess, const json_t *
                                               const char *file, struct vlp_error *err);
 enum vlp_status vlp_preprocess_from_hf(json_t *preprocess, const json_t *cfg, const char *file,
                                        struct vlp_error *err);
-/* Keys that our own writer adds to foreign files, so that nothing is lost on the way back. A
- * cleaning is left in about.tokenizer, for vlp_vocabulary_import to complete or to drop. */
+/* What foreign configuration files cannot say: our own writer adds it to them under a key of its
+ * own, so that nothing is lost on the way back. */
+json_t *vlp_own_keys_of(const struct vlp_checkpoint *c);
+/* The way back. A cleaning is left in about.tokenizer, for vlp_vocabulary_import to complete or to
+ * drop. */
 void vlp_own_keys_apply(json_t *about, const json_t *own);
 /* merges.txt, vocab.json, tokenizer.json of the folder, when there are any: adds the tensor
  * "tokenizer.vocab" and about.tokenizer. */

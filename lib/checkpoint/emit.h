@@ -84,8 +84,6 @@ bool vlp_vocabulary_is_lost(const struct vlp_checkpoint *c);
 /* tokenizer_config.json, by which Hugging Face's library knows what these files are. */
 enum vlp_status vlp_tokenizer_config_export(const struct vlp_checkpoint *c, struct vlp_folder *f,
                                             struct vlp_error *err);
-/* What foreign preprocessing files cannot say; see vlp_own_keys_apply. */
-json_t *vlp_own_keys_of(const struct vlp_checkpoint *c);
 
 enum vlp_status vlp_write_own(const struct vlp_checkpoint *c, const char *path,
                               const struct vlp_convert *how, struct vlp_error *err);

@@ -135,8 +135,7 @@ void vlp_fingerprint_close(struct vlp_fingerprint *f, const struct vlp_checkpoin
 void vlp_fingerprint_compute(const struct vlp_checkpoint *c, char text[33])
 {
     struct vlp_fingerprint *f = vlp_fingerprint_open(c);
-    const char             *vocabulary =
-        json_string_value(json_object_get(json_object_get(c->about, "tokenizer"), "tensor"));
+    const char             *vocabulary = vlp_vocabulary_tensor(c->about);
     for (size_t i = 0; i < c->n_tensors; i++)
         if (!c->tensors[i].extra && (!vocabulary || strcmp(vocabulary, c->tensors[i].name) != 0))
             vlp_fingerprint_add(f, &c->tensors[i]);

@@ -69,8 +69,8 @@ static enum vlp_status unpack_carried(struct vlp_buf *out, const struct vlp_chec
                                       const char *kind, struct vlp_error *err)
 {
     const json_t            *tokenizer = json_object_get(c->about, "tokenizer");
-    const char              *name = text_of(tokenizer, "tensor");
-    const struct vlp_stored *t = *name ? vlp_checkpoint_find(c, name) : NULL;
+    const char              *name = vlp_vocabulary_tensor(c->about);
+    const struct vlp_stored *t = name ? vlp_checkpoint_find(c, name) : NULL;
     if (!t || strcmp(text_of(tokenizer, "kind"), kind) != 0) return VLP_OK;
     if (t->dtype == VLP_U8 && unpack(out, t->data, t->size) && out->len > 0) return VLP_OK;
     vlp_buf_free(out);

@@ -244,8 +244,7 @@ static enum vlp_status check_promise(struct vlp_checkpoint *c, const struct vlp_
                                      const char *file, struct vlp_error *err)
 {
     struct comparison k = {.c = c, .rules = rules};
-    const char       *vocabulary =
-        json_string_value(json_object_get(json_object_get(c->about, "tokenizer"), "tensor"));
+    const char       *vocabulary = vlp_vocabulary_tensor(c->about);
     for (size_t i = 0; i < c->n_tensors; i++)
         c->tensors[i].extra = !vocabulary || strcmp(c->tensors[i].name, vocabulary) != 0;
     vlp_about_expect(c->about, compare, &k);

@@ -11,19 +11,6 @@
 
 #include "emit.h"
 
-json_t *vlp_own_keys_of(const struct vlp_checkpoint *c)
-{
-    static const char *const keys[] = {"flavour", "rgb_first", "crop_floor", "fill"};
-    const json_t            *p = json_object_get(c->about, "preprocess");
-    json_t                  *own = json_object();
-    for (size_t i = 0; i < VLP_COUNT(keys); i++)
-        json_object_set(own, keys[i], json_object_get(p, keys[i]));
-    json_t *cleaning = json_object_get(json_object_get(c->about, "tokenizer"), "cleaning");
-    if (cleaning && !vlp_pools_last(c->about)) /* with CLIPA's ids goes one only */
-        json_object_set(own, "cleaning", cleaning);
-    return own;
-}
-
 static bool is_printable(int byte)
 {
     return (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;

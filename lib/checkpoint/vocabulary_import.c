@@ -69,7 +69,7 @@ static void carry(struct vlp_opening *o, json_t *about, const struct vlp_buf *te
     const char *own =
         json_string_value(json_object_get(json_object_get(about, "tokenizer"), "cleaning"));
     const struct vlp_stored t = {
-        .name = "tokenizer.vocab",
+        .name = VLP_VOCABULARY_TENSOR,
         .dtype = VLP_U8,
         .ndim = 1,
         .dim = {(int64_t)text->len},

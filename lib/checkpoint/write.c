@@ -17,17 +17,12 @@ static int by_alignment(const void *pa, const void *pb)
     return odd_a != odd_b ? odd_a - odd_b : strcmp(a->head.name, b->head.name);
 }
 
-static const char *vocabulary_of(const struct vlp_checkpoint *c)
-{
-    return json_string_value(json_object_get(json_object_get(c->about, "tokenizer"), "tensor"));
-}
-
 /* Checksums of all that is written, fingerprint of the model in it; the list is sorted by name. */
 static void look_through(json_t *sums, struct vlp_emit_list *l, const struct vlp_checkpoint *c,
                          json_t *about)
 {
     struct vlp_fingerprint *f = vlp_fingerprint_open(c);
-    const char             *vocabulary = vocabulary_of(c);
+    const char             *vocabulary = vlp_vocabulary_tensor(c->about);
     char                    text[33];
     for (size_t i = 0; i < l->n; i++) {
         struct vlp_stored t = l->item[i].head;

@@ -32,8 +32,7 @@ static enum vlp_status emit_all(struct vlp_emit_list *l, const struct vlp_checkp
                                 const char *path, const struct vlp_convert *how,
                                 struct vlp_error *err)
 {
-    const char *vocabulary =
-        json_string_value(json_object_get(json_object_get(c->about, "tokenizer"), "tensor"));
+    const char *vocabulary = vlp_vocabulary_tensor(c->about);
     for (size_t i = 0; i < c->n_tensors; i++) {
         const struct vlp_stored *t = &c->tensors[i];
         if (t->extra || (vocabulary && strcmp(t->name, vocabulary) == 0)) continue;

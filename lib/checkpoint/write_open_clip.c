@@ -167,8 +167,7 @@ enum vlp_status vlp_write_open_clip(const struct vlp_checkpoint *c, const char *
                                  own ? "tokenizer_config.json" : NULL,
                                  NULL};
     VLP_TRY(check(c, path, err));
-    const char *vocabulary =
-        json_string_value(json_object_get(json_object_get(c->about, "tokenizer"), "tensor"));
+    const char *vocabulary = vlp_vocabulary_tensor(c->about);
     /* with a bias it is a layer, whose matrix stands the other way round */
     const bool biased = vlp_checkpoint_find(c, "text_projection.bias") != NULL;
 

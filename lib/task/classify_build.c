@@ -85,9 +85,11 @@ enum vlp_status vlp_classifier_build(struct vlp_classifier *out, struct vlp_enco
                                      const struct vlp_labels *labels, const char *const *templates,
                                      int n_templates, int *n_cut, struct vlp_error *err)
 {
-    struct vlp_classifier c = {
-        .n = labels->n, .dim = e->model.embed_dim, .scale = 100.0f, .unit_inputs = true};
-    struct prompts p = {0};
+    struct vlp_classifier c = {.n = labels->n,
+                               .dim = e->model.embed_dim,
+                               .scale = VLP_ZERO_SHOT_SCALE,
+                               .unit_inputs = true};
+    struct prompts        p = {0};
     if (n_cut) *n_cut = 0;
     vlp_arena_init(&c.mem);
     memcpy(c.fingerprint, e->fingerprint, sizeof c.fingerprint);

@@ -51,7 +51,7 @@ static enum vlp_status of_set(struct vlp_classifier *c, struct vlp_set *set, con
     const json_t *scale = json_object_get(how, "scale"),
                  *unit = json_object_get(how, "unit_inputs");
     const bool biased = json_is_true(json_object_get(how, "biased"));
-    *c = (struct vlp_classifier){.n = set->n, .dim = set->header.dim, .scale = 100.0f};
+    *c = (struct vlp_classifier){.n = set->n, .dim = set->header.dim, .scale = VLP_ZERO_SHOT_SCALE};
     if (set->n == 0) return vlp_fail(err, VLP_ERR_FORMAT, "%s: no class in it", path);
     if (set->ending != VLP_ENDED) /* what is missing would be answered with another class */
         return vlp_fail(err, VLP_ERR_FORMAT, "%s: its end is missing, and classes with it", path);

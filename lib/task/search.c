@@ -53,7 +53,7 @@ struct vlp_search *vlp_search_open(const struct vlp_compute *c, const float *que
     s->norms = vlp_malloc((size_t)n * sizeof *s->norms);
     for (int q = 0; q < n; q++) {
         const float *x = queries + (size_t)q * (size_t)dim;
-        s->norms[q] = sqrtf(vlp_dot(&s->alone, x, x, dim)) * 1.001f; /* not below the true length */
+        s->norms[q] = length_bound(&s->alone, x, dim);
     }
     s->thresholds = vlp_malloc(lists * sizeof *s->thresholds);
     for (size_t i = 0; i < lists; i++) s->thresholds[i] = min_score;

@@ -141,7 +141,7 @@ static struct edges distinct_forest(const struct vlp_compute *c, enum vlp_metric
         const float *queries = gather_rows(queries_room, d->x, d->row + q0, nq, dim);
         for (int q = 0; q < nq; q++) {
             const float *v = queries + (size_t)q * (size_t)dim;
-            norms[q] = sqrtf(vlp_dot(&alone, v, v, dim)) * 1.001f;
+            norms[q] = length_bound(&alone, v, dim);
             limit[q] = threshold;
             after[q] = q0 + q + 1; /* every pair once, the lower row first */
         }

@@ -18,6 +18,17 @@ struct shortlist {
     float           min_score;
 };
 
+/*
+ * Times this a length is not below the true one: vlp_dot has at least 16 sums side by side, so that
+ * of VLP_EMBEDDING_MAX_DIM squares is right to 4096 * 2^-24, and its root to half of that.
+ */
+#define NOT_BELOW 1.001f
+
+static inline float length_bound(const struct vlp_compute *c, const float *x, int dim)
+{
+    return sqrtf(vlp_dot(c, x, x, dim)) * NOT_BELOW;
+}
+
 /* a stands before b in the result */
 static inline bool hit_before(const struct vlp_hit *a, const struct vlp_hit *b)
 {
@@ -101,7 +112,7 @@ struct tiles {
     struct vlp_compute compute; /* without pool: used inside tasks */
     struct vlp_pool   *pool;
     const float       *queries; /* (n, dim) */
-    const float       *norms;   /* (n) */
+    const float       *norms;   /* (n) length_bound */
     struct vlp_packed *packed;
     int                n, dim, threads;
     float             *again;   /* (n) cosine_limit */

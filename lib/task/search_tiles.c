@@ -136,7 +136,7 @@ static float longest_row(const struct run *r, const float *x, size_t ldx, int i0
         if (len > longest) longest = len;
         if (!isfinite(len)) ++*odd;
     }
-    return longest * 1.001f; /* its own rounding */
+    return longest * NOT_BELOW;
 }
 
 static void run_tile(void *ctx, int tile, int worker)

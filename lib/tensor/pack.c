@@ -36,7 +36,8 @@ static const float *row_f32(const struct pack_job *j, int n, float *room)
 {
     const uint8_t *row = j->w + (size_t)n * j->row_size;
     /* Q8_0 rows are whole blocks */
-    const int K = j->dtype == VLP_Q8_0 ? vlp_ceil_div(j->p->K, 32) * 32 : j->p->K;
+    const int K =
+        j->dtype == VLP_Q8_0 ? vlp_ceil_div(j->p->K, VLP_Q8_0_BLOCK) * VLP_Q8_0_BLOCK : j->p->K;
     if (j->dtype == VLP_F32 && aligned(row)) return (const float *)(const void *)row;
     if (j->dtype == VLP_F32)
         memcpy(room, row, (size_t)K * sizeof *room);

@@ -18,6 +18,11 @@ struct part {
     double weight;
 };
 
+static size_t shown_an_epoch(const struct part *p)
+{
+    return (size_t)llround((double)p->count * p->weight);
+}
+
 struct vlp_dataset {
     struct sample_store store;
     struct unpacked     unpacked;
@@ -241,7 +246,7 @@ enum vlp_status vlp_dataset_open(struct vlp_dataset **out, const struct vlp_data
         *p = (struct part){.first = d->store.n, .weight = source[i].weight};
         s = read_source(&b, &source[i].source, err);
         p->count = d->store.n - p->first;
-        const int64_t shown = (int64_t)llround((double)p->count * p->weight);
+        const int64_t shown = (int64_t)shown_an_epoch(p);
         d->epoch += shown;
         if (s == VLP_OK && shown == 0 && p->count)
             say(&b, "data %d: none of its %zu pictures is ever shown at a weight of %g", i + 1,
@@ -407,7 +412,7 @@ void vlp_dataset_order(const struct vlp_dataset *d, uint64_t seed, int64_t epoch
     size_t    k = 0;
     for (int i = 0; i < d->n_parts; i++) {
         const struct part *p = &d->part[i];
-        size_t             want = (size_t)llround((double)p->count * p->weight);
+        size_t             want = shown_an_epoch(p);
         for (; p->count > 0 && want >= p->count; want -= p->count)
             for (size_t j = 0; j < p->count; j++) order[k++] = (uint32_t)(p->first + j);
         /* The rest: a random subset without repeats. */

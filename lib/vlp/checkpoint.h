@@ -65,6 +65,8 @@ struct vlp_stored {
 };
 
 #define VLP_VOCABULARY_TENSOR "tokenizer.vocab"
+/* The name that a document gives the tensor of its vocabulary; NULL: it carries none. */
+const char *vlp_vocabulary_tensor(const json_t *about);
 
 struct vlp_checkpoint {
     json_t            *about;
@@ -75,8 +77,8 @@ struct vlp_checkpoint {
 };
 
 struct vlp_checkpoint_options {
-    const char
-        *activation;    /* "gelu", "quick_gelu" or NULL: by config, then by the file name's tag */
+    /* "gelu", "quick_gelu" or NULL: by config, then by the file name's tag */
+    const char *activation;
     const char *family; /* NULL: by the tensors' names */
     bool        raw;    /* foreign names and no `about`: what inspect -v of an unknown file shows */
     /* Called with a sentence whenever something was chosen rather than read. May be NULL. */

@@ -52,8 +52,10 @@ void            vlp_templates_free(struct vlp_templates *t);
 /*
  * logit_c = scale * (w_c . x) + bias_c, where x is of unit length if `unit_inputs`. A zero-shot
  * classifier has unit rows, no bias (but that of a model of the sigmoid loss, if asked for), scale
- * 100; a linear probe scale 1 and a bias.
+ * VLP_ZERO_SHOT_SCALE, to which CLIP's released models have learned their logit scale; a linear
+ * probe scale 1 and a bias.
  */
+#define VLP_ZERO_SHOT_SCALE 100.0f
 struct vlp_classifier {
     int              n, dim;
     const char     **name;
