@@ -65,7 +65,8 @@ static int best_partner(const struct vlp_join *j, int a, int b)
     return best;
 }
 
-static void check_mutual(int threads, const int *self)
+/* Against the definition; returns how many pairs there are. */
+static int check_mutual(int threads, const int *self)
 {
     struct vlp_pool         *pool = vlp_pool_open(threads);
     const struct vlp_compute c = compute_with(pool);
@@ -86,14 +87,14 @@ static void check_mutual(int threads, const int *self)
         at++;
     }
     ck_assert_int_eq(at, n);
-    ck_assert_int_gt(n, 3);
     vlp_pool_close(pool);
+    return n;
 }
 
 START_TEST(mutual_pairs_choose_each_other)
 {
     fill((uint64_t)_i);
-    check_mutual(1 + _i % 3, NULL);
+    ck_assert_int_gt(check_mutual(1 + _i % 3, NULL), 3);
 }
 END_TEST
 
@@ -141,7 +142,7 @@ START_TEST(a_record_is_no_partner_of_its_own)
     fill((uint64_t)_i + 60);
     for (int i = 7; i < NA && _i % 2; i++) memcpy(A[i], A[i % 7], sizeof A[i]); /* copies */
     memcpy(B, A, sizeof B);
-    check_mutual(1 + _i % 3, own);
+    ck_assert_int_gt(check_mutual(1 + _i % 3, own), 3);
     ck_assert_int_gt(check_greedy(1 + _i % 3, -INFINITY, own), NB - 2);
     check_greedy(1 + _i % 2, 5.0f, own);
     const struct vlp_compute c = compute_with(NULL);
@@ -149,6 +150,24 @@ START_TEST(a_record_is_no_partner_of_its_own)
     struct vlp_pair          pair[NB];
     ck_assert_int_eq(vlp_join_mutual(&c, &none, pair), 0);
     ck_assert_int_eq(vlp_join_one_to_one(&c, &none, pair), 0);
+}
+END_TEST
+
+/* Equal rows are of one record or of several, some alone in A, and everybody wants the same. */
+START_TEST(copies_may_be_of_a_record_or_of_several)
+{
+    int       own[NA];
+    const int kinds = 1 + _i % 7, records = 1 + _i * 5 % 19;
+    fill((uint64_t)_i + 80);
+    for (int i = kinds; i < NA; i++) memcpy(A[i], A[(i * 7 + i / 11) % kinds], sizeof A[i]);
+    if (_i % 3) memcpy(B, A, sizeof B);
+    for (int i = kinds; i < NB && _i % 3 == 2; i++) memcpy(B[i], A[i * 3 % kinds], sizeof B[i]);
+    for (int i = 0; i < NA; i++) {
+        own[i] = i % 4 ? i % records : i;
+        if (own[i] >= NB) own[i] = -1;
+    }
+    check_mutual(1 + _i % 2, own);
+    check_greedy(1 + _i % 2, _i % 5 ? -INFINITY : 3.0f, own);
 }
 END_TEST
 
@@ -304,6 +323,41 @@ START_TEST(a_crowd_of_equal_rows_is_one_group)
 }
 END_TEST
 
+/* Row by row, this many would take minutes. */
+START_TEST(a_crowd_of_equal_rows_is_joined_at_once)
+{
+    enum { N = 60000 };
+    float           *x = vlp_calloc((size_t)N * DIM, sizeof *x);
+    int             *own = vlp_malloc(N * sizeof *own);
+    struct vlp_pair *pair = vlp_malloc(N * sizeof *pair);
+    for (int i = 0; i < N; i++) {
+        x[i * DIM + 3] = 1.0f;
+        own[i] = i;
+    }
+    const struct vlp_compute c = compute_with(NULL);
+    struct vlp_join          j = {VLP_COSINE, x, x, N, N, DIM, 0.9f, NULL, NULL};
+    ck_assert_int_eq(vlp_join_mutual(&c, &j, pair), 1);
+    ck_assert_int_eq(pair[0].a, 0);
+    ck_assert_int_eq(pair[0].b, 0);
+    ck_assert_int_eq(vlp_join_one_to_one(&c, &j, pair), N);
+    for (int i = 0; i < N; i++) ck_assert(pair[i].a == i && pair[i].b == i);
+
+    j.self_a = j.self_b = own;
+    ck_assert_int_eq(vlp_join_mutual(&c, &j, pair), 2);
+    ck_assert(pair[0].a == 0 && pair[0].b == 1 && pair[1].a == 1 && pair[1].b == 0);
+    ck_assert_int_eq(vlp_join_one_to_one(&c, &j, pair), N);
+    for (int i = 0; i < N; i++) ck_assert(pair[i].a == i && pair[i].b == (i ^ 1));
+
+    /* two records have them all: of one's rows with the other's */
+    for (int i = 0; i < N; i++) own[i] = i < N / 2;
+    ck_assert_int_eq(vlp_join_one_to_one(&c, &j, pair), N);
+    for (int i = 0; i < N; i++) ck_assert(pair[i].a == i && pair[i].b == (i + N / 2) % N);
+    free(x);
+    free(own);
+    free(pair);
+}
+END_TEST
+
 /* Lengths are 1 but for rounding, so products of equal vectors fall on both sides of 1; beyond it
  * seldom, so that some are drawn until they do, whatever the level's order of summing. */
 START_TEST(equal_vectors_have_cosine_one_and_no_others)
@@ -374,6 +428,7 @@ int main(void)
     tcase_add_loop_test(tc, one_to_one_takes_the_best_pair_again_and_again, 0, 4);
     tcase_add_loop_test(tc, one_to_one_of_copies_takes_the_earliest, 0, 3);
     tcase_add_loop_test(tc, a_record_is_no_partner_of_its_own, 0, 4);
+    tcase_add_loop_test(tc, copies_may_be_of_a_record_or_of_several, 0, 30);
     tcase_add_loop_test(tc, groups_are_connected_components_and_explained_by_their_weakest_link, 0,
                         4);
     tcase_add_loop_test(tc, groups_of_copies_are_what_they_are_by_definition, 0, 5);
@@ -381,6 +436,7 @@ int main(void)
     tcase_add_loop_test(tc, equal_vectors_have_cosine_one_and_no_others, 0,
                         (int)vlp_cpu_best() + 1);
     tcase_add_test(tc, a_crowd_of_equal_rows_is_one_group);
+    tcase_add_test(tc, a_crowd_of_equal_rows_is_joined_at_once);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

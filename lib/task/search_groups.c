@@ -61,34 +61,6 @@ static void keep_forest(struct edges *l, int *parent, int n)
     l->n = kept;
 }
 
-/* The rows that are looked at, and which rows they stand for. */
-struct distinct {
-    const float *x; /* all rows */
-    int          dim;
-    int          n, *row;      /* those that are looked at, rising */
-    int         *first, *next; /* of every row: find_equal_rows */
-};
-
-static void distinct_open(struct distinct *d, const float *x, int n, int dim)
-{
-    const size_t most = (size_t)n + 1;
-    *d = (struct distinct){.x = x,
-                           .dim = dim,
-                           .row = vlp_malloc(most * sizeof *d->row),
-                           .first = vlp_malloc(most * sizeof *d->first),
-                           .next = vlp_malloc(most * sizeof *d->next)};
-    find_equal_rows(d->first, d->next, x, n, dim);
-    for (int i = 0; i < n; i++)
-        if (d->first[i] == i) d->row[d->n++] = i;
-}
-
-static void distinct_close(struct distinct *d)
-{
-    free(d->row);
-    free(d->first);
-    free(d->next);
-}
-
 /* The score of row i with its copies. */
 static float own_score(const struct vlp_compute *alone, enum vlp_metric metric,
                        const struct distinct *d, int i)

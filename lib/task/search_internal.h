@@ -93,14 +93,25 @@ static inline bool join_is_self(const struct vlp_join *j, int a, int b)
     return j->self_a[a] == j->self_b[b];
 }
 
-/*
- * Rows of x (n, dim) that are equal: first[i] is the lowest that is equal to row i, itself maybe;
- * next[i] the one after it, or -1.
- */
-void find_equal_rows(int *first, int *next, const float *x, int n, int dim);
+/* Of rows x (n, dim) that are equal the first is looked at for all. */
+struct distinct {
+    const float *x;
+    int          dim;
+    int          n, *row; /* those that are looked at, rising */
+    int         *first;   /* of every row: the lowest that is equal to it, itself maybe */
+    int         *next;    /* and the one after it, or -1 */
+};
+void distinct_open(struct distinct *d, const float *x, int n, int dim);
+void distinct_close(struct distinct *d);
+
 /* Rows row[0 .. n-1] of x, rising, one behind the other: where they lie, or copied to `room` (n,
  * dim). */
 const float *gather_rows(float *room, const float *x, const int *row, int n, int dim);
+/* The queries of s against such rows, a piece at a time, with room for GATHER_ROWS of them; hits
+ * count in row[]. */
+enum { GATHER_ROWS = 4096 };
+void search_gathered(struct vlp_search *s, enum vlp_metric metric, const float *x, const int *row,
+                     int n, int dim, float *room);
 
 /*
  * Approximate products of many queries with tiles of rows: the matrix product finds who could be a
