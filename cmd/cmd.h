@@ -416,7 +416,7 @@ enum vlp_status cmd_failures_close(struct cmd_failures *f, struct vlp_error *err
 struct vlp_page;
 enum vlp_status cmd_write_page(struct vlp_page *p, struct vlp_pool *pool, const char *path,
                                bool force, struct cmd_failures *f, struct vlp_error *err);
-/* The picture of its card for the record of this id (vlp_picture_of_id): the id itself where there
+/* The picture to show for the record of this id (vlp_picture_of_id): the id itself where there
  * is none, so that the page names it, but NULL for a text, which need not have one, and for "-",
  * which was standard input then and is another now. */
 const char *cmd_page_picture(struct vlp_arena *mem, const char *base_dir, const char *id,

@@ -87,7 +87,8 @@ struct match_queries {
     size_t          *name_len;
     const char     **picture; /* path, of queries that are one picture; or NULL */
     const char     **text;    /* stored text of the query's record, or NULL */
-    bool            *is_id;   /* the name is the id of a record */
+    bool            *is_id;   /* the name is the id of a record, */
+    bool            *is_text; /* which is a text */
     bool             walked;  /* ids were looked for, through all of the index */
     struct vlp_set   set;     /* -Q */
     struct vlp_arena mem;
@@ -129,7 +130,8 @@ enum vlp_status match_link(struct match_job *job, int query, int n_given, int ra
 struct vlp_page;
 struct vlp_page *match_page_open(const char *title); /* NULL without --html */
 /* A stored record as a heading (with a word about it, or NULL), and one as a card with no score. */
-void match_page_record(struct vlp_page *p, const char *id, const char *text, const char *word);
+void match_page_record(struct vlp_page *p, const char *id, const char *text, bool is_text,
+                       const char *word);
 void match_page_member(struct vlp_page *p, const char *id, const char *text, bool is_text);
 void match_page_query(struct vlp_page *p, const struct match_queries *q, int i, int n_hits);
 void match_page_hit(struct vlp_page *p, const struct match_line *l, float best);

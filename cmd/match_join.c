@@ -66,7 +66,8 @@ static void put_pair(struct match_job *job, const struct two *t, int a, int b, f
                                  .score = score};
     if (!cmd_in_shard(t->a.ids[a], t->a.id_lens[a])) return;
     match_put_line(job, &l, false);
-    match_page_record(t->page, t->a.ids[a], match_text_of(t->a.metas[a], t->a.flags[a]), NULL);
+    match_page_record(t->page, t->a.ids[a], match_text_of(t->a.metas[a], t->a.flags[a]),
+                      t->a.flags[a] & VLP_RECORD_TEXT, NULL);
     match_page_hit(t->page, &l, 1.0f);
 }
 
@@ -78,7 +79,7 @@ static void put_alone(struct match_job *job, const struct two *t, int a)
     if (!cmd_in_shard(t->a.ids[a], t->a.id_lens[a])) return;
     match_put_line(job, &l, false);
     match_page_record(t->page, t->a.ids[a], match_text_of(t->a.metas[a], t->a.flags[a]),
-                      "nothing matches");
+                      t->a.flags[a] & VLP_RECORD_TEXT, "nothing matches");
 }
 
 static int by_a(const void *x, const void *y)

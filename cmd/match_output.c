@@ -202,13 +202,14 @@ struct vlp_page *match_page_open(const char *title)
     return match.html ? vlp_page_open(title, NULL) : NULL;
 }
 
-void match_page_record(struct vlp_page *p, const char *id, const char *text, const char *word)
+void match_page_record(struct vlp_page *p, const char *id, const char *text, bool is_text,
+                       const char *word)
 {
     struct vlp_arena mem;
     if (!p) return;
     vlp_arena_init(&mem);
-    vlp_page_section(p, id, text ? NULL : vlp_picture_of_id(&mem, match.base_dir, id),
-                     word ? word : text);
+    const char *picture = cmd_page_picture(&mem, match.base_dir, id, is_text);
+    vlp_page_section(p, id, picture, word ? word : text);
     vlp_arena_free(&mem);
 }
 
@@ -228,8 +229,8 @@ void match_page_query(struct vlp_page *p, const struct match_queries *q, int i, 
     if (!p) return;
     vlp_arena_init(&mem);
     const char *picture = q->picture[i];
-    if (!picture && q->is_id[i] && !q->text[i])
-        picture = vlp_picture_of_id(&mem, match.base_dir, q->name[i]);
+    if (!picture && q->is_id[i])
+        picture = cmd_page_picture(&mem, match.base_dir, q->name[i], q->is_text[i]);
     const char *note = n_hits ? q->text[i] : "nothing matches";
     vlp_page_section(p, q->name[i], picture, note);
     vlp_arena_free(&mem);

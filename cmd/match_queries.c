@@ -21,6 +21,7 @@ struct gathering {
     struct vlp_term     **term; /* all terms of all queries */
     int                  *of;   /* their queries */
     float                *vector;
+    uint32_t             *flags; /* of the terms that are ids */
     int                   n_terms;
 };
 
@@ -120,6 +121,7 @@ static void list_terms(struct gathering *g)
     g->term = VLP_NEW_N(&g->q->mem, struct vlp_term *, n + 1);
     g->of = VLP_NEW_N(&g->q->mem, int, n + 1);
     g->dead = VLP_NEW_N(&g->q->mem, bool, (size_t)g->n + 1);
+    g->flags = VLP_NEW_N(&g->q->mem, uint32_t, n + 1);
     g->vector = vlp_calloc(n * (size_t)g->q->dim + 1, sizeof *g->vector);
     for (int i = 0, t = 0; i < g->n; i++)
         for (int j = 0; j < g->query[i].n; j++, t++) {
@@ -145,10 +147,12 @@ static enum vlp_status find_ids(struct gathering *g, struct vlp_index *ix, struc
     if (!n) return VLP_OK;
     g->q->walked = true;
     float          *x = vlp_malloc((size_t)n * dim * sizeof *x);
+    uint32_t       *flags = VLP_NEW_N(&g->q->mem, uint32_t, (size_t)n);
     bool           *found = VLP_NEW_N(&g->q->mem, bool, (size_t)n);
     enum vlp_status s =
-        vlp_index_lookup(ix, (enum vlp_metric)match.metric, id, len, n, x, found, err);
+        vlp_index_lookup(ix, (enum vlp_metric)match.metric, id, len, n, x, flags, found, err);
     for (int i = 0; i < n && s == VLP_OK; i++) {
+        g->flags[at[i]] = flags[i];
         if (found[i])
             memcpy(g->vector + (size_t)at[i] * dim, x + (size_t)i * dim, dim * sizeof *x);
         else
@@ -244,6 +248,7 @@ static enum vlp_status settle(struct gathering *g, struct vlp_error *err)
     q->picture = VLP_NEW_N(&q->mem, const char *, most + 1);
     q->text = VLP_NEW_N(&q->mem, const char *, most + 1);
     q->is_id = VLP_NEW_N(&q->mem, bool, most + 1);
+    q->is_text = VLP_NEW_N(&q->mem, bool, most + 1);
     for (int i = 0, t = 0; i < g->n; t += g->query[i++].n) {
         const struct vlp_term *term = g->query[i].term;
         const bool             single = g->query[i].n == 1;
@@ -257,6 +262,7 @@ static enum vlp_status settle(struct gathering *g, struct vlp_error *err)
         q->name[q->n] = g->query[i].name;
         q->name_len[q->n] = g->query[i].name_len;
         q->is_id[q->n] = single && term->kind == VLP_TERM_ID;
+        q->is_text[q->n] = g->flags[t] & VLP_RECORD_TEXT;
         if (single && term->kind == VLP_TERM_IMAGE) q->picture[q->n] = term->value;
         q->n++;
     }
@@ -275,6 +281,7 @@ static enum vlp_status settle(struct gathering *g, struct vlp_error *err)
         q->name[q->n] = q->set.ids[i];
         q->name_len[q->n] = q->set.id_lens[i];
         q->text[q->n] = match_text_of(q->set.metas[i], q->set.flags[i]);
+        q->is_text[q->n] = q->set.flags[i] & VLP_RECORD_TEXT;
         q->is_id[q->n++] = true;
     }
     return VLP_OK;

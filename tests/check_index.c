@@ -224,8 +224,10 @@ START_TEST(deleted_records_are_gone_and_those_written_after_are_back)
     const char  *ids[] = {"r3", "r10", "nobody", "r4", "r10"};
     const size_t lens[] = {2, 3, 6, 2, 3};
     float        x[5][DIM], want[DIM];
+    uint32_t     flags[5];
     bool         found[5];
-    ck_assert_int_eq(vlp_index_lookup(ix, VLP_COSINE, ids, lens, 5, x[0], found, &err), VLP_OK);
+    ck_assert_int_eq(vlp_index_lookup(ix, VLP_COSINE, ids, lens, 5, x[0], flags, found, &err),
+                     VLP_OK);
     ck_assert(!found[0] && found[1] && !found[2] && found[3] && found[4]);
     vector_of(10, want);
     for (int j = 0; j < DIM; j++) ck_assert_float_eq_tol(x[1][j], want[j], 1e-6f);

@@ -37,8 +37,8 @@ static const char style[] =
     "section{margin:28px 0 0}header{display:flex;gap:14px;align-items:center;margin-bottom:12px}"
     ".picture{background:var(--back) center/contain no-repeat;print-color-adjust:exact;"
     "-webkit-print-color-adjust:exact}"
-    "header img,header .picture{width:96px;height:96px;object-fit:cover;background-size:cover;"
-    "border-radius:8px;flex:none}"
+    "header img,header .picture,header .none{width:96px;height:96px;object-fit:cover;"
+    "background-size:cover;border-radius:8px;flex:none}"
     "h2{font-size:1.15rem;margin:0;overflow-wrap:anywhere}header p{margin:.2em 0 0;"
     "color:var(--soft);font-size:.9rem;overflow-wrap:anywhere}"
     ".grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(158px,1fr));gap:12px;"
@@ -49,8 +49,8 @@ static const char style[] =
     ".wrong{border-color:var(--wrong);box-shadow:inset 0 4px var(--wrong)}"
     ".card>img,.card>.picture,.none{width:100%;aspect-ratio:1;object-fit:contain;"
     "background-color:var(--back)}"
-    ".none{display:flex;align-items:center;justify-content:center;color:var(--soft);"
-    "font-size:.85rem}"
+    ".none{display:flex;align-items:center;justify-content:center;text-align:center;"
+    "color:var(--soft);font-size:.85rem}"
     ".words{padding:8px 10px 10px;min-width:0}.title{font-size:.85rem;overflow-wrap:anywhere}"
     ".text{font-size:.85rem;color:var(--soft);overflow-wrap:anywhere;white-space:pre-line}"
     ".bar{margin-top:6px;font-size:.85rem}.bar div{display:flex;justify-content:space-between;"
@@ -62,7 +62,7 @@ static const char style[] =
     "th{background:var(--card)}td+td{text-align:right;font-variant-numeric:tabular-nums}"
     ".figure{max-width:100%;height:auto;border-radius:8px;background:#fff}"
     "@media(max-width:480px){main{padding:12px}.grid{grid-template-columns:repeat(2,minmax(0,1fr));"
-    "gap:8px}header img,header .picture{width:72px;height:72px}}";
+    "gap:8px}header img,header .picture,header .none{width:72px;height:72px}}";
 
 static void add_text(struct vlp_buf *b, const char *s)
 {

@@ -202,13 +202,14 @@ bool index_is_dead(const struct vlp_index *ix, const struct index_block *b, int 
 
 enum vlp_status vlp_index_lookup(struct vlp_index *ix, enum vlp_metric metric,
                                  const char *const *ids, const size_t *id_lens, int n_ids,
-                                 float *out, bool *found, struct vlp_error *err)
+                                 float *out, uint32_t *flags, bool *found, struct vlp_error *err)
 {
     const int            dim = ix->header.dim;
     struct vlp_id_table *wanted = vlp_id_table_new(ids, id_lens, n_ids);
     int                 *file = vlp_malloc((size_t)n_ids * sizeof *file + 1);
     enum vlp_status      s;
     memset(found, 0, (size_t)n_ids * sizeof *found);
+    memset(flags, 0, (size_t)n_ids * sizeof *flags);
     index_rewind(ix);
     for (;;) {
         struct index_block b;
@@ -224,6 +225,7 @@ enum vlp_status vlp_index_lookup(struct vlp_index *ix, enum vlp_metric metric,
             if (found[w]) continue;
             found[w] = true;
             file[w] = b.file;
+            flags[w] = b.records.flags[i];
             float *x = out + (size_t)w * (size_t)dim;
             vlp_embedding_row_f32(b.header, &b.records, i, x);
             if (metric == VLP_COSINE && !b.header->normalized) vlp_unit_length(x, dim);
@@ -234,6 +236,7 @@ enum vlp_status vlp_index_lookup(struct vlp_index *ix, enum vlp_metric metric,
         const int w = vlp_id_find(wanted, ids[i], id_lens[i]);
         if (w == i) continue;
         found[i] = found[w];
+        flags[i] = flags[w];
         memcpy(out + (size_t)i * (size_t)dim, out + (size_t)w * (size_t)dim,
                (size_t)dim * sizeof *out);
     }

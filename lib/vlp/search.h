@@ -141,11 +141,11 @@ const char                        *vlp_index_path(const struct vlp_index *ix, in
 const char *vlp_index_bare(const struct vlp_index *ix);
 /* After a search. */
 enum vlp_ending vlp_index_ending(const struct vlp_index *ix, int file);
-/* Find records by id: vectors (n_ids, dim) unit length under VLP_COSINE, found[i] says which. One
- * pass. */
+/* Find records by id: vectors (n_ids, dim) unit length under VLP_COSINE, and flags; found[i] says
+ * which. One pass. */
 enum vlp_status vlp_index_lookup(struct vlp_index *ix, enum vlp_metric metric,
                                  const char *const *ids, const size_t *id_lens, int n_ids,
-                                 float *out, bool *found, struct vlp_error *err);
+                                 float *out, uint32_t *flags, bool *found, struct vlp_error *err);
 
 struct vlp_match {
     const char *id, *meta; /* meta NULL where there is none */

@@ -95,6 +95,29 @@ rm photos/p03.png
 expect 3 vlp-match -f --id photos/p03.png -k 1 --link-to links p.vle
 says 'no such file to link to'
 
+# A query that is a picture shows it, gone or not, with a label too; one that is a text has none.
+headed() { grep -o '<section><header>.\{0,30\}' "$1"; }
+expect 3 vlp-match -q --id photos/p03.png -k 1 --no-self --html headed.html p.vle
+says 'vlp-match: photos/p03.png: No such file or directory (skipped)'
+headed headed.html | grep -q '<div class="none">' || fail "a heading says nothing of a picture that is gone"
+[ "$(grep -o 'not readable' headed.html | wc -l)" -eq 1 ] || fail "not the heading alone says so"
+expect 3 vlp-match -q -Q p.vle -k 1 --no-self -f --html headed.html p.vle
+[ "$(headed headed.html | grep -c none)" -eq 1 ] && [ "$(wc -l <stderr)" -eq 1 ] || fail "stored queries"
+expect 3 vlp-match -q -Q p.vle --join one-to-one --no-self -f --html headed.html p.vle
+[ "$(headed headed.html | grep -c none)" -eq 1 ] || fail "not one heading of a join says so"
+printf 'image,label\nphotos/p04.png,red\n' >red.csv
+vlp-embed -q -o red.vle red.csv
+for how in '--join mutual --min-score -1' '-k 1'; do
+    # shellcheck disable=SC2086 # words
+    expect 0 vlp-match -q -Q red.vle $how -f --html headed.html t.vle
+    headed headed.html | grep -q '<img' || fail "no picture beside a label: $how"
+    grep -q '<h2>photos/p04.png</h2><p>red</p>' headed.html || fail "no label beside a picture: $how"
+done
+expect 0 vlp-match -q --id 1 -k 1 -f --html headed.html t.vle
+expect 0 vlp-match -q -Q t.vle -k 1 -f --html headed.html t.vle
+expect 0 vlp-match -q -Q t.vle --join mutual -f --html headed.html t.vle
+grep -q 'not readable' headed.html && fail "a text has no picture"
+
 # Pictures in shards and pictures with several captions are shown; captions' pictures are linked.
 mkdir shards captioned
 (cd photos && tar -cf ../shards/a.tar p00.png p01.png && tar -czf ../shards/b.tar.gz p02.png)

@@ -26,7 +26,7 @@ expect 3 vlp-match --join anti --min-score 0.5 --json -Q odd.tsv none.tsv
 {"query": "b", "rank": 0, "score": null, "id": null}' ] || fail "$(cat stdout)"
 vlp-embed --convert -q -o fine.vle fine.tsv
 expect 0 vlp-match --join anti --min-score 0.5 --only image -Q fine.vle fine.vle
-expect 0 vlp-match --join anti --min-score 0.5 --only text --html anti.html -Q fine.vle fine.vle
+expect 3 vlp-match --join anti --min-score 0.5 --only text --html anti.html -Q fine.vle fine.vle
 says "fine.vle: no text in it"
 [ "$(wc -l <stdout)" -eq 2 ] || fail "$(cat stdout)"
 [ "$(grep -o 'nothing matches' anti.html | wc -l)" -eq 2 ] || fail "the page does not say that nothing matches"
