@@ -27,9 +27,7 @@ static enum vlp_status take(void *ctx, const struct vlp_embedded *r, struct vlp_
         return VLP_OK;
     }
     cmd_warn_of_damage(&job->failures, it->id, it->id_len, r->warning);
-    const char *picture = it->path;
-    if (!picture && classify.html) picture = cmd_page_picture(&r->item->mem, NULL, it->id, false);
-    classify_one(job, it->id, it->id_len, r->image, it->label, picture);
+    classify_one(job, it->id, it->id_len, r->image, it->label, cmd_page_item(job->page, r->item));
     cmd_progress_add(1, 0);
     return VLP_OK;
 }

@@ -417,10 +417,13 @@ struct vlp_page;
 enum vlp_status cmd_write_page(struct vlp_page *p, struct vlp_pool *pool, const char *path,
                                bool force, struct cmd_failures *f, struct vlp_error *err);
 /* The picture to show for the record of this id (vlp_picture_of_id): the id itself where there
- * is none, so that the page names it, but NULL for a text, which need not have one, and for "-",
- * which was standard input then and is another now. */
+ * is none, so that the page names it, but NULL for a text, which need not have one, and for "-" and
+ * its members "-!...": it was standard input then and is another now. */
 const char *cmd_page_picture(struct vlp_arena *mem, const char *base_dir, const char *id,
                              bool is_text);
+/* That of a record with a picture that has just been read: where it lies or, if it cannot be read
+ * again from there, its id, under which the page keeps it. */
+const char *cmd_page_item(struct vlp_page *p, struct vlp_item *it);
 /* Rows for it: one table per program holds them. */
 extern const char       *cmd_failed_path;
 extern int               cmd_on_error; /* 0 skip, 1 stop */

@@ -85,12 +85,13 @@ struct match_queries {
     float           *x;       /* (n, dim) */
     const char     **name;
     size_t          *name_len;
-    const char     **picture; /* path, of queries that are one picture; or NULL */
-    const char     **text;    /* stored text of the query's record, or NULL */
-    bool            *is_id;   /* the name is the id of a record, */
-    bool            *is_text; /* which is a text */
-    bool             walked;  /* ids were looked for, through all of the index */
-    struct vlp_set   set;     /* -Q */
+    const char     **picture;  /* path, of queries that are one picture; or NULL */
+    const char     **text;     /* stored text of the query's record, or NULL */
+    bool            *is_id;    /* the name is the id of a record, */
+    bool            *is_text;  /* which is a text */
+    bool             walked;   /* ids were looked for, through all of the index */
+    struct vlp_map   standard; /* the picture on standard input, which can be read once */
+    struct vlp_set   set;      /* -Q */
     struct vlp_arena mem;
 };
 /* Gather and encode everything that was asked for. What cannot be used goes to job->failures. */

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <vlp/image.h>
+
 #include "match.h"
 
 enum { TEXTS_AT_ONCE = 256 };
@@ -187,6 +189,24 @@ static enum vlp_status encode_texts(struct gathering *g, const int *at, int n,
     return s;
 }
 
+/* A picture that was asked for; "-" is kept, for the page shows it. */
+static enum vlp_status encode_picture(struct gathering *g, const struct vlp_term *term, float *out,
+                                      struct vlp_error *err)
+{
+    struct vlp_map *standard = &g->q->standard, file = {0};
+    char           *warning = NULL;
+    if (strcmp(term->value, "-") == 0) {
+        if (!standard->data)
+            VLP_TRY(vlp_map_open_within(standard, term->value, VLP_IMAGE_MAX_BYTES, err));
+        file = *standard;
+    }
+    const enum vlp_status s = vlp_encode_picture_file(&g->job->encoder, term->value, file.data,
+                                                      file.size, out, &warning, err);
+    cmd_warn_of_damage(&g->job->failures, term->value, term->len, warning);
+    free(warning);
+    return s;
+}
+
 static enum vlp_status encode(struct gathering *g, const struct vlp_embedding_header *h,
                               const char *h_name, struct vlp_error *err)
 {
@@ -198,13 +218,9 @@ static enum vlp_status encode(struct gathering *g, const struct vlp_embedding_he
         s = match_open_encoder(g->job, h, h_name, err);
         if (s != VLP_OK) break;
         if (term->kind == VLP_TERM_IMAGE) {
-            char *warning;
-            if (vlp_encode_picture_file(&g->job->encoder, term->value,
-                                        g->vector + (size_t)t * (size_t)g->q->dim, &warning,
-                                        err) != VLP_OK)
+            float *out = g->vector + (size_t)t * (size_t)g->q->dim;
+            if (encode_picture(g, term, out, err) != VLP_OK)
                 s = give_up(g, g->of[t], err->status, err->text, err);
-            cmd_warn_of_damage(&g->job->failures, term->value, term->len, warning);
-            free(warning);
             continue;
         }
         VLP_TRY(vlp_encoder_texts(&g->job->encoder, err));
@@ -322,6 +338,7 @@ enum vlp_status match_gather(struct match_queries *q, struct match_job *job, str
 
 void match_queries_free(struct match_queries *q)
 {
+    vlp_map_close(&q->standard);
     vlp_set_free(&q->set);
     free(q->x);
     vlp_arena_free(&q->mem);

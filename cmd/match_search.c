@@ -186,6 +186,8 @@ enum vlp_status match_run_search(struct match_job *job, struct vlp_error *err)
     if (status == VLP_OK) {
         cmd_stop_politely();
         s.page = match_page_open("Matches");
+        if (s.page && s.q.standard.data)
+            vlp_page_keep(s.page, "-", s.q.standard.data, s.q.standard.size);
         match_put_header(job, job->n_paths > 1);
         status = search(&s, err);
         if (status == VLP_OK)

@@ -16,11 +16,26 @@ static enum vlp_status take_missing(void *ctx, const char *picture, enum vlp_sta
     return f->stop_at_first ? vlp_fail(err, why, "stopped at picture '%s'", picture) : VLP_OK;
 }
 
+/* Standard input, or a member of the tar file that comes there? */
+static bool is_standard(const char *id)
+{
+    return id[0] == '-' && (id[1] == '\0' || id[1] == '!');
+}
+
 const char *cmd_page_picture(struct vlp_arena *mem, const char *base_dir, const char *id,
                              bool is_text)
 {
     const char *picture = vlp_picture_of_id(mem, base_dir, id);
-    return picture || is_text || strcmp(id, "-") == 0 ? picture : id;
+    return picture || is_text || is_standard(id) ? picture : id;
+}
+
+const char *cmd_page_item(struct vlp_page *p, struct vlp_item *it)
+{
+    if (!p || it->path) return it->path;
+    const char *again = is_standard(it->id) ? NULL : vlp_picture_of_id(&it->mem, NULL, it->id);
+    if (again) return again;
+    vlp_page_keep(p, it->id, it->bytes, it->bytes_len);
+    return it->id;
 }
 
 enum vlp_status cmd_write_page(struct vlp_page *p, struct vlp_pool *pool, const char *path,

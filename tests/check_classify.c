@@ -99,7 +99,7 @@ START_TEST(zero_shot_logits_and_predictions_equal_the_reference)
         float x[DIM], logits[CLASSES];
         int   best;
         snprintf(path, sizeof path, "%s/p%02d.png", end_to_end, p);
-        ck_assert_int_eq(vlp_encode_picture_file(&e, path, x, NULL, &err), VLP_OK);
+        ck_assert_int_eq(vlp_encode_picture_file(&e, path, NULL, 0, x, NULL, &err), VLP_OK);
         vlp_classifier_logits(&again, &e.compute, x, logits);
         for (int k = 0; k < CLASSES; k++)
             ck_assert_float_eq_tol(logits[k], want[p * CLASSES + k], 1e-4f);

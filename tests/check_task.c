@@ -66,7 +66,8 @@ START_TEST(pictures_and_texts_give_the_references_vectors_and_logits)
     for (int i = 0; i < PICTURES; i++) {
         char path[64];
         snprintf(path, sizeof path, END_TO_END "/p%02d.png", i);
-        ck_assert_msg(vlp_encode_picture_file(&e, path, image + i * DIM, NULL, &err) == VLP_OK,
+        ck_assert_msg(vlp_encode_picture_file(&e, path, NULL, 0, image + i * DIM, NULL, &err) ==
+                          VLP_OK,
                       "%s", err.text);
     }
     bool cut[TEXTS];
@@ -256,7 +257,8 @@ START_TEST(batch_and_threads_change_neither_order_nor_bits)
             }
         }
         float alone[DIM];
-        ck_assert_int_eq(vlp_encode_picture_file(&e, all_pictures[7], alone, NULL, &err), VLP_OK);
+        ck_assert_int_eq(vlp_encode_picture_file(&e, all_pictures[7], NULL, 0, alone, NULL, &err),
+                         VLP_OK);
         ck_assert_mem_eq(alone, first.image[7], sizeof alone);
         vlp_encoder_close(&e);
     }
@@ -288,8 +290,8 @@ START_TEST(records_side_by_side_of_one_picture_share_its_encoding)
     ck_assert_int_eq(c.bad, 1);
     ck_assert_int_eq(c.n, 10);
     for (int k = 0; k < 2; k++)
-        ck_assert_int_eq(vlp_encode_picture_file(&e, all_pictures[k], alone[k], NULL, &err),
-                         VLP_OK);
+        ck_assert_int_eq(
+            vlp_encode_picture_file(&e, all_pictures[k], NULL, 0, alone[k], NULL, &err), VLP_OK);
     static const int which[] = {0, 0, 0, 1, 1, 0, 0, 0, 0, 1}, shared[] = {1, 2, 4, 7, 8};
     for (int i = 0; i < c.n; i++) ck_assert_mem_eq(c.image[i], alone[which[i]], sizeof alone[0]);
     for (size_t i = 0; i < VLP_COUNT(shared); i++)
@@ -334,7 +336,8 @@ START_TEST(a_vector_that_is_not_finite_is_a_failed_record)
     ck_assert_int_eq(c.n, 0);
     ck_assert_int_eq(c.bad, PICTURES);
     ck_assert_msg(strstr(c.reason, "not finite") != NULL, "%s", c.reason);
-    ck_assert_int_eq(vlp_encode_picture_file(&e, all_pictures[0], out, NULL, &err), VLP_ERR_FORMAT);
+    ck_assert_int_eq(vlp_encode_picture_file(&e, all_pictures[0], NULL, 0, out, NULL, &err),
+                     VLP_ERR_FORMAT);
     ck_assert_ptr_nonnull(strstr(err.text, all_pictures[0]));
     ck_assert_int_eq(vlp_encode_string(&e, "a cat", out, NULL, &err), VLP_ERR_FORMAT);
     ck_assert_ptr_nonnull(strstr(err.text, "a cat"));

@@ -142,14 +142,15 @@ enum vlp_status vlp_encoder_picture(const struct vlp_encoder *e, struct vlp_aren
 
 static const struct vlp_features normalized = {.normalize = true};
 
-enum vlp_status vlp_encode_picture_file(struct vlp_encoder *e, const char *path, float *out,
-                                        char **warning, struct vlp_error *err)
+enum vlp_status vlp_encode_picture_file(struct vlp_encoder *e, const char *path, const void *bytes,
+                                        size_t len, float *out, char **warning,
+                                        struct vlp_error *err)
 {
     struct vlp_arena  mem;
     struct vlp_image *rgb;
     const char       *damage = NULL;
     vlp_arena_init(&mem);
-    enum vlp_status s = vlp_encoder_picture(e, &mem, path, NULL, 0, &rgb, &damage, err);
+    enum vlp_status s = vlp_encoder_picture(e, &mem, path, bytes, len, &rgb, &damage, err);
     if (s == VLP_OK) {
         float *pixels = VLP_NEW_N(&mem, float, 3 * (size_t)rgb->width * (size_t)rgb->height);
         vlp_preprocess_normalize(pixels, rgb, &e->preprocess);

@@ -13,9 +13,16 @@ struct page_picture {
     char           *reason;
 };
 
-/* Thumbnails of these pictures, files or members of shards, in that order: each file is read once,
- * shards in one pass each, on all threads. */
-struct page_picture *page_pictures_open(const struct vlp_names *names, struct vlp_pool *pool);
-void                 page_pictures_close(struct page_picture *p, const struct vlp_names *names);
+/* The thumbnail of the file (`bytes` NULL) or of these bytes, unless there is one. */
+void page_picture_make(struct page_picture *p, const char *path, const void *bytes, size_t len);
+/*
+ * Thumbnails of these pictures, files or members of shards, in that order: each file is read once,
+ * shards in one pass each, on all threads. Those of the first n_kept are taken over where they are
+ * made already.
+ */
+struct page_picture *page_pictures_open(const struct vlp_names    *names,
+                                        const struct page_picture *kept, int n_kept,
+                                        struct vlp_pool *pool);
+void                 page_pictures_close(struct page_picture *p, int n);
 
 #endif

@@ -22,6 +22,9 @@ struct vlp_page {
     int               n_holes, cap_holes;
     struct vlp_names *pictures; /* paths, each once */
     bool              in_grid;
+
+    struct page_picture *kept; /* of the first of `pictures`, where they could not be read again */
+    int                  n_kept;
 };
 
 static const char style[] =
@@ -88,6 +91,7 @@ struct vlp_page *vlp_page_open(const char *title, const char *intro)
 void vlp_page_close(struct vlp_page *p)
 {
     if (!p) return;
+    page_pictures_close(p->kept, p->n_kept);
     vlp_names_free(p->pictures);
     vlp_buf_free(&p->body);
     free(p->hole);
@@ -108,6 +112,14 @@ static void leave_hole(struct vlp_page *p, const char *picture)
         p->hole = vlp_realloc(p->hole, (size_t)p->cap_holes * sizeof *p->hole);
     }
     p->hole[p->n_holes++] = (struct hole){p->body.len, vlp_names_add(p->pictures, picture)};
+}
+
+void vlp_page_keep(struct vlp_page *p, const char *picture, const void *bytes, size_t len)
+{
+    const int k = vlp_names_add(p->pictures, picture), n = vlp_names_count(p->pictures);
+    p->kept = vlp_realloc(p->kept, (size_t)n * sizeof *p->kept);
+    for (; p->n_kept < n; p->n_kept++) p->kept[p->n_kept] = (struct page_picture){0};
+    page_picture_make(&p->kept[k], picture, bytes, len);
 }
 
 void vlp_page_section(struct vlp_page *p, const char *heading, const char *picture,
@@ -260,15 +272,16 @@ static enum vlp_status check_shortage(const struct page_picture *picture, int n,
 enum vlp_status vlp_page_write(struct vlp_page *p, struct vlp_pool *pool, struct vlp_buf *out,
                                const struct vlp_page_missing *missing, struct vlp_error *err)
 {
-    struct page_picture *picture = page_pictures_open(p->pictures, pool);
+    struct page_picture *picture = page_pictures_open(p->pictures, p->kept, p->n_kept, pool);
     const int            n = vlp_names_count(p->pictures);
-    enum vlp_status      s = check_shortage(picture, n, err);
+    p->n_kept = 0;
+    enum vlp_status s = check_shortage(picture, n, err);
     leave_grid(p);
     for (int i = 0; i < n && s == VLP_OK && missing; i++)
         if (picture[i].reason)
             s = missing->take(missing->ctx, vlp_names_get(p->pictures, i), picture[i].status,
                               picture[i].reason, err);
     if (s == VLP_OK) write_page(p, picture, out);
-    page_pictures_close(picture, p->pictures);
+    page_pictures_close(picture, n);
     return s;
 }

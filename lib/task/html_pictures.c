@@ -25,10 +25,15 @@ static void refuse(struct page_picture *p, enum vlp_status why, const char *reas
     p->reason = vlp_strdup(reason);
 }
 
-static void make(struct page_picture *p, const char *path, const void *bytes, size_t len)
+static bool is_made(const struct page_picture *p)
+{
+    return p->jpeg.len || p->reason;
+}
+
+void page_picture_make(struct page_picture *p, const char *path, const void *bytes, size_t len)
 {
     struct vlp_error err;
-    if (vlp_thumbnail(&p->jpeg, path, bytes, len, THUMBNAIL, &err) != VLP_OK)
+    if (!is_made(p) && vlp_thumbnail(&p->jpeg, path, bytes, len, THUMBNAIL, &err) != VLP_OK)
         refuse(p, err.status, err.text);
 }
 
@@ -38,14 +43,14 @@ static void file_task(void *ctx, int i, int worker)
     const struct making *m = ctx;
     const char          *path = vlp_names_get(m->names, i);
     struct stat          st;
-    if (vlp_shard_length(path)) return;
+    if (is_made(&m->picture[i]) || vlp_shard_length(path)) return;
     if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) { /* a pipe would be waited for */
         struct vlp_error err;
         vlp_fail(&err, VLP_ERR_IO, "%s: is not a regular file", path);
         refuse(&m->picture[i], err.status, err.text);
         return;
     }
-    make(&m->picture[i], path, NULL, 0);
+    page_picture_make(&m->picture[i], path, NULL, 0);
 }
 
 static void take_member(const struct making *m, struct page_picture *shard,
@@ -53,7 +58,7 @@ static void take_member(const struct making *m, struct page_picture *shard,
 {
     const int k = vlp_names_find(m->names, it->id);
     if (k >= 0 && it->bytes)
-        make(&m->picture[k], it->id, it->bytes, it->bytes_len);
+        page_picture_make(&m->picture[k], it->id, it->bytes, it->bytes_len);
     else if (it->status != VLP_OK && (k >= 0 || it->lost_input))
         refuse(k >= 0 ? &m->picture[k] : shard, it->status, it->reason);
 }
@@ -89,7 +94,7 @@ static void refuse_missing(const struct making *m)
 {
     for (int i = 0; i < vlp_names_count(m->names); i++) {
         struct page_picture *p = &m->picture[i];
-        if (p->jpeg.len || p->reason) continue;
+        if (is_made(p)) continue;
         const char *path = vlp_names_get(m->names, i);
         char       *shard = vlp_strndup(path, vlp_shard_length(path));
         const int   k = vlp_names_find(m->shards, shard);
@@ -99,14 +104,17 @@ static void refuse_missing(const struct making *m)
     }
 }
 
-struct page_picture *page_pictures_open(const struct vlp_names *names, struct vlp_pool *pool)
+struct page_picture *page_pictures_open(const struct vlp_names    *names,
+                                        const struct page_picture *kept, int n_kept,
+                                        struct vlp_pool *pool)
 {
     const int     n = vlp_names_count(names);
     struct making m = {.names = names, .shards = vlp_names_new()};
     m.picture = vlp_calloc((size_t)n + 1, sizeof *m.picture);
+    for (int i = 0; i < n_kept; i++) m.picture[i] = kept[i];
     for (int i = 0; i < n; i++) {
         const char  *path = vlp_names_get(names, i);
-        const size_t len = vlp_shard_length(path);
+        const size_t len = is_made(&m.picture[i]) ? 0 : vlp_shard_length(path);
         char        *shard = len ? vlp_strndup(path, len) : NULL;
         if (shard) vlp_names_add(m.shards, shard);
         free(shard);
@@ -115,14 +123,14 @@ struct page_picture *page_pictures_open(const struct vlp_names *names, struct vl
     vlp_parallel(pool, n, file_task, &m);
     vlp_parallel(pool, vlp_names_count(m.shards), shard_task, &m);
     refuse_missing(&m);
-    page_pictures_close(m.shard, m.shards);
+    page_pictures_close(m.shard, vlp_names_count(m.shards));
     vlp_names_free(m.shards);
     return m.picture;
 }
 
-void page_pictures_close(struct page_picture *p, const struct vlp_names *names)
+void page_pictures_close(struct page_picture *p, int n)
 {
-    for (int i = 0; i < vlp_names_count(names); i++) {
+    for (int i = 0; i < n; i++) {
         vlp_buf_free(&p[i].jpeg);
         free(p[i].reason);
     }

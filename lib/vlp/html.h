@@ -30,6 +30,9 @@ struct vlp_page;
 /* Strings are copied by all of these. `intro` may be NULL. */
 struct vlp_page *vlp_page_open(const char *title, const char *intro);
 void             vlp_page_close(struct vlp_page *p);
+/* A picture that cannot be read again, of a pipe for one: its thumbnail is made of these bytes now,
+ * and shown wherever `picture` is; of several of one name the first. */
+void vlp_page_keep(struct vlp_page *p, const char *picture, const void *bytes, size_t len);
 /* What follows stands under this heading; with a thumbnail beside it (NULL: none) and a note. */
 void vlp_page_section(struct vlp_page *p, const char *heading, const char *picture,
                       const char *note);

@@ -71,11 +71,13 @@ enum vlp_status vlp_preprocess_of(struct vlp_preprocess *out, const json_t *abou
 enum vlp_status vlp_preprocess_override(struct vlp_preprocess *p, const char *flavour,
                                         const json_t *about, struct vlp_error *err);
 
-/* One picture file or text to its normalised vector (embed_dim floats): queries given on the spot.
- * VLP_ERR_FORMAT also where it is not finite: the model is damaged. *warning (may be NULL) is what
- * of the picture is damaged and was read over, to be told and freed, or NULL. */
-enum vlp_status vlp_encode_picture_file(struct vlp_encoder *e, const char *path, float *out,
-                                        char **warning, struct vlp_error *err);
+/* One picture file (or these bytes of that name; NULL: none) or text to its normalised vector
+ * (embed_dim floats): queries given on the spot. VLP_ERR_FORMAT also where it is not finite: the
+ * model is damaged. *warning (may be NULL) is what of the picture is damaged and was read over, to
+ * be told and freed, or NULL. */
+enum vlp_status vlp_encode_picture_file(struct vlp_encoder *e, const char *path, const void *bytes,
+                                        size_t len, float *out, char **warning,
+                                        struct vlp_error *err);
 enum vlp_status vlp_encode_string(struct vlp_encoder *e, const char *text, float *out, bool *cut,
                                   struct vlp_error *err);
 /* n texts at once, normalised rows. `cut` (n) may be NULL. */

@@ -169,12 +169,23 @@ says 'vlp-classify: less.tar!p00.png: No such file or directory (skipped)'
     fail "$(cat less.tsv)"
 [ "$(grep -o 'not readable' classified.html | wc -l)" -eq 3 ] || fail "not three cards say so"
 mv more.tar less.tar
-expect 3 vlp-classify -q -l a,b -f --html classified.html - <less.tar
-says 'vlp-classify: -!p00.png: No such file or directory (skipped)'
-# Standard input is no picture to come back to: what it holds now is another.
+# What comes through a pipe is looked at once: the page keeps its thumbnails.
+(cd photos && tar -cf ../two.tar p00.png p06.png)
+expect 0 vlp-classify -q -l a,b -f --html classified.html - < <(cat two.tar)
+[ "$(shown classified.html)" -eq 2 ] && [ "$(thumbnails classified.html)" -eq 2 ] || fail "not kept"
+expect 0 vlp-classify -q -l a,b -f --html classes.html two.tar
+[ "$(grep -o 'base64,[^"]*' classes.html)" = "$(grep -o 'base64,[^"]*' classified.html)" ] ||
+    fail "other thumbnails than of a file"
+cat two.tar photos/p06.png >-
 expect 0 vlp-classify -q -l a,b -f --html classified.html - <photos/p06.png
+[ "$(thumbnails classified.html)" -eq 1 ] || fail "a picture on stdin is not kept"
+rm ./-
+expect 0 vlp-match -q --image - -k 1 -f --html less.html p.vle < <(cat photos/p06.png)
+headed less.html | grep -qE '<img|picture' || fail "a query on stdin is not kept"
+# Standard input is no picture to come back to: what it holds now is another.
 vlp-embed -q -o piped.vle - <photos/p06.png
-expect 0 vlp-match -q --text x -f --html less.html piped.vle <photos/p07.png
+vlp-embed -q - <two.tar >>piped.vle
+expect 0 vlp-match -q --text x -k 0 -f --html less.html piped.vle <photos/p07.png
 [ "$(thumbnails less.html)" -eq 0 ] || fail "another picture is shown"
 # A text need have no picture; a picture has one, with a label too.
 vlp-embed -q --lines texts -o words.vle
