@@ -106,10 +106,11 @@ static void add_words(const struct input *in, struct tar_group *g, const char *n
     const enum vlp_fault how = in->opt->text_fault;
     const bool           json = part == METADATA;
     if (part == LABEL) {
+        const size_t bom = vlp_bom_length(text, len);
         if (too_long)
             g->large_label = true;
         else
-            vlp_buf_add(&g->label, text, trimmed(text, len));
+            vlp_buf_add(&g->label, text + bom, trimmed(text + bom, len - bom));
     } else if (too_long) {
         captions_fault(json ? &g->json : &g->captions, how, VLP_ERR_LIMIT,
                        "%s: is larger than 4 MiB", name);

@@ -36,6 +36,12 @@ mkdir model
 cp -r "$VLP_MODEL"/. model/
 marked model/config.json <"$VLP_MODEL/config.json"
 expect 0 vlp-model inspect model
+mkdir shard
+cp photos/p00.png shard/a.png
+echo cat | marked shard/a.cls
+tar -cf a.tar -C shard a.png a.cls
+expect 0 vlp-classify -q --labels-from classes --report one.json a.tar
+grep -q '"records": 1,' one.json || fail "$(cat one.json)"
 # Names are bytes.
 echo 'photos/p00.png' | marked list
 expect 3 vlp-embed --format tsv --files-from list photos/p01.png
