@@ -60,8 +60,7 @@ struct cmd_list {
     int          n;
 };
 void cmd_list_add(struct cmd_list *l, const char *value); /* keeps the pointer */
-/* The entry of a NULL-terminated list that `value` is, into *out; or `why`: "'x' is none of a, b".
- */
+/* The entry of a NULL-terminated list that `value` is, into *out; or `why`: "'x' is none of ...". */
 bool cmd_one_of(const char *const *list, const char *value, const char **out, char why[256]);
 
 struct cmd_option {
@@ -80,9 +79,7 @@ struct cmd_option {
     bool (*call)(void *target, const char *value, char why[256]);
 };
 
-/* A row of a table; what is seldom said follows by name: .group, .choices, .min, .max, .unit,
- * .call.
- */
+/* A row of a table; what is seldom said follows by name: .group, .choices and those after it. */
 /* The versions of clang-format set braces in macros differently. */
 /* clang-format off */
 #define CMD_ROW(letter_, name_, arg_, kind_, target_, preset_, ...)                                \
@@ -320,8 +317,7 @@ void cmd_stop_politely(void);
 int  cmd_stopped(void);
 /* How often SIGUSR1 came: it prints the state, and a training run saves besides. */
 int cmd_status_requests(void);
-/* This thread is about to wait for input, or has got it: a wait is interrupted (EINTR) on stopping.
- */
+/* This thread is about to wait for input, or has got it: stopping interrupts a wait (EINTR). */
 void cmd_reading(bool begins);
 
 /* ---- output --------------------------------------------------------------------------------- */

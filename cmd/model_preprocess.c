@@ -22,23 +22,17 @@ static const char *const formats[] = {"auto", "png", "npy", "raw", NULL};
 enum { AUTO, PNG, NPY, RAW };
 
 /* Of files that are named; the first of a format, of those in a folder. */
-static const struct {
+static const struct ending {
     const char *ending;
     int         format;
 } endings[] = {{"png", PNG}, {"npy", NPY}, {"rgb", RAW}, {"raw", RAW}};
 
-static int format_of(const char *path)
+/* The row of the ending of `path`, NULL: none of them. */
+static const struct ending *find_ending(const char *path)
 {
     for (size_t i = 0; path && i < VLP_COUNT(endings); i++)
-        if (strcasecmp(vlp_path_ext(path), endings[i].ending) == 0) return endings[i].format;
-    return PNG;
-}
-
-static bool has_ending(const char *path)
-{
-    for (size_t i = 0; i < VLP_COUNT(endings); i++)
-        if (strcasecmp(vlp_path_ext(path), endings[i].ending) == 0) return true;
-    return false;
+        if (strcasecmp(vlp_path_ext(path), endings[i].ending) == 0) return &endings[i];
+    return NULL;
 }
 
 /* A picture of another format would not be what its name says. */
@@ -46,7 +40,7 @@ static void refuse_ending(const char *path)
 {
     const char *written[VLP_COUNT(endings) + 1] = {NULL};
     for (size_t i = 0; i < VLP_COUNT(endings); i++) written[i] = endings[i].ending;
-    if (path && has_ending(path)) return;
+    if (find_ending(path)) return;
     cmd_refuse_ending(path, written, "; --format names one of them for any name");
 }
 
@@ -230,10 +224,11 @@ static int run(int argc, char **argv)
     check_streams(argc, argv);
     if (n > 1 && (!output || strcmp(output, "-") == 0))
         cmd_usage_error("several pictures go to a folder: -o DIR");
-    if (n > 1 && !vlp_is_dir(output) && (has_ending(output) || vlp_name_is_picture(output)))
+    if (n > 1 && !vlp_is_dir(output) && (find_ending(output) || vlp_name_is_picture(output)))
         cmd_usage_error("%s: several pictures go to a folder, and that is the name of one", output);
     if (format == AUTO && !folder) refuse_ending(output);
-    if (format == AUTO) format = folder ? PNG : format_of(output);
+    const struct ending *named = folder ? NULL : find_ending(output);
+    if (format == AUTO) format = named ? named->format : PNG;
     if (!folder) cmd_refuse_terminal(output, force);
     vlp_arena_init(&names);
     const char    **out = folder ? names_in_folder(&names, in, n) : NULL;
