@@ -5,15 +5,20 @@ for i in 1 2 3 4 5 6 7 8; do cp -r photos "more$i"; done
 expect 0 vlp-embed -o straight.vle photos more*
 expect 0 vlp-embed --format tsv -o straight.tsv photos more*
 # Stopped by time: status 6 until it is done.
-n=0
-while :; do
-    vlp-embed -q --max-time 0.005 -j1 -b2 -o timed.vle photos more* 2>stderr
-    status=$?
-    [ $status -eq 0 ] && break
-    [ $status -eq 6 ] || fail "status $status: $(cat stderr)"
-    n=$((n + 1))
-    [ $n -lt 500 ] || fail "never done"
-done
+until_done() { # STATUS MOST COMMAND...: ends with it after at most MOST stops, their number in n
+    local last=$1 most=$2 status
+    shift 2
+    n=0
+    while :; do
+        "$@" 2>stderr
+        status=$?
+        [ $status -eq "$last" ] && return
+        [ $status -eq 6 ] || fail "status $status: $(cat stderr)"
+        n=$((n + 1))
+        [ $n -le "$most" ] || fail "not done after $most stops"
+    done
+}
+until_done 0 499 vlp-embed -q --max-time 0.005 -j1 -b2 -o timed.vle photos more*
 [ $n -gt 0 ] || fail "was not stopped"
 # Only what can be continued is stopped by time; elsewhere the same command would never end.
 for to in "-o timed.npy" "-o timed.tsv" "--format jsonl" "-o - --format vle" "-o /dev/null"; do
@@ -36,18 +41,10 @@ done
 # Records that cannot be used are tried by every run, and do not count as what each of them adds.
 for i in 1 2 3 4 5 6; do echo "no picture" >"bad$i.png"; done
 for add in "" --add; do
-    n=0
     rm -f behind.vle
     [ -z "$add" ] || expect 0 vlp-embed -q -o behind.vle more1/p00.png
-    while :; do
-        # shellcheck disable=SC2086 # an option or none
-        vlp-embed -q --max-time 0.00001 -j1 -b1 $add -o behind.vle bad*.png photos 2>stderr
-        status=$?
-        [ $status -eq 3 ] && break
-        [ $status -eq 6 ] || fail "status $status: $(cat stderr)"
-        n=$((n + 1))
-        [ $n -le 12 ] || fail "never gets past what cannot be used"
-    done
+    # shellcheck disable=SC2086 # an option or none
+    until_done 3 12 vlp-embed -q --max-time 0.00001 -j1 -b1 $add -o behind.vle bad*.png photos
     [ $n -ge 11 ] || fail "was stopped $n times"
     [ "$(grep -c 'not a picture' stderr)" -eq 6 ] || fail "$(cat stderr)"
 done
