@@ -60,7 +60,7 @@ struct cmd_list {
     int          n;
 };
 void cmd_list_add(struct cmd_list *l, const char *value); /* keeps the pointer */
-/* The entry of a NULL-terminated list that `value` is, into *out; or `why`: "'x' is none of ...". */
+/* The entry of a NULL-terminated list that is `value`, into *out; or `why`: "'x' is none of ..." */
 bool cmd_one_of(const char *const *list, const char *value, const char **out, char why[256]);
 
 struct cmd_option {

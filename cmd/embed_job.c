@@ -191,9 +191,9 @@ static struct embed_row row_of(const struct vlp_item *it, int parts, bool unseen
         .unseen = unseen};
 }
 
-/* Which parts of the record are to be tried? Where the file lacks some, what it has may be of another
- * row, if this one's picture cannot be used. Nor is it known, while a picture of the id is tried,
- * which of the file's are taken. */
+/* Which parts of the record are to be tried? Where the file lacks some, what it has may be of
+ * another row, if this one's picture cannot be used. Nor is it known, while a picture of the id is
+ * tried, which of the file's are taken. */
 static int want_rest(struct embed_job *j, const struct vlp_item *it, int parts)
 {
     struct embed_entry *e = embed_state_find(&j->state, it->id, it->id_len);

@@ -7,10 +7,10 @@
  * each picture and each text that the input has is there as often as it would have been, whoever's
  * it was taken for.
  *
- * That holds as long as a picture is known by its stamp. Two files of one id may have the same: when
- * that turns out, a row that was left out is looked at after all. What cannot be known is whether a
- * good picture whose stamp the file does not have is new or was touched since, where the file has
- * others of its id and no text tells: it is taken for one that was touched.
+ * That holds as long as a picture is known by its stamp. Two files of one id may have the same:
+ * when that turns out, a row that was left out is looked at after all. What cannot be known is
+ * whether a good picture whose stamp the file does not have is new or was touched since, where the
+ * file has others of its id and no text tells: it is taken for one that was touched.
  *
  * The few records of an ordinary id are a list. One id of many has an index, for its rows may come
  * in another order than its records.

@@ -67,6 +67,11 @@ if [ "$formatter" = 14 ]; then
 else
     echo "lint: formatting not checked, clang-format ${formatter:-is not installed}${formatter:+ is not 14}"
 fi
+# .clang-format leaves comments as they are.
+while read -r place; do
+    complain "$place: a comment is wider than 100 columns"
+done < <(awk 'length > 100 && /^ *(\/\*|\*)/ { print FILENAME ":" FNR }' \
+    lib/*/*.[ch] cmd/*.[ch] tests/*.[ch])
 
 # ---- shell ----
 if command -v shellcheck >/dev/null; then

@@ -2070,8 +2070,8 @@ static void validates(struct vlp_checkpoint *c, size_t i, enum vlp_status refuse
     vlp_checkpoint_close(c);
 }
 
-/* Pooled last are CLIPA's ids and those alone; BERT's cleaning goes with BERT's pieces and with those
- * alone. So the fingerprint, which does not count the kind, tells the kinds apart. */
+/* Pooled last are CLIPA's ids and those alone; BERT's cleaning goes with BERT's pieces and with
+ * those alone. So the fingerprint, which does not count the kind, tells the kinds apart. */
 START_TEST(a_tokenizer_that_does_not_go_with_pooling_or_cleaning_is_refused)
 {
     static const struct {

@@ -1,6 +1,6 @@
 /*
- * fuzz.h -- what the fuzzers of whole files share: a folder of their own, and in it names that all lead to
- * one file in memory, whose bytes are the input.
+ * fuzz.h -- what the fuzzers of whole files share: a folder of their own, and in it names that all
+ * lead to one file in memory, whose bytes are the input.
  */
 #ifndef VLP_TESTS_FUZZ_H
 #define VLP_TESTS_FUZZ_H

@@ -69,7 +69,8 @@ struct vlp_gemm_kind {
     int         w_limit;    /* largest |weight| when quantised, else 0 */
     bool        round_bf16; /* x is rounded to bf16 though the products run in f32 */
     /* c (rows x nr, contiguous) = or += a b over `units` units. `next` is what to prefetch: a line
-     * a unit, or with no more than VLP_FEW_ROWS rows as many as a unit has. With a row_step, rows up to its next multiple may be read and written: there is room.
+     * a unit, or with no more than VLP_FEW_ROWS rows as many as a unit has. With a row_step, rows
+     * up to its next multiple may be read and written: there is room.
      */
     void (*tile)(int rows, int units, const void *a, const void *b, void *c, bool add,
                  const void *next);

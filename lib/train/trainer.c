@@ -11,10 +11,10 @@
  *
  * A tower of which nothing is trained is never noted, and is run in the first pass alone.
  *
- * The second is exact (GradCache, Gao et al. 2021): the loss is that of the whole batch, and the logit scale's
- * gradient is counted once. Between processes features are gathered; every process computes the
- * loss of all rows and takes its own rows of df, so the sum over processes is the gradient of the
- * full batch.
+ * The second is exact (GradCache, Gao et al. 2021): the loss is that of the whole batch, and the
+ * logit scale's gradient is counted once. Between processes features are gathered; every process
+ * computes the loss of all rows and takes its own rows of df, so the sum over processes is the
+ * gradient of the full batch.
  *
  * Batch norms (ResNet) take their statistics from the micro-batch of all processes, in both passes
  * the same; the stored statistics move once a micro-batch, in the pass that is noted.

@@ -118,8 +118,8 @@ struct vlp_tensor *vlp_cross_entropy(struct vlp_tape *t, struct vlp_tensor *x,
  * need not add up to 1. Not differentiated, not copied: it stays as it is until backward. */
 struct vlp_tensor *vlp_cross_entropy_soft(struct vlp_tape *t, struct vlp_tensor *x,
                                           const struct vlp_tensor *target);
-/* y (1): -mean over rows of x (N, C) of sum_j log sigmoid(z_ij x_ij), z 1 at column first + i of row
- * i, -1 elsewhere (SigLIP): rows of one process against candidates of all. */
+/* y (1): -mean over rows of x (N, C) of sum_j log sigmoid(z_ij x_ij), z 1 at column first + i of
+ * row i, -1 elsewhere (SigLIP): rows of one process against candidates of all. */
 struct vlp_tensor *vlp_sigmoid_pairs(struct vlp_tape *t, struct vlp_tensor *x, int first);
 
 /* Pictures: (B, 3, H, W) f32 -> flat patches (B gh gw, 3 P P) in (c, y, x) order, row-major

@@ -27,8 +27,8 @@ extern const char *const vlp_schedules[]; /* NULL-terminated */
  * Step t from 0. Warm-up: base (t+1)/warmup. Then with u = (t - warmup)/(total - warmup):
  * cosine end + (base-end)/2 (1 + cos pi u) (Loshchilov and Hutter 2017), polynomial end +
  * (base-end)(1-u)^power, linear the same with power 1, constant base. Warm-up, constant, and cosine
- * with end 0 are open_clip's; polynomial is Hugging Face's get_polynomial_decay_schedule_with_warmup
- * but for its warm-up.
+ * with end 0 are open_clip's; polynomial is Hugging Face's
+ * get_polynomial_decay_schedule_with_warmup but for its warm-up.
  */
 double vlp_schedule_at(const struct vlp_schedule *s, int64_t t);
 
